@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Python SDK of Stratoplane and the stratoplane command."""
