@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The contract of compute drivers: virtual machines."""
+
+import abc
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from typing import ClassVar
+from uuid import UUID
+
+from stratoplane.drivers import Ability, Driver, Feature, Interface
+from stratoplane.jobs import Wait
+from stratoplane.resources import PowerState
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ImageReference:
+    """An image to start from.
+
+    Attributes:
+        uid: our id of the image; drivers name their cached copy by it.
+        name: for people and logs.
+        source: where the cluster finds it: a file name in the driver's image folder, or the provider's own id.
+        format: ``qcow2`` or ``raw``, as declared; a driver refuses what turns out to be something else.
+        sha256: hexadecimal digest of the file, empty when it is not known.
+    """
+
+    uid: UUID
+    name: str
+    source: str
+    format: str = "qcow2"
+    sha256: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MachineInterface:
+    """One network card of a machine.
+
+    Attributes:
+        network_uid: our id of the network, made before by the network driver of the same cluster.
+        mac: the card's address, chosen by the platform (``02:...``, locally administered), unique in the network.
+    """
+
+    network_uid: UUID
+    mac: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MachineSpec:
+    """A machine as it should be.
+
+    Attributes:
+        uid: our id and the machine's identity at the provider.
+        project_id: owner; part of the mark at the provider.
+        name: host name and name for people; it may change and repeat, so it is never an identity.
+        memory_mib: memory in MiB.
+        root_gib: size of the root disk in GiB, at least the image's.
+        image: what the root disk starts from; None when the first of ``volume_uids`` is the boot disk.
+        interfaces: network cards in the guest's order.
+        volume_uids: data volumes in the guest's order.
+        ssh_keys: public keys for the guest's first user.
+        user_data: cloud-init user data, opaque; at most 64 KiB.
+        power: whether it should run.
+    """
+
+    uid: UUID
+    project_id: UUID
+    name: str
+    vcpus: int
+    memory_mib: int
+    root_gib: int
+    image: ImageReference | None = None
+    interfaces: tuple[MachineInterface, ...] = ()
+    volume_uids: tuple[UUID, ...] = ()
+    ssh_keys: tuple[str, ...] = ()
+    user_data: str = ""
+    power: PowerState = PowerState.RUNNING
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MachineAddress:
+    """An address of a machine: on which network, by which card, and the IP address as text."""
+
+    network_uid: UUID
+    mac: str
+    address: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class MachineStatus:
+    """A machine as it is.
+
+    Attributes:
+        uid: our id.
+        provider_reference: the provider's own id, for operators who look there.
+        host: the host it is on, empty if the provider has no such notion.
+        private: the driver's own JSON values; stored by the platform and never read.
+    """
+
+    uid: UUID
+    name: str
+    vcpus: int
+    memory_mib: int
+    power: PowerState
+    addresses: tuple[MachineAddress, ...] = ()
+    volume_uids: tuple[UUID, ...] = ()
+    provider_reference: str = ""
+    host: str = ""
+    private: Mapping[str, object] = field(default_factory=dict)
+
+    def drift(self, spec: MachineSpec) -> frozenset[str]:
+        """Return the names of the fields in which this machine differs from ``spec``."""
+        pairs = {
+            "name": (self.name, spec.name),
+            "vcpus": (self.vcpus, spec.vcpus),
+            "memory_mib": (self.memory_mib, spec.memory_mib),
+            "power": (self.power, spec.power),
+            "volume_uids": (frozenset(self.volume_uids), frozenset(spec.volume_uids)),
+        }
+        return frozenset(name for name, (observed, desired) in pairs.items() if observed != desired)
+
+
+class ComputeDriver(Driver):
+    """Makes and keeps virtual machines. Every verb is idempotent and may be called again after any interruption."""
+
+    interface = Interface.COMPUTE
+
+    @abc.abstractmethod
+    def observe(self, uid: UUID) -> MachineStatus | None:
+        """Return the machine as it is now, or None if the provider has none with this uid.
+
+        Called after lost answers and by people's requests. Must ask the provider, never a cache.
+
+        Raises:
+            TransientError: the engine asks again later.
+        """
+
+    @abc.abstractmethod
+    def create(self, spec: MachineSpec) -> MachineStatus | Wait:
+        """Make the machine with ``spec.uid`` as its identity, or go on where an earlier call was cut off.
+
+        A machine with this uid and the same shape is adopted, so that calling it N times makes one machine.
+
+        Returns:
+            The status when the machine is as desired and its addresses are known; Wait while it is on the way.
+
+        Raises:
+            ConflictError: a machine with this uid but another shape exists; the job stops.
+            NotFoundError: image, network or volume does not exist at the provider; the job stops.
+            CapacityError: no room; the job stops.
+            TransientError: nothing took effect; the engine repeats the call.
+            UncertainError: it may have taken effect; the engine observes before it calls again.
+        """
+
+    @abc.abstractmethod
+    def update(self, spec: MachineSpec) -> MachineStatus | Wait:
+        """Bring name, power and volumes of the existing machine to ``spec``. Size is :class:`ResizeOps`' matter.
+
+        Returns and raises as :meth:`create`; NotFoundError when there is no such machine.
+        """
+
+    @abc.abstractmethod
+    def delete(self, uid: UUID) -> Wait | None:
+        """Remove the machine, its root disk and everything made for it alone; volumes stay.
+
+        Absent is success. Returns None when nothing is left, Wait while it is on the way. Raises as :meth:`create`.
+        """
+
+    @abc.abstractmethod
+    def list(self) -> Iterable[MachineStatus]:
+        """Return every machine that carries this installation's mark, for inventory and orphans."""
+
+
+class RebootOps(Ability):
+    """The ability to restart a running machine."""
+
+    feature: ClassVar = Feature.REBOOT
+
+    @abc.abstractmethod
+    def reboot(self, uid: UUID) -> Wait | None:
+        """Restart the machine's guest. Not idempotent by nature: a lost answer may cost a second restart.
+
+        Raises NotFoundError if it is absent, ConflictError if it is stopped.
+        """
+
+
+class ResizeOps(Ability):
+    """The ability to change processors, memory and root disk (grow only) of a machine."""
+
+    feature: ClassVar = Feature.RESIZE
+
+    @abc.abstractmethod
+    def resize(self, spec: MachineSpec) -> MachineStatus | Wait:
+        """Bring vcpus, memory_mib and root_gib to ``spec``; a driver that must stop the machine for it starts it again.
+
+        Returns and raises as :meth:`ComputeDriver.update`.
+        """
+
+
+class ConsoleOps(Ability):
+    """The ability to show what the machine wrote to its serial console."""
+
+    feature: ClassVar = Feature.CONSOLE_LOG
+
+    @abc.abstractmethod
+    def console_log(self, uid: UUID) -> str:
+        """Return the last 64 KiB of the serial console. Raises NotFoundError if the machine is absent."""

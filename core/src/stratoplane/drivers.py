@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What every provider driver has in common: life cycle, identity, capacity and features.
+
+A driver serves one cluster from inside its agent. It has four idempotent verbs for each kind of object
+(``observe``, ``create``, ``update``, ``delete``), finds its objects by *our* uid, and never blocks for minutes: long
+work answers :class:`~stratoplane.jobs.Wait`.
+"""
+
+import abc
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, ClassVar, Final, Protocol
+from uuid import UUID
+
+from stratoplane import CONTRACT
+from stratoplane.settings import NoSettings
+
+
+class DriverContext(Protocol):
+    """What the agent gives to a driver.
+
+    Attributes:
+        installation_id: the platform's own id, part of every mark that a driver leaves at the provider.
+        cluster_id: the cluster that the agent serves.
+        state_folder: a folder of the driver's own on the agent's disk; it exists and only the agent reads it.
+    """
+
+    @property
+    def installation_id(self) -> UUID: ...
+
+    @property
+    def cluster_id(self) -> UUID: ...
+
+    @property
+    def state_folder(self) -> Path: ...
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AgentContext:
+    """The plain :class:`DriverContext` that agents and tests use."""
+
+    installation_id: UUID
+    cluster_id: UUID
+    state_folder: Path
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Capacity:
+    """What a provider can hold in all, used or not. Zero means that the driver does not offer it.
+
+    Attributes:
+        vcpus: virtual processors that may be given out, over-commitment included.
+        memory_mib: memory for machines, in MiB.
+        storage_gib: storage for volumes and root disks, in GiB.
+    """
+
+    vcpus: int = 0
+    memory_mib: int = 0
+    storage_gib: int = 0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class UsageSample:
+    """Metered readings of one object since the driver began to count.
+
+    Attributes:
+        uid: our id of the object.
+        readings: counter name with unit (``cpu_seconds``, ``disk_read_bytes`` ...) to value; counters never go back
+            but for a restart of the object.
+    """
+
+    uid: UUID
+    readings: Mapping[str, float] = field(default_factory=dict)
+
+
+class Interface(StrEnum):
+    """The three driver interfaces; each is an entry point group named ``stratoplane.<interface>``."""
+
+    COMPUTE = "compute"
+    NETWORK = "network"
+    STORAGE = "storage"
+
+
+class Feature(StrEnum):
+    """An optional ability. It is derived from the classes that a driver inherits, so it cannot lie."""
+
+    REBOOT = "reboot"
+    RESIZE = "resize"
+    CONSOLE_LOG = "console_log"
+    MACHINE_SNAPSHOT = "machine_snapshot"
+    MIGRATE = "migrate"
+    IMPORT = "import"
+    SECURITY_GROUPS = "security_groups"
+    FLOATING_ADDRESSES = "floating_addresses"
+    VOLUME_SNAPSHOT = "volume_snapshot"
+    BUCKETS = "buckets"
+
+
+class Ability(abc.ABC):
+    """Root of the optional abilities; a subclass names its feature."""
+
+    feature: ClassVar[Feature]
+
+
+class Driver(abc.ABC):
+    """Root of the three driver interfaces."""
+
+    interface: ClassVar[Interface]
+    contract: ClassVar[tuple[int, int]] = CONTRACT
+    """The contract that the driver was written for; the registry refuses another major number."""
+    production_ready: ClassVar[bool] = True
+    """False for drivers that must not carry real work; agents and consoles say so loudly."""
+    Settings: ClassVar[type[Any]] = NoSettings
+    """Frozen dataclass of the driver's settings, see :mod:`stratoplane.settings`."""
+
+    def __init__(self, settings: Any, context: DriverContext) -> None:  # noqa: ANN401  # the subclass's own Settings
+        """Keep the arguments. No input or output here: a driver that cannot work yet must still be listed."""
+        self.settings = settings
+        self.context: Final = context
+
+    @abc.abstractmethod
+    def prepare(self) -> None:
+        """Do the first input and output: connect, look around.
+
+        Called before the first verb and again after it failed. Idempotent.
+
+        Raises:
+            MisconfiguredError: the agent shows the driver as broken with this reason until its settings change.
+            UnreachableError: the agent shows it as unreachable and tries again.
+        """
+
+    @abc.abstractmethod
+    def capacity(self) -> Capacity:
+        """Return what the provider can hold in all. Called every minute or so; raises TransientError if unknown."""
+
+    def usage(self) -> Iterable[UsageSample]:
+        """Return meter readings of every object that has any. Called every few minutes; empty by default."""
+        return ()
+
+    def features(self) -> frozenset[Feature]:
+        """Return the optional abilities, read off the inherited classes. Not to be overridden."""
+        return frozenset(
+            parent.feature
+            for parent in type(self).__mro__
+            if issubclass(parent, Ability) and "feature" in vars(parent)
+        )

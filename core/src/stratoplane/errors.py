@@ -1,0 +1,291 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Errors, sorted by what the caller does next.
+
+A driver raises a :class:`DriverError`: *transient* (no effect took place, repeat), *uncertain* (it may have taken
+effect, observe first) or *permanent* (stop). The engine raises the errors beside them for requests that cannot be
+granted. No error knows HTTP: the gateway holds the one table from class to status.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import ClassVar, Final
+
+
+class StratoplaneError(Exception):
+    """Root of all our errors. ``code`` is stable and documented; ``detail`` says what happened and what to do."""
+
+    code: ClassVar[str] = "internal_error"
+
+    def __init__(self, detail: str) -> None:
+        super().__init__(detail)
+        self.detail: Final = detail
+
+    def payload(self) -> Mapping[str, object]:
+        """Return the typed facts of this error as JSON values, for the problem document and the job."""
+        return {}
+
+
+# --- errors of requests -------------------------------------------------------------------------------------------
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Violation:
+    """One thing wrong with an input.
+
+    Attributes:
+        pointer: JSON pointer (RFC 6901) to the offending member, ``""`` for the whole document.
+        detail: what is wrong and what is expected instead.
+    """
+
+    pointer: str
+    detail: str
+
+
+class InvalidSpecError(StratoplaneError):
+    """The request's content cannot be accepted; the caller corrects the named members and sends it again."""
+
+    code = "invalid_spec"
+
+    def __init__(self, detail: str, violations: Sequence[Violation] = ()) -> None:
+        super().__init__(detail)
+        self.violations: Final = tuple(violations)
+
+    def payload(self) -> Mapping[str, object]:
+        return {"errors": [{"pointer": each.pointer, "detail": each.detail} for each in self.violations]}
+
+
+class AdmissionRefusedError(InvalidSpecError):
+    """An admission hook of an enabled plugin refused the request; the detail names the plugin's reasons."""
+
+    code = "admission_refused"
+
+
+class AuthenticationFailedError(StratoplaneError):
+    """The credential is missing, unknown, expired or revoked; the caller logs in again."""
+
+    code = "authentication_failed"
+
+
+class PermissionDeniedError(StratoplaneError):
+    """The actor is known but lacks a permission in this scope; an administrator can grant a role that has it."""
+
+    code = "permission_denied"
+
+    def __init__(self, detail: str, *, permission: str = "") -> None:
+        super().__init__(detail)
+        self.permission: Final = permission
+
+    def payload(self) -> Mapping[str, object]:
+        return {"permission": self.permission} if self.permission else {}
+
+
+class ResourceNotFoundError(StratoplaneError):
+    """Nothing with this id or name is visible to the actor; the caller lists what there is."""
+
+    code = "resource_not_found"
+
+
+class ResourceDeletedError(StratoplaneError):
+    """The object existed and was deleted; the caller creates another one."""
+
+    code = "resource_deleted"
+
+
+class NameTakenError(StratoplaneError):
+    """An object of this kind has that name already; the caller chooses another name or uses the one that exists."""
+
+    code = "name_taken"
+
+
+class StateConflictError(StratoplaneError):
+    """The object's present state forbids this; the caller waits or changes the state first."""
+
+    code = "state_conflict"
+
+
+class InUseError(StateConflictError):
+    """Others use the object; the caller releases it from those named first."""
+
+    code = "resource_in_use"
+
+    def __init__(self, detail: str, *, used_by: Sequence[str] = ()) -> None:
+        super().__init__(detail)
+        self.used_by: Final = tuple(used_by)
+
+    def payload(self) -> Mapping[str, object]:
+        return {"used_by": list(self.used_by)}
+
+
+class VersionMismatchError(StratoplaneError):
+    """The object changed since the caller read it; the caller reads it again and decides anew."""
+
+    code = "version_mismatch"
+
+
+class QuotaExceededError(StratoplaneError):
+    """The quota has no room; the caller deletes something or asks an operator for a higher limit."""
+
+    code = "quota_exceeded"
+
+    def __init__(self, detail: str, *, key: str, scope: str, limit: int, used: int, wanted: int) -> None:
+        super().__init__(detail)
+        self.key: Final = key
+        self.scope: Final = scope
+        self.limit: Final = limit
+        self.used: Final = used
+        self.wanted: Final = wanted
+
+    def payload(self) -> Mapping[str, object]:
+        return {name: getattr(self, name) for name in ("key", "scope", "limit", "used", "wanted")}
+
+
+class NoClusterError(StratoplaneError):
+    """No enabled, connected cluster has the room and the abilities; the caller tries smaller, later or elsewhere."""
+
+    code = "no_cluster_available"
+
+
+class FeatureUnsupportedError(StratoplaneError):
+    """The chosen cluster's driver cannot do this; the caller chooses another cluster or leaves the option out."""
+
+    code = "feature_unsupported"
+
+    def __init__(self, detail: str, *, feature: str = "", cluster: str = "") -> None:
+        super().__init__(detail)
+        self.feature: Final = feature
+        self.cluster: Final = cluster
+
+    def payload(self) -> Mapping[str, object]:
+        return {"feature": self.feature, "cluster": self.cluster}
+
+
+class IdempotencyMismatchError(StratoplaneError):
+    """The idempotency key was used with another request; the caller makes a new key for a new request."""
+
+    code = "idempotency_key_reused"
+
+
+class IdempotencyInProgressError(StratoplaneError):
+    """The first request with this key has not ended; the caller repeats it a little later."""
+
+    code = "idempotency_in_progress"
+
+
+class RateLimitedError(StratoplaneError):
+    """Too many requests by this credential; the caller waits ``retry_after`` seconds."""
+
+    code = "rate_limited"
+
+    def __init__(self, detail: str, *, retry_after: float) -> None:
+        super().__init__(detail)
+        self.retry_after: Final = retry_after
+
+
+class UnavailableError(StratoplaneError):
+    """A server behind the platform does not answer; the caller repeats the request after ``retry_after`` seconds."""
+
+    code = "service_unavailable"
+
+    def __init__(self, detail: str, *, retry_after: float = 2.0) -> None:
+        super().__init__(detail)
+        self.retry_after: Final = retry_after
+
+
+class SettingsError(StratoplaneError):
+    """The configuration is wrong; the operator corrects every problem that ``problems`` lists."""
+
+    code = "invalid_settings"
+
+    def __init__(self, detail: str, problems: Sequence[str] = ()) -> None:
+        super().__init__(detail)
+        self.problems: Final = tuple(problems)
+
+    def payload(self) -> Mapping[str, object]:
+        return {"problems": list(self.problems)}
+
+
+# --- errors of drivers --------------------------------------------------------------------------------------------
+
+
+class DriverError(StratoplaneError):
+    """Root of what a driver may raise. ``provider_text`` is the provider's own message, whole."""
+
+    code = "driver_error"
+
+    def __init__(self, detail: str, *, provider_text: str = "") -> None:
+        super().__init__(detail)
+        self.provider_text: Final = provider_text
+
+
+class TransientError(DriverError):
+    """Nothing took effect: the engine repeats the same call after a back-off, or after ``retry_after`` seconds."""
+
+    code = "transient"
+
+    def __init__(self, detail: str, *, provider_text: str = "", retry_after: float | None = None) -> None:
+        super().__init__(detail, provider_text=provider_text)
+        self.retry_after: Final = retry_after
+
+
+class BusyError(TransientError):
+    """The provider works on the object already; the engine repeats the call later."""
+
+    code = "busy"
+
+
+class UnreachableError(TransientError):
+    """No connection to the provider was made, so nothing happened; the engine repeats the call later."""
+
+    code = "unreachable"
+
+
+class ProviderRateLimitedError(TransientError):
+    """The provider asked for fewer requests; the engine honours ``retry_after``."""
+
+    code = "provider_rate_limited"
+
+
+class UncertainError(DriverError):
+    """The call may have taken effect (time-out, lost answer): the engine observes first, never repeats blindly."""
+
+    code = "uncertain"
+
+
+class PermanentError(DriverError):
+    """Repeating cannot help: the engine stops the job and undoes its finished steps."""
+
+    code = "permanent"
+
+
+class NotFoundError(PermanentError):
+    """What the call needs (image, network, parent) does not exist at the provider."""
+
+    code = "not_found_at_provider"
+
+
+class ConflictError(PermanentError):
+    """An object with our identity but another shape, or a foreign object in the way, exists at the provider."""
+
+    code = "conflict_at_provider"
+
+
+class UnsupportedError(PermanentError):
+    """The driver or provider cannot do this; ``feature`` names the ability."""
+
+    code = "unsupported_by_provider"
+
+    def __init__(self, detail: str, *, feature: str = "", provider_text: str = "") -> None:
+        super().__init__(detail, provider_text=provider_text)
+        self.feature: Final = feature
+
+
+class CapacityError(PermanentError):
+    """The provider has no room left; the tenant tries a smaller size or another cluster."""
+
+    code = "no_capacity_at_provider"
+
+
+class MisconfiguredError(PermanentError):
+    """The driver's settings or the provider's set-up are wrong; an operator must correct them."""
+
+    code = "misconfigured"

@@ -1,0 +1,83 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every hook that a plugin may implement.
+
+A plugin is a module or object behind an entry point of the group ``stratoplane.plugins``; its functions carry
+:data:`hookimpl`. Hooks that may refuse are fail-closed: a plugin that raises refuses. Hooks that only watch are
+fail-open: what they raise is logged and changes nothing.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from uuid import UUID
+
+import pluggy
+
+from stratoplane.errors import Violation
+
+PROJECT_NAME = "stratoplane"
+hookspec = pluggy.HookspecMarker(PROJECT_NAME)
+hookimpl = pluggy.HookimplMarker(PROJECT_NAME)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AdmissionRequest:
+    """A change that a tenant asks for, before anything is written.
+
+    Attributes:
+        action: ``create``, ``update`` or ``delete``.
+        kind: kind of the resource.
+        spec: the desired state as the request gives it, JSON values.
+    """
+
+    action: str
+    kind: str
+    name: str
+    organization_id: UUID
+    project_id: UUID
+    actor: str
+    spec: Mapping[str, object] = field(default_factory=dict)
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlacementCandidate:
+    """A cluster that is enabled, connected, able and roomy enough; free amounts after what is claimed."""
+
+    cluster_id: UUID
+    name: str
+    free_vcpus: int
+    free_memory_mib: int
+    free_storage_gib: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CommittedEvent:
+    """Something that is now true: a resource or a job changed and the change is durable."""
+
+    action: str
+    kind: str
+    resource_id: UUID
+    organization_id: UUID
+    project_id: UUID
+    detail: Mapping[str, object] = field(default_factory=dict)
+
+
+@hookspec
+def stratoplane_admit(request: AdmissionRequest) -> Sequence[Violation]:  # type: ignore[empty-body]  # a specification
+    """Judge a change before it is accepted; every plugin's violations are collected and any of them refuses it.
+
+    Fail-closed: a plugin that raises refuses the request. Called inside the request: no input or output.
+    """
+
+
+@hookspec(firstresult=True)
+def stratoplane_place(request: AdmissionRequest, candidates: Sequence[PlacementCandidate]) -> UUID | None:
+    """Choose the cluster for a new resource; the first plugin that names one decides, None leaves it to the next.
+
+    Fail-closed. An id that is not among the candidates refuses the request.
+    """
+
+
+@hookspec
+def stratoplane_committed(event: CommittedEvent) -> None:
+    """Learn of a change after its commit. Fail-open; called by a worker, at least once for each event."""

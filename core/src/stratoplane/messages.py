@@ -1,0 +1,206 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What agents and the control plane say to each other, as JSON over HTTP (:mod:`stratoplane.wire` converts).
+
+The order for one operation is offer, acknowledgement, execution, result. An offer that is not acknowledged is
+offered again with a higher epoch; an answer that was delivered is not a delivery.
+"""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from uuid import UUID
+
+from stratoplane.drivers import Capacity
+
+AGENT_PROTOCOL = 1
+"""Major number of this protocol; the control plane serves an agent that says the same number."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class EnrolRequest:
+    """An agent's first words: the one-use join token of its cluster, its name and version."""
+
+    join_token: str
+    name: str
+    version: str
+    protocol: int = AGENT_PROTOCOL
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Enrolment:
+    """The answer: who the agent is from now on, and its credential, shown this once."""
+
+    agent_id: UUID
+    cluster_id: UUID
+    cluster_name: str
+    installation_id: UUID
+    credential: str
+
+
+class ProviderStatus(StrEnum):
+    """Whether a driver can work."""
+
+    READY = "READY"
+    UNREACHABLE = "UNREACHABLE"
+    BROKEN = "BROKEN"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ProviderReport:
+    """One loaded driver, or why it could not be loaded (``reason``)."""
+
+    interface: str
+    driver: str
+    version: str = ""
+    contract: str = ""
+    status: ProviderStatus = ProviderStatus.READY
+    reason: str = ""
+    features: tuple[str, ...] = ()
+    production_ready: bool = True
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Hello:
+    """Sent at start and whenever a provider changes."""
+
+    version: str
+    protocol: int = AGENT_PROTOCOL
+    providers: tuple[ProviderReport, ...] = ()
+    capacity: Capacity = field(default_factory=Capacity)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Welcome:
+    """How the agent should behave: longest poll and time between inventories, in seconds."""
+
+    server_time: str
+    poll_seconds: float
+    inventory_seconds: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OfferRequest:
+    """Ask for work: at most ``maximum`` operations, waiting up to ``wait_seconds`` for the first."""
+
+    maximum: int
+    wait_seconds: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Operation:
+    """One driver call.
+
+    Attributes:
+        id: the operation; a result names it together with its epoch.
+        epoch: grows with every offer; an agent refuses one that is lower than the last it saw for this operation.
+        kind: kind of the resource, ``verb`` the driver's verb (``create``, ``resize``, ``console_log`` ...).
+        uid: the resource's id, the object's identity at the provider.
+        spec: the driver's specification; empty for verbs that need the uid only.
+        timeout_seconds: after this the agent reports the operation as uncertain.
+        observe_first: an earlier attempt may have taken effect.
+        trace_parent: W3C trace context of the request that caused it.
+    """
+
+    id: UUID
+    epoch: int
+    kind: str
+    verb: str
+    uid: UUID
+    spec: Mapping[str, object] = field(default_factory=dict)
+    timeout_seconds: float = 600.0
+    observe_first: bool = False
+    trace_parent: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Offers:
+    """Operations that the agent may acknowledge within ``acknowledge_seconds``."""
+
+    operations: tuple[Operation, ...] = ()
+    acknowledge_seconds: float = 15.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OperationReference:
+    """An operation at one epoch."""
+
+    id: UUID
+    epoch: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Acknowledgements:
+    """What the agent is about to execute; it starts only what the answer accepts."""
+
+    operations: tuple[OperationReference, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AcknowledgementAnswer:
+    """Ids that the agent now owns, and ids that were taken back."""
+
+    accepted: tuple[UUID, ...] = ()
+    refused: tuple[UUID, ...] = ()
+
+
+class Outcome(StrEnum):
+    """How a driver call ended, sorted by what the engine does next."""
+
+    DONE = "done"
+    TRANSIENT = "transient"
+    UNCERTAIN = "uncertain"
+    PERMANENT = "permanent"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OperationResult:
+    """The end of one operation.
+
+    Attributes:
+        status: what the driver returned, as JSON values; None when there is nothing (deleted, rebooted).
+        code: stable code of the error, ``detail`` its text for people, ``provider_text`` the provider's words, whole.
+        retry_after: seconds that a provider asked to wait.
+    """
+
+    id: UUID
+    epoch: int
+    outcome: Outcome
+    status: Mapping[str, object] | None = None
+    code: str = ""
+    detail: str = ""
+    provider_text: str = ""
+    retry_after: float | None = None
+    duration_seconds: float = 0.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Results:
+    """Ended operations, reported until the control plane answered for each."""
+
+    results: tuple[OperationResult, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ResultsAnswer:
+    """Ids whose result was taken, and ids whose epoch is no longer current: the agent forgets both."""
+
+    accepted: tuple[UUID, ...] = ()
+    stale: tuple[UUID, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class InventoryItem:
+    """One object that carries our mark, as the provider has it; ``status`` is the driver's status as JSON values."""
+
+    uid: UUID
+    kind: str
+    status: Mapping[str, object]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Inventory:
+    """Everything ours on the cluster, of the named ``kinds`` (a kind whose driver failed to list is left out)."""
+
+    kinds: tuple[str, ...]
+    items: tuple[InventoryItem, ...]
+    capacity: Capacity = field(default_factory=Capacity)

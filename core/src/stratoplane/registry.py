@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Finding and loading drivers (stevedore: one of N) and plugins (pluggy: all of N that are enabled).
+
+What is not enabled is never imported. What is enabled and broken is kept with its reason and shown, and the rest
+works on.
+"""
+
+import dataclasses
+import importlib.metadata
+import inspect
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from enum import StrEnum
+from types import ModuleType
+from typing import Any, Final
+
+import pluggy
+from stevedore.named import NamedExtensionManager
+
+from stratoplane import CONTRACT, hookspecs
+from stratoplane.compute import ComputeDriver
+from stratoplane.drivers import Interface
+from stratoplane.network import NetworkDriver
+from stratoplane.storage import StorageDriver
+
+PLUGIN_GROUP: Final = "stratoplane.plugins"
+_CONTRACTS: Final[Mapping[Interface, type]] = {
+    Interface.COMPUTE: ComputeDriver,
+    Interface.NETWORK: NetworkDriver,
+    Interface.STORAGE: StorageDriver,
+}
+
+
+class ExtensionState(StrEnum):
+    """What became of an entry point."""
+
+    LOADED = "LOADED"
+    DISABLED = "DISABLED"
+    MISSING = "MISSING"
+    BROKEN = "BROKEN"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Extension:
+    """A driver or plugin as operators see it: where it comes from, its state and, when broken, the reason."""
+
+    name: str
+    group: str
+    distribution: str = ""
+    version: str = ""
+    state: ExtensionState = ExtensionState.DISABLED
+    reason: str = ""
+    loaded: Any = None
+
+
+def driver_group(interface: Interface) -> str:
+    """Return the entry point group of an interface's drivers."""
+    return f"stratoplane.{interface.value}"
+
+
+def installed(group: str) -> Sequence[Extension]:
+    """Return every entry point of ``group`` without importing any, sorted by name."""
+    points = importlib.metadata.entry_points(group=group)
+    found = [
+        Extension(
+            name=point.name,
+            group=group,
+            distribution=point.dist.name if point.dist else "",
+            version=point.dist.version if point.dist else "",
+        )
+        for point in points
+    ]
+    return sorted(found, key=lambda extension: extension.name)
+
+
+def load_driver(interface: Interface, name: str) -> Extension:
+    """Load the driver class ``name`` of ``interface``.
+
+    Returns:
+        The extension; ``loaded`` is the class when its state is LOADED, else ``reason`` says what is wrong: not
+        installed, import failed, abstract methods missing, or another contract.
+    """
+    extension = _load_one(driver_group(interface), name)
+    if extension.state is not ExtensionState.LOADED:
+        return extension
+    reason = _shape_problem(extension.loaded, interface)
+    return _broken(extension, reason) if reason else extension
+
+
+def _shape_problem(candidate: object, interface: Interface) -> str:
+    contract = _CONTRACTS[interface]
+    if not (inspect.isclass(candidate) and issubclass(candidate, contract)):
+        return f"{candidate!r} is no subclass of {contract.__module__}.{contract.__qualname__}"
+    if missing := sorted(getattr(candidate, "__abstractmethods__", ())):
+        return f"{candidate.__qualname__} does not implement {', '.join(missing)}"
+    if candidate.contract[0] != CONTRACT[0]:
+        return f"written for contract {candidate.contract[0]}.x; this platform speaks {CONTRACT[0]}.{CONTRACT[1]}"
+    return ""
+
+
+def load_plugins(enabled: Iterable[str]) -> tuple[pluggy.PluginManager, Sequence[Extension]]:
+    """Load the enabled plugins, in that order, into a plugin manager that knows every hook.
+
+    Returns:
+        The manager with the plugins that work, and every plugin installed or named, with its state and reason.
+    """
+    manager = pluggy.PluginManager(hookspecs.PROJECT_NAME)
+    manager.add_hookspecs(hookspecs)
+    chosen = {name: _register(manager, _load_one(PLUGIN_GROUP, name)) for name in dict.fromkeys(enabled)}
+    others = [each for each in installed(PLUGIN_GROUP) if each.name not in chosen]
+    return manager, sorted([*chosen.values(), *others], key=lambda extension: extension.name)
+
+
+def _register(manager: pluggy.PluginManager, extension: Extension) -> Extension:
+    if extension.state is not ExtensionState.LOADED:
+        return extension
+    try:
+        manager.register(extension.loaded, name=extension.name)
+        _refuse_unknown_hooks(extension.loaded)
+    except (pluggy.PluginValidationError, ValueError) as error:
+        if manager.has_plugin(extension.name):
+            manager.unregister(name=extension.name)
+        return _broken(extension, str(error))
+    return extension
+
+
+def _refuse_unknown_hooks(plugin: ModuleType | object) -> None:
+    prefix = f"{hookspecs.PROJECT_NAME}_"
+    known = {name for name in vars(hookspecs) if name.startswith(prefix)}
+    if unknown := sorted(name for name in dir(plugin) if name.startswith(prefix) and name not in known):
+        raise ValueError(f"unknown hook {', '.join(unknown)}; known are {', '.join(sorted(known))}")
+
+
+def _load_one(group: str, name: str) -> Extension:
+    known = [extension for extension in installed(group) if extension.name == name]
+    if not known:
+        return Extension(name=name, group=group, state=ExtensionState.MISSING, reason="no installed distribution offers it")
+    if len(known) > 1:
+        both = ", ".join(extension.distribution for extension in known)
+        return _broken(known[0], f"offered by several distributions ({both}); remove all but one")
+    failures: list[BaseException] = []
+    manager: NamedExtensionManager[Any] = NamedExtensionManager(
+        group,
+        [name],
+        invoke_on_load=False,
+        on_load_failure_callback=lambda _manager, _point, error: failures.append(error),
+        warn_on_missing_entrypoint=False,
+    )
+    if failures:
+        return _broken(known[0], f"{type(failures[0]).__name__}: {failures[0]}")
+    return dataclasses.replace(known[0], state=ExtensionState.LOADED, loaded=manager[name].plugin)
+
+
+def _broken(extension: Extension, reason: str) -> Extension:
+    return dataclasses.replace(extension, state=ExtensionState.BROKEN, reason=reason, loaded=None)
