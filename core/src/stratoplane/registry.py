@@ -24,7 +24,7 @@ from stratoplane.network import NetworkDriver
 from stratoplane.storage import StorageDriver
 
 PLUGIN_GROUP: Final = "stratoplane.plugins"
-_CONTRACTS: Final[Mapping[Interface, type]] = {
+_CONTRACTS: Final[Mapping[Interface, Any]] = {
     Interface.COMPUTE: ComputeDriver,
     Interface.NETWORK: NetworkDriver,
     Interface.STORAGE: StorageDriver,
@@ -87,14 +87,15 @@ def load_driver(interface: Interface, name: str) -> Extension:
     return _broken(extension, reason) if reason else extension
 
 
-def _shape_problem(candidate: object, interface: Interface) -> str:
+def _shape_problem(candidate: Any, interface: Interface) -> str:
     contract = _CONTRACTS[interface]
     if not (inspect.isclass(candidate) and issubclass(candidate, contract)):
         return f"{candidate!r} is no subclass of {contract.__module__}.{contract.__qualname__}"
     if missing := sorted(getattr(candidate, "__abstractmethods__", ())):
         return f"{candidate.__qualname__} does not implement {', '.join(missing)}"
-    if candidate.contract[0] != CONTRACT[0]:
-        return f"written for contract {candidate.contract[0]}.x; this platform speaks {CONTRACT[0]}.{CONTRACT[1]}"
+    written_for: tuple[int, int] = candidate.contract
+    if written_for[0] != CONTRACT[0]:
+        return f"written for contract {written_for[0]}.x; this platform speaks {CONTRACT[0]}.{CONTRACT[1]}"
     return ""
 
 
