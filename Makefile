@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+# `make help` lists what there is to run. Everything lives in $(VENV), which is made on demand.
+
+PYTHON ?= python3
+VENV ?= .venv
+DRIVER ?= mock
+# Processes that run tests side by side.
+JOBS ?= 2
+# More arguments for pytest, as in `make test ARGS="engine/tests -k quota"`.
+ARGS ?=
+
+BIN := $(VENV)/bin
+METADATA := $(wildcard */setup.cfg */*/setup.cfg) constraints.txt
+RUNTIME := $(VENV)/.installed
+DEVELOPMENT := $(VENV)/.installed-dev
+LIBVIRT := $(VENV)/.installed-libvirt
+
+.DEFAULT_GOAL := help
+.PHONY: help demo up down test check lint format types imports isolated docs bench test-libvirt dev changelog clean
+
+help: ## Show this list
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
+
+demo: $(RUNTIME) $(if $(filter libvirt,$(DRIVER)),$(LIBVIRT)) ## Start the platform and create a virtual machine on it (DRIVER=mock or libvirt)
+	@$(BIN)/python -m stratoplane_server.demo --driver $(DRIVER)
+
+up: $(RUNTIME) ## Start the platform in the background
+	@$(BIN)/stratoplane-server up --detach
+
+down: $(RUNTIME) ## Stop the platform; its data stays
+	@$(BIN)/stratoplane-server down
+
+test: $(DEVELOPMENT) ## Run the tests on a real PostgreSQL and Valkey
+	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+
+check: lint types imports docs isolated ## Run every check that is no test
+
+lint: $(DEVELOPMENT) ## Check style and format
+	@$(BIN)/ruff check .
+	@$(BIN)/ruff format --check .
+
+format: $(DEVELOPMENT) ## Repair style and format where a tool can
+	@$(BIN)/ruff check --fix-only --quiet .
+	@$(BIN)/ruff format --quiet .
+
+types: $(DEVELOPMENT) ## Check types with mypy --strict
+	@$(BIN)/mypy
+
+imports: $(DEVELOPMENT) ## Check which distribution may import which
+	@$(BIN)/lint-imports --no-timings
+
+docs: $(DEVELOPMENT) ## Check that the generated reference pages are up to date
+	@$(BIN)/python tools/generate_reference.py --check
+
+isolated: $(DEVELOPMENT) ## Install each distribution alone and run its tests
+	@$(BIN)/tox run -q -f isolated
+
+bench: $(DEVELOPMENT) ## Measure rates and latencies, and print them as a table and as JSON
+	@$(BIN)/python tests/bench/run.py $(ARGS)
+
+test-libvirt: $(DEVELOPMENT) ## Run a virtual machine on a real libvirt (root, Debian, see tests/labs/libvirt)
+	@tests/labs/libvirt/run.sh
+
+dev: $(DEVELOPMENT) ## Make the virtual environment with everything for development
+
+changelog: $(DEVELOPMENT) ## Show what the next release's change notes say
+	@$(BIN)/towncrier build --draft --version next
+
+clean: ## Remove the virtual environment and what tools left behind (never the platform's data)
+	rm -rf $(VENV) .tox .mypy_cache .ruff_cache .pytest_cache .import_linter_cache .hypothesis .coverage .coverage.*
+	find . -name '*.egg-info' -prune -exec rm -rf {} +
+
+# A stamp is newer than all it was made from; pip runs again only when one of them changed.
+$(RUNTIME): requirements.txt $(METADATA)
+	@$(call install,requirements.txt)
+
+$(DEVELOPMENT): requirements-dev.txt $(METADATA)
+	@$(call install,requirements-dev.txt)
+	@touch $(RUNTIME)
+
+$(LIBVIRT): requirements-libvirt.txt $(METADATA)
+	@$(call install,requirements-libvirt.txt)
+
+define install
+$(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
+	|| { echo "Stratoplane needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1). Try: make PYTHON=python3.12 ..." >&2; exit 1; }; \
+$(PYTHON) tools/install.py --venv $(VENV) --stamp $@ $(1)
+endef
