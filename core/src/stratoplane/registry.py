@@ -89,7 +89,8 @@ def load_driver(interface: Interface, name: str) -> Extension:
 
 def _shape_problem(candidate: Any, interface: Interface) -> str:
     contract = _CONTRACTS[interface]
-    if not (inspect.isclass(candidate) and issubclass(candidate, contract)):
+    is_subclass: bool = inspect.isclass(candidate) and issubclass(candidate, contract)
+    if not is_subclass:
         return f"{candidate!r} is no subclass of {contract.__module__}.{contract.__qualname__}"
     if missing := sorted(getattr(candidate, "__abstractmethods__", ())):
         return f"{candidate.__qualname__} does not implement {', '.join(missing)}"
