@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Stratoplane control plane without HTTP."""
+"""The control plane without HTTP: database, services, workflows, runner, worker and scheduler."""

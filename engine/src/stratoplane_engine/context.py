@@ -1,0 +1,99 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Who asks, on whose behalf, and in which request: the first argument of every service."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from uuid import UUID
+
+from stratoplane_engine.permissions import Grant, Permission, allows
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Actor:
+    """An authenticated user with every grant that its role bindings give.
+
+    Attributes:
+        id: the user's id.
+        name: ``user:alice``, as the audit trail shows it.
+        organization_id: the user's home; tenant routes act inside it.
+        credential_id: the token that was shown.
+    """
+
+    id: UUID
+    name: str
+    organization_id: UUID
+    credential_id: UUID
+    grants: tuple[Grant, ...] = ()
+
+    def may(self, permission: Permission, *, organization_id: UUID | None = None, project_id: UUID | None = None) -> bool:
+        """Tell whether any grant covers ``permission`` in this scope; no scope means the whole platform."""
+        return any(allows(grant, permission, organization_id, project_id) for grant in self.grants)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class IdempotencyKey:
+    """The caller's key and the fingerprint (SHA-256, hexadecimal) of method, route and body it came with."""
+
+    key: str
+    fingerprint: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class RequestContext:
+    """One request as the services see it.
+
+    Attributes:
+        organization_id: the organization that is acted in; the actor's own on tenant routes.
+        trace_parent: W3C trace context, carried to the job, the operation and the agent.
+        if_version: the version that the caller read (``If-Match``); None when it did not say.
+        dry_run: do everything, keep nothing, and answer what would have been.
+    """
+
+    actor: Actor
+    organization_id: UUID
+    request_id: str = ""
+    trace_parent: str = ""
+    idempotency: IdempotencyKey | None = None
+    if_version: int | None = None
+    dry_run: bool = False
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Page:
+    """Which part of a list: at most ``limit`` rows after ``cursor``, filtered and sorted.
+
+    Attributes:
+        cursor: opaque text of an earlier answer, empty for the beginning.
+        sort: ``created_at``, ``-created_at`` or ``name``.
+        labels: label selectors (``key`` -> value), all of which must hold; ``excluded`` must not.
+        name_contains: part of the name.
+    """
+
+    limit: int = 50
+    cursor: str = ""
+    sort: str = "created_at"
+    status: str = ""
+    name_contains: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+    excluded: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Listing:
+    """One page: the items in wire form (JSON values) and the cursor of the next page, None at the end."""
+
+    items: tuple[Mapping[str, object], ...]
+    next: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Accepted:
+    """The answer to a mutation: the resource and its job in wire form.
+
+    ``job`` is None when nothing is left to do. ``replayed`` tells that an idempotency key met its stored answer.
+    """
+
+    resource: Mapping[str, object]
+    job: Mapping[str, object] | None = None
+    plan: Mapping[str, object] | None = None
+    replayed: bool = False

@@ -1,0 +1,97 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The one way to a transaction.
+
+Every transaction takes on one of two roles that own no table: ``stratoplane_tenant`` sees the rows of one
+organization (row-level security), ``stratoplane_system`` sees all and serves the engine and the operators. Role and
+organization are set inside the transaction, so that a connection pooler in transaction mode may stand between.
+"""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any, Final
+from uuid import UUID
+
+import orjson
+from sqlalchemy import Connection, Engine, create_engine, make_url, text
+from sqlalchemy.exc import DBAPIError, OperationalError
+from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+
+from stratoplane.errors import UnavailableError
+
+_ENTER: Final = text(
+    "SELECT set_config('role', :role, true), set_config('stratoplane.organization', :organization, true)"
+)
+SYSTEM_ROLE: Final = "stratoplane_system"
+TENANT_ROLE: Final = "stratoplane_tenant"
+
+
+def _dumps(value: Any) -> str:  # noqa: ANN401  # any JSON value
+    return orjson.dumps(value).decode()
+
+
+def sqlalchemy_url(database_url: str) -> str:
+    """Return a libpq URL (``postgresql://...``) as the URL that SQLAlchemy opens with psycopg."""
+    return make_url(database_url).set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+
+
+class Database:
+    """Connections to the platform's PostgreSQL.
+
+    Args:
+        url: a libpq URL; sockets are given by ``?host=/folder``.
+        pool_size: connections kept open; the same number again may be opened under load.
+        application: shown in ``pg_stat_activity``.
+
+    One object serves a process; make it after a fork, never before.
+    """
+
+    def __init__(self, url: str, *, pool_size: int = 8, application: str = "stratoplane") -> None:
+        self.url: Final = url
+        self.engine: Final[Engine] = create_engine(
+            sqlalchemy_url(url),
+            pool_size=pool_size,
+            max_overflow=pool_size,
+            pool_timeout=5,
+            pool_pre_ping=False,
+            json_serializer=_dumps,
+            json_deserializer=orjson.loads,
+            connect_args={"application_name": application, "connect_timeout": 5, "prepare_threshold": 3},
+        )
+
+    def close(self) -> None:
+        """Close every connection."""
+        self.engine.dispose()
+
+    @contextmanager
+    def system(self) -> Iterator[Connection]:
+        """Open a transaction that sees every organization.
+
+        Raises:
+            UnavailableError: PostgreSQL does not answer; nothing was written, the caller repeats later.
+        """
+        with self._transaction(SYSTEM_ROLE, "") as connection:
+            yield connection
+
+    @contextmanager
+    def tenant(self, organization_id: UUID) -> Iterator[Connection]:
+        """Open a transaction that sees and writes the rows of one organization. Raises as :meth:`system`."""
+        with self._transaction(TENANT_ROLE, str(organization_id)) as connection:
+            yield connection
+
+    @contextmanager
+    def _transaction(self, role: str, organization: str) -> Iterator[Connection]:
+        try:
+            with self.engine.begin() as connection:
+                connection.execute(_ENTER, {"role": role, "organization": organization})
+                yield connection
+        except (OperationalError, PoolTimeoutError) as error:
+            raise _unavailable(error) from error
+        except DBAPIError as error:
+            if error.connection_invalidated:
+                raise _unavailable(error) from error
+            raise
+
+
+def _unavailable(error: Exception) -> UnavailableError:
+    reason = str(getattr(error, "orig", error)).strip().splitlines()[0]
+    return UnavailableError(f"the database does not answer ({reason}); nothing was changed, try again shortly")

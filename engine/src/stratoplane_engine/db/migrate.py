@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Bringing a database to the present schema."""
+
+from pathlib import Path
+from typing import Final
+
+from alembic import command
+from alembic.config import Config
+from alembic.runtime.migration import MigrationContext
+from alembic.script import ScriptDirectory
+from sqlalchemy import Connection, create_engine, text
+from sqlalchemy.exc import OperationalError
+
+from stratoplane.errors import UnavailableError
+from stratoplane_engine.db.connection import sqlalchemy_url
+
+_LOCK: Final = 0x5354_5241  # "STRA": one migration at a time
+
+
+def _config(connection: Connection) -> Config:
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("path_separator", "os")
+    config.attributes["connection"] = connection
+    return config
+
+
+def upgrade(database_url: str) -> str:
+    """Bring the schema to the newest revision; several callers at once wait for one another.
+
+    The account of ``database_url`` must own the database and may need CREATEROLE the first time, since the roles
+    ``stratoplane_tenant`` and ``stratoplane_system`` are made then.
+
+    Returns:
+        The revision that the database is at.
+
+    Raises:
+        UnavailableError: the database does not answer.
+    """
+    engine = create_engine(sqlalchemy_url(database_url))
+    try:
+        with engine.connect() as connection:
+            connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": _LOCK})
+            connection.commit()
+            try:
+                command.upgrade(_config(connection), "head")
+                connection.commit()
+            finally:
+                connection.rollback()
+                connection.execute(text("SELECT pg_advisory_unlock(:lock)"), {"lock": _LOCK})
+                connection.commit()
+    except OperationalError as error:
+        raise UnavailableError(f"the database does not answer ({str(error.orig).strip().splitlines()[0]})") from error
+    finally:
+        engine.dispose()
+    return newest_revision()
+
+
+def newest_revision() -> str:
+    """Return the revision that this version of the platform wants."""
+    config = Config()
+    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
+    config.set_main_option("path_separator", "os")
+    return ScriptDirectory.from_config(config).get_current_head() or ""
+
+
+def current_revision(connection: Connection) -> str:
+    """Return the revision that the database is at, empty before the first migration."""
+    return MigrationContext.configure(connection).get_current_revision() or ""
