@@ -136,7 +136,9 @@ def _refuse_unknown_hooks(plugin: ModuleType | object) -> None:
 def _load_one(group: str, name: str) -> Extension:
     known = [extension for extension in installed(group) if extension.name == name]
     if not known:
-        return Extension(name=name, group=group, state=ExtensionState.MISSING, reason="no installed distribution offers it")
+        return Extension(
+            name=name, group=group, state=ExtensionState.MISSING, reason="no installed distribution offers it"
+        )
     if len(known) > 1:
         both = ", ".join(extension.distribution for extension in known)
         return _broken(known[0], f"offered by several distributions ({both}); remove all but one")

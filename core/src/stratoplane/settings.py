@@ -73,7 +73,11 @@ def help_of(field: dataclasses.Field[Any]) -> SettingHelp:
 
 
 def load(
-    settings: type[SettingsT], table: Mapping[str, object], environment: Mapping[str, str] = os.environ, *, where: str = ""
+    settings: type[SettingsT],
+    table: Mapping[str, object],
+    environment: Mapping[str, str] = os.environ,
+    *,
+    where: str = "",
 ) -> SettingsT:
     """Make a settings object from a configuration ``table`` and the ``environment``, which wins.
 
@@ -88,7 +92,10 @@ def load(
     """
     fields = {field.name: field for field in dataclasses.fields(settings)}  # type: ignore[arg-type]  # a dataclass by contract
     hints = typing.get_type_hints(settings)
-    problems = [f"{where} {key}: unknown setting; known are {', '.join(fields) or 'none'}".strip() for key in table.keys() - fields.keys()]
+    problems = [
+        f"{where} {key}: unknown setting; known are {', '.join(fields) or 'none'}".strip()
+        for key in table.keys() - fields.keys()
+    ]
     values: dict[str, object] = {}
     for name, field in fields.items():
         env = help_of(field).env
@@ -116,7 +123,16 @@ def _plain(hint: Any) -> Any:  # noqa: ANN401  # a type expression
     return hint
 
 
-_TRUTH: Final = {"1": True, "true": True, "yes": True, "on": True, "0": False, "false": False, "no": False, "off": False}
+_TRUTH: Final = {
+    "1": True,
+    "true": True,
+    "yes": True,
+    "on": True,
+    "0": False,
+    "false": False,
+    "no": False,
+    "off": False,
+}
 
 
 def _from_text(hint: Any, text: str) -> object:  # noqa: ANN401

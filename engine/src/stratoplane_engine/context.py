@@ -25,7 +25,9 @@ class Actor:
     credential_id: UUID
     grants: tuple[Grant, ...] = ()
 
-    def may(self, permission: Permission, *, organization_id: UUID | None = None, project_id: UUID | None = None) -> bool:
+    def may(
+        self, permission: Permission, *, organization_id: UUID | None = None, project_id: UUID | None = None
+    ) -> bool:
         """Tell whether any grant covers ``permission`` in this scope; no scope means the whole platform."""
         return any(allows(grant, permission, organization_id, project_id) for grant in self.grants)
 

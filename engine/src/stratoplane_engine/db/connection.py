@@ -94,4 +94,6 @@ class Database:
 
 def _unavailable(error: Exception) -> UnavailableError:
     reason = str(getattr(error, "orig", error)).strip().splitlines()[0]
-    return UnavailableError(f"the database does not answer ({reason}); nothing was changed, try again shortly")
+    return UnavailableError(
+        f"the database does not answer ({reason}); nothing was changed, try again shortly"
+    )

@@ -51,7 +51,10 @@ def _one_of(column: str, values: type[JobState | ResourceStatus]) -> CheckConstr
 
 def _time(name: str, *, default: bool = False, nullable: bool = False) -> Column[object]:
     return Column(
-        name, TIMESTAMP(timezone=True), nullable=nullable, server_default=func.clock_timestamp() if default else None
+        name,
+        TIMESTAMP(timezone=True),
+        nullable=nullable,
+        server_default=func.clock_timestamp() if default else None,
     )
 
 
@@ -64,7 +67,9 @@ def _object(name: str, default: str = "{}") -> Column[object]:
 
 
 def _text(name: str, default: str | None = "") -> Column[object]:
-    return Column(name, Text, nullable=False, server_default=None if default is None else text(f"'{default}'"))
+    return Column(
+        name, Text, nullable=False, server_default=None if default is None else text(f"'{default}'")
+    )
 
 
 def _count(name: str, default: int = 0) -> Column[object]:
@@ -72,7 +77,12 @@ def _count(name: str, default: int = 0) -> Column[object]:
 
 
 def _stamped(*columns: SchemaItem) -> tuple[SchemaItem, ...]:
-    return (*columns, _count("version", 1), _time("created_at", default=True), _time("updated_at", default=True))
+    return (
+        *columns,
+        _count("version", 1),
+        _time("created_at", default=True),
+        _time("updated_at", default=True),
+    )
 
 
 # --- identity -----------------------------------------------------------------------------------------------------
@@ -82,7 +92,13 @@ installation = Table("installation", metadata, _id(), _time("created_at", defaul
 organization = Table(
     "organization",
     metadata,
-    *_stamped(_id(), _text("name", None), _text("display_name"), _object("labels"), _time("deleted_at", nullable=True)),
+    *_stamped(
+        _id(),
+        _text("name", None),
+        _text("display_name"),
+        _object("labels"),
+        _time("deleted_at", nullable=True),
+    ),
     Index("organization_name_key", "name", unique=True, postgresql_where=text("deleted_at IS NULL")),
 )
 
@@ -98,7 +114,13 @@ project = Table(
         _time("deleted_at", nullable=True),
     ),
     UniqueConstraint("organization_id", "id"),
-    Index("project_name_key", "organization_id", "name", unique=True, postgresql_where=text("deleted_at IS NULL")),
+    Index(
+        "project_name_key",
+        "organization_id",
+        "name",
+        unique=True,
+        postgresql_where=text("deleted_at IS NULL"),
+    ),
 )
 
 user_account = Table(
@@ -319,7 +341,14 @@ resource = Table(
         unique=True,
         postgresql_where=text("deleted_at IS NULL"),
     ),
-    Index("resource_page_idx", "organization_id", "project_id", "kind", "id", postgresql_where=text("deleted_at IS NULL")),
+    Index(
+        "resource_page_idx",
+        "organization_id",
+        "project_id",
+        "kind",
+        "id",
+        postgresql_where=text("deleted_at IS NULL"),
+    ),
     Index("resource_cluster_id_idx", "cluster_id", "kind", postgresql_where=text("deleted_at IS NULL")),
 )
 
@@ -450,7 +479,11 @@ operation = Table(
     _time("finished_at", nullable=True),
     CheckConstraint("state IN ('QUEUED', 'OFFERED', 'RUNNING', 'DONE', 'ABANDONED')", name="state"),
     Index("operation_offer_idx", "cluster_id", "id", postgresql_where=text("state IN ('QUEUED', 'OFFERED')")),
-    Index("operation_open_idx", "deadline_at", postgresql_where=text("state IN ('QUEUED', 'OFFERED', 'RUNNING')")),
+    Index(
+        "operation_open_idx",
+        "deadline_at",
+        postgresql_where=text("state IN ('QUEUED', 'OFFERED', 'RUNNING')"),
+    ),
     Index("operation_job_idx", "job_id", "position"),
 )
 
