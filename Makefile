@@ -53,7 +53,7 @@ docs: $(DEVELOPMENT) ## Check that the generated reference pages are up to date
 	@$(BIN)/python tools/generate_reference.py --check
 
 isolated: $(DEVELOPMENT) ## Install each distribution alone and run its tests
-	@$(BIN)/tox run -q -f isolated
+	@$(BIN)/tox run-parallel -q -p $(JOBS) --parallel-no-spinner -f isolated
 
 bench: $(DEVELOPMENT) ## Measure rates and latencies, and print them as a table and as JSON
 	@$(BIN)/python tests/bench/run.py $(ARGS)

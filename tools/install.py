@@ -15,6 +15,7 @@ from pathlib import Path
 
 ROOT = Path(__file__).resolve().parent.parent
 CONSTRAINTS = ROOT / "constraints.txt"
+LAST_LINES = 25
 
 
 def main() -> int:
@@ -58,8 +59,8 @@ def _pip(python: Path, arguments: list[str]) -> int:
     ) as process:
         _report(_remember(process.stdout or (), output))
     if process.returncode != 0:
-        sys.stderr.writelines(output)
-        print(f"pip failed with exit code {process.returncode}; what it said is above.", file=sys.stderr)
+        sys.stderr.writelines(["pip's last words:\n", *output[-LAST_LINES:]])
+        print(f"pip failed with exit code {process.returncode}: {' '.join(command)}", file=sys.stderr)
     return process.returncode
 
 
@@ -74,17 +75,16 @@ def _report(lines: Iterable[str]) -> None:
     terminal = sys.stdout.isatty()
     collected = 0
     for line in lines:
-        words = line.split()
-        if words[:1] == ["Collecting"]:
+        if line.startswith(("Collecting ", "Processing ")):
             collected += 1
-            text = f"  {collected} packages found, now {words[1]}"
+            text = f"  {collected} packages found"
         elif line.startswith("Installing collected"):
             text = f"  unpacking {line.count(',') + 1} packages"
         else:
             continue
         if terminal:
-            print(f"\r\x1b[K{text[:100]}", end="", flush=True)
-        elif collected % 20 == 1 or line.startswith("Installing"):
+            print(f"\r\x1b[K{text}", end="", flush=True)
+        elif collected % 20 == 0 or not line.startswith(("Collecting", "Processing")):
             print(text, flush=True)
     if terminal:
         print("\r\x1b[K", end="", flush=True)
