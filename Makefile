@@ -16,7 +16,7 @@ DEVELOPMENT := $(VENV)/.installed-dev
 LIBVIRT := $(VENV)/.installed-libvirt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test check lint format types imports isolated docs bench test-libvirt dev changelog clean
+.PHONY: help demo up down test check lint format types imports isolated docs docs-check bench test-libvirt dev changelog clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -33,7 +33,7 @@ down: $(RUNTIME) ## Stop the platform; its data stays
 test: $(DEVELOPMENT) ## Run the tests on a real PostgreSQL and Valkey
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
 
-check: lint types imports docs isolated ## Run every check that is no test
+check: lint types imports docs-check isolated ## Run every check that is no test
 
 lint: $(DEVELOPMENT) ## Check style and format
 	@$(BIN)/ruff check .
@@ -49,7 +49,10 @@ types: $(DEVELOPMENT) ## Check types with mypy --strict
 imports: $(DEVELOPMENT) ## Check which distribution may import which
 	@$(BIN)/lint-imports --no-timings
 
-docs: $(DEVELOPMENT) ## Check that the generated reference pages are up to date
+docs: $(DEVELOPMENT) ## Write the generated pages of docs/reference anew
+	@$(BIN)/python tools/generate_reference.py
+
+docs-check: $(DEVELOPMENT) ## Check that the generated pages are up to date
 	@$(BIN)/python tools/generate_reference.py --check
 
 isolated: $(DEVELOPMENT) ## Install each distribution alone and run its tests

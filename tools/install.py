@@ -54,9 +54,7 @@ def _make_venv(folder: Path) -> Path:
 def _pip(python: Path, arguments: list[str]) -> int:
     command = [str(python), "-m", "pip", *arguments, "--disable-pip-version-check", "--progress-bar=off"]
     output: list[str] = []
-    with subprocess.Popen(
-        command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True
-    ) as process:
+    with subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, stderr=subprocess.STDOUT, text=True) as process:
         _report(_remember(process.stdout or (), output))
     if process.returncode != 0:
         sys.stderr.writelines(["pip's last words:\n", *output[-LAST_LINES:]])
