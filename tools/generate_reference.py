@@ -139,8 +139,8 @@ def _default(field: "dataclasses.Field[Any]") -> str:
 
 def _errors() -> Iterator[str]:
     yield (
-        "An answer that is an error has the media type `application/problem+json` (RFC 9457). Its `code` never changes\n"
-        "its meaning; `detail` is for people and may. What fails later, in a job, is in the job's `error` with the same codes."
+        "An answer that is an error has the media type `application/problem+json` (RFC 9457). Its `code` never\n"
+        "changes its meaning; `detail` is for people and may. What fails later is in the job's `error`, same codes."
     )
     head = ["code", "status", "title", "meaning"]
     driver = set(_family(errors.DriverError))
