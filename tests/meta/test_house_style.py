@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The part of the house style that no linter knows."""
+
+import ast
+from pathlib import Path
+
+import pytest
+
+LONGEST_FILE = 400
+LONGEST_FUNCTION = 50
+NAMES_THAT_SAY_NOTHING = {"utils", "util", "helpers", "helper", "common", "manager", "managers", "base", "misc"}
+LEFT_OUT = {".git", ".venv", ".tox", ".stratoplane", "build", "node_modules", "__pycache__"}
+
+
+@pytest.fixture(scope="module")
+def files(root) -> list[Path]:
+    """Return every Python file of the tree."""
+    found = [path for path in root.rglob("*.py") if not LEFT_OUT & set(path.relative_to(root).parts)]
+    assert len(found) > 50
+    return found
+
+
+def lines(path: Path) -> list[str]:
+    return path.read_text(encoding="utf-8").splitlines()
+
+
+def test_no_file_is_longer_than_one_can_hold_in_mind(files, root):
+    assert [str(path.relative_to(root)) for path in files if len(lines(path)) > LONGEST_FILE] == []
+
+
+def test_no_function_is_longer_than_a_screen(files, root):
+    long = [
+        f"{path.relative_to(root)}:{node.lineno} {node.name} {node.end_lineno - node.lineno + 1}"
+        for path in files
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+        and node.end_lineno - node.lineno >= LONGEST_FUNCTION
+    ]
+
+    assert long == []
+
+
+def test_every_file_names_its_licence_first(files, root):
+    tag = "# SPDX-License-Identifier: Apache-2.0"
+    # A program that is run by name has its interpreter first.
+    heads = {path: [line for line in lines(path)[:2] if not line.startswith("#!")][:1] for path in files}
+
+    assert [str(path.relative_to(root)) for path, head in heads.items() if head not in ([tag], [])] == []
+
+
+def test_no_module_has_a_name_that_says_nothing(files, root):
+    # The API's namespace /api/common/v1 gives its views and schemas a folder of that name.
+    vague = [path.relative_to(root) for path in files if path.stem in NAMES_THAT_SAY_NOTHING]
+
+    assert [str(path) for path in vague if path.stem != "common" or path.parts[0] != "api"] == []

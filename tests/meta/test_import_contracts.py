@@ -1,0 +1,62 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Each import contract is broken on purpose once, in a copy of the tree, and seen to fail."""
+
+import configparser
+import os
+import re
+import shutil
+import subprocess
+import sys
+
+import pytest
+
+# One forbidden import for every contract of the root's setup.cfg: where it is written, and what it imports.
+VIOLATIONS = {
+    "layers": ("engine/src/stratoplane_engine", "stratoplane_api"),
+    "leaves": ("drivers/mock/src/stratoplane_mock", "stratoplane_libvirt"),
+    "leaves-below": ("agent/src/stratoplane_agent", "stratoplane_engine"),
+    "nothing-of-ours": ("client/src/stratoplane_client", "stratoplane"),
+    "no-concrete-driver": ("engine/src/stratoplane_engine", "stratoplane_mock"),
+    "light-core": ("core/src/stratoplane", "sqlalchemy"),
+    "engine-without-http": ("engine/src/stratoplane_engine", "flask"),
+}
+
+
+@pytest.fixture(scope="module")
+def contracts(root):
+    config = configparser.ConfigParser()
+    config.read(root / "setup.cfg", encoding="utf-8")
+    prefix = "importlinter:contract:"
+    return {name.removeprefix(prefix): config[name]["name"] for name in config.sections() if name.startswith(prefix)}
+
+
+@pytest.fixture(scope="module")
+def verdicts(root, tree, tmp_path_factory):
+    """Return what import-linter says of a tree that breaks every contract, by the contract's title."""
+    copy = tmp_path_factory.mktemp("broken")
+    shutil.copy(root / "setup.cfg", copy)
+    for each in tree:
+        folder = each.folder.relative_to(root) / "src"
+        shutil.copytree(root / folder, copy / folder, ignore=shutil.ignore_patterns("__pycache__", "*.egg-info"))
+    for number, (package, forbidden) in enumerate(VIOLATIONS.values()):
+        (copy / package / f"violation_{number}.py").write_text(f"import {forbidden}\n", encoding="utf-8")
+    path = os.pathsep.join(str(copy / each.folder.relative_to(root) / "src") for each in tree)
+    answer = subprocess.run(
+        [sys.executable, "-c", "from importlinter.cli import lint_imports_command as main; main()", "--no-cache"],
+        cwd=copy,
+        env={**os.environ, "PYTHONPATH": path, "COLUMNS": "200"},
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert answer.returncode == 1, answer.stdout + answer.stderr
+    return dict(re.findall(r"^(.*\S) (KEPT|BROKEN)\b", answer.stdout, re.MULTILINE))
+
+
+def test_every_contract_has_a_violation(contracts):
+    assert contracts.keys() == VIOLATIONS.keys()
+
+
+@pytest.mark.parametrize("contract", VIOLATIONS)
+def test_a_violation_breaks_its_contract(contract, contracts, verdicts):
+    assert verdicts[contracts[contract]] == "BROKEN"
