@@ -32,6 +32,7 @@ def test_no_function_is_longer_than_a_screen(files, root):
     long = [
         f"{path.relative_to(root)}:{node.lineno} {node.name} {node.end_lineno - node.lineno + 1}"
         for path in files
+        if "migrations" not in path.parts  # a list of statements that nobody edits again
         for node in ast.walk(ast.parse(path.read_text(encoding="utf-8")))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
         and node.end_lineno - node.lineno >= LONGEST_FUNCTION
