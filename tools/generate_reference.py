@@ -10,13 +10,13 @@ import itertools
 import re
 import sys
 import typing
-from collections.abc import Iterable, Iterator, Sequence
-from enum import Enum
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from enum import Enum, StrEnum
 from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
-from stratoplane import errors, hookspecs, jobs
+from stratoplane import errors, hookspecs, jobs, resources
 from stratoplane.audit import AuditAction
 from stratoplane.settings import help_of
 from stratoplane_api.errors import TABLE
@@ -46,7 +46,10 @@ def pages() -> dict[str, str]:
     return {
         "settings.md": _page("Settings", _settings()),
         "errors.md": _page("Errors", _errors()),
-        "job-states.md": _page("States of a job", _job_states()),
+        "job-states.md": _page("States of a job", _states(jobs, jobs.JobState, jobs.JobState.PENDING)),
+        "resource-states.md": _page(
+            "States of a resource", _states(resources, resources.ResourceStatus, resources.ResourceStatus.PENDING)
+        ),
         "hooks.md": _page("Hooks", _hooks()),
         "audit-actions.md": _page("Audit actions", _audit_actions()),
     }
@@ -163,28 +166,27 @@ def _error_rows(kinds: Iterable[type[errors.StratoplaneError]]) -> Iterator[Sequ
         yield f"`{kind.code}`", str(TABLE[kind].status), TABLE[kind].title, _prose(kind.__doc__)
 
 
-# --- job states ---------------------------------------------------------------------------------------------------
+# --- states -------------------------------------------------------------------------------------------------------
 
 
-def _job_states() -> Iterator[str]:
-    yield _prose(jobs.JobState.__doc__)
-    yield "```mermaid\nstateDiagram-v2\n" + "\n".join(f"    {line}" for line in _arrows()) + "\n```"
-    meanings = _member_docstrings(jobs, "JobState")
-    following = {state: sorted(others) for state, others in jobs.TRANSITIONS.items()}
-    yield _table(
-        ["state", "meaning", "next"],
-        [
-            [f"`{state}`", meanings[state.name], ", ".join(f"`{each}`" for each in following[state])]
-            for state in following
-        ],
-    )
+def _states(module: ModuleType, states: type[StrEnum], first: StrEnum) -> Iterator[str]:
+    """Describe an enumeration of ``module`` whose TRANSITIONS say what may follow what."""
+    transitions: Mapping[StrEnum, frozenset[StrEnum]] = module.TRANSITIONS
+    yield _prose(states.__doc__)
+    yield "```mermaid\nstateDiagram-v2\n" + "\n".join(f"    {line}" for line in _arrows(transitions, first)) + "\n```"
+    meanings = _member_docstrings(module, states.__name__)
+    rows = [
+        [f"`{state}`", meanings[state.name], ", ".join(f"`{each}`" for each in sorted(following))]
+        for state, following in transitions.items()
+    ]
+    yield _table(["state", "meaning", "next"], rows)
 
 
-def _arrows() -> Iterator[str]:
-    yield f"[*] --> {jobs.JobState.PENDING}"
-    for state, following in jobs.TRANSITIONS.items():
+def _arrows(transitions: Mapping[StrEnum, frozenset[StrEnum]], first: StrEnum) -> Iterator[str]:
+    yield f"[*] --> {first}"
+    for state, following in transitions.items():
         yield from (f"{state} --> {each}" for each in sorted(following))
-        if state in jobs.TERMINAL:
+        if not following:
             yield f"{state} --> [*]"
 
 
