@@ -216,9 +216,10 @@ def _hooks() -> Iterator[str]:
     yield "## What hooks are given"
     for member in vars(hookspecs).values():
         if inspect.isclass(member) and member.__module__ == hookspecs.__name__:
+            prose, _, attributes = _prose(member.__doc__).partition("\nAttributes:\n")
             yield f"### `{member.__name__}`"
-            yield _prose(member.__doc__)
-            yield _table(["attribute", "type"], _attributes(member))
+            yield prose.strip()
+            yield _table(["attribute", "type", "meaning"], _attribute_rows(member, attributes))
 
 
 def _signature(hook: Any) -> str:
@@ -231,9 +232,10 @@ def _short(hint: object) -> str:
     return re.sub(r"\b(?:\w+\.)+(\w+)", r"\1", text)
 
 
-def _attributes(member: type[Any]) -> Iterator[Sequence[str]]:
+def _attribute_rows(member: type[Any], attributes: str) -> Iterator[Sequence[str]]:
+    meanings = dict(re.findall(r"^ {4}(\w+): ((?:.|\n(?! {4}\w))*)", attributes, re.MULTILINE))
     for field in dataclasses.fields(member):
-        yield f"`{field.name}`", f"`{_short(field.type)}`"
+        yield f"`{field.name}`", f"`{_short(field.type)}`", meanings.get(field.name, "")
 
 
 # --- audit --------------------------------------------------------------------------------------------------------
