@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Answers of views: services make the content in its final form, so that here it only becomes bytes and headers."""
+
+from collections.abc import Mapping
+from urllib.parse import urlencode
+
+from flask import Response, request
+from stratoplane_engine.context import Accepted, Listing
+
+from stratoplane_api import etag, json_body
+from stratoplane_api.idempotency import REPLAYED_HEADER
+
+JSON = "application/json"
+
+
+def content(body: object, status: int = 200) -> Response:
+    """Return ``body`` as JSON."""
+    return Response(json_body.encode(body), status=status, mimetype=JSON)
+
+
+def empty() -> Response:
+    """Return the answer 204."""
+    return Response(status=204)
+
+
+def created(body: Mapping[str, object], location: str) -> Response:
+    """Return the answer 201 with the new object."""
+    response = item(body, 201)
+    response.headers["Location"] = location
+    return response
+
+
+def item(body: Mapping[str, object], status: int = 200) -> Response:
+    """Return one object with its ``ETag``; 304 without content if the caller says that it has this version."""
+    tag = etag.entity_tag(body)
+    known = request.headers.get("If-None-Match")
+    if request.method == "GET" and known is not None and etag.matches(known, tag):
+        response = Response(status=304)
+    else:
+        response = content(body, status)
+    response.headers["ETag"] = tag
+    return response
+
+
+def page(listing: Listing) -> Response:
+    """Return one page; ``Link`` leads to the next with the same filters."""
+    response = content({"items": listing.items, "next": listing.next})
+    if listing.next is not None:
+        query = {**request.args.to_dict(), "cursor": listing.next}
+        response.headers["Link"] = f'<{request.path}?{urlencode(query)}>; rel="next"'
+    return response
+
+
+def accepted(kind: str, outcome: Accepted, job_path: str) -> Response:
+    """Return the answer to a change: 202 with resource and job, or 200 when nothing is left to do or nothing was kept.
+
+    Args:
+        kind: member that holds the resource, as ``virtual_machine``.
+        outcome: what the service did.
+        job_path: where jobs of this project are, for ``Location``.
+    """
+    if outcome.plan is not None:
+        return content({kind: outcome.resource, "dry_run": True, **outcome.plan})
+    response = content({kind: outcome.resource, "job": outcome.job}, 200 if outcome.job is None else 202)
+    response.headers["ETag"] = etag.entity_tag(outcome.resource)
+    if outcome.job is not None:
+        response.headers["Location"] = f"{job_path}/{outcome.job['id']}"
+    if outcome.replayed:
+        response.headers[REPLAYED_HEADER] = "true"
+    return response

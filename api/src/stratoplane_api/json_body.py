@@ -1,0 +1,88 @@
+# SPDX-License-Identifier: Apache-2.0
+"""JSON in and out: orjson, with what a request may not contain refused before any schema sees it."""
+
+from collections.abc import Mapping
+from types import MappingProxyType
+from typing import Any, Final
+
+import orjson
+from flask.json.provider import JSONProvider
+from stratoplane.errors import InvalidSpecError, Violation
+
+from stratoplane_api.request_errors import BodyTooDeepError, MalformedBodyError
+
+DEEPEST: Final = 32
+"""Levels of arrays and objects that a body may nest."""
+
+_OPTIONS: Final = orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC
+
+
+class OrjsonProvider(JSONProvider):
+    """Flask's JSON through orjson: times as RFC 3339 in UTC, UUIDs and enumerations as strings."""
+
+    def dumps(self, obj: Any, **_kwargs: Any) -> str:
+        return encode(obj).decode()
+
+    def loads(self, s: str | bytes, **_kwargs: Any) -> Any:
+        return orjson.loads(s)
+
+
+def encode(value: object) -> bytes:
+    """Return ``value`` as JSON."""
+    return orjson.dumps(value, default=_plain, option=_OPTIONS)
+
+
+def decode(body: bytes) -> object:
+    """Return the value of a request's body.
+
+    Raises:
+        MalformedBodyError: not JSON (RFC 8259) in UTF-8.
+        BodyTooDeepError: nested deeper than :data:`DEEPEST`.
+        InvalidSpecError: a string holds U+0000, which PostgreSQL cannot keep.
+    """
+    try:
+        value = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        raise MalformedBodyError(
+            f"the body is not valid JSON: {error.msg} (line {error.lineno}, column {error.colno})"
+        ) from error
+    _refuse_depth(value)
+    if b"\\u0000" in body:
+        _refuse_null("", value)
+    return value
+
+
+def _refuse_depth(value: object) -> None:
+    level = [value] if isinstance(value, (dict, list)) else []
+    for _ in range(DEEPEST):
+        below = [member for item in level for member in (item.values() if isinstance(item, dict) else item)]
+        level = [member for member in below if isinstance(member, (dict, list))]
+        if not level:
+            return
+    raise BodyTooDeepError(f"the body nests deeper than {DEEPEST} levels; no operation takes that")
+
+
+def _refuse_null(pointer: str, value: object) -> None:
+    if isinstance(value, str) and "\x00" in value:
+        violation = Violation(pointer=pointer, detail="must not contain the character U+0000")
+        raise InvalidSpecError("the body holds a character that cannot be stored", [violation])
+    if isinstance(value, list):
+        for index, member in enumerate(value):
+            _refuse_null(f"{pointer}/{index}", member)
+    if isinstance(value, dict):
+        for key, member in value.items():
+            _refuse_null(pointer, key)
+            _refuse_null(f"{pointer}/{escape(key)}", member)
+
+
+def escape(token: str) -> str:
+    """Return ``token`` as one reference token of a JSON pointer (RFC 6901, section 3)."""
+    return token.replace("~", "~0").replace("/", "~1")
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, MappingProxyType | Mapping):
+        return dict(value)
+    if isinstance(value, (set, frozenset)):
+        return sorted(value)
+    raise TypeError(f"{type(value).__name__} has no JSON form")

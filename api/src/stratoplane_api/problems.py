@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every error as ``application/problem+json`` (RFC 9457), with headers that the status demands and no stack trace."""
+
+import logging
+import math
+from typing import Final
+
+from flask import Flask, Response, g, request
+from stratoplane.errors import StratoplaneError
+from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestEntityTooLarge
+
+from stratoplane_api import json_body
+from stratoplane_api.errors import Row, row_of
+from stratoplane_api.request_errors import (
+    BodyTooLargeError,
+    MalformedRequestError,
+    MethodNotAllowedError,
+    RouteNotFoundError,
+    UnknownHTTPError,
+)
+from stratoplane_api.tracing import Trace
+
+MEDIA_TYPE: Final = "application/problem+json"
+TYPE_PREFIX: Final = "urn:stratoplane:problem:"
+DEFAULT_RETRY: Final = 2.0
+"""Seconds to wait that a 503 names when its error does not."""
+
+_INTERNAL: Final = (
+    "Something went wrong here, not in your request. Nothing was changed. Repeat the request; "
+    "if it fails again, give the request_id to your operator"
+)
+_log = logging.getLogger(__name__)
+
+
+def register(app: Flask) -> None:
+    """Let ``app`` answer every exception with a problem document."""
+    app.register_error_handler(StratoplaneError, problem)
+    app.register_error_handler(HTTPException, _http_problem)
+    app.register_error_handler(Exception, _unexpected)
+
+
+def problem(error: StratoplaneError) -> Response:
+    """Return the problem document of ``error``."""
+    row = row_of(error)
+    response = _document(row, error)
+    retry_after = getattr(error, "retry_after", None)
+    if row.status in (429, 503):
+        response.headers["Retry-After"] = str(max(1, math.ceil(retry_after or DEFAULT_RETRY)))
+    if row.status == 401:
+        response.headers["WWW-Authenticate"] = 'Bearer realm="stratoplane"'
+    if row.status >= 500:
+        _log.warning("%s %s failed: %s: %s", request.method, request.path, error.code, error.detail)
+    return response
+
+
+def _document(row: Row, error: StratoplaneError) -> Response:
+    trace: Trace = g.trace
+    members = {
+        "type": TYPE_PREFIX + error.code,
+        "title": row.title,
+        "status": row.status,
+        "code": error.code,
+        "detail": error.detail,
+        "request_id": trace.request_id,
+        "trace_id": trace.trace_id,
+    }
+    return Response(json_body.encode({**error.payload(), **members}), status=row.status, mimetype=MEDIA_TYPE)
+
+
+def _http_problem(error: HTTPException) -> Response:
+    translated = _translate(error)
+    if translated is None:
+        return _unexpected(error)
+    response = problem(translated)
+    if isinstance(error, MethodNotAllowed):
+        response.headers["Allow"] = ", ".join(sorted(error.valid_methods or ()))
+    return response
+
+
+def _translate(error: HTTPException) -> StratoplaneError | None:
+    if isinstance(error, NotFound):
+        return RouteNotFoundError(f"nothing is served at {request.path}; see /api/common/v1/openapi.json for what is")
+    if isinstance(error, MethodNotAllowed):
+        return MethodNotAllowedError(f"{request.method} is not served here; the Allow header names what is")
+    if isinstance(error, RequestEntityTooLarge):
+        return BodyTooLargeError("the body is larger than this operation takes")
+    if error.code is None or error.code >= 500:
+        return None
+    words = f"the request was refused: {error.description or error.name}"
+    return MalformedRequestError(words) if error.code == 400 else UnknownHTTPError(words)
+
+
+def _unexpected(error: Exception) -> Response:
+    trace: Trace = g.trace
+    _log.error(
+        "unexpected %s in %s %s (request %s)",
+        type(error).__name__,
+        request.method,
+        request.path,
+        trace.request_id,
+        exc_info=error,
+    )
+    return problem(StratoplaneError(_INTERNAL))

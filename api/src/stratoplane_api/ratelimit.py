@@ -1,0 +1,96 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Requests per credential in fixed windows, counted in Redis.
+
+A limit protects the platform, it grants nothing: while Redis is away every request passes, and Redis is asked
+again only after :data:`PAUSE`, so that its absence costs no request a time-out.
+"""
+
+import logging
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Final
+
+import redis
+from stratoplane.errors import RateLimitedError
+
+PAUSE: Final = 5.0
+"""Seconds without a question to Redis after one failed."""
+
+_TIMEOUT: Final = 0.25
+_log = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Limit:
+    """``requests`` in any one window of ``seconds``."""
+
+    name: str
+    requests: int
+    seconds: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Allowance:
+    """What is left of a limit: ``remaining`` requests until the window ends in ``reset`` seconds."""
+
+    limit: Limit
+    remaining: int
+    reset: int
+
+    def headers(self) -> dict[str, str]:
+        """Return the fields of draft-ietf-httpapi-ratelimit-headers."""
+        limit = self.limit
+        return {
+            "RateLimit-Policy": f'"{limit.name}";q={limit.requests};w={limit.seconds}',
+            "RateLimit": f'"{limit.name}";r={self.remaining};t={self.reset}',
+        }
+
+
+class RateLimiter:
+    """Counts requests for everybody behind one Redis."""
+
+    def __init__(self, url: str, *, clock: Callable[[], float] = time.time) -> None:
+        """Keep ``url`` for the first request; no connection is made here.
+
+        Args:
+            url: of a Redis or Valkey server, ``redis://`` or ``unix://``.
+            clock: seconds since the epoch.
+        """
+        self._redis = redis.Redis.from_url(url, socket_timeout=_TIMEOUT, socket_connect_timeout=_TIMEOUT)
+        self._clock = clock
+        self._silent_until = 0.0
+
+    def take(self, limit: Limit, credential: str) -> Allowance | None:
+        """Count one request and return what is left, or None when Redis does not answer.
+
+        Args:
+            limit: what applies.
+            credential: names the caller; a digest of a secret, never the secret.
+
+        Raises:
+            RateLimitedError: the window is used up; the caller waits ``retry_after`` seconds.
+        """
+        now = self._clock()
+        if now < self._silent_until:
+            return None
+        window, elapsed = divmod(int(now), limit.seconds)
+        try:
+            used = self._count(f"stratoplane:rate:{limit.name}:{credential}:{window}", 2 * limit.seconds)
+        except redis.RedisError as error:
+            self._silent_until = now + PAUSE
+            _log.warning("rate limits are off for %.0f s, Redis does not answer: %s", PAUSE, error)
+            return None
+        reset = limit.seconds - elapsed
+        if used > limit.requests:
+            raise RateLimitedError(
+                f"more than {limit.requests} requests in {limit.seconds} s; repeat in {reset} s", retry_after=reset
+            )
+        return Allowance(limit=limit, remaining=limit.requests - used, reset=reset)
+
+    def _count(self, key: str, lifetime: int) -> int:
+        with self._redis.pipeline(transaction=False) as pipeline:
+            pipeline.incr(key)
+            pipeline.expire(key, lifetime)
+            used, _ = pipeline.execute()
+        return int(used)

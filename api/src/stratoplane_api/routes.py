@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A namespace of operations on flask-smorest: declares each once, for Flask, for the checks and for the document."""
+
+from collections.abc import Callable, Mapping
+from functools import wraps
+from typing import Any, Final, ParamSpec
+from uuid import UUID
+
+from flask import Flask, Response, g, request
+from flask_smorest import Blueprint  # type: ignore[import-untyped]  # ships no annotations
+from stratoplane.errors import ResourceNotFoundError
+from stratoplane_engine.permissions import Permission
+from werkzeug.routing import BaseConverter
+
+from stratoplane_api.components import FAILURES
+from stratoplane_api.operations import Feature, Gate, Operation
+from stratoplane_api.reading import PARSER
+from stratoplane_api.schemas.queries import defaults
+
+ViewArguments = ParamSpec("ViewArguments")
+View = Callable[..., Response]
+
+_REGISTRY: Final = "stratoplane_operations"
+
+
+class UndeclaredAccessError(TypeError):
+    """A route does not say who may call it; its author declares a permission or a gate."""
+
+
+class IdConverter(BaseConverter):
+    """A path segment that must be an id. What is none names nothing: 404, after the caller is known."""
+
+    regex = "[^/]{1,64}"
+
+
+class Routes:
+    """The operations below one prefix."""
+
+    def __init__(self, name: str, prefix: str, description: str) -> None:
+        """Begin an empty namespace.
+
+        Args:
+            name: of the namespace, as ``tenant``.
+            prefix: of every path, as ``/api/tenant/v1``.
+            description: one line for the document.
+        """
+        self.name: Final = name
+        self.prefix: Final = prefix
+        self._operations: dict[str, Operation] = {}
+        self._blueprint = Blueprint(name, __name__, url_prefix=prefix, description=description)
+        self._blueprint.ARGUMENTS_PARSER = PARSER
+
+    def add(self, operation: Operation) -> Callable[[View], View]:
+        """Return a decorator that serves ``operation`` by a view.
+
+        The view gets the path's ids as ``UUID`` by name and, if the operation takes one, the checked ``body``.
+        """
+
+        def decorate(view: View) -> View:
+            self._serve(operation, view)
+            return view
+
+        return decorate
+
+    def register(self, app: Flask, api: Any) -> None:
+        """Serve the namespace in ``app`` and describe it in the document of ``api`` (a ``flask_smorest.Api``)."""
+        api.register_blueprint(self._blueprint)
+        registry: dict[str, Operation] = app.extensions.setdefault(_REGISTRY, {})
+        registry.update(self._operations)
+
+    def _serve(self, operation: Operation, view: View) -> None:
+        documented = view
+        if operation.body is not None:
+            documented = self._blueprint.arguments(
+                operation.body(), location="json", arg_name="body", example=operation.body_example
+            )(documented)
+        documented = _bind(operation, documented)
+        if operation.plan is not None:
+            documented = self._blueprint.alt_response(200, schema=operation.plan, description="What would be done")(
+                documented
+            )
+        documented = self._blueprint.response(
+            operation.success, operation.answer, example=operation.example, headers=_headers(operation)
+        )(documented)
+        documented = self._blueprint.doc(**_documentation(operation))(documented)
+        self._blueprint.route(
+            operation.path, methods=[operation.method], endpoint=operation.id, tags=[operation.tag]
+        )(documented)
+        self._operations[f"{self.name}.{operation.id}"] = operation
+
+
+def current_operation(app: Flask) -> Operation | None:
+    """Return the operation that the present request asks for, None when the path or method has none."""
+    return operations_of(app).get(request.endpoint or "")
+
+
+def operations_of(app: Flask) -> Mapping[str, Operation]:
+    """Return every operation of ``app`` by its endpoint."""
+    registry: Mapping[str, Operation] = app.extensions[_REGISTRY]
+    return registry
+
+
+def require_declarations(app: Flask) -> None:
+    """Refuse an application with a route that does not declare its access.
+
+    Raises:
+        UndeclaredAccessError: naming every such route.
+    """
+    declared = operations_of(app)
+    silent = [str(rule) for rule in app.url_map.iter_rules() if rule.endpoint not in declared]
+    wrong = [each.id for each in declared.values() if not isinstance(each.access, (Permission, Gate))]
+    if silent or wrong:
+        raise UndeclaredAccessError(f"declare a permission or a gate for {', '.join(sorted(silent + wrong))}")
+
+
+def _bind(operation: Operation, view: View) -> View:
+    query = operation.query()
+    unasked = defaults(query)
+
+    @wraps(view)
+    def call(**segments: str) -> Response:
+        identifiers = {name: _identifier(segment) for name, segment in segments.items()}
+        g.query = PARSER.parse(query, location="query") if request.args else unasked
+        return view(**identifiers)
+
+    return call
+
+
+def _identifier(text: str) -> UUID:
+    try:
+        found = UUID(text)
+    except ValueError as error:
+        raise ResourceNotFoundError(f"{text!r} is no id; ids are UUIDs, and lists show them") from error
+    if str(found) != text.lower():
+        raise ResourceNotFoundError(f"{text!r} is no id; ids are UUIDs with hyphens")
+    return found
+
+
+def _documentation(operation: Operation) -> dict[str, Any]:
+    access = operation.permission
+    return {
+        "operationId": operation.id,
+        "summary": operation.summary,
+        "description": operation.description or operation.summary,
+        "parameters": _parameters(operation),
+        "responses": {status: FAILURES[status] for status in _failures(operation)},
+        "security": [] if operation.access is Gate.PUBLIC else [{"bearer": []}],
+        "x-permission": str(operation.access if access is None else access),
+    }
+
+
+def _parameters(operation: Operation) -> list[Any]:
+    found: list[Any] = ["RequestId", "TraceParent"]
+    if Feature.IDEMPOTENT in operation.features:
+        found.append("IdempotencyKey")
+    if Feature.VERSIONED in operation.features:
+        found.append("IfMatch" if operation.changes else "IfNoneMatch")
+    if Feature.DEFERRED in operation.features:
+        found.append("Prefer")
+    if operation.query().fields:
+        found.append({"in": "query", "schema": operation.query()})
+    return found
+
+
+def _failures(operation: Operation) -> list[int]:
+    statuses = {429, 500, 503, *operation.errors}
+    if operation.access is not Gate.PUBLIC:
+        statuses |= {401, 403}
+    if "<" in operation.path:
+        statuses.add(404)
+    if operation.query().fields:
+        statuses.add(422)
+    if operation.body is not None:
+        statuses |= {400, 413, 415, 422}
+    if Feature.IDEMPOTENT in operation.features:
+        statuses |= {400, 409, 422}
+    if Feature.VERSIONED in operation.features and operation.changes:
+        statuses |= {400, 409, 412}
+    return sorted(statuses)
+
+
+def _headers(operation: Operation) -> dict[str, Any]:
+    names = ["X-Request-Id", "RateLimit", "RateLimit-Policy"]
+    if Feature.VERSIONED in operation.features and operation.answer is not None and operation.success != 202:
+        names.append("ETag")
+    if Feature.DEFERRED in operation.features:
+        names += ["Location", "Preference-Applied"]
+    if Feature.PAGED in operation.features:
+        names.append("Link")
+    if Feature.IDEMPOTENT in operation.features:
+        names.append("Idempotency-Replayed")
+    return {name: name.replace("-", "") for name in names}

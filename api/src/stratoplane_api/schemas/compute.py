@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Virtual machines and key pairs."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+
+from marshmallow import ValidationError, validates_schema
+from stratoplane.resources import PowerState
+
+from stratoplane_api.schemas import members as m
+from stratoplane_api.schemas.resources import Resource
+from stratoplane_api.schemas.strict import Answer, Request
+
+MOST_INTERFACES: Final = 8
+MOST_VOLUMES: Final = 16
+LARGEST_USER_DATA: Final = 64 * 1024
+_KEY_PATTERN: Final = (
+    r"^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)) [A-Za-z0-9+/]{32,8192}={0,3}( [^\x00-\x1f\x7f]{0,255})?$"
+)
+
+
+class Address(Answer):
+    """An address of a machine."""
+
+    network_id = m.identifier(required=True)
+    mac = m.text(required=True)
+    address = m.text(required=True)
+
+
+class VirtualMachine(Resource):
+    """A virtual machine."""
+
+    flavor = m.text("Name of its flavor.", required=True)
+    vcpus = m.whole(required=True)
+    memory_mib = m.whole(required=True)
+    disk_gib = m.whole(required=True)
+    image_id = m.identifier("The image it began with.", required=True, allow_none=True)
+    image = m.text("Name of that image.", required=True, allow_none=True)
+    boot_volume_id = m.identifier("The volume it boots from, if not from an image.", required=True, allow_none=True)
+    network_ids = m.identifiers("Its networks, in the guest's order.", MOST_INTERFACES, required=True)
+    volume_ids = m.identifiers("Its data volumes, in the guest's order.", MOST_VOLUMES, required=True)
+    key_pair_id = m.identifier("The key pair that the guest lets in.", required=True, allow_none=True)
+    power = m.choice(PowerState, "Whether it should run; `status` says whether it does.", required=True)
+    addresses = m.several(Address, required=True)
+    host = m.text("The host it is on, empty if the provider does not tell.", required=True)
+
+
+class VirtualMachineCreate(Request):
+    """A machine to make."""
+
+    name = m.name(required=True)
+    flavor = m.reference("Id or name of the flavor: processors, memory and root disk.", required=True)
+    image = m.reference("Id or name of the image to start from; this or `boot_volume_id`.")
+    boot_volume_id = m.identifier("A volume to boot from; this or `image`.")
+    network_ids = m.identifiers("Networks to join, one card each.", MOST_INTERFACES, load_default=list)
+    volume_ids = m.identifiers("Volumes to attach.", MOST_VOLUMES, load_default=list)
+    key_pair = m.reference("Id or name of the key pair whose public key the guest lets in.")
+    user_data = m.text("cloud-init user data, given on as it is.", LARGEST_USER_DATA, load_default="")
+    labels = m.labels(load_default=dict)
+    cluster = m.name("Name of the cluster; chosen for you when left out.")
+    power = m.choice(PowerState, load_default=PowerState.RUNNING.value)
+
+    @validates_schema
+    def _one_source(self, data: Mapping[str, Any], **_: Any) -> None:
+        if ("image" in data) == ("boot_volume_id" in data):
+            raise ValidationError("give either image or boot_volume_id", "image")
+
+
+class VirtualMachineUpdate(Request):
+    """What may change of a machine; members that are left out stay."""
+
+    name = m.name()
+    labels = m.labels()
+    power = m.choice(PowerState)
+    flavor = m.reference("Id or name of the flavor to resize to.")
+    volume_ids = m.identifiers("All data volumes that it shall have; others are detached.", MOST_VOLUMES)
+
+
+class KeyPair(Resource):
+    """A public key that machines let in."""
+
+    public_key = m.text(required=True)
+    fingerprint = m.text("SHA-256, as OpenSSH prints it.", required=True)
+
+
+class KeyPairCreate(Request):
+    """A key pair to keep; the private key stays with you."""
+
+    name = m.name(required=True)
+    public_key = m.matching(
+        _KEY_PATTERN,
+        "must be one OpenSSH public key line, as in id_ed25519.pub",
+        "One line, as in `id_ed25519.pub`.",
+        required=True,
+    )
+    labels = m.labels(load_default=dict)
+
+
+class KeyPairUpdate(Request):
+    """What may change of a key pair."""
+
+    name = m.name()
+    labels = m.labels()

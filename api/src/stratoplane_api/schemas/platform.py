@@ -1,0 +1,220 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What operators keep: clusters, providers, flavors, images, quotas, plugins; and what says how the platform is."""
+
+from typing import Final
+
+from stratoplane.messages import ProviderStatus
+from stratoplane.quota import UNLIMITED, QuotaKey
+
+from stratoplane_api.schemas import members as m
+from stratoplane_api.schemas.strict import Answer, Request, request
+
+CLUSTER_STATES: Final = ("ENABLED", "DRAINING", "DISABLED")
+IMAGE_FORMATS: Final = ("qcow2", "raw")
+_SHA256: Final = r"^([0-9a-f]{64})?$"
+_SOURCE: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,254}$"
+_LARGEST_LIMIT: Final = 2**53
+
+
+class Cluster(Answer):
+    """A place where resources live, served by one agent."""
+
+    id = m.identifier(required=True)
+    name = m.name(required=True)
+    description = m.text(required=True)
+    state = m.choice(CLUSTER_STATES, required=True)
+    online = m.StrictBoolean(required=True)
+    features = m.words(required=True)
+    labels = m.labels(required=True)
+    vcpus_total = m.whole(required=True)
+    vcpus_claimed = m.whole(required=True)
+    memory_mib_total = m.whole(required=True)
+    memory_mib_claimed = m.whole(required=True)
+    storage_gib_total = m.whole(required=True)
+    storage_gib_claimed = m.whole(required=True)
+    seen_at = m.moment("When its agent was heard last.", required=True, allow_none=True)
+    version = m.whole(required=True)
+    created_at = m.moment("When it was made.", required=True)
+    updated_at = m.moment("When it changed last.", required=True)
+
+
+class ClusterCreate(Request):
+    """A cluster to make."""
+
+    name = m.name(required=True)
+    description = m.line(load_default="")
+    labels = m.labels(load_default=dict)
+
+
+class ClusterUpdate(Request):
+    """What may change of a cluster."""
+
+    description = m.line()
+    labels = m.labels()
+    state = m.choice(CLUSTER_STATES, "`DRAINING` and `DISABLED` get no new resources.")
+
+
+class ClusterName(Answer):
+    """A cluster as tenants see it."""
+
+    name = m.name(required=True)
+    features = m.words(required=True)
+    online = m.StrictBoolean(required=True)
+
+
+class JoinToken(Answer):
+    """A one-use token for the agent of one cluster, shown this once."""
+
+    id = m.identifier(required=True)
+    cluster_id = m.identifier(required=True)
+    token = m.text(required=True)
+    expires_at = m.moment("When it ends, used or not.", required=True)
+
+
+class JoinTokenCreate(Request):
+    """A join token to make."""
+
+    expires_in = m.whole("Seconds that it can be used.", least=60, most=7 * 24 * 3600, load_default=3600)
+
+
+class Provider(Answer):
+    """A driver of a cluster, as its agent reported it."""
+
+    cluster_id = m.identifier(required=True)
+    cluster = m.text("Name of the cluster.", required=True)
+    interface = m.text(required=True)
+    driver = m.text(required=True)
+    version = m.text(required=True)
+    contract = m.text(required=True)
+    status = m.choice(ProviderStatus, required=True)
+    reason = m.text("Why it cannot work.", required=True)
+    features = m.words(required=True)
+    production_ready = m.StrictBoolean(required=True)
+    reported_at = m.moment("When the agent said so.", required=True)
+
+
+class Flavor(Answer):
+    """A size of machine."""
+
+    id = m.identifier(required=True)
+    name = m.text(required=True)
+    vcpus = m.whole(required=True)
+    memory_mib = m.whole(required=True)
+    disk_gib = m.whole(required=True)
+    version = m.whole(required=True)
+    created_at = m.moment("When it was made.", required=True)
+    updated_at = m.moment("When it changed last.", required=True)
+
+
+class FlavorCreate(Request):
+    """A size to offer."""
+
+    name = m.catalogue_name(required=True)
+    vcpus = m.whole(least=1, most=512, required=True)
+    memory_mib = m.whole(least=64, most=16 * 1024 * 1024, required=True)
+    disk_gib = m.whole(least=1, most=65_536, required=True)
+
+
+class FlavorUpdate(Request):
+    """What may change of a flavor; machines keep the size they were made with."""
+
+    name = m.catalogue_name()
+    vcpus = m.whole(least=1, most=512)
+    memory_mib = m.whole(least=64, most=16 * 1024 * 1024)
+    disk_gib = m.whole(least=1, most=65_536)
+
+
+class Image(Answer):
+    """A disk to start from, as tenants see it."""
+
+    id = m.identifier(required=True)
+    name = m.text(required=True)
+    description = m.text(required=True)
+    format = m.choice(IMAGE_FORMATS, required=True)
+    minimum_disk_gib = m.whole(required=True)
+    version = m.whole(required=True)
+    created_at = m.moment("When it was made.", required=True)
+    updated_at = m.moment("When it changed last.", required=True)
+
+
+class OperatorImage(Image):
+    """A disk to start from, with where clusters find it."""
+
+    source = m.text("File name in the drivers' image folder, or the provider's own id.", required=True)
+    sha256 = m.text("Digest of the file, empty when it is not known.", required=True)
+
+
+class ImageCreate(Request):
+    """An image to offer."""
+
+    name = m.catalogue_name(required=True)
+    description = m.line(load_default="")
+    source = m.matching(_SOURCE, "must be a plain file name or an id", required=True)
+    format = m.choice(IMAGE_FORMATS, load_default="qcow2")
+    sha256 = m.matching(_SHA256, "must be 64 hexadecimal digits in lower case", load_default="")
+    minimum_disk_gib = m.whole(least=1, most=65_536, load_default=1)
+
+
+class ImageUpdate(Request):
+    """What may change of an image."""
+
+    name = m.catalogue_name()
+    description = m.line()
+    minimum_disk_gib = m.whole(least=1, most=65_536)
+
+
+class QuotaLine(Answer):
+    """One limit and what is used of it."""
+
+    key = m.choice(QuotaKey, required=True)
+    limit = m.whole(f"{UNLIMITED} for no limit.", required=True)
+    used = m.whole(required=True)
+
+
+class Quotas(Answer):
+    """Every limit of an organization or a project."""
+
+    organization = m.several(QuotaLine, required=True)
+    project = m.several(QuotaLine, required=True)
+
+
+QuotaUpdate = request(
+    "QuotaUpdate",
+    {
+        str(key): m.whole(f"New limit, {UNLIMITED} for none.", least=UNLIMITED, most=_LARGEST_LIMIT)
+        for key in QuotaKey
+    },
+)
+"""New limits by key; keys that are left out stay."""
+
+
+class Plugin(Answer):
+    """An operator-enabled plugin, or why it does not work."""
+
+    name = m.text(required=True)
+    status = m.text(required=True)
+    reason = m.text(required=True)
+    version = m.text(required=True)
+
+
+class Version(Answer):
+    """Which platform this is."""
+
+    version = m.text(required=True)
+    api = m.text(required=True)
+    installation_id = m.identifier(required=True)
+
+
+class HealthCheck(Answer):
+    """One part of the platform."""
+
+    name = m.text(required=True)
+    status = m.choice(("ok", "failed"), required=True)
+    detail = m.text(required=True)
+
+
+class Health(Answer):
+    """Whether requests can be served."""
+
+    status = m.choice(("ok", "degraded"), required=True)
+    checks = m.several(HealthCheck, required=True)

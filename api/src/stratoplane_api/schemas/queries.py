@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Query strings. A parameter that an operation does not know is refused, never ignored."""
+
+from typing import Final
+
+from marshmallow import Schema, fields, validate
+
+from stratoplane_api.schemas.members import Pattern
+from stratoplane_api.schemas.strict import Request
+
+LARGEST_PAGE: Final = 200
+DEFAULT_PAGE: Final = 50
+SORTS: Final = ("created_at", "-created_at", "name")
+LONGEST_WAIT: Final = 30
+
+
+class Flag(fields.Boolean):
+    """``true`` or ``false`` in a query string."""
+
+    truthy = {"true"}
+    falsy = {"false"}
+
+
+class NoQuery(Request):
+    """No parameters at all."""
+
+
+class ChangeQuery(Request):
+    """What every mutation takes."""
+
+    dry_run = Flag(
+        load_default=False,
+        metadata={"description": "Check and plan everything, keep nothing; answers 200 with what would be."},
+    )
+
+
+class PageQuery(Request):
+    """What every list takes."""
+
+    limit = fields.Integer(
+        load_default=DEFAULT_PAGE,
+        validate=validate.Range(1, LARGEST_PAGE),
+        metadata={"description": "Most items on the page."},
+    )
+    cursor = fields.String(
+        load_default="",
+        validate=Pattern(r"^[A-Za-z0-9_=-]{0,512}$", error="is no cursor; leave it out to begin at the start"),
+        metadata={"description": "`next` of the page before."},
+    )
+
+
+class ResourceQuery(PageQuery):
+    """What lists of resources take beside paging."""
+
+    status = fields.String(
+        load_default="",
+        validate=Pattern(r"^[A-Z]{0,16}$", error="must be a status in capitals, as RUNNING"),
+        metadata={"description": "Only those with this status.", "examples": ["RUNNING"]},
+    )
+    labels = fields.String(
+        load_default="",
+        validate=validate.Length(max=2048),
+        metadata={
+            "description": "Only those whose labels agree: `key=value` and `key!=value`, separated by commas.",
+            "examples": ["env=prod,tier!=web"],
+        },
+    )
+    name_contains = fields.String(
+        data_key="name~",
+        load_default="",
+        validate=Pattern(r"^[a-z0-9-]{0,63}$", error="must be a part of a name: a-z, 0-9 and hyphen"),
+        metadata={"description": "Only those whose name contains this."},
+    )
+    sort = fields.String(
+        load_default="created_at",
+        validate=validate.OneOf(SORTS, error="must be one of {choices}"),
+        metadata={"description": "Order of the items."},
+    )
+
+
+class JobQuery(Request):
+    """What reading one job takes."""
+
+    wait = fields.Integer(
+        load_default=0,
+        validate=validate.Range(0, LONGEST_WAIT),
+        metadata={"description": "Seconds to hold the answer until the job ends."},
+    )
+
+
+def defaults(schema: Schema) -> dict[str, object]:
+    """Return what ``schema`` makes of an empty query string."""
+    loaded: dict[str, object] = schema.load({})
+    return loaded

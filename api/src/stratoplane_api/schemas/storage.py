@@ -1,0 +1,52 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Volumes and buckets."""
+
+from stratoplane_api.schemas import members as m
+from stratoplane_api.schemas.resources import Resource
+from stratoplane_api.schemas.strict import Request
+
+
+class Volume(Resource):
+    """A disk that machines can use."""
+
+    size_gib = m.whole(required=True)
+    image_id = m.identifier("The image it began with.", required=True, allow_none=True)
+
+
+class VolumeCreate(Request):
+    """A volume to make."""
+
+    name = m.name(required=True)
+    size_gib = m.size_gib("Size in GiB.", required=True)
+    image = m.reference("Id or name of an image to fill it with.")
+    labels = m.labels(load_default=dict)
+    cluster = m.name("Name of the cluster; chosen for you when left out.")
+
+
+class VolumeUpdate(Request):
+    """What may change of a volume."""
+
+    name = m.name()
+    labels = m.labels()
+    size_gib = m.size_gib("New size in GiB; it can only grow.")
+
+
+class Bucket(Resource):
+    """A bucket of an object store."""
+
+    endpoint = m.text("Where it is reached, empty until it is ready.", required=True)
+
+
+class BucketCreate(Request):
+    """A bucket to make."""
+
+    name = m.name(required=True)
+    labels = m.labels(load_default=dict)
+    cluster = m.name("Name of the cluster; chosen for you when left out.")
+
+
+class BucketUpdate(Request):
+    """What may change of a bucket."""
+
+    name = m.name()
+    labels = m.labels()

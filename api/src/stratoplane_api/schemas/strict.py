@@ -1,0 +1,73 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The two sorts of schema: requests, which refuse whatever they do not know, and answers, which only document."""
+
+import difflib
+from collections.abc import Mapping
+from typing import Any, Final
+
+from marshmallow import RAISE, Schema, ValidationError, fields
+
+SERVER_OWNED: Final = frozenset(
+    {
+        "id", "status", "version", "generation", "observed_generation", "created_at", "updated_at", "deleted_at",
+        "created_by", "project_id", "organization_id", "cluster_id", "provider_reference", "addresses", "gateway",
+        "vcpus", "memory_mib", "disk_gib", "used_by", "fingerprint", "job", "quota", "used", "owner", "tenant_id",
+        "state", "uid", "epoch",
+    }
+)  # fmt: skip
+"""Members that appear in answers and that no caller may set, unless a request's schema names them."""
+
+_UNKNOWN: Final = ["Unknown field."]
+
+
+class Request(Schema):
+    """A request's content: every member must be known."""
+
+    class Meta:
+        unknown = RAISE
+
+    def handle_error(self, error: ValidationError, data: Any, *, many: bool, **kwargs: Any) -> None:
+        """Replace "unknown field" by words that tell the caller what to do."""
+        messages = error.messages
+        if isinstance(messages, dict):
+            for name, found in messages.items():
+                if found == _UNKNOWN:
+                    messages[name] = [self._hint(str(name))]
+
+    def _hint(self, name: str) -> str:
+        if name in SERVER_OWNED:
+            return "is set by the server; leave it out"
+        near = difflib.get_close_matches(name, self.fields, n=1)
+        if near:
+            return f"is not known here; did you mean {near[0]!r}?"
+        return f"is not known here; known are {', '.join(sorted(self.fields)) or 'no members'}"
+
+
+class Answer(Schema):
+    """An answer's content. Services make it in its final form; the schema documents it, and tests hold both equal."""
+
+    class Meta:
+        unknown = RAISE
+
+
+def request(name: str, members: Mapping[str, fields.Field[Any]]) -> type[Request]:
+    """Return a request schema called ``name`` with ``members``."""
+    return type(name, (Request,), dict(members))
+
+
+def list_of(item: type[Answer]) -> type[Answer]:
+    """Return the schema of one page of ``item``."""
+    return derive(
+        f"{item.__name__}List",
+        {
+            "items": fields.List(fields.Nested(item), required=True),
+            "next": fields.String(
+                required=True, allow_none=True, metadata={"description": "Cursor of the next page, null on the last."}
+            ),
+        },
+    )
+
+
+def derive(name: str, members: Mapping[str, fields.Field[Any]]) -> type[Answer]:
+    """Return an answer schema called ``name`` with ``members``."""
+    return type(name, (Answer,), dict(members))

@@ -1,0 +1,38 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Settings of the gateway's processes."""
+
+import dataclasses
+from dataclasses import dataclass
+
+from stratoplane.settings import setting
+
+
+@dataclass(frozen=True, kw_only=True)
+class ApiSettings:
+    """What an operator can choose for the gateway; every value has an environment name."""
+
+    database_url: str = setting(
+        dataclasses.MISSING, help="PostgreSQL, as postgresql://…", env="STRATOPLANE_DATABASE_URL"
+    )
+    redis_url: str = setting(
+        "", help="Redis or Valkey for rate limits, empty for none", env="STRATOPLANE_REDIS_URL"
+    )
+    pool_size: int = setting(8, help="database connections per process", env="STRATOPLANE_API_POOL_SIZE")
+    rate_requests: int = setting(
+        30_000, help="requests per credential and window", env="STRATOPLANE_API_RATE_REQUESTS"
+    )
+    rate_seconds: int = setting(60, help="length of the rate limit's window, seconds", env="STRATOPLANE_API_RATE_SECONDS")
+    login_attempts: int = setting(
+        20, help="logins per address and minute", env="STRATOPLANE_API_LOGIN_ATTEMPTS"
+    )
+    waiting_requests: int = setting(
+        4,
+        help="requests per process that may be held until a job ends; further ones are answered at once",
+        env="STRATOPLANE_API_WAITING_REQUESTS",
+    )
+    plugins: tuple[str, ...] = setting((), help="names of the enabled plugins", env="STRATOPLANE_PLUGINS")
+
+    def __post_init__(self) -> None:
+        for name in ("pool_size", "rate_requests", "rate_seconds", "login_attempts"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name}: must be at least 1")
