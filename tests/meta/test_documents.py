@@ -105,7 +105,8 @@ def test_every_variable_of_the_environment_is_documented(root, tree):
         for path in each.sources
         for name in re.findall(r"\bSTRATOPLANE_[A-Z_]+\b", path.read_text(encoding="utf-8"))
     }
-    documented = "\n".join(path.read_text(encoding="utf-8") for path in root.glob("docs/**/*.md"))
+    pages = [root / "CONTRIBUTING.md", *root.glob("docs/**/*.md")]
+    documented = "\n".join(path.read_text(encoding="utf-8") for path in pages)
 
     assert named
     assert {name for name in named if not re.search(rf"\b{name}\b", documented)} == set()
