@@ -47,7 +47,7 @@ types: $(DEVELOPMENT) ## Check types with mypy --strict
 	@$(BIN)/mypy
 
 imports: $(DEVELOPMENT) ## Check which distribution may import which
-	@$(BIN)/lint-imports --no-timings
+	@$(BIN)/lint-imports
 
 docs: $(DEVELOPMENT) ## Write the generated pages of docs/reference anew
 	@$(BIN)/python tools/generate_reference.py

@@ -75,3 +75,24 @@ def test_only_the_conformance_kit_needs_an_extra_of_the_contracts(tree):
     names = {name for path in core.sources if "testing" not in path.parts for name in imported(path)}
 
     assert names - sys.stdlib_module_names == {"stratoplane", "pluggy", "stevedore"}
+
+
+def test_sql_is_written_in_one_place(tree):
+    """Outside the database layer a connection is passed on and an error of the database is recognised, no more."""
+    engine = next(each for each in tree if each.name == "stratoplane-engine")
+    strays = set()
+    for path in engine.sources:
+        if "db" in path.relative_to(engine.folder).parts:
+            continue
+        for node in ast.walk(ast.parse(path.read_text(encoding="utf-8"))):
+            if isinstance(node, ast.ImportFrom) and (node.module or "").split(".")[0] in {"sqlalchemy", "psycopg"}:
+                allowed = node.module in {"sqlalchemy.exc", "psycopg.errors"}
+                strays |= {
+                    (path.name, alias.name) for alias in node.names if not allowed and alias.name != "Connection"
+                }
+            elif isinstance(node, ast.Import):
+                strays |= {
+                    (path.name, alias.name) for alias in node.names if re.match(r"(sqlalchemy|psycopg)\b", alias.name)
+                }
+
+    assert strays == set()
