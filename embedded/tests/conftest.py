@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Two tiny clients, so that these tests need nothing but what the distribution itself declares."""
 
+import shutil
 import socket
 import struct
+import tempfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from urllib.parse import parse_qs, unquote, urlsplit
@@ -24,6 +26,15 @@ def query() -> Query:
 @pytest.fixture
 def command() -> Callable[[str, str], str]:
     return _command
+
+
+@pytest.fixture
+def short_folder() -> Iterator[Path]:
+    """A folder that every account can pass through and whose sockets fit, unlike pytest's own."""
+    folder = Path(tempfile.mkdtemp())
+    folder.chmod(0o755)
+    yield folder
+    shutil.rmtree(folder)
 
 
 @pytest.fixture

@@ -13,16 +13,14 @@ from stratoplane_embedded import processes
 
 
 @pytest.fixture
-def temporary(tmp_path, monkeypatch):
-    """Where the plugin of an inner session makes its folders; short, so that sockets fit."""
-    folder = tmp_path / "t"
-    folder.mkdir()
-    monkeypatch.setenv("TMPDIR", str(folder))
+def temporary(short_folder, monkeypatch):
+    """Where the plugin of an inner session makes its folders."""
+    monkeypatch.setenv("TMPDIR", str(short_folder))
     monkeypatch.setenv("PYTEST_DISABLE_PLUGIN_AUTOLOAD", "1")  # other people's plugins take seconds to load
     monkeypatch.setenv("PYTEST_ADDOPTS", "-p stratoplane_embedded.testing")
     for name in ("STRATOPLANE_TEST_DATABASE_URL", "STRATOPLANE_TEST_REDIS_URL", "STRATOPLANE_TEST_FSYNC"):
         monkeypatch.delenv(name, raising=False)
-    return folder
+    return short_folder
 
 
 def _left(folder: Path) -> list[Path]:

@@ -4,7 +4,6 @@
 import os
 import pwd
 import shutil
-import tempfile
 from pathlib import Path
 
 import pytest
@@ -15,15 +14,6 @@ from stratoplane_embedded.postgresql import WITHOUT_DURABILITY, PostgresqlServer
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root changes who it is")
 TRUE = Path(shutil.which("true"))
-
-
-@pytest.fixture
-def open_folder():
-    """A folder that every account can pass through, unlike pytest's own."""
-    folder = Path(tempfile.mkdtemp())
-    folder.chmod(0o755)
-    yield folder
-    shutil.rmtree(folder)
 
 
 def _namespaces_work() -> bool:
@@ -45,27 +35,27 @@ def test_root_steps_into_a_namespace_and_keeps_the_files(tmp_path, query):
 
 
 @needs_root
-def test_without_namespaces_root_becomes_nobody(open_folder, query, monkeypatch):
+def test_without_namespaces_root_becomes_nobody(short_folder, query, monkeypatch):
     """What PATH holds decides whether ``unshare`` is there: an image without util-linux."""
     monkeypatch.setenv("PATH", "/nonexistent")
-    with PostgresqlServer(open_folder / "postgresql", settings=WITHOUT_DURABILITY) as server:
+    with PostgresqlServer(short_folder / "postgresql", settings=WITHOUT_DURABILITY) as server:
         assert query(server.url, "SELECT 1") == [("1",)]
         nobody = pwd.getpwnam("nobody").pw_uid
         assert server.data.stat().st_uid == nobody
         assert Path(f"/proc/{server.process.pid}").stat().st_uid == nobody
         query(server.url, "CREATE TABLE kept (number int)")
     monkeypatch.undo()
-    with PostgresqlServer(open_folder / "postgresql") as server:
+    with PostgresqlServer(short_folder / "postgresql") as server:
         assert query(server.url, "SELECT count(*) FROM kept") == [("0",)]
         assert server.data.stat().st_uid == nobody
 
 
 @needs_root
-def test_data_of_root_goes_over_to_nobody_when_namespaces_are_taken_away(open_folder, query, monkeypatch):
-    with PostgresqlServer(open_folder / "postgresql", settings=WITHOUT_DURABILITY) as server:
+def test_data_of_root_goes_over_to_nobody_when_namespaces_are_taken_away(short_folder, query, monkeypatch):
+    with PostgresqlServer(short_folder / "postgresql", settings=WITHOUT_DURABILITY) as server:
         query(server.url, "CREATE TABLE kept (number int)")
     monkeypatch.setenv("PATH", "/nonexistent")
-    with PostgresqlServer(open_folder / "postgresql") as server:
+    with PostgresqlServer(short_folder / "postgresql") as server:
         assert query(server.url, "SELECT count(*) FROM kept") == [("0",)]
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 
 from stratoplane_embedded import processes
-from stratoplane_embedded.errors import AlreadyRunningError, BinariesNotFoundError, StartError
+from stratoplane_embedded.errors import AlreadyRunningError, BinariesNotFoundError, EmbeddedError, StartError
 from stratoplane_embedded.postgresql import WITHOUT_DURABILITY, PostgresqlServer
 from stratoplane_embedded.sockets import LONGEST_SOCKET_PATH
 
@@ -94,11 +94,11 @@ def test_a_second_start_is_refused_with_the_process_that_holds_the_folder(postgr
         PostgresqlServer(tmp_path / "postgresql").start()
 
 
-def test_the_socket_is_private(postgresql):
-    postgresql.start()
-    folder = Path(re.search(r"host=(.*)", postgresql.url).group(1))
+def test_the_socket_is_private(short_folder):
+    with PostgresqlServer(short_folder, settings=WITHOUT_DURABILITY) as server:
+        folder = Path(re.search(r"host=(.*)", server.url).group(1))
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
-    assert folder == postgresql.folder / "run"
+    assert folder == short_folder / "run"
 
 
 @pytest.mark.parametrize("name", ["x" * LONGEST_SOCKET_PATH, "with, comma"])
@@ -111,16 +111,15 @@ def test_a_path_that_sockets_cannot_have_gets_a_short_folder(tmp_path, query, na
     folder.rmdir()
 
 
-def test_somebody_elses_socket_folder_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setenv("XDG_RUNTIME_DIR", str(tmp_path / "run"))
-    (tmp_path / "run").mkdir()
+def test_somebody_elses_socket_folder_is_refused(short_folder, tmp_path, monkeypatch):
+    monkeypatch.setenv("XDG_RUNTIME_DIR", str(short_folder))
     server = PostgresqlServer(tmp_path / ("x" * LONGEST_SOCKET_PATH), settings=WITHOUT_DURABILITY)
     server.start()
     server.stop()
-    (theirs,) = (tmp_path / "run").iterdir()
+    (theirs,) = short_folder.iterdir()
     theirs.rmdir()
     theirs.symlink_to(tmp_path)
-    with pytest.raises(Exception, match="belongs to somebody else"):
+    with pytest.raises(EmbeddedError, match="belongs to somebody else"):
         server.start()
 
 
