@@ -25,7 +25,7 @@ SYSTEM_ROLE: Final = "stratoplane_system"
 TENANT_ROLE: Final = "stratoplane_tenant"
 
 
-def _dumps(value: Any) -> str:  # noqa: ANN401  # any JSON value
+def dump_json(value: Any) -> str:  # noqa: ANN401  # any JSON value
     return orjson.dumps(value).decode()
 
 
@@ -53,7 +53,7 @@ class Database:
             max_overflow=pool_size,
             pool_timeout=5,
             pool_pre_ping=False,
-            json_serializer=_dumps,
+            json_serializer=dump_json,
             json_deserializer=orjson.loads,
             connect_args={"application_name": application, "connect_timeout": 5, "prepare_threshold": 3},
         )

@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The accepting statement: quota, placement claim, resource, links, job, steps, audit, outbox and idempotency at once.
+
+Rows are locked in one order everywhere, so that no two transactions wait for each other in a circle:
+job, resource, quota (by scope and key), cluster.
+"""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import Connection, text
+
+from stratoplane_engine.db.connection import dump_json
+
+OUTBOX_CHANNEL: Final = "stratoplane_outbox"
+
+_RESERVE: Final = """
+draft AS MATERIALIZED (SELECT CAST(:draft AS jsonb) AS d),
+wanted AS MATERIALIZED (
+    SELECT w.scope_id, w.key, w.amount FROM draft, jsonb_to_recordset(d->'quota') AS w(scope_id uuid, key text, amount bigint)
+),
+locked AS MATERIALIZED (
+    SELECT q.organization_id, q.scope_id, q.key, w.amount FROM quota q JOIN wanted w USING (scope_id, key)
+    WHERE q.organization_id = :organization ORDER BY q.scope_id, q.key FOR UPDATE OF q
+),
+reserved AS (
+    UPDATE quota q SET used = q.used + l.amount FROM locked l
+    WHERE q.organization_id = l.organization_id AND q.scope_id = l.scope_id AND q.key = l.key
+        AND (l.amount <= 0 OR q.limit_amount = -1 OR q.used + l.amount <= q.limit_amount)
+    RETURNING q.scope_id, q.key
+),
+held AS MATERIALIZED (SELECT count(*) AS rows FROM reserved),
+claimed AS (
+    UPDATE cluster c SET vcpus_claimed = c.vcpus_claimed + k.vcpus,
+        memory_mib_claimed = c.memory_mib_claimed + k.memory_mib,
+        storage_gib_claimed = c.storage_gib_claimed + k.storage_gib
+    FROM draft, held, jsonb_to_record(d->'claim') AS k(cluster_id uuid, vcpus bigint, memory_mib bigint, storage_gib bigint)
+    WHERE c.id = k.cluster_id AND held.rows >= 0
+        AND (k.vcpus <= 0 OR c.vcpus_claimed + k.vcpus <= c.vcpus_total)
+        AND (k.memory_mib <= 0 OR c.memory_mib_claimed + k.memory_mib <= c.memory_mib_total)
+        AND (k.storage_gib <= 0 OR c.storage_gib_claimed + k.storage_gib <= c.storage_gib_total)
+    RETURNING c.id
+)
+"""
+_INSERT_RESOURCE: Final = """
+resource_written AS (
+    INSERT INTO resource (id, organization_id, project_id, kind, name, status, labels, spec, holds, cluster_id,
+        created_at, updated_at)
+    SELECT r.id, r.organization_id, r.project_id, r.kind, r.name, r.status, r.labels, r.spec, r.holds, r.cluster_id,
+        r.created_at, r.created_at
+    FROM draft, jsonb_populate_record(NULL::resource, d->'resource') AS r
+    RETURNING *
+)
+"""
+_UPDATE_RESOURCE: Final = """
+resource_written AS (
+    UPDATE resource o SET name = r.name, status = r.status, labels = r.labels, spec = r.spec, holds = r.holds,
+        generation = r.generation, version = o.version + 1, updated_at = r.updated_at, deleted_at = r.deleted_at,
+        detail = ''
+    FROM draft, jsonb_populate_record(NULL::resource, d->'resource') AS r
+    WHERE o.organization_id = r.organization_id AND o.id = r.id
+    RETURNING o.*
+),
+links_cut AS (
+    DELETE FROM resource_link l USING draft
+    WHERE l.organization_id = :organization AND l.source_id = CAST(d->'resource'->>'id' AS uuid)
+        AND (d->>'relink')::boolean AND NOT EXISTS (
+            SELECT FROM jsonb_populate_recordset(NULL::resource_link, d->'links') AS k
+            WHERE k.target_id = l.target_id AND k.role = l.role)
+)
+"""
+_REST: Final = """
+revision_written AS (
+    INSERT INTO resource_revision (organization_id, project_id, resource_id, kind, generation, status, spec, holds)
+    SELECT organization_id, project_id, id, kind, generation, status, spec, holds FROM resource_written
+),
+links_written AS (
+    INSERT INTO resource_link (organization_id, source_id, target_id, role, position)
+    SELECT k.organization_id, k.source_id, k.target_id, k.role, k.position
+    FROM draft, jsonb_populate_recordset(NULL::resource_link, d->'links') AS k
+    ON CONFLICT (organization_id, source_id, role, target_id) DO UPDATE SET position = EXCLUDED.position
+),
+job_written AS (
+    INSERT INTO job (id, organization_id, project_id, resource_id, resource_kind, resource_name, cluster_id, kind, input,
+        deadline_at, actor, request_id, trace_parent, created_at, next_run_at)
+    SELECT j.id, j.organization_id, j.project_id, j.resource_id, j.resource_kind, j.resource_name, j.cluster_id, j.kind,
+        j.input, j.deadline_at, j.actor, j.request_id, j.trace_parent, j.created_at, j.created_at
+    FROM draft, jsonb_populate_record(NULL::job, d->'job') AS j WHERE j.id IS NOT NULL
+    RETURNING id
+),
+steps_written AS (
+    INSERT INTO job_step (organization_id, job_id, position, name)
+    SELECT s.organization_id, s.job_id, s.position, s.name
+    FROM draft, jsonb_populate_recordset(NULL::job_step, d->'steps') AS s
+),
+audit_written AS (
+    INSERT INTO audit_event (id, organization_id, project_id, action, outcome, actor, subject_id, subject_name,
+        request_id, trace_id, detail, occurred_at)
+    SELECT a.id, a.organization_id, a.project_id, a.action, a.outcome, a.actor, a.subject_id, a.subject_name,
+        a.request_id, a.trace_id, a.detail, a.occurred_at
+    FROM draft, jsonb_populate_record(NULL::audit_event, d->'audit') AS a
+),
+answer_written AS (
+    INSERT INTO idempotency (organization_id, actor_id, key, fingerprint, status, answer, expires_at)
+    SELECT i.organization_id, i.actor_id, i.key, i.fingerprint, i.status, i.answer, i.expires_at
+    FROM draft, jsonb_populate_record(NULL::idempotency, d->'idempotency') AS i WHERE i.key IS NOT NULL
+),
+outbox_written AS (
+    INSERT INTO outbox (topic, payload) SELECT 'job', jsonb_build_object('job_id', id) FROM job_written
+)
+SELECT (SELECT jsonb_agg(w) FROM wanted w WHERE NOT EXISTS
+        (SELECT FROM reserved r WHERE r.scope_id = w.scope_id AND r.key = w.key)) AS short, (SELECT count(*) FROM claimed) AS claimed,
+    (SELECT count(*) FROM resource_written) AS written, (SELECT version FROM resource_written) AS version,
+    (SELECT pg_notify('stratoplane_outbox', '') FROM job_written) AS notified
+"""
+_CREATE: Final = text(f"WITH {_RESERVE}, {_INSERT_RESOURCE}, {_REST}")
+_CHANGE: Final = text(f"WITH {_RESERVE}, {_UPDATE_RESOURCE}, {_REST}")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Acceptance:
+    """Rows to write, as JSON values whose members are column names; None where there is no such row.
+
+    Attributes:
+        quota: ``{scope_id, key, amount}``; negative amounts give back.
+        claim: ``{cluster_id, vcpus, memory_mib, storage_gib}``.
+        relink: whether links that are not in ``links`` are cut.
+    """
+
+    resource: Mapping[str, Any]
+    quota: Sequence[Mapping[str, Any]] = ()
+    claim: Mapping[str, Any] | None = None
+    links: Sequence[Mapping[str, Any]] = ()
+    relink: bool = False
+    job: Mapping[str, Any] | None = None
+    steps: Sequence[Mapping[str, Any]] = ()
+    audit: Mapping[str, Any] = field(default_factory=dict)
+    idempotency: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Written:
+    """What the statement did: the quota lines that did not fit, whether the claim did, and the row's new version."""
+
+    short: Sequence[Mapping[str, Any]]
+    claim_fits: bool
+    version: int
+
+
+def accept(connection: Connection, organization_id: UUID, acceptance: Acceptance, *, new: bool) -> Written:
+    """Write everything in one statement.
+
+    The caller rolls back if anything is ``short`` or the claim does not fit; the statement itself writes on.
+
+    Raises:
+        sqlalchemy.exc.IntegrityError: a name, a volume or an idempotency key is taken; the constraint's name tells.
+    """
+    document = {
+        "resource": acceptance.resource,
+        "quota": acceptance.quota,
+        "claim": acceptance.claim or {},
+        "links": acceptance.links,
+        "relink": acceptance.relink,
+        "job": acceptance.job or {},
+        "steps": acceptance.steps,
+        "audit": acceptance.audit,
+        "idempotency": acceptance.idempotency or {},
+    }
+    statement = _CREATE if new else _CHANGE
+    row = connection.execute(statement, {"draft": dump_json(document), "organization": organization_id}).one()
+    return Written(
+        short=row.short or (),
+        claim_fits=acceptance.claim is None or row.claimed == 1,
+        version=row.version or 0,
+    )

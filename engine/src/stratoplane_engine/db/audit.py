@@ -1,0 +1,31 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The audit trail: appending in the transaction of the change, and reading pages."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from sqlalchemy import Connection, text
+
+from stratoplane.audit import AuditRecord
+from stratoplane.ids import new_id
+from stratoplane.wire import to_json
+from stratoplane_engine.db.connection import dump_json
+
+_INSERT: Final = text("""
+INSERT INTO audit_event (id, organization_id, project_id, action, outcome, actor, subject_id, subject_name, request_id,
+    trace_id, detail, occurred_at)
+SELECT a.id, a.organization_id, a.project_id, a.action, a.outcome, a.actor, a.subject_id, a.subject_name, a.request_id,
+    a.trace_id, a.detail, coalesce(a.occurred_at, clock_timestamp())
+FROM jsonb_populate_recordset(NULL::audit_event, CAST(:rows AS jsonb)) AS a
+""")
+
+
+def insert(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Append events given as rows; without ``occurred_at`` the database's clock is taken."""
+    if rows:
+        connection.execute(_INSERT, {"rows": dump_json(rows)})
+
+
+def write(connection: Connection, *records: AuditRecord) -> None:
+    """Append records, in the transaction of the change that they tell of."""
+    insert(connection, [{"id": new_id(), **to_json(record)} for record in records])

@@ -1,0 +1,148 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One statement that looks up everything a create or a change points at."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import Connection, text
+
+from stratoplane.resources import ResourceStatus
+from stratoplane_engine.kinds.draft import Gathered, References, Target
+
+ONLINE_SECONDS: Final = 90
+"""A cluster whose agent was not heard for longer gets no new resources."""
+
+_CLUSTER: Final = """
+    jsonb_build_object('id', c.id, 'name', c.name, 'state', c.state, 'features', to_jsonb(c.features),
+        'online', coalesce(c.seen_at > clock_timestamp() - make_interval(secs => :online), false),
+        'free_vcpus', c.vcpus_total - c.vcpus_claimed,
+        'free_memory_mib', c.memory_mib_total - c.memory_mib_claimed,
+        'free_storage_gib', c.storage_gib_total - c.storage_gib_claimed)
+"""
+_TARGET: Final = """
+    jsonb_build_object('id', r.id, 'kind', r.kind, 'name', r.name, 'status', r.status, 'project_id', r.project_id,
+        'cluster_id', r.cluster_id, 'spec', r.spec,
+        'volume_user_id', (SELECT l.source_id FROM resource_link l WHERE l.organization_id = r.organization_id
+            AND l.target_id = r.id AND l.role IN ('volume', 'boot_volume')))
+"""
+_GATHER: Final = text(f"""
+SELECT clock_timestamp() AS now,
+    (SELECT p.name FROM project p WHERE p.organization_id = :organization AND p.id = :project
+        AND p.deleted_at IS NULL) AS project_name,
+    (SELECT jsonb_build_object('fingerprint', i.fingerprint, 'status', i.status, 'answer', i.answer) FROM idempotency i
+        WHERE i.organization_id = :organization AND i.actor_id = :actor AND i.key = :key
+        AND i.expires_at > clock_timestamp()) AS stored,
+    (SELECT to_jsonb(f) FROM flavor f WHERE (f.name = :flavor OR f.id = CAST(:flavor_id AS uuid))
+        AND f.deleted_at IS NULL LIMIT 1) AS flavor,
+    (SELECT to_jsonb(m) FROM image m WHERE (m.name = :image OR m.id = CAST(:image_id AS uuid))
+        AND m.deleted_at IS NULL LIMIT 1) AS image,
+    (SELECT {_TARGET} FROM resource r WHERE r.organization_id = :organization AND r.project_id = :project
+        AND r.kind = 'key_pair' AND r.deleted_at IS NULL
+        AND (r.name = :key_pair OR r.id = CAST(:key_pair_id AS uuid)) LIMIT 1) AS key_pair,
+    (SELECT jsonb_agg({_TARGET}) FROM resource r WHERE r.organization_id = :organization
+        AND r.id = ANY(CAST(:targets AS uuid[])) AND r.deleted_at IS NULL) AS targets,
+    (SELECT jsonb_agg(cluster) FROM (
+        SELECT {_CLUSTER} AS cluster FROM cluster c
+        WHERE c.deleted_at IS NULL AND (c.id = ANY(ARRAY(SELECT r.cluster_id FROM resource r
+                WHERE r.organization_id = :organization AND r.id = ANY(CAST(:targets AS uuid[]))))
+            OR c.id = CAST(:cluster_id AS uuid)
+            OR (CAST(:cluster_id AS uuid) IS NULL AND :cluster = '' AND c.state = 'ENABLED'
+                AND c.seen_at > clock_timestamp() - make_interval(secs => :online))
+            OR c.name = :cluster)
+        ORDER BY c.memory_mib_total - c.memory_mib_claimed DESC LIMIT 50) AS near) AS clusters
+""")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Surroundings:
+    """What the gathering statement found.
+
+    Attributes:
+        now: the database's clock; every time of the acceptance is this one.
+        project_name: None when the project does not exist here.
+        stored: an earlier answer under the caller's idempotency key.
+        clusters: candidates for placement and the clusters of the linked resources.
+    """
+
+    now: datetime
+    project_name: str | None
+    stored: Mapping[str, Any] | None
+    clusters: tuple[Mapping[str, Any], ...]
+    gathered: Gathered
+
+
+def _uuid_or_none(candidate: str) -> str | None:
+    try:
+        return str(UUID(candidate))
+    except ValueError:
+        return None
+
+
+def _target(row: Mapping[str, Any]) -> Target:
+    return Target(
+        id=UUID(row["id"]),
+        kind=row["kind"],
+        name=row["name"],
+        status=ResourceStatus(row["status"]),
+        project_id=UUID(row["project_id"]),
+        cluster_id=UUID(row["cluster_id"]) if row["cluster_id"] else None,
+        spec=row["spec"],
+        volume_user_id=UUID(row["volume_user_id"]) if row["volume_user_id"] else None,
+    )
+
+
+def gather(
+    connection: Connection,
+    references: References,
+    *,
+    organization_id: UUID,
+    project_id: UUID,
+    actor_id: UUID,
+    idempotency_key: str = "",
+    resource_id: UUID | None = None,
+    cluster_id: UUID | None = None,
+) -> Surroundings:
+    """Look up everything that ``references`` name, with the project, the stored answer and candidate clusters.
+
+    ``resource_id`` and ``cluster_id`` are those of a resource that is changed, None for a new one.
+    """
+    parameters = {
+        "organization": organization_id,
+        "project": project_id,
+        "actor": actor_id,
+        "key": idempotency_key,
+        "online": ONLINE_SECONDS,
+        "flavor": references.flavor,
+        "flavor_id": _uuid_or_none(references.flavor),
+        "image": references.image,
+        "image_id": _uuid_or_none(references.image),
+        "key_pair": references.key_pair,
+        "key_pair_id": _uuid_or_none(references.key_pair),
+        "cluster": references.cluster,
+        "cluster_id": cluster_id,
+        "targets": [identifier for each in references.resource_ids if (identifier := _uuid_or_none(each))],
+    }
+    row = connection.execute(_GATHER, parameters).one()
+    targets = {target.id: target for target in map(_target, row.targets or ())}
+    by_text = {each: targets[UUID(each)] for each in references.resource_ids if _known(each, targets)}
+    return Surroundings(
+        now=row.now,
+        project_name=row.project_name,
+        stored=row.stored,
+        clusters=tuple(row.clusters or ()),
+        gathered=Gathered(
+            project_id=project_id,
+            resource_id=resource_id,
+            flavor=row.flavor,
+            image=row.image,
+            key_pair=_target(row.key_pair) if row.key_pair else None,
+            targets=by_text,
+        ),
+    )
+
+
+def _known(identifier: str, targets: Mapping[UUID, Target]) -> bool:
+    return _uuid_or_none(identifier) is not None and UUID(identifier) in targets

@@ -1,0 +1,263 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Jobs in the database: reading them for people, claiming them for a worker, writing back what became of them."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import Connection, text
+
+from stratoplane.jobs import LIVE
+from stratoplane_engine.db.connection import dump_json
+from stratoplane_engine.kinds import wire_form
+
+LEASE_SECONDS: Final = 30.0
+_LIVE: Final = "(" + ", ".join(f"'{state}'" for state in sorted(LIVE)) + ")"
+_STEPS: Final = """
+    (SELECT jsonb_agg(jsonb_build_object('position', s.position, 'name', s.name, 'state', s.state, 'attempts', s.attempts,
+        'output', s.output, 'error', s.error, 'started_at', s.started_at, 'finished_at', s.finished_at) ORDER BY s.position)
+        FROM job_step s WHERE s.job_id = j.id) AS steps
+"""
+
+_CLAIM: Final = text(f"""
+WITH runnable AS MATERIALIZED (
+    SELECT j.id FROM job j
+    WHERE j.state IN {_LIVE} AND j.next_run_at <= clock_timestamp()
+        AND (j.lease_until IS NULL OR j.lease_until < clock_timestamp())
+        AND NOT EXISTS (SELECT FROM job e WHERE e.resource_id = j.resource_id AND e.id < j.id AND e.state IN {_LIVE})
+    ORDER BY j.next_run_at LIMIT :limit FOR UPDATE OF j SKIP LOCKED
+),
+claimed AS (
+    UPDATE job j SET state = 'RUNNING', epoch = j.epoch + 1, lease_owner = :owner,
+        lease_until = clock_timestamp() + make_interval(secs => :lease), started_at = coalesce(j.started_at, clock_timestamp())
+    FROM runnable WHERE j.id = runnable.id RETURNING j.*
+)
+SELECT j.id, j.organization_id, j.project_id, j.kind, j.input, j.position, j.undoing, j.attempts, j.epoch, j.error,
+    j.deadline_at < clock_timestamp() AS overdue, j.actor, j.request_id, j.trace_parent, j.cluster_id,
+    to_jsonb(r) AS resource, {_STEPS},
+    (SELECT jsonb_agg(jsonb_build_object('id', t.id, 'kind', t.kind, 'name', t.name, 'status', t.status))
+        FROM resource_link l JOIN resource t ON t.organization_id = l.organization_id AND t.id = l.target_id
+        WHERE l.organization_id = j.organization_id AND l.source_id = j.resource_id) AS targets,
+    (SELECT jsonb_build_object('id', o.id, 'position', o.position, 'verb', o.verb, 'state', o.state, 'result', o.result)
+        FROM operation o WHERE o.job_id = j.id ORDER BY o.id DESC LIMIT 1) AS operation
+FROM claimed j JOIN resource r ON r.organization_id = j.organization_id AND r.id = j.resource_id
+""")
+
+_MOVE: Final = text(f"""
+WITH verdict AS MATERIALIZED (
+    SELECT * FROM jsonb_to_recordset(CAST(:verdicts AS jsonb)) AS v(id uuid, epoch bigint, state text, position int,
+        undoing boolean, attempts bigint, next_run_in double precision, error jsonb, output jsonb)
+)
+UPDATE job j SET state = v.state, position = v.position, undoing = v.undoing, attempts = v.attempts, error = v.error,
+    output = coalesce(v.output, j.output), lease_until = NULL, lease_owner = '',
+    next_run_at = clock_timestamp() + make_interval(secs => v.next_run_in),
+    finished_at = CASE WHEN v.state IN {_LIVE} THEN NULL ELSE clock_timestamp() END
+FROM verdict v WHERE j.id = v.id AND j.epoch = v.epoch AND j.state IN {_LIVE}
+RETURNING j.id
+""")
+_MOVE_STEPS: Final = text("""
+UPDATE job_step s SET state = v.state, attempts = v.attempts, output = coalesce(v.output, s.output), error = v.error,
+    started_at = coalesce(s.started_at, clock_timestamp()),
+    finished_at = CASE WHEN v.state IN ('DONE', 'UNDONE', 'FAILED') THEN clock_timestamp() END
+FROM jsonb_to_recordset(CAST(:steps AS jsonb)) AS v(job_id uuid, position int, state text, attempts bigint, output jsonb,
+    error jsonb)
+WHERE s.job_id = v.job_id AND s.position = v.position
+""")
+_INSERT_OPERATIONS: Final = text("""
+WITH written AS (
+    INSERT INTO operation (id, organization_id, job_id, position, cluster_id, resource_id, kind, verb, spec,
+        observe_first, timeout_seconds, trace_parent, deadline_at)
+    SELECT o.id, o.organization_id, o.job_id, o.position, o.cluster_id, o.resource_id, o.kind, o.verb, o.spec,
+        o.observe_first, o.timeout_seconds, o.trace_parent, clock_timestamp() + make_interval(secs => o.timeout_seconds)
+    FROM jsonb_populate_recordset(NULL::operation, CAST(:operations AS jsonb)) AS o
+    RETURNING cluster_id
+)
+SELECT pg_notify('stratoplane_operation', cluster_id::text) FROM (SELECT DISTINCT cluster_id FROM written) AS clusters
+""")
+_SETTLE: Final = text(f"""
+WITH settlement AS MATERIALIZED (
+    SELECT s.*, EXISTS (SELECT FROM job e WHERE e.resource_id = s.id AND e.state IN {_LIVE}) AS more_to_come
+    FROM jsonb_to_recordset(CAST(:settlements AS jsonb)) AS s(id uuid, organization_id uuid, status text,
+        observed jsonb, provider_reference text, holds jsonb, spec jsonb, name text, detail text, observed_generation bigint,
+        unlink boolean)
+),
+before AS MATERIALIZED (
+    SELECT r.id, r.holds, r.status, s.more_to_come AND NOT s.unlink AND r.status IN ('UPDATING', 'DELETING') AS overtaken
+    FROM resource r JOIN settlement s ON r.organization_id = s.organization_id AND r.id = s.id
+    ORDER BY r.id FOR UPDATE OF r
+),
+settled AS (
+    UPDATE resource r SET
+        status = CASE WHEN b.overtaken THEN b.status ELSE s.status END,
+        observed = coalesce(s.observed, r.observed),
+        provider_reference = coalesce(s.provider_reference, r.provider_reference),
+        holds = CASE WHEN b.overtaken THEN r.holds ELSE coalesce(s.holds, r.holds) END,
+        spec = CASE WHEN b.overtaken THEN r.spec ELSE coalesce(s.spec, r.spec) END,
+        name = CASE WHEN b.overtaken THEN r.name ELSE coalesce(s.name, r.name) END,
+        detail = s.detail, observed_generation = coalesce(s.observed_generation, r.observed_generation),
+        version = r.version + 1, updated_at = clock_timestamp(),
+        deleted_at = CASE WHEN s.status = 'DELETED' THEN clock_timestamp() ELSE r.deleted_at END
+    FROM settlement s JOIN before b USING (id) WHERE r.organization_id = s.organization_id AND r.id = s.id
+    RETURNING r.organization_id, r.project_id, r.id, r.kind, r.cluster_id, r.generation, r.status, r.spec, r.holds,
+        b.holds AS held_before
+),
+recorded AS (
+    INSERT INTO resource_revision (organization_id, project_id, resource_id, kind, generation, status, spec, holds)
+    SELECT organization_id, project_id, id, kind, generation, status, spec, holds FROM settled
+)
+SELECT organization_id, project_id, id, kind, cluster_id, status, holds, held_before FROM settled
+""")
+_UNLINK: Final = text("""
+DELETE FROM resource_link l USING jsonb_to_recordset(CAST(:settlements AS jsonb)) AS s(id uuid, organization_id uuid,
+    unlink boolean)
+WHERE s.unlink AND l.organization_id = s.organization_id AND l.source_id = s.id
+""")
+_RETURN_QUOTA: Final = text("""
+WITH change AS MATERIALIZED (
+    SELECT c.organization_id, c.scope_id, c.key, sum(c.amount) AS amount
+    FROM jsonb_to_recordset(CAST(:quota AS jsonb)) AS c(organization_id uuid, scope_id uuid, key text, amount bigint)
+    GROUP BY c.organization_id, c.scope_id, c.key
+),
+locked AS MATERIALIZED (
+    SELECT q.organization_id, q.scope_id, q.key, c.amount FROM quota q JOIN change c USING (organization_id, scope_id, key)
+    ORDER BY q.scope_id, q.key FOR UPDATE OF q
+)
+UPDATE quota q SET used = q.used + l.amount FROM locked l
+WHERE q.organization_id = l.organization_id AND q.scope_id = l.scope_id AND q.key = l.key
+""")
+_RETURN_CLAIMS: Final = text("""
+WITH change AS MATERIALIZED (
+    SELECT c.cluster_id, sum(c.vcpus) AS vcpus, sum(c.memory_mib) AS memory_mib, sum(c.storage_gib) AS storage_gib
+    FROM jsonb_to_recordset(CAST(:claims AS jsonb)) AS c(cluster_id uuid, vcpus bigint, memory_mib bigint, storage_gib bigint)
+    GROUP BY c.cluster_id
+),
+locked AS MATERIALIZED (SELECT c.id FROM cluster c JOIN change ON change.cluster_id = c.id ORDER BY c.id FOR UPDATE OF c)
+UPDATE cluster c SET vcpus_claimed = c.vcpus_claimed + change.vcpus,
+    memory_mib_claimed = c.memory_mib_claimed + change.memory_mib,
+    storage_gib_claimed = c.storage_gib_claimed + change.storage_gib
+FROM change JOIN locked ON locked.id = change.cluster_id WHERE c.id = change.cluster_id
+""")
+_WAKE: Final = text(f"""
+WITH finished AS MATERIALIZED (
+    SELECT * FROM jsonb_to_recordset(CAST(:settlements AS jsonb)) AS s(id uuid, organization_id uuid)
+),
+waiting AS (
+    SELECT d.id FROM finished f JOIN job d ON d.resource_id = f.id WHERE d.state IN {_LIVE}
+    UNION
+    SELECT d.id FROM finished f JOIN resource_link l ON l.organization_id = f.organization_id AND l.target_id = f.id
+        JOIN job d ON d.resource_id = l.source_id WHERE d.state IN {_LIVE}
+),
+woken AS (
+    UPDATE job d SET next_run_at = clock_timestamp() FROM waiting w
+    WHERE d.id = w.id AND d.next_run_at IS NOT NULL AND d.lease_until IS NULL RETURNING d.id
+),
+told AS (INSERT INTO outbox (topic, payload) SELECT 'job', jsonb_build_object('job_id', id) FROM woken RETURNING id)
+SELECT pg_notify('stratoplane_outbox', '') FROM told LIMIT 1
+""")
+_READ: Final = text(f"""
+SELECT j.*, {_STEPS} FROM job j WHERE j.organization_id = :organization AND j.project_id = :project AND j.id = :id
+""")
+_LIVE_JOB: Final = text(f"""
+SELECT j.*, {_STEPS} FROM job j WHERE j.resource_id = :resource AND j.state IN {_LIVE} ORDER BY j.id DESC LIMIT 1
+""")
+_READ_ANY: Final = text(f"SELECT j.*, {_STEPS} FROM job j WHERE j.id = :id")
+
+
+def claim(connection: Connection, *, owner: str, limit: int) -> Sequence[Mapping[str, Any]]:
+    """Take up to ``limit`` runnable jobs, oldest first, with everything that their steps may look at.
+
+    Jobs of one resource run one after the other; the lease is on the database's clock and the epoch grows with each
+    claim, so that a worker that was thought dead cannot write back.
+    """
+    parameters = {"owner": owner, "limit": limit, "lease": LEASE_SECONDS}
+    return [row._asdict() for row in connection.execute(_CLAIM, parameters)]
+
+
+def move(connection: Connection, verdicts: Sequence[Mapping[str, Any]]) -> frozenset[UUID]:
+    """Write the jobs' new states, each only at its claim's epoch; return the ids that were still this worker's."""
+    return frozenset(connection.execute(_MOVE, {"verdicts": dump_json(verdicts)}).scalars())
+
+
+def move_steps(connection: Connection, steps: Sequence[Mapping[str, Any]]) -> None:
+    """Write what became of steps."""
+    if steps:
+        connection.execute(_MOVE_STEPS, {"steps": dump_json(steps)})
+
+
+def insert_operations(connection: Connection, operations: Sequence[Mapping[str, Any]]) -> None:
+    """Offer operations to their clusters' agents and wake those that wait."""
+    if operations:
+        connection.execute(_INSERT_OPERATIONS, {"operations": dump_json(operations)})
+
+
+def settle(connection: Connection, settlements: Sequence[Mapping[str, Any]]) -> Sequence[Mapping[str, Any]]:
+    """Write what ended jobs make of their resources and wake the jobs that waited for that.
+
+    A resource that a later request has changed again keeps what that request wants.
+
+    Returns:
+        The resources with what they hold now and what they held before, for the quotas.
+    """
+    if not settlements:
+        return ()
+    document = {"settlements": dump_json(settlements)}
+    settled = [row._asdict() for row in connection.execute(_SETTLE, document)]
+    connection.execute(_WAKE, document)
+    if any(each["unlink"] for each in settlements):
+        connection.execute(_UNLINK, document)
+    return settled
+
+
+def give_back(connection: Connection, quota: Sequence[Mapping[str, Any]], claims: Sequence[Mapping[str, Any]]) -> None:
+    """Change quotas and clusters' claims by the given amounts (negative gives back), without looking at limits."""
+    if quota:
+        connection.execute(_RETURN_QUOTA, {"quota": dump_json(quota)})
+    if claims:
+        connection.execute(_RETURN_CLAIMS, {"claims": dump_json(claims)})
+
+
+def get(connection: Connection, organization_id: UUID, project_id: UUID, job_id: UUID) -> dict[str, Any] | None:
+    """Return a job in wire form, None when there is none."""
+    found = connection.execute(_READ, {"organization": organization_id, "project": project_id, "id": job_id}).one_or_none()
+    return _wire(found._asdict()) if found else None
+
+
+def live_job(connection: Connection, resource_id: UUID) -> dict[str, Any] | None:
+    """Return the newest job of a resource that has not ended, in wire form."""
+    found = connection.execute(_LIVE_JOB, {"resource": resource_id}).one_or_none()
+    return _wire(found._asdict()) if found else None
+
+
+def get_any(connection: Connection, job_id: UUID) -> dict[str, Any] | None:
+    """Return a job of any organization in wire form, None when there is none."""
+    found = connection.execute(_READ_ANY, {"id": job_id}).one_or_none()
+    return _wire(found._asdict()) if found else None
+
+
+def page(
+    connection: Connection,
+    *,
+    organization_id: UUID | None,
+    project_id: UUID | None,
+    after: str | None,
+    limit: int,
+    state: str = "",
+    resource_id: UUID | None = None,
+) -> Sequence[dict[str, Any]]:
+    """Return up to ``limit`` jobs before the id ``after``, newest first, in wire form; None means every organization."""
+    conditions = ["true"]
+    parameters: dict[str, Any] = {"limit": limit}
+    wanted = {"organization_id": organization_id, "project_id": project_id, "resource_id": resource_id, "state": state}
+    for column, value in wanted.items():
+        if value:
+            conditions.append(f"j.{column} = :{column}")
+            parameters[column] = value
+    if after is not None:
+        conditions.append("j.id < :after")
+        parameters["after"] = UUID(after)
+    statement = f"SELECT j.*, {_STEPS} FROM job j WHERE {' AND '.join(conditions)} ORDER BY j.id DESC LIMIT :limit"  # noqa: S608  # constants of this module
+    return [_wire(row._asdict()) for row in connection.execute(text(statement), parameters)]
+
+
+def _wire(row: Mapping[str, Any]) -> dict[str, Any]:
+    return wire_form.job(row, row["steps"] or ())

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Buckets: places for objects, on clusters whose storage driver keeps them."""
+
+from typing import Final
+
+from stratoplane.drivers import Feature, Interface
+from stratoplane.quota import QuotaKey
+from stratoplane_engine.kinds.draft import Described, Draft, Gathered, Json, Kind, References
+
+
+def _references(body: Json, _present: Json | None) -> References:
+    return References(cluster=body.get("cluster", ""))
+
+
+def _draft(_body: Json, _gathered: Gathered) -> Draft:
+    return Draft(spec={}, holds={QuotaKey.BUCKETS: 1}, features=frozenset({Feature.BUCKETS.value}))
+
+
+def _redraft(present: Json, _patch: Json, _gathered: Gathered) -> Draft:
+    return Draft(spec=present, holds={QuotaKey.BUCKETS: 1})
+
+
+def _driver_spec(resource: Described) -> Json:
+    return {"uid": str(resource.id), "project_id": str(resource.project_id), "name": resource.name}
+
+
+def _describe(_spec: Json, observed: Json) -> Json:
+    return {"endpoint": observed.get("endpoint", "")}
+
+
+BUCKET: Final = Kind(
+    name="bucket",
+    interface=Interface.STORAGE,
+    count=QuotaKey.BUCKETS,
+    references=_references,
+    draft=_draft,
+    redraft=_redraft,
+    driver_spec=_driver_spec,
+    describe=_describe,
+)

@@ -1,0 +1,71 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Networks: an IPv4 range with DHCP."""
+
+from ipaddress import IPv4Network, ip_network
+from typing import Final
+
+from stratoplane.drivers import Interface
+from stratoplane.network import NetworkMode
+from stratoplane.quota import QuotaKey
+from stratoplane_engine.kinds.draft import Described, Draft, Gathered, Json, Kind, References, invalid
+
+SMALLEST_PREFIX: Final = 29
+LARGEST_PREFIX: Final = 8
+
+
+def _references(body: Json, _present: Json | None) -> References:
+    return References(cluster=body.get("cluster", ""))
+
+
+def parse_cidr(text: str) -> IPv4Network:
+    """Return the range that ``text`` names.
+
+    Raises:
+        InvalidSpecError: no private IPv4 range between /8 and /29, or host bits are set.
+    """
+    try:
+        network = ip_network(text, strict=True)
+    except ValueError as error:
+        raise invalid("/cidr", f"{text!r} is no network range ({error}); write it as 10.0.0.0/24") from error
+    if not isinstance(network, IPv4Network):
+        raise invalid("/cidr", f"{text} is IPv6; only IPv4 ranges are served")
+    if not LARGEST_PREFIX <= network.prefixlen <= SMALLEST_PREFIX:
+        raise invalid("/cidr", f"{text} has a prefix of /{network.prefixlen}; choose one from /8 to /29")
+    if not network.is_private or network.is_loopback or network.is_link_local:
+        raise invalid("/cidr", f"{text} is no private range; choose one of 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16")
+    return network
+
+
+def _draft(body: Json, _gathered: Gathered) -> Draft:
+    network = parse_cidr(body["cidr"])
+    spec = {
+        "cidr": str(network),
+        "gateway": str(network.network_address + 1),
+        "mode": body.get("mode", NetworkMode.NAT.value),
+    }
+    return Draft(spec=spec, holds={QuotaKey.NETWORKS: 1})
+
+
+def _redraft(present: Json, _patch: Json, _gathered: Gathered) -> Draft:
+    return Draft(spec=present, holds={QuotaKey.NETWORKS: 1})
+
+
+def _driver_spec(resource: Described) -> Json:
+    wanted = {key: resource.spec[key] for key in ("cidr", "gateway", "mode")}
+    return {"uid": str(resource.id), "project_id": str(resource.project_id), "name": resource.name, **wanted}
+
+
+def _describe(spec: Json, _observed: Json) -> Json:
+    return {"cidr": spec["cidr"], "gateway": spec["gateway"], "mode": spec["mode"]}
+
+
+NETWORK: Final = Kind(
+    name="network",
+    interface=Interface.NETWORK,
+    count=QuotaKey.NETWORKS,
+    references=_references,
+    draft=_draft,
+    redraft=_redraft,
+    driver_spec=_driver_spec,
+    describe=_describe,
+)

@@ -1,0 +1,82 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Resources and jobs as the API shows them: JSON values, from rows of the database."""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any, Final
+
+from stratoplane_engine.kinds.catalogue import KINDS
+
+
+def instant(moment: datetime | str | None) -> str | None:
+    """Return a time as RFC 3339 in UTC; text that the database already formatted passes through."""
+    if moment is None or isinstance(moment, str):
+        return moment
+    return moment.isoformat().replace("+00:00", "Z")
+
+
+def resource(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the wire form of a resource's row (with ``cluster`` name and ``used_by`` joined, where they are)."""
+    kind = KINDS[row["kind"]]
+    return {
+        "id": str(row["id"]),
+        "organization_id": str(row["organization_id"]),
+        "project_id": str(row["project_id"]),
+        "name": row["name"],
+        "status": row["status"],
+        "detail": row.get("detail", ""),
+        "labels": row["labels"],
+        **kind.describe(row["spec"], row.get("observed") or {}),
+        "used_by": [str(each) for each in row.get("used_by") or ()],
+        "cluster": row.get("cluster"),
+        "provider_reference": row.get("provider_reference", ""),
+        "generation": row["generation"],
+        "observed_generation": row.get("observed_generation", 0),
+        "version": row["version"],
+        "created_at": instant(row["created_at"]),
+        "updated_at": instant(row["updated_at"]),
+    }
+
+
+_JOB_TIMES: Final = ("created_at", "started_at", "finished_at", "deadline_at")
+
+
+def job(row: Mapping[str, Any], steps: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
+    """Return the wire form of a job's row and its steps' rows."""
+    done = sum(step["state"] == "DONE" for step in steps)
+    at_work = next((step["name"] for step in steps if step["state"] not in ("DONE", "UNDONE")), None)
+    return {
+        "id": str(row["id"]),
+        "kind": row["kind"],
+        "state": row["state"],
+        "organization_id": str(row["organization_id"]),
+        "project_id": str(row["project_id"]),
+        "resource_id": str(row["resource_id"]),
+        "resource_kind": row["resource_kind"],
+        "resource_name": row["resource_name"],
+        "progress": {"done": done, "total": len(steps), "step": at_work},
+        "attempts": row.get("attempts", 0),
+        "error": row.get("error"),
+        "output": row.get("output") or {},
+        "created_by": row["actor"],
+        "request_id": row["request_id"],
+        "trace_id": trace_id(row["trace_parent"]),
+        **{name: instant(row.get(name)) for name in _JOB_TIMES},
+        "steps": [_step(step) for step in steps],
+    }
+
+
+def _step(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "name": row["name"],
+        "state": row["state"],
+        "attempts": row.get("attempts", 0),
+        "started_at": instant(row.get("started_at")),
+        "finished_at": instant(row.get("finished_at")),
+        "error": row.get("error"),
+    }
+
+
+def trace_id(trace_parent: str) -> str:
+    """Return the trace id inside a W3C ``traceparent``, empty when there is none."""
+    return trace_parent.split("-")[1] if trace_parent.count("-") >= 3 else ""  # noqa: PLR2004  # version-trace-span-flags

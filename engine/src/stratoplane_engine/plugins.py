@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The enabled plugins, asked in the two ways there are: those that may refuse, and those that only watch."""
+
+import logging
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+import pluggy
+
+from stratoplane.errors import AdmissionRefusedError, Violation
+from stratoplane.hookspecs import AdmissionRequest, CommittedEvent, PlacementCandidate
+from stratoplane.registry import Extension, load_plugins
+
+_log: Final = logging.getLogger(__name__)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Plugins:
+    """The plugin manager of a process and what became of every plugin."""
+
+    manager: pluggy.PluginManager
+    extensions: Sequence[Extension] = ()
+
+    @classmethod
+    def load(cls, enabled: Sequence[str] = ()) -> "Plugins":
+        """Load the named plugins; a broken one is kept with its reason and the others work."""
+        manager, extensions = load_plugins(enabled)
+        return cls(manager=manager, extensions=extensions)
+
+    def admit(self, request: AdmissionRequest) -> None:
+        """Ask every plugin; fail-closed.
+
+        Raises:
+            AdmissionRefusedError: with every plugin's violations.
+        """
+        try:
+            answers: list[Sequence[Violation]] = self.manager.hook.stratoplane_admit(request=request)
+        except Exception as error:  # a plugin may raise anything, and what may refuse refuses then
+            _log.exception("a plugin broke while it judged a request")
+            raise AdmissionRefusedError(f"a policy plugin broke ({type(error).__name__}); tell an operator") from error
+        if violations := [violation for answer in answers for violation in answer]:
+            raise AdmissionRefusedError("; ".join(each.detail for each in violations), violations)
+
+    def place(self, request: AdmissionRequest, candidates: Sequence[PlacementCandidate]) -> UUID | None:
+        """Return the cluster that the first plugin with an opinion chose, None when no plugin has one.
+
+        Raises:
+            AdmissionRefusedError: a plugin broke or named a cluster that is no candidate.
+        """
+        try:
+            chosen: UUID | None = self.manager.hook.stratoplane_place(request=request, candidates=candidates)
+        except Exception as error:
+            _log.exception("a plugin broke while it placed a resource")
+            raise AdmissionRefusedError(f"a placement plugin broke ({type(error).__name__}); tell an operator") from error
+        if chosen is not None and chosen not in {candidate.cluster_id for candidate in candidates}:
+            raise AdmissionRefusedError(f"a placement plugin chose {chosen}, which is no candidate; tell an operator")
+        return chosen
+
+    def committed(self, event: CommittedEvent) -> None:
+        """Tell every plugin what is now true; fail-open."""
+        for implementation in self.manager.hook.stratoplane_committed.get_hookimpls():
+            try:
+                implementation.function(event=event)
+            except Exception:
+                _log.exception("plugin %s broke while it watched %s", implementation.plugin_name, event.action)

@@ -1,0 +1,192 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The parts of an acceptance: quota lines, placement claim, job, steps, audit and idempotency rows.
+
+Times are the database's, so that the answer is known before the one writing statement runs.
+"""
+
+from collections.abc import Mapping, Sequence
+from datetime import datetime, timedelta
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
+
+from stratoplane.audit import AuditAction
+from stratoplane.errors import (
+    IdempotencyMismatchError,
+    InUseError,
+    NameTakenError,
+    NoClusterError,
+    QuotaExceededError,
+    StratoplaneError,
+)
+from stratoplane.ids import new_id
+from stratoplane.quota import Amount, QuotaKey
+from stratoplane_engine.context import Accepted, RequestContext
+from stratoplane_engine.db import resources as rows
+from stratoplane_engine.db.acceptance import Acceptance, accept
+from stratoplane_engine.kinds import wire_form
+from stratoplane_engine.workflows.catalogue import step_names
+
+JOB_DEADLINE: Final = timedelta(hours=1)
+IDEMPOTENCY_KEPT: Final = timedelta(days=7)
+_CLAIMS: Final = {
+    "vcpus": QuotaKey.VCPUS,
+    "memory_mib": QuotaKey.MEMORY_MIB,
+    "storage_gib": QuotaKey.STORAGE_GIB,
+}
+
+
+class ReplayNeededError(Exception):
+    """Another request with the same idempotency key was committed in between; gather again and replay its answer."""
+
+
+def quota_lines(organization_id: UUID, project_id: UUID, change: Amount) -> list[dict[str, Any]]:
+    """Return what changes in the quotas of the organization and the project."""
+    return [
+        {"scope_id": scope, "key": key.value, "amount": amount}
+        for scope in (organization_id, project_id)
+        for key, amount in change.items()
+        if amount
+    ]
+
+
+def claim(cluster_id: UUID | None, change: Amount) -> dict[str, Any] | None:
+    """Return what changes in the cluster's claims, None when nothing does."""
+    if cluster_id is None:
+        return None
+    amounts = {name: change.get(key, 0) for name, key in _CLAIMS.items()}
+    return {"cluster_id": cluster_id, **amounts} if any(amounts.values()) else None
+
+
+def job_row(
+    context: RequestContext, resource: Mapping[str, Any], kind: str, now: datetime, given: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the row of a new job of workflow ``kind`` for ``resource``; ``given`` is its input."""
+    return {
+        "id": new_id(),
+        "organization_id": resource["organization_id"],
+        "project_id": resource["project_id"],
+        "resource_id": resource["id"],
+        "resource_kind": resource["kind"],
+        "resource_name": resource["name"],
+        "cluster_id": resource["cluster_id"],
+        "kind": kind,
+        "state": "PENDING",
+        "input": given,
+        "deadline_at": now + JOB_DEADLINE,
+        "actor": context.actor.name,
+        "request_id": context.request_id,
+        "trace_parent": context.trace_parent,
+        "created_at": now,
+    }
+
+
+def step_rows(job: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """Return the rows of a new job's steps."""
+    return [
+        {
+            "organization_id": job["organization_id"],
+            "job_id": job["id"],
+            "position": position,
+            "name": name,
+            "state": "PENDING",
+        }
+        for position, name in enumerate(step_names(job["kind"]))
+    ]
+
+
+def audit_row(
+    context: RequestContext, action: AuditAction, resource: Mapping[str, Any], now: datetime, detail: Mapping[str, Any]
+) -> dict[str, Any]:
+    """Return the audit event of an accepted change."""
+    return {
+        "id": new_id(),
+        "organization_id": resource["organization_id"],
+        "project_id": resource["project_id"],
+        "action": action.value,
+        "outcome": "accepted",
+        "actor": context.actor.name,
+        "subject_id": resource["id"],
+        "subject_name": resource["name"],
+        "request_id": context.request_id,
+        "trace_id": wire_form.trace_id(context.trace_parent),
+        "detail": {"kind": resource["kind"], **detail},
+        "occurred_at": now,
+    }
+
+
+def replay(context: RequestContext, stored: Mapping[str, Any] | None) -> Accepted | None:
+    """Return the stored answer to the caller's idempotency key, None when the key is new.
+
+    Raises:
+        IdempotencyMismatchError: the key came with another request before.
+    """
+    if stored is None or context.idempotency is None:
+        return None
+    if stored["fingerprint"] != context.idempotency.fingerprint:
+        detail = f"idempotency key {context.idempotency.key!r} was used with another request; make a new key"
+        raise IdempotencyMismatchError(detail)
+    answer = stored["answer"]
+    return Accepted(resource=answer["resource"], job=answer["job"], replayed=True)
+
+
+def idempotency_row(context: RequestContext, now: datetime, accepted: Accepted) -> dict[str, Any] | None:
+    """Return the row that keeps the answer for the caller's key."""
+    if context.idempotency is None:
+        return None
+    return {
+        "organization_id": context.organization_id,
+        "actor_id": context.actor.id,
+        "key": context.idempotency.key,
+        "fingerprint": context.idempotency.fingerprint,
+        "status": 202 if accepted.job else 200,
+        "answer": {"resource": accepted.resource, "job": accepted.job},
+        "expires_at": now + IDEMPOTENCY_KEPT,
+    }
+
+
+def write(connection: Connection, context: RequestContext, acceptance: Acceptance, *, new: bool) -> None:
+    """Run the writing statement and turn what stands in its way into the error that the caller understands.
+
+    Raises:
+        QuotaExceededError, NoClusterError: no room; NameTakenError, InUseError: taken; the transaction is lost.
+        ReplayNeededError: the idempotency key was committed by another request a moment ago.
+    """
+    resource = acceptance.resource
+    try:
+        written = accept(connection, context.organization_id, acceptance, new=new)
+    except IntegrityError as error:
+        raise _taken(error, resource) from error
+    if written.short:
+        raise _over_quota(connection, context, written.short)
+    if not written.claim_fits:
+        raise NoClusterError("the cluster has no room left for this; try a smaller size or another cluster")
+
+
+def _taken(error: IntegrityError, resource: Mapping[str, Any]) -> Exception:
+    constraint = getattr(getattr(error.orig, "diag", None), "constraint_name", "") or ""
+    words = resource["kind"].replace("_", " ")
+    if constraint == "resource_name_key":
+        return NameTakenError(f"this project has a {words} named {resource['name']!r} already; choose another name")
+    if constraint == "resource_link_volume_key":
+        return InUseError("another machine took one of the volumes a moment ago; detach it there first")
+    if constraint == "idempotency_pkey":
+        return ReplayNeededError()
+    return error
+
+
+def _over_quota(connection: Connection, context: RequestContext, short: Sequence[Mapping[str, Any]]) -> StratoplaneError:
+    line = short[0]
+    scope_id, key = UUID(line["scope_id"]), line["key"]
+    scope = "organization" if scope_id == context.organization_id else "project"
+    held = [row for row in rows.quotas(connection, context.organization_id, [scope_id]) if row["key"] == key]
+    if not held:
+        return NoClusterError(f"the {scope} has no quota of {key}; tell an operator")
+    limit, used, wanted = held[0]["limit_amount"], held[0]["used"], line["amount"]
+    detail = (
+        f"the {scope}'s quota of {key} is {limit}: {used} used, {wanted} more wanted;"
+        " delete something or ask an operator for more"
+    )
+    return QuotaExceededError(detail, key=key, scope=scope, limit=limit, used=used, wanted=wanted)

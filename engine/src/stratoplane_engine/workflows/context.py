@@ -1,0 +1,79 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a step may look at, and what a workflow makes of its end."""
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Final
+from uuid import UUID
+
+from stratoplane.jobs import Step
+from stratoplane.resources import ResourceStatus
+from stratoplane_engine.kinds.draft import Described, Json
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LinkedTarget:
+    """A resource that the job's resource uses."""
+
+    id: UUID
+    kind: str
+    name: str
+    status: ResourceStatus
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StepContext:
+    """Everything a step may look at; the claiming statement fetched it.
+
+    Attributes:
+        given: the job's input.
+        outputs: of the finished steps, by name.
+    """
+
+    job_id: UUID
+    resource: Described
+    given: Json
+    targets: tuple[LinkedTarget, ...] = ()
+    outputs: Mapping[str, Json] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Settlement:
+    """What the end of a job makes of its resource; None leaves a member as it is.
+
+    Attributes:
+        status: the new status.
+        holds: what it holds of the quotas from now on; the difference is given back (or taken, on a way back).
+        spec: the desired state, where a failed change returns to the one before.
+        unlink: cut every link of the resource; ``relink`` names those to keep.
+        output: the job's output for people.
+    """
+
+    status: ResourceStatus
+    observed: Json | None = None
+    provider_reference: str | None = None
+    holds: Json | None = None
+    spec: Json | None = None
+    name: str | None = None
+    detail: str = ""
+    unlink: bool = False
+    observed_generation: int | None = None
+    output: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Workflow:
+    """A kind of job.
+
+    Attributes:
+        settle: what success makes of the resource.
+        fail: what a failure makes of it, given the error's text; called after everything was undone.
+    """
+
+    name: str
+    steps: tuple[Step[StepContext], ...]
+    settle: Callable[[StepContext], Settlement]
+    fail: Callable[[StepContext, str], Settlement]
+
+
+NOTHING: Final[Json] = {}
