@@ -16,7 +16,7 @@ DEVELOPMENT := $(VENV)/.installed-dev
 LIBVIRT := $(VENV)/.installed-libvirt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test check lint format types imports isolated docs docs-check bench test-libvirt dev changelog clean
+.PHONY: help demo up down test coverage check lint format types imports isolated docs docs-check bench test-libvirt dev changelog clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -32,6 +32,11 @@ down: $(RUNTIME) ## Stop the platform; its data stays
 
 test: $(DEVELOPMENT) ## Run the tests on a real PostgreSQL and Valkey
 	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+
+coverage: $(DEVELOPMENT) ## Run the tests and show what they do not reach
+	@$(BIN)/coverage run -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+	@$(BIN)/coverage combine --quiet
+	@$(BIN)/coverage report
 
 check: lint types imports docs-check isolated ## Run every check that is no test
 
@@ -86,6 +91,6 @@ $(LIBVIRT): requirements-libvirt.txt $(METADATA)
 
 define install
 $(PYTHON) -c 'import sys; sys.exit(sys.version_info < (3, 11))' 2>/dev/null \
-	|| { echo "Stratoplane needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>&1). Try: make PYTHON=python3.12 ..." >&2; exit 1; }; \
+	|| { echo "Stratoplane needs Python 3.11 or newer; $(PYTHON) is $$($(PYTHON) --version 2>/dev/null || echo missing). Try: make PYTHON=python3.12 ..." >&2; exit 1; }; \
 $(PYTHON) tools/install.py --venv $(VENV) --stamp $@ $(1)
 endef
