@@ -13,7 +13,7 @@ here=$(cd "$(dirname "$0")" && pwd)
 source "$here/packages.sh"
 
 disk_kib=$((48 * 1024))
-wanted_modules=(virtio_pci virtio_blk virtio_net virtio-rng virtio_balloon sr_mod ata_piix isofs button evdev)
+wanted_modules=(virtio_pci virtio_blk virtio_scsi sd_mod virtio_net virtio-rng virtio_balloon sr_mod ata_piix isofs button evdev)
 
 kernel_package() {
   apt-cache depends linux-image-cloud-amd64 2>/dev/null | awk '/Depends: linux-image/ {print $2; exit}'

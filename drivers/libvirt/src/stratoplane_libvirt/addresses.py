@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Fixed addresses: DHCP entries of a network, one for each card of our machines."""
+
+from collections.abc import Set as AbstractSet
+from ipaddress import IPv4Address
+from typing import Any, Final
+
+import libvirt
+
+from stratoplane.errors import BusyError, CapacityError, UnsupportedError
+from stratoplane_libvirt.network_xml import NetworkRecord, build_host, read_network
+from stratoplane_libvirt.xml_document import render
+
+_ATTEMPTS: Final = 20
+_FIRST_AND_ONLY_RANGE: Final = -1
+
+
+def ensure_address(network: Any, mac: str) -> IPv4Address:
+    """Return the address of the card ``mac``, reserved now if it has none.
+
+    libvirt refuses an entry whose address another has, which makes the choice safe against other agents and threads:
+    the loser looks again.
+
+    Raises:
+        CapacityError: the network has no free address.
+        UnsupportedError: the network has no DHCP.
+        BusyError: others were faster each time.
+    """
+    for _ in range(_ATTEMPTS):
+        record = read_network(network.XMLDesc(0))
+        if mac in record.hosts:
+            return record.hosts[mac]
+        address = _choose(record, _leased(network, mac))
+        if _reserve(network, mac, address):
+            return address
+    raise BusyError(f"no address could be reserved in {record.name}: others took each first")
+
+
+def release_address(network: Any, mac: str) -> None:
+    """Give the card's address back; it is no error that it has none."""
+    address = read_network(network.XMLDesc(0)).hosts.get(mac)
+    if address is not None:
+        _update(network, libvirt.VIR_NETWORK_UPDATE_COMMAND_DELETE, mac, address)
+
+
+def _choose(record: NetworkRecord, leased: AbstractSet[IPv4Address]) -> IPv4Address:
+    if record.pool is None:
+        raise UnsupportedError(f"the network {record.name} gives out no addresses")
+    first, last = record.pool
+    taken = leased | set(record.hosts.values()) | {record.gateway}
+    for number in range(int(first), int(last) + 1):
+        if (address := IPv4Address(number)) not in taken:
+            return address
+    raise CapacityError(f"the network {record.name} has no free address; those of deleted machines return in minutes")
+
+
+def _leased(network: Any, mac: str) -> set[IPv4Address]:
+    """Return what others still hold: dnsmasq would not give a machine an address that is leased to another card."""
+    if not network.isActive():
+        return set()
+    leases = network.DHCPLeases(None, 0)
+    return {
+        IPv4Address(lease["ipaddr"])
+        for lease in leases
+        if lease["type"] == libvirt.VIR_IP_ADDR_TYPE_IPV4 and lease["mac"].lower() != mac
+    }
+
+
+def _reserve(network: Any, mac: str, address: IPv4Address) -> bool:
+    try:
+        _update(network, libvirt.VIR_NETWORK_UPDATE_COMMAND_ADD_LAST, mac, address)
+    except libvirt.libvirtError as error:
+        if error.get_error_code() == libvirt.VIR_ERR_OPERATION_INVALID:
+            return False
+        raise
+    return True
+
+
+def _update(network: Any, command: int, mac: str, address: IPv4Address) -> None:
+    flags = libvirt.VIR_NETWORK_UPDATE_AFFECT_CONFIG
+    if network.isActive():
+        flags |= libvirt.VIR_NETWORK_UPDATE_AFFECT_LIVE
+    entry = render(build_host(mac, address))
+    network.update(command, libvirt.VIR_NETWORK_SECTION_IP_DHCP_HOST, _FIRST_AND_ONLY_RANGE, entry, flags)

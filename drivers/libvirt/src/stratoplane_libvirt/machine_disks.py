@@ -1,0 +1,138 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A machine's disks: made with it, plugged in and out while it lives, removed with it."""
+
+from typing import Any, Final
+from uuid import UUID
+
+import libvirt
+
+from stratoplane.compute import MachineSpec
+from stratoplane.errors import ConflictError, PermanentError
+from stratoplane.jobs import Wait
+from stratoplane_libvirt import names
+from stratoplane_libvirt.domain_xml import ROOT_TARGET, DomainRecord, build_volume_disk, free_target, read_domain
+from stratoplane_libvirt.domains import change_flags
+from stratoplane_libvirt.pool import Pool
+from stratoplane_libvirt.seed import build_seed
+from stratoplane_libvirt.volume_xml import Backing
+from stratoplane_libvirt.xml_document import render
+
+GIB: Final = 1024**3
+
+
+class MachineDisks:
+    """The disks of this installation's machines in one pool."""
+
+    def __init__(self, pool: Pool, console: Pool, installation_id: UUID) -> None:
+        self._pool = pool
+        self._console = console
+        self._installation_id = installation_id
+
+    def require_volumes(self, uids: tuple[UUID, ...]) -> None:
+        """Raise NotFoundError unless every volume exists."""
+        for uid in uids:
+            self._pool.require(names.volume_name(self._installation_id, uid), f"the volume {uid}")
+
+    def make(self, spec: MachineSpec, image: Backing | None) -> None:
+        """Make root disk and seed anew: the machine never ran, and an earlier attempt may have left half of them."""
+        if image is not None:
+            root = names.root_disk_name(self._installation_id, spec.uid)
+            self._pool.delete(root)
+            self._pool.create_qcow2(root, spec.root_gib * GIB, image)
+        self._pool.replace_with_bytes(names.seed_name(self._installation_id, spec.uid), build_seed(spec))
+
+    def remove(self, uid: UUID) -> None:
+        """Remove everything that was made for the machine alone."""
+        self._pool.delete(names.root_disk_name(self._installation_id, uid))
+        self._pool.delete(names.seed_name(self._installation_id, uid))
+        remove_console(self._console, uid)
+
+    def plug(self, domain: Any, record: DomainRecord, wanted: tuple[UUID, ...]) -> Wait | None:
+        """Bring the plugged volumes to ``wanted``; Wait while a guest holds on to one.
+
+        Raises:
+            ConflictError: the boot disk would have to be taken out.
+        """
+        present = record.volumes(self._installation_id)
+        for uid, disk in present.items():
+            if uid not in wanted and disk.target == ROOT_TARGET:
+                raise ConflictError(f"the volume {uid} is the boot disk of machine {record.uid} and stays with it")
+        for uid in wanted:
+            self._plug_in(domain, uid)
+        for uid in present.keys() - set(wanted):
+            self._pull_out(domain, uid)
+        left = read_domain(domain.XMLDesc(0)).volumes(self._installation_id).keys() - set(wanted)
+        return Wait(seconds=1.0, reason="the guest is releasing a volume") if left else None
+
+    def grow_root(self, spec: MachineSpec) -> None:
+        """Grow the root disk of a stopped machine; ConflictError if it would have to shrink."""
+        name = names.root_disk_name(self._installation_id, spec.uid)
+        size, wanted = self._pool.size(name), spec.root_gib * GIB
+        if size > wanted:
+            raise ConflictError(f"the root disk has {size // GIB} GiB and cannot shrink to {spec.root_gib} GiB")
+        if size < wanted:
+            self._pool.require(name, "the root disk").resize(wanted, 0)
+
+    def root_matches(self, spec: MachineSpec) -> bool:
+        """Tell whether the root disk has the wanted size; a boot volume is a matter of its own."""
+        if spec.image is None:
+            return True
+        return self._pool.size(names.root_disk_name(self._installation_id, spec.uid)) == spec.root_gib * GIB
+
+    def _plug_in(self, domain: Any, uid: UUID) -> None:
+        """Plug a volume into the definition and the running machine, each only where it is missing."""
+        volume = names.volume_name(self._installation_id, uid)
+        missing = 0
+        used: set[str] = set()
+        for scope, text in _scopes(domain):
+            disks = read_domain(text).disks
+            used.update(disk.target for disk in disks)
+            if all(disk.volume != volume for disk in disks):
+                missing |= scope
+        if missing:
+            self._pool.require(volume, f"the volume {uid}")
+            disk = build_volume_disk(uid, volume, self._pool.name, free_target(used))
+            domain.attachDeviceFlags(render(disk), missing)
+
+    def _pull_out(self, domain: Any, uid: UUID) -> None:
+        volume = names.volume_name(self._installation_id, uid)
+        for scope, text in _scopes(domain):
+            for disk in read_domain(text).disks:
+                if disk.volume == volume:
+                    _detach(domain, render(build_volume_disk(uid, volume, self._pool.name, disk.target)), scope)
+
+
+def check_image_size(spec: MachineSpec, image: Backing) -> None:
+    """Raise PermanentError if the image does not fit on the root disk."""
+    if image.size_bytes > spec.root_gib * GIB:
+        needed = -(-image.size_bytes // GIB)
+        raise PermanentError(f"the image needs a root disk of {needed} GiB; the machine's has {spec.root_gib} GiB")
+
+
+def remove_console(console: Pool, uid: UUID) -> None:
+    """Remove what the guest wrote to its serial console, older parts included.
+
+    The log daemon makes these files behind libvirt's back, so the pool has to look first.
+    """
+    console.handle.refresh(0)
+    name = names.console_name(uid)
+    for each in console.names():
+        if each == name or each.startswith(f"{name}."):
+            console.delete(each)
+
+
+def _scopes(domain: Any) -> list[tuple[int, str]]:
+    """Return the XML of the definition and, if the machine runs, of what runs, with the flag that changes each."""
+    scopes = [(libvirt.VIR_DOMAIN_AFFECT_CONFIG, domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))]
+    if change_flags(domain) & libvirt.VIR_DOMAIN_AFFECT_LIVE:
+        scopes.append((libvirt.VIR_DOMAIN_AFFECT_LIVE, domain.XMLDesc(0)))
+    return scopes
+
+
+def _detach(domain: Any, disk: str, scope: int) -> None:
+    """Ask for a disk's removal; one that is on its way out already is no error."""
+    try:
+        domain.detachDeviceFlags(disk, scope)
+    except libvirt.libvirtError as error:
+        if "in the process of unplug" not in error.get_error_message():
+            raise

@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Volumes in a storage pool, by name, over the libvirt connection: nothing here needs the host's file system."""
+
+import contextlib
+import io
+from collections.abc import Iterator
+from typing import Any, BinaryIO, Final
+
+import libvirt
+
+from stratoplane.errors import MisconfiguredError, NotFoundError
+from stratoplane_libvirt.connection import tolerating
+from stratoplane_libvirt.volume_xml import Backing, build_folder_pool, build_qcow2, build_raw
+from stratoplane_libvirt.xml_document import parse, render, require_text
+
+_CHUNK: Final = 256 * 1024
+
+
+class Pool:
+    """One storage pool of kind dir."""
+
+    def __init__(self, handle: Any) -> None:
+        self.handle = handle
+        self.name: str = handle.name()
+
+    def path(self) -> str:
+        """Return the pool's folder on the host."""
+        return require_text(parse(self.handle.XMLDesc(0)), "target/path")
+
+    def names(self) -> list[str]:
+        return list(self.handle.listVolumes())
+
+    def find(self, name: str) -> Any | None:
+        """Return the handle of a volume, None when there is none of this name."""
+        with tolerating(libvirt.VIR_ERR_NO_STORAGE_VOL):
+            return self.handle.storageVolLookupByName(name)
+        return None
+
+    def require(self, name: str, what: str) -> Any:
+        """Return the handle of a volume; NotFoundError that calls it ``what`` when there is none."""
+        found = self.find(name)
+        if found is None:
+            raise NotFoundError(f"{what} does not exist in the pool {self.name}")
+        return found
+
+    def create_qcow2(self, name: str, size_bytes: int, backing: Backing | None = None) -> Any:
+        return self.handle.createXML(render(build_qcow2(name, size_bytes, backing)), 0)
+
+    def create_raw(self, name: str, size_bytes: int) -> Any:
+        return self.handle.createXML(render(build_raw(name, size_bytes)), 0)
+
+    def replace_with_bytes(self, name: str, content: bytes) -> None:
+        """Make a raw volume of exactly ``content``, in the place of one that may be there."""
+        self.delete(name)
+        self.upload(name, io.BytesIO(content), len(content))
+
+    def upload(self, name: str, source: BinaryIO, size_bytes: int) -> Any:
+        """Make a volume from the next ``size_bytes`` of ``source``; a cut-off upload leaves a part of it."""
+        volume = self.create_raw(name, size_bytes)
+        with self._stream() as stream:
+            volume.upload(stream, 0, size_bytes, 0)
+            stream.sendAll(lambda _stream, wanted, file: file.read(min(wanted, _CHUNK)), source)
+        return volume
+
+    def size(self, name: str) -> int:
+        """Return the bytes of the disk that a volume holds, which is the file's length for a raw one."""
+        return int(self.require(name, f"the volume {name}").info()[1])
+
+    def read(self, name: str, offset: int, length: int) -> bytes:
+        """Return bytes of a volume's file; 0 for ``length`` reads to its end."""
+        volume = self.require(name, f"the volume {name}")
+        received = io.BytesIO()
+        with self._stream() as stream:
+            volume.download(stream, offset, length, 0)
+            stream.recvAll(lambda _stream, data, file: file.write(data), received)
+        return received.getvalue()
+
+    def delete(self, name: str) -> None:
+        """Remove a volume; absent is success."""
+        volume = self.find(name)
+        if volume is not None:
+            with tolerating(libvirt.VIR_ERR_NO_STORAGE_VOL):
+                volume.delete(0)
+
+    @contextlib.contextmanager
+    def _stream(self) -> Iterator[Any]:
+        stream = self.handle.connect().newStream(0)
+        try:
+            yield stream
+            stream.finish()
+        except BaseException:
+            with contextlib.suppress(libvirt.libvirtError):
+                stream.abort()
+            raise
+
+
+def open_pool(host: Any, name: str) -> Pool:
+    """Return the operator's pool, started if it is not active.
+
+    Raises:
+        MisconfiguredError: there is no such pool, or it is of a kind without file names.
+    """
+    handle = _find_pool(host, name)
+    if handle is None:
+        raise MisconfiguredError(f"libvirt has no storage pool {name!r}; define one of kind dir")
+    return _started(handle)
+
+
+def open_own_pool(host: Any, name: str, path: str) -> Pool:
+    """Return a pool of the driver's own, defined, with its folder made, started and kept over restarts."""
+    handle = _find_pool(host, name)
+    if handle is None:
+        handle = host.storagePoolDefineXML(render(build_folder_pool(name, path)), 0)
+        handle.build(0)
+        handle.setAutostart(1)
+    return _started(handle)
+
+
+def _find_pool(host: Any, name: str) -> Any | None:
+    with tolerating(libvirt.VIR_ERR_NO_STORAGE_POOL):
+        return host.storagePoolLookupByName(name)
+    return None
+
+
+def _started(handle: Any) -> Pool:
+    if not handle.isActive():
+        handle.create(0)
+    return Pool(handle)

@@ -1,0 +1,80 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The seed: a small CD image from which cloud-init in the guest takes its name, keys and user data (NoCloud)."""
+
+import io
+import json
+import re
+from typing import Final
+
+import pycdlib
+from pycdlib.pycdlibexception import PyCdlibException
+
+from stratoplane.compute import MachineSpec
+from stratoplane.errors import PermanentError
+
+_LABEL: Final = "cidata"
+_USER_DATA_BYTES: Final = 64 * 1024
+_NOT_ASCII: Final = re.compile("[\u007f-\uffff]")
+_SURROGATES: Final = range(0xD800, 0xE000)
+
+
+def build_seed(spec: MachineSpec) -> bytes:
+    """Return the CD image for ``spec``; user data goes in as it is.
+
+    Raises:
+        PermanentError: the user data are larger than 64 KiB.
+    """
+    user_data = spec.user_data.encode(errors="replace")
+    if len(user_data) > _USER_DATA_BYTES:
+        raise PermanentError(f"the user data have {len(user_data)} bytes; at most {_USER_DATA_BYTES} are taken")
+    files = {
+        "meta-data": _to_json(_meta_data(spec)),
+        "user-data": user_data,
+        "network-config": _to_json(_network_config(spec)),
+    }
+    try:
+        return _build_iso(files)
+    except PyCdlibException as error:
+        raise PermanentError("the seed could not be made", provider_text=str(error)) from error
+
+
+def _meta_data(spec: MachineSpec) -> dict[str, object]:
+    return {
+        "instance-id": str(spec.uid),
+        "local-hostname": spec.name,
+        "public-keys": list(spec.ssh_keys),
+    }
+
+
+def _network_config(spec: MachineSpec) -> dict[str, object]:
+    cards = {
+        f"card{number}": {"match": {"macaddress": interface.mac}, "dhcp4": True}
+        for number, interface in enumerate(spec.interfaces)
+    }
+    return {"version": 2, "ethernets": cards}
+
+
+def _to_json(document: dict[str, object]) -> bytes:
+    """Return JSON with one member a line, which is YAML too.
+
+    YAML reads an escaped surrogate pair as two characters and stumbles on raw control characters: so what lies above
+    U+FFFF goes in as it is, and all else that is not ASCII as an escape.
+    """
+    text = json.dumps(document, indent=1, ensure_ascii=False)
+    return _NOT_ASCII.sub(_escape, text).encode() + b"\n"
+
+
+def _escape(found: re.Match[str]) -> str:
+    code = ord(found[0])
+    return "\\ufffd" if code in _SURROGATES else f"\\u{code:04x}"
+
+
+def _build_iso(files: dict[str, bytes]) -> bytes:
+    image = pycdlib.PyCdlib()
+    image.new(interchange_level=3, joliet=3, rock_ridge="1.09", vol_ident=_LABEL)
+    for number, (name, content) in enumerate(files.items()):
+        image.add_fp(io.BytesIO(content), len(content), f"/FILE{number}.;1", rr_name=name, joliet_path=f"/{name}")
+    written = io.BytesIO()
+    image.write_fp(written)
+    image.close()
+    return written.getvalue()
