@@ -52,19 +52,23 @@ def page(listing: Listing) -> Response:
 
 
 def accepted(kind: str, outcome: Accepted, job_path: str) -> Response:
-    """Return the answer to a change: 202 with resource and job, or 200 when nothing is left to do or nothing was kept.
+    """Return the answer to a change: 202 with resource and job; 201 or 200 with no job when nothing is left to do.
 
     Args:
         kind: member that holds the resource, as ``virtual_machine``.
         outcome: what the service did.
         job_path: where jobs of this project are, for ``Location``.
     """
-    if outcome.plan is not None:
-        return content({kind: outcome.resource, "dry_run": True, **outcome.plan})
-    response = content({kind: outcome.resource, "job": outcome.job}, 200 if outcome.job is None else 202)
+    finished = 201 if request.method == "POST" else 200
+    response = content({kind: outcome.resource, "job": outcome.job}, finished if outcome.job is None else 202)
     response.headers["ETag"] = etag.entity_tag(outcome.resource)
     if outcome.job is not None:
         response.headers["Location"] = f"{job_path}/{outcome.job['id']}"
     if outcome.replayed:
         response.headers[REPLAYED_HEADER] = "true"
     return response
+
+
+def planned(kind: str, outcome: Accepted) -> Response:
+    """Return the answer 200 to ``?dry_run=true``: the resource as it would be, and what it would take."""
+    return content({kind: outcome.resource, "dry_run": True, **(outcome.plan or {"cluster": None, "quota": {}, "steps": []})})

@@ -88,6 +88,10 @@ class RateLimiter:
             )
         return Allowance(limit=limit, remaining=limit.requests - used, reset=reset)
 
+    def close(self) -> None:
+        """Close the connections."""
+        self._redis.close()
+
     def _count(self, key: str, lifetime: int) -> int:
         with self._redis.pipeline(transaction=False) as pipeline:
             pipeline.incr(key)

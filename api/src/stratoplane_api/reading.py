@@ -44,7 +44,8 @@ class StrictParser(FlaskParser):
             raise MediaTypeError("send the body as Content-Type: application/json")
         if not body:
             raise MalformedBodyError("this operation needs a JSON object as its body")
-        return json_body.decode(body)
+        flask.g.body = json_body.decode(body)
+        return flask.g.body
 
     def handle_error(
         self,

@@ -75,18 +75,29 @@ class Routes:
                 operation.body(), location="json", arg_name="body", example=operation.body_example
             )(documented)
         documented = _bind(operation, documented)
-        if operation.plan is not None:
-            documented = self._blueprint.alt_response(200, schema=operation.plan, description="What would be done")(
-                documented
-            )
-        documented = self._blueprint.response(
-            operation.success, operation.answer, example=operation.example, headers=_headers(operation)
-        )(documented)
+        documented = self._document_answers(operation, documented)
         documented = self._blueprint.doc(**_documentation(operation))(documented)
         self._blueprint.route(
             operation.path, methods=[operation.method], endpoint=operation.id, tags=[operation.tag]
         )(documented)
         self._operations[f"{self.name}.{operation.id}"] = operation
+
+
+    def _document_answers(self, operation: Operation, view: View) -> View:
+        """Name every ordinary answer: the usual one, and 200 to a dry run or to a change that leaves nothing to do."""
+        at_once = [operation.plan] if operation.plan is not None else []
+        if operation.answer is not None and (operation.success == 200 or operation.method == "PATCH"):
+            at_once.append(operation.answer)
+        if operation.plan is not None:
+            schema = {"anyOf": at_once} if len(at_once) > 1 else at_once[0]
+            words = "Nothing was left to do, or what would be done" if len(at_once) > 1 else "What would be done"
+            view = self._blueprint.alt_response(200, schema=schema, description=words)(view)
+            if operation.success == 200:
+                return view
+        documented: View = self._blueprint.response(
+            operation.success, operation.answer, example=operation.example, headers=_headers(operation)
+        )(view)
+        return documented
 
 
 def current_operation(app: Flask) -> Operation | None:

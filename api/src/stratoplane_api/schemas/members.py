@@ -165,6 +165,11 @@ def mapping(description: str = "", **options: Any) -> fields.Dict:
     return fields.Dict(keys=fields.String(), metadata=_about(description), **options)
 
 
+def amounts(description: str, **options: Any) -> fields.Dict:
+    """Return the member for whole numbers by name."""
+    return fields.Dict(keys=fields.String(), values=fields.Integer(), metadata=_about(description), **options)
+
+
 def one(schema: type[Schema], **options: Any) -> fields.Nested:
     """Return the member that holds one ``schema``."""
     return fields.Nested(schema, **options)

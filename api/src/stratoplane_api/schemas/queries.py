@@ -4,8 +4,9 @@
 from typing import Final
 
 from marshmallow import Schema, fields, validate
+from stratoplane.jobs import JobState
 
-from stratoplane_api.schemas.members import Pattern
+from stratoplane_api.schemas.members import Pattern, identifier
 from stratoplane_api.schemas.strict import Request
 
 LARGEST_PAGE: Final = 200
@@ -76,6 +77,17 @@ class ResourceQuery(PageQuery):
         validate=validate.OneOf(SORTS, error="must be one of {choices}"),
         metadata={"description": "Order of the items."},
     )
+
+
+class JobsQuery(PageQuery):
+    """What lists of jobs take beside paging."""
+
+    status = fields.String(
+        load_default="",
+        validate=validate.OneOf([str(state) for state in JobState], error="must be one of {choices}"),
+        metadata={"description": "Only those in this state."},
+    )
+    resource_id = identifier("Only those of this resource.")
 
 
 class JobQuery(Request):

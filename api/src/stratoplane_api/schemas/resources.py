@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What every resource shows, and the answers around one: accepted and planned."""
 
+import functools
+
 from stratoplane.resources import ResourceStatus
 
 from stratoplane_api.schemas import members as m
@@ -28,16 +30,7 @@ class Resource(Answer):
     updated_at = m.moment("When it changed last.", required=True)
 
 
-class QuotaChange(Answer):
-    """One line of a plan's quota: what would be used of a limit."""
-
-    key = m.text(required=True)
-    scope = m.text(required=True)
-    limit = m.whole(required=True)
-    used = m.whole(required=True)
-    wanted = m.whole(required=True)
-
-
+@functools.cache
 def accepted(kind: str, resource: type[Answer]) -> type[Answer]:
     """Return the schema of the answer 202 to a change of ``kind``: the resource and its job."""
     return derive(
@@ -46,6 +39,7 @@ def accepted(kind: str, resource: type[Answer]) -> type[Answer]:
     )
 
 
+@functools.cache
 def planned(kind: str, resource: type[Answer]) -> type[Answer]:
     """Return the schema of the answer 200 to ``?dry_run=true``: the resource as it would be, and what it would take."""
     return derive(
@@ -53,7 +47,8 @@ def planned(kind: str, resource: type[Answer]) -> type[Answer]:
         {
             kind: m.one(resource, required=True),
             "dry_run": m.StrictBoolean(required=True),
-            "quota": m.several(QuotaChange, required=True),
-            "cluster": m.text(required=True, allow_none=True),
+            "cluster": m.text("Where it would go.", required=True, allow_none=True),
+            "quota": m.amounts("What it would take more of each quota.", required=True),
+            "steps": m.words((), "What its job would do.", required=True),
         },
     )

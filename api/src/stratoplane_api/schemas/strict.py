@@ -2,6 +2,7 @@
 """The two sorts of schema: requests, which refuse whatever they do not know, and answers, which only document."""
 
 import difflib
+import functools
 from collections.abc import Mapping
 from typing import Any, Final
 
@@ -17,6 +18,7 @@ SERVER_OWNED: Final = frozenset(
 )  # fmt: skip
 """Members that appear in answers and that no caller may set, unless a request's schema names them."""
 
+_NEAR: Final = 0.75
 _UNKNOWN: Final = ["Unknown field."]
 
 
@@ -37,7 +39,7 @@ class Request(Schema):
     def _hint(self, name: str) -> str:
         if name in SERVER_OWNED:
             return "is set by the server; leave it out"
-        near = difflib.get_close_matches(name, self.fields, n=1)
+        near = difflib.get_close_matches(name, self.fields, n=1, cutoff=_NEAR)
         if near:
             return f"is not known here; did you mean {near[0]!r}?"
         return f"is not known here; known are {', '.join(sorted(self.fields)) or 'no members'}"
@@ -55,6 +57,7 @@ def request(name: str, members: Mapping[str, fields.Field[Any]]) -> type[Request
     return type(name, (Request,), dict(members))
 
 
+@functools.cache
 def list_of(item: type[Answer]) -> type[Answer]:
     """Return the schema of one page of ``item``."""
     return derive(

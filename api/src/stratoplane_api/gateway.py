@@ -1,0 +1,124 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the views of one application share, and the context in which a view calls a service."""
+
+from dataclasses import dataclass
+from typing import Final
+from uuid import UUID
+
+from flask import Flask, current_app, g, request
+from stratoplane_engine.context import Actor, IdempotencyKey, Page, RequestContext
+from stratoplane_engine.db.connection import Database
+from stratoplane_engine.plugins import Plugins
+
+from stratoplane_api import etag, idempotency, labels, prefer
+from stratoplane_api.operations import Feature, Operation
+from stratoplane_api.ratelimit import Limit, RateLimiter
+from stratoplane_api.tracing import Trace
+from stratoplane_api.waiting import Places
+
+_EXTENSION: Final = "stratoplane"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Gateway:
+    """The parts that an application was made of.
+
+    Attributes:
+        limiter: None when there is no Redis to count in.
+        limit: requests of one credential; ``login_limit`` logins from one address.
+        places: for requests that are held until a job ends.
+    """
+
+    database: Database
+    plugins: Plugins
+    limiter: RateLimiter | None
+    limit: Limit
+    login_limit: Limit
+    places: Places
+
+
+def install(app: Flask, gateway: Gateway) -> None:
+    """Let the views of ``app`` use ``gateway``."""
+    app.extensions[_EXTENSION] = gateway
+
+
+def gateway() -> Gateway:
+    """Return the parts of the current application."""
+    found: Gateway = current_app.extensions[_EXTENSION]
+    return found
+
+
+def database() -> Database:
+    """Return the connections that services work with."""
+    return gateway().database
+
+
+def plugins() -> Plugins:
+    """Return the plugins that services ask."""
+    return gateway().plugins
+
+
+def actor() -> Actor:
+    """Return who asks; only for operations that are not public."""
+    found: Actor = g.actor
+    return found
+
+
+def context(organization_id: UUID | None = None) -> RequestContext:
+    """Return the context of the present request for a service.
+
+    Args:
+        organization_id: the organization that is acted in; the actor's own when it is not said.
+    """
+    trace: Trace = g.trace
+    return RequestContext(
+        actor=actor(),
+        organization_id=organization_id or actor().organization_id,
+        request_id=trace.request_id,
+        trace_parent=trace.parent,
+        idempotency=_idempotency(),
+        if_version=_if_version(),
+        dry_run=dry_run(),
+    )
+
+
+def page() -> Page:
+    """Return the part of a list that the query string asks for."""
+    query = g.query
+    selector = labels.read_selector(query.get("labels", ""))
+    return Page(
+        limit=query["limit"],
+        cursor=query["cursor"],
+        sort=query.get("sort", "created_at"),
+        status=query.get("status", ""),
+        name_contains=query.get("name_contains", ""),
+        labels=selector.equal,
+        excluded=selector.unequal,
+    )
+
+
+def dry_run() -> bool:
+    """Tell whether the caller asks what would be, and wants nothing kept."""
+    return bool(g.query.get("dry_run", False))
+
+
+def preferred_wait() -> float:
+    """Return the seconds that the caller would like to wait for the job."""
+    return prefer.read_wait(request.headers.get(prefer.PREFER_HEADER, ""))
+
+
+def _idempotency() -> IdempotencyKey | None:
+    operation: Operation = g.operation
+    key = idempotency.read_key(request.headers.get(idempotency.IDEMPOTENCY_HEADER))
+    if key is None or Feature.IDEMPOTENT not in operation.features:
+        return None
+    target = request.full_path
+    return IdempotencyKey(key=key, fingerprint=idempotency.fingerprint(request.method, target, g.get("body")))
+
+
+def _if_version() -> int | None:
+    operation: Operation = g.operation
+    if Feature.VERSIONED not in operation.features or not operation.changes or not request.view_args:
+        return None
+    identity = list(request.view_args.values())[-1]
+    return etag.expected_version(request.headers.get("If-Match"), str(identity).lower())

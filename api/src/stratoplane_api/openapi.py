@@ -1,0 +1,75 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The OpenAPI document: served at ``/api/common/v1/openapi.json``, and written by ``python -m stratoplane_api.openapi``."""
+
+import sys
+from importlib.metadata import version
+from pathlib import Path
+from typing import Any, Final
+
+import orjson
+from flask import Flask
+from flask_smorest import Api  # type: ignore[import-untyped]  # ships no annotations
+
+from stratoplane_api import components
+from stratoplane_api.routes import IdConverter
+
+OPENAPI_VERSION: Final = "3.1.0"
+DISTRIBUTION: Final = "stratoplane-api"
+_EXTENSION: Final = "stratoplane_openapi"
+_DESCRIPTION: Final = (
+    "Private clouds for many tenants. `/api/common/v1` serves everybody, `/api/tenant/v1` what a tenant sees and does, "
+    "`/api/ops/v1` the provider's operators. Changes that take time answer 202 with a job. Errors are "
+    "`application/problem+json` with a stable `code`. `x-permission` names what an operation asks of its caller."
+)
+
+
+def begin(app: Flask) -> Any:
+    """Return the ``flask_smorest.Api`` of ``app``, to which namespaces are registered next."""
+    app.url_map.converters["id"] = IdConverter
+    app.config.update(API_TITLE="Stratoplane", API_VERSION="v1", OPENAPI_VERSION=OPENAPI_VERSION)
+    api = Api()
+    api.DEFAULT_ERROR_RESPONSE_NAME = None
+    api.ERROR_SCHEMA = components.Problem
+    api.init_app(
+        app,
+        spec_kwargs={
+            "info": {"description": _DESCRIPTION, "license": {"name": "Apache-2.0", "identifier": "Apache-2.0"}},
+            "servers": [{"url": "/"}],
+        },
+    )
+    api.register_converter(IdConverter, lambda _converter: {"type": "string", "format": "uuid"})
+    components.register(api.spec)
+    app.extensions[_EXTENSION] = api.spec
+    return api
+
+
+def document(app: Flask) -> dict[str, Any]:
+    """Return the document of everything that ``app`` serves."""
+    described: dict[str, Any] = app.extensions[_EXTENSION].to_dict()
+    # flask-smorest describes its own pagination header whether it is used or not.
+    described["components"]["schemas"].pop("PaginationMetadata", None)
+    return described
+
+
+def write(app: Flask, path: Path) -> None:
+    """Write the document to ``path``, indented, with a final line break."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    path.write_bytes(orjson.dumps(document(app), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
+
+
+def installed_version() -> str:
+    """Return the version of the gateway's distribution."""
+    return version(DISTRIBUTION)
+
+
+def main() -> None:
+    """Write the document to the path that is the only argument."""
+    from stratoplane_api.app import create_documented_app  # noqa: PLC0415  # the views import this module
+
+    if len(sys.argv) != 2:  # noqa: PLR2004  # the program and its argument
+        raise SystemExit("usage: python -m stratoplane_api.openapi PATH")
+    write(create_documented_app(), Path(sys.argv[1]))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,120 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Examples for the document; a test holds each to its schema."""
+
+from typing import Any, Final
+
+ORGANIZATION_ID: Final = "0199d2a4-7c10-7a3e-9b51-3f0f6a1b2c01"
+PROJECT_ID: Final = "0199d2a4-7c12-7d11-8c62-5a1e0b7d3e02"
+USER_ID: Final = "0199d2a4-7c14-7b20-a1d3-6c2f1c8e4f03"
+NETWORK_ID: Final = "0199d2a5-0c20-7a00-8000-7d3e2d9f5a04"
+VOLUME_ID: Final = "0199d2a5-0c24-7a00-8000-8e4f3ea06b05"
+MACHINE_ID: Final = "0199d2a5-0c28-7a00-8000-9f504fb17c06"
+IMAGE_ID: Final = "0199d2a4-7d00-7a00-8000-a06150c28d07"
+KEY_PAIR_ID: Final = "0199d2a5-0c30-7a00-8000-b17261d39e08"
+BUCKET_ID: Final = "0199d2a5-0c34-7a00-8000-c28372e4af09"
+JOB_ID: Final = "0199d2a5-0c29-7a00-8000-d39483f5b00a"
+PUBLIC_KEY: Final = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJqfMMYtQKbzYbqPTxMm1wwUJC2FnzcdIIRq0Gk0c7nL alice@laptop"
+
+_EARLIER: Final = "2026-11-23T08:00:00.125000Z"
+_LATER: Final = "2026-11-23T08:00:01.250000Z"
+
+
+def _resource(identifier: str, name: str, status: str, **members: Any) -> dict[str, Any]:
+    return {
+        "id": identifier,
+        "name": name,
+        "labels": {"env": "prod"},
+        "status": status,
+        "detail": "",
+        "project_id": PROJECT_ID,
+        "organization_id": ORGANIZATION_ID,
+        "cluster": "rack-1",
+        "used_by": [],
+        "provider_reference": identifier,
+        "version": 3,
+        "generation": 1,
+        "observed_generation": 1,
+        "created_at": _EARLIER,
+        "updated_at": _LATER,
+        **members,
+    }
+
+
+VIRTUAL_MACHINE: Final = _resource(
+    MACHINE_ID,
+    "web-1",
+    "RUNNING",
+    flavor="small",
+    vcpus=1,
+    memory_mib=1024,
+    disk_gib=10,
+    image_id=IMAGE_ID,
+    image="debian-12",
+    boot_volume_id=None,
+    network_ids=[NETWORK_ID],
+    volume_ids=[VOLUME_ID],
+    key_pair_id=KEY_PAIR_ID,
+    power="RUNNING",
+    addresses=[{"network_id": NETWORK_ID, "mac": "02:5f:1c:9a:07:e2", "address": "10.20.0.7"}],
+    host="host-3",
+)
+VIRTUAL_MACHINE_CREATE: Final = {
+    "name": "web-1",
+    "flavor": "small",
+    "image": "debian-12",
+    "network_ids": [NETWORK_ID],
+    "volume_ids": [VOLUME_ID],
+    "key_pair": "alice",
+    "labels": {"env": "prod"},
+}
+NETWORK: Final = _resource(
+    NETWORK_ID, "front", "ACTIVE", cidr="10.20.0.0/24", gateway="10.20.0.1", mode="NAT", used_by=[MACHINE_ID]
+)
+VOLUME: Final = _resource(VOLUME_ID, "data-1", "ACTIVE", size_gib=20, image_id=None, used_by=[MACHINE_ID])
+BUCKET: Final = _resource(BUCKET_ID, "backups", "ACTIVE", endpoint="https://objects.example/backups")
+KEY_PAIR: Final = _resource(
+    KEY_PAIR_ID,
+    "alice",
+    "ACTIVE",
+    cluster=None,
+    provider_reference="",
+    public_key=PUBLIC_KEY,
+    fingerprint="SHA256:9xBv0Vb0o1lO3HyKxuhEZ3gkxFVUqFyEVVCBXPQ0mmg",
+)
+
+
+def job(kind: str, resource_id: str, resource_name: str) -> dict[str, Any]:
+    """Return a job under way."""
+    return {
+        "id": JOB_ID,
+        "kind": kind,
+        "state": "RUNNING",
+        "organization_id": ORGANIZATION_ID,
+        "project_id": PROJECT_ID,
+        "resource_id": resource_id,
+        "resource_kind": kind.split(".")[0],
+        "resource_name": resource_name,
+        "progress": {"done": 1, "total": 2, "step": "settle"},
+        "attempts": 1,
+        "error": None,
+        "output": {},
+        "created_by": "user:alice",
+        "request_id": "4f0c6f0e9e4b4a1c9f3c1b8d2a7e6d55",
+        "trace_id": "0af7651916cd43dd8448eb211c80319c",
+        "created_at": _EARLIER,
+        "started_at": _EARLIER,
+        "finished_at": None,
+        "deadline_at": "2026-11-23T09:00:00.125000Z",
+        "steps": [_step("create", "DONE", _LATER), _step("settle", "RUNNING", None)],
+    }
+
+
+def _step(name: str, state: str, finished_at: str | None) -> dict[str, Any]:
+    return {
+        "name": name,
+        "state": state,
+        "attempts": 1,
+        "started_at": _EARLIER,
+        "finished_at": finished_at,
+        "error": None,
+    }

@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The answer to an accepted change, at once or, as ``Prefer: wait`` asks, when its job has ended."""
+
+from dataclasses import replace
+from typing import Any, Final
+from uuid import UUID
+
+from flask import Response
+from stratoplane_engine.context import Accepted
+from stratoplane_engine.services import jobs
+
+from stratoplane_api import answers, prefer
+from stratoplane_api.gateway import context, database, dry_run, gateway, preferred_wait
+
+_JOBS: Final = "/api/tenant/v1/projects/{project}/jobs"
+
+
+def answer_change(kind: str, project_id: UUID, outcome: Accepted) -> Response:
+    """Return the answer to a change of a resource of ``kind``."""
+    if dry_run():
+        return answers.planned(kind, outcome)
+    seconds = preferred_wait()
+    held = outcome.job is not None and seconds > 0
+    if outcome.job is not None and held:
+        outcome = replace(outcome, job=job_after(project_id, UUID(str(outcome.job["id"])), seconds))
+    response = answers.accepted(kind, outcome, _JOBS.format(project=project_id))
+    if held:
+        response.headers[prefer.APPLIED_HEADER] = f"wait={seconds:.0f}"
+    return response
+
+
+def job_after(project_id: UUID, job_id: UUID, seconds: float) -> dict[str, Any]:
+    """Return the job when it has ended, as it is after ``seconds``, or at once while too many requests are held."""
+    with gateway().places.take() as taken:
+        return jobs.wait_for_job(database(), context(), project_id, job_id, seconds=seconds if taken else 0.0)
