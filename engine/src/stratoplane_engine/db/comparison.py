@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Desired against observed, in set-based statements over the inventories."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+
+from sqlalchemy import Connection, text
+
+from stratoplane.jobs import LIVE
+from stratoplane_engine.db.connection import dump_json
+
+_LIVE: Final = "(" + ", ".join(f"'{state}'" for state in sorted(LIVE)) + ")"
+_QUIET: Final = f"NOT EXISTS (SELECT FROM job j WHERE j.resource_id = r.id AND j.state IN {_LIVE})"
+
+# A machine whose power differs from what is desired, with nobody at work on it.
+_POWER_DRIFT: Final = text(f"""
+SELECT r.id, r.organization_id, r.project_id, r.kind, r.name, r.cluster_id, r.spec, r.generation,
+    v.status->>'power' AS observed, r.spec->>'power' AS desired
+FROM inventory v JOIN resource r ON r.id = v.uid AND r.cluster_id = v.cluster_id
+WHERE r.kind = 'virtual_machine' AND v.kind = r.kind AND r.deleted_at IS NULL AND r.status IN ('RUNNING', 'STOPPED')
+    AND v.status->>'power' IS DISTINCT FROM r.spec->>'power' AND v.seen_at > r.updated_at AND {_QUIET}
+ORDER BY r.id LIMIT :limit FOR UPDATE OF r SKIP LOCKED
+""")
+# Settled before the inventory was taken, and not in it.
+_MISSING: Final = text(f"""
+WITH lost AS (
+    UPDATE resource r SET status = 'LOST', version = r.version + 1, updated_at = clock_timestamp(),
+        detail = 'the cluster no longer has it; an operator must look'
+    FROM cluster c
+    WHERE c.id = r.cluster_id AND r.deleted_at IS NULL AND r.status IN ('ACTIVE', 'RUNNING', 'STOPPED')
+        AND c.inventory_at > r.updated_at + interval '5 seconds'
+        AND NOT EXISTS (SELECT FROM inventory v WHERE v.cluster_id = r.cluster_id AND v.uid = r.id) AND {_QUIET}
+    RETURNING r.*
+),
+recorded AS (
+    INSERT INTO resource_revision (organization_id, project_id, resource_id, kind, generation, status, spec, holds)
+    SELECT organization_id, project_id, id, kind, generation, status, spec, holds FROM lost
+)
+SELECT id, organization_id, project_id, kind, name FROM lost
+""")
+_FOUND_AGAIN: Final = text("""
+WITH found AS (
+    UPDATE resource r SET status = CASE WHEN r.kind = 'virtual_machine' THEN v.status->>'power' ELSE 'ACTIVE' END,
+        version = r.version + 1, updated_at = clock_timestamp(), detail = ''
+    FROM inventory v
+    WHERE v.uid = r.id AND v.cluster_id = r.cluster_id AND r.status = 'LOST' AND r.deleted_at IS NULL
+    RETURNING r.*
+),
+recorded AS (
+    INSERT INTO resource_revision (organization_id, project_id, resource_id, kind, generation, status, spec, holds)
+    SELECT organization_id, project_id, id, kind, generation, status, spec, holds FROM found
+)
+SELECT id, organization_id, project_id, kind, name FROM found
+""")
+_ORPHANS: Final = text("""
+SELECT v.cluster_id, v.uid, v.kind, v.first_seen_at FROM inventory v
+LEFT JOIN resource r ON r.id = v.uid
+WHERE (r.id IS NULL OR r.deleted_at < v.seen_at - interval '60 seconds')
+ORDER BY v.cluster_id, v.uid LIMIT :limit
+""")
+_INSERT_JOBS: Final = text("""
+WITH written AS (
+    INSERT INTO job (id, organization_id, project_id, resource_id, resource_kind, resource_name, cluster_id, kind, input,
+        deadline_at, actor)
+    SELECT j.id, j.organization_id, j.project_id, j.resource_id, j.resource_kind, j.resource_name, j.cluster_id, j.kind,
+        j.input, clock_timestamp() + interval '1 hour', j.actor
+    FROM jsonb_populate_recordset(NULL::job, CAST(:jobs AS jsonb)) AS j RETURNING id
+),
+steps AS (
+    INSERT INTO job_step (organization_id, job_id, position, name)
+    SELECT s.organization_id, s.job_id, s.position, s.name
+    FROM jsonb_populate_recordset(NULL::job_step, CAST(:steps AS jsonb)) AS s
+),
+told AS (INSERT INTO outbox (topic, payload) SELECT 'job', jsonb_build_object('job_id', id) FROM written)
+SELECT pg_notify('stratoplane_outbox', '')
+""")
+_MARK_UPDATING: Final = text("""
+UPDATE resource r SET status = 'UPDATING', version = r.version + 1, updated_at = clock_timestamp()
+WHERE r.id = ANY(:ids)
+""")
+
+
+def power_drift(connection: Connection, limit: int) -> Sequence[Mapping[str, Any]]:
+    """Lock and return machines whose power is not as desired while no job works on them."""
+    return [row._asdict() for row in connection.execute(_POWER_DRIFT, {"limit": limit})]
+
+
+def mark_missing(connection: Connection) -> Sequence[Mapping[str, Any]]:
+    """Mark as LOST what its cluster's inventory no longer has; return what was marked now."""
+    return [row._asdict() for row in connection.execute(_MISSING)]
+
+
+def mark_found(connection: Connection) -> Sequence[Mapping[str, Any]]:
+    """Bring back what was LOST and is in an inventory again; return it."""
+    return [row._asdict() for row in connection.execute(_FOUND_AGAIN)]
+
+
+def orphans(connection: Connection, limit: int) -> Sequence[Mapping[str, Any]]:
+    """Return objects that carry our mark and belong to no resource."""
+    return [row._asdict() for row in connection.execute(_ORPHANS, {"limit": limit})]
+
+
+def start_jobs(connection: Connection, jobs: Sequence[Mapping[str, Any]], steps: Sequence[Mapping[str, Any]]) -> None:
+    """Insert correcting jobs with their steps, mark their resources as UPDATING and wake the workers."""
+    connection.execute(_MARK_UPDATING, {"ids": [job["resource_id"] for job in jobs]})
+    connection.execute(_INSERT_JOBS, {"jobs": dump_json(jobs), "steps": dump_json(steps)})

@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The scheduler role: relays the outbox at once, sweeps and reconciles by the clock. Several may run."""
+
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from typing import Final
+
+from stratoplane.errors import UnavailableError
+from stratoplane.settings import load
+from stratoplane_engine.db.acceptance import OUTBOX_CHANNEL
+from stratoplane_engine.db.connection import Database
+from stratoplane_engine.db.listen import notifications
+from stratoplane_engine.logs import configure_logging
+from stratoplane_engine.reconciler import reconcile
+from stratoplane_engine.relay import relay
+from stratoplane_engine.settings import EngineSettings
+from stratoplane_engine.stopping import stop_event
+from stratoplane_engine.sweeper import sweep
+from stratoplane_engine.wakeups import WakeUps
+
+_log: Final = logging.getLogger(__name__)
+_IDLE_SECONDS: Final = 2.0
+
+
+def main() -> None:
+    """Serve until SIGTERM or SIGINT."""
+    configure_logging()
+    settings = load(EngineSettings, {}, os.environ)
+    database = Database(settings.database_url, pool_size=3, application="stratoplane-scheduler")
+    wake_ups = WakeUps(settings.redis_url)
+    stop = stop_event()
+    threading.Thread(target=_relay_for_ever, args=(settings.database_url, database, wake_ups), daemon=True).start()
+    threading.Thread(
+        target=_repeat, args=(stop, settings.sweep_seconds, lambda: sweep(database, wake_ups)), daemon=True
+    ).start()
+    threading.Thread(
+        target=_repeat, args=(stop, settings.reconcile_seconds, lambda: reconcile(database)), daemon=True
+    ).start()
+    _log.info("scheduler is ready")
+    stop.wait()
+    database.close()
+
+
+def _relay_for_ever(database_url: str, database: Database, wake_ups: WakeUps) -> None:
+    for _ in notifications(database_url, [OUTBOX_CHANNEL], idle_seconds=_IDLE_SECONDS):
+        _guarded(lambda: relay(database, wake_ups))
+
+
+def _repeat(stop: threading.Event, seconds: float, work: Callable[[], object]) -> None:
+    while not stop.is_set():
+        begun = time.monotonic()
+        _guarded(work)
+        stop.wait(max(0.1, seconds - (time.monotonic() - begun)))
+
+
+def _guarded(work: Callable[[], object]) -> None:
+    """Run one round; whatever breaks is logged and the next round runs."""
+    try:
+        work()
+    except UnavailableError as error:
+        _log.warning("%s", error.detail)
+    except Exception:
+        _log.exception("a round of the scheduler broke; the next one follows")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,48 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Wake-ups through RQ. They carry nothing that matters: losing all of them costs one sweep of delay."""
+
+import logging
+from typing import Final
+from uuid import UUID
+
+from redis import Redis
+from redis.backoff import NoBackoff
+from redis.exceptions import RedisError
+from redis.retry import Retry
+from rq import Queue
+
+from stratoplane.errors import UnavailableError
+
+_log: Final = logging.getLogger(__name__)
+QUEUE: Final = "stratoplane"
+DRAIN: Final = "stratoplane_engine.worker.drain_jobs"
+_FORGET_SECONDS: Final = 60
+
+
+def connect(redis_url: str) -> Redis:
+    """Return a connection to Valkey or Redis; nothing is sent before the first command."""
+    return Redis.from_url(redis_url, socket_connect_timeout=2, retry=Retry(NoBackoff(), 0))
+
+
+class WakeUps:
+    """The sending side of the queue.
+
+    Args:
+        redis_url: Valkey or Redis; sockets as ``unix:///path``.
+    """
+
+    def __init__(self, redis_url: str) -> None:
+        self._queue: Final = Queue(QUEUE, connection=connect(redis_url))
+
+    def send(self, job_ids: list[UUID]) -> None:
+        """Tell the workers to look; one RQ job for all of the ids, since a worker drains.
+
+        Raises:
+            UnavailableError: Valkey does not answer; the workers look by themselves meanwhile.
+        """
+        try:
+            self._queue.enqueue(
+                DRAIN, [str(each) for each in job_ids], result_ttl=0, failure_ttl=_FORGET_SECONDS, job_timeout=600
+            )
+        except RedisError as error:
+            raise UnavailableError(f"Valkey does not answer ({error}); workers poll the database meanwhile") from error
