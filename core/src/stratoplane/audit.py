@@ -2,11 +2,9 @@
 """Audit: the closed vocabulary of what goes on record, and the record."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from enum import StrEnum
-from types import MappingProxyType
-from typing import Final
 from uuid import UUID
 
 
@@ -61,7 +59,6 @@ class AuditAction(StrEnum):
         return self.value.split(":")[1]
 
 
-_NOTHING: Final[Mapping[str, object]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -85,4 +82,4 @@ class AuditRecord:
     subject_name: str = ""
     request_id: str = ""
     trace_id: str = ""
-    detail: Mapping[str, object] = _NOTHING
+    detail: Mapping[str, object] = field(default_factory=dict)

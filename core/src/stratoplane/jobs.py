@@ -61,7 +61,6 @@ class StepState(StrEnum):
     UNDONE = "UNDONE"
 
 
-_EMPTY: Final[Mapping[str, object]] = MappingProxyType({})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
