@@ -22,6 +22,8 @@ def require(
     """
     if context.actor.may(permission, organization_id=organization_id, project_id=project_id):
         return
-    where = f"project {project_id}" if project_id else f"organization {organization_id}" if organization_id else "platform"
+    where = (
+        f"project {project_id}" if project_id else f"organization {organization_id}" if organization_id else "platform"
+    )
     detail = f"{context.actor.name} lacks the permission {permission.value} in {where}; ask an administrator for a role"
     raise PermissionDeniedError(detail, permission=permission.value)

@@ -47,9 +47,7 @@ class Grant:
     project_id: UUID | None = None
 
 
-def allows(
-    grant: Grant, permission: Permission, organization_id: UUID | None, project_id: UUID | None
-) -> bool:
+def allows(grant: Grant, permission: Permission, organization_id: UUID | None, project_id: UUID | None) -> bool:
     """Tell whether ``grant`` covers ``permission`` in the organization or project asked about.
 
     A platform grant counts everywhere, an organization's in it and its projects, a project's there only.
@@ -74,9 +72,7 @@ class BuiltinRole:
 
 
 _P = Permission
-_READ: Final = frozenset(
-    {_P.RESOURCE_READ, _P.JOB_READ, _P.QUOTA_READ, _P.PROJECT_READ, _P.CATALOGUE_READ, _P.SELF}
-)
+_READ: Final = frozenset({_P.RESOURCE_READ, _P.JOB_READ, _P.QUOTA_READ, _P.PROJECT_READ, _P.CATALOGUE_READ, _P.SELF})
 _WRITE: Final = _READ | {_P.RESOURCE_WRITE, _P.CONSOLE_READ}
 _ADMIN: Final = _WRITE | {_P.PROJECT_WRITE, _P.USER_READ, _P.USER_WRITE, _P.ROLE_GRANT, _P.AUDIT_READ}
 

@@ -53,7 +53,9 @@ class Plugins:
             chosen: UUID | None = self.manager.hook.stratoplane_place(request=request, candidates=candidates)
         except Exception as error:
             _log.exception("a plugin broke while it placed a resource")
-            raise AdmissionRefusedError(f"a placement plugin broke ({type(error).__name__}); tell an operator") from error
+            raise AdmissionRefusedError(
+                f"a placement plugin broke ({type(error).__name__}); tell an operator"
+            ) from error
         if chosen is not None and chosen not in {candidate.cluster_id for candidate in candidates}:
             raise AdmissionRefusedError(f"a placement plugin chose {chosen}, which is no candidate; tell an operator")
         return chosen

@@ -84,7 +84,10 @@ def _record(
 ) -> None:
     now = datetime.now(UTC)
     stories = [
-        *((row, {"power": {"desired": row["desired"], "observed": row["observed"]}, "done": "correct"}) for row in drifted),
+        *(
+            (row, {"power": {"desired": row["desired"], "observed": row["observed"]}, "done": "correct"})
+            for row in drifted
+        ),
         *((row, {"existence": {"desired": True, "observed": False}, "done": "alert"}) for row in lost),
         *((row, {"existence": {"desired": True, "observed": True}, "done": "returned"}) for row in found),
     ]

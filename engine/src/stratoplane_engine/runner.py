@@ -133,7 +133,9 @@ class _Course:
             job_id=kept.job_id, resource=kept.resource, given=kept.given, targets=kept.targets, outputs=self.outputs
         )
 
-    def record(self, state: StepState, *, output: Mapping[str, Any] | None = None, error: Any = None, again: int = 0) -> None:
+    def record(
+        self, state: StepState, *, output: Mapping[str, Any] | None = None, error: Any = None, again: int = 0
+    ) -> None:
         before = self.steps.get(self.position) or self.job.steps[self.position]
         self.steps[self.position] = {
             "job_id": self.job.id,

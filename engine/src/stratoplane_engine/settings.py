@@ -13,7 +13,9 @@ class EngineSettings:
     database_url: str = setting(MISSING, help="PostgreSQL, as a libpq URL", env="STRATOPLANE_DATABASE_URL")
     redis_url: str = setting(MISSING, help="Valkey or Redis, as a URL", env="STRATOPLANE_REDIS_URL")
     plugins: tuple[str, ...] = setting((), help="names of the enabled plugins, in order", env="STRATOPLANE_PLUGINS")
-    sweep_seconds: float = setting(5.0, help="seconds between sweeps for lost wake-ups", env="STRATOPLANE_SWEEP_SECONDS")
+    sweep_seconds: float = setting(
+        5.0, help="seconds between sweeps for lost wake-ups", env="STRATOPLANE_SWEEP_SECONDS"
+    )
     reconcile_seconds: float = setting(
         30.0, help="seconds between comparisons of desired and observed state", env="STRATOPLANE_RECONCILE_SECONDS"
     )

@@ -38,7 +38,9 @@ ON CONFLICT (cluster_id, interface) DO UPDATE SET driver = EXCLUDED.driver, vers
     contract = EXCLUDED.contract, status = EXCLUDED.status, reason = EXCLUDED.reason, features = EXCLUDED.features,
     production_ready = EXCLUDED.production_ready, reported_at = clock_timestamp()
 """)
-_FORGET_PROVIDERS: Final = text("DELETE FROM provider p WHERE p.cluster_id = :cluster AND NOT p.interface = ANY(:interfaces)")
+_FORGET_PROVIDERS: Final = text(
+    "DELETE FROM provider p WHERE p.cluster_id = :cluster AND NOT p.interface = ANY(:interfaces)"
+)
 _FEATURES: Final = text("""
 UPDATE cluster c SET features = :features, seen_at = clock_timestamp() WHERE c.id = :cluster
 """)

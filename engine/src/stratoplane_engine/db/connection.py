@@ -25,7 +25,7 @@ SYSTEM_ROLE: Final = "stratoplane_system"
 TENANT_ROLE: Final = "stratoplane_tenant"
 
 
-def dump_json(value: Any) -> str:  # noqa: ANN401  # any JSON value
+def dump_json(value: Any) -> str:  # any JSON value
     return orjson.dumps(value).decode()
 
 
@@ -94,6 +94,4 @@ class Database:
 
 def _unavailable(error: Exception) -> UnavailableError:
     reason = str(getattr(error, "orig", error)).strip().splitlines()[0]
-    return UnavailableError(
-        f"the database does not answer ({reason}); nothing was changed, try again shortly"
-    )
+    return UnavailableError(f"the database does not answer ({reason}); nothing was changed, try again shortly")

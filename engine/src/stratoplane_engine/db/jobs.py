@@ -218,7 +218,9 @@ def give_back(connection: Connection, quota: Sequence[Mapping[str, Any]], claims
 
 def get(connection: Connection, organization_id: UUID, project_id: UUID, job_id: UUID) -> dict[str, Any] | None:
     """Return a job in wire form, None when there is none."""
-    found = connection.execute(_READ, {"organization": organization_id, "project": project_id, "id": job_id}).one_or_none()
+    found = connection.execute(
+        _READ, {"organization": organization_id, "project": project_id, "id": job_id}
+    ).one_or_none()
     return _wire(found._asdict()) if found else None
 
 

@@ -13,7 +13,9 @@ _log: Final = logging.getLogger(__name__)
 _RECONNECT_SECONDS: Final = 1.0
 
 
-def notifications(database_url: str, channels: Sequence[str], *, idle_seconds: float) -> Iterator[tuple[str, str] | None]:
+def notifications(
+    database_url: str, channels: Sequence[str], *, idle_seconds: float
+) -> Iterator[tuple[str, str] | None]:
     """Yield ``(channel, payload)`` of every notification, for ever.
 
     None is yielded after each (re)connection and after ``idle_seconds`` without any, so that the caller looks by

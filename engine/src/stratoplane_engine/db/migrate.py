@@ -50,9 +50,7 @@ def upgrade(database_url: str) -> str:
                 connection.execute(text("SELECT pg_advisory_unlock(:lock)"), {"lock": _LOCK})
                 connection.commit()
     except OperationalError as error:
-        raise UnavailableError(
-            f"the database does not answer ({str(error.orig).strip().splitlines()[0]})"
-        ) from error
+        raise UnavailableError(f"the database does not answer ({str(error.orig).strip().splitlines()[0]})") from error
     finally:
         engine.dispose()
     return newest_revision()

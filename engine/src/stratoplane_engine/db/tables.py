@@ -67,9 +67,7 @@ def _object(name: str, default: str = "{}") -> Column[object]:
 
 
 def _text(name: str, default: str | None = "") -> Column[object]:
-    return Column(
-        name, Text, nullable=False, server_default=None if default is None else text(f"'{default}'")
-    )
+    return Column(name, Text, nullable=False, server_default=None if default is None else text(f"'{default}'"))
 
 
 def _count(name: str, default: int = 0) -> Column[object]:

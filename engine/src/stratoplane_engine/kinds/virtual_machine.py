@@ -79,8 +79,7 @@ def _links(spec: Json, gathered: Gathered) -> tuple[tuple[Link, ...], frozenset[
         for at, each in enumerate(spec["network_ids"])
     ]
     volumes = [
-        (_volume(gathered, each, f"/volume_ids/{at}"), "volume", at)
-        for at, each in enumerate(spec["volume_ids"])
+        (_volume(gathered, each, f"/volume_ids/{at}"), "volume", at) for at, each in enumerate(spec["volume_ids"])
     ]
     boot = spec["boot_volume_id"]
     boots = [(_volume(gathered, boot, "/boot_volume_id"), "boot_volume", 0)] if boot else []
@@ -130,7 +129,9 @@ def _redraft(present: Json, patch: Json, gathered: Gathered) -> Draft:
     if "flavor" in patch:
         sizes = _flavor(patch, gathered)
         if sizes["disk_gib"] < present["disk_gib"]:
-            raise invalid("/flavor", f"its disk of {sizes['disk_gib']} GiB is smaller than the machine's; disks only grow")
+            raise invalid(
+                "/flavor", f"its disk of {sizes['disk_gib']} GiB is smaller than the machine's; disks only grow"
+            )
         spec |= sizes
         features = frozenset({Feature.RESIZE.value}) if _size(spec) != _size(present) else features
     spec["volume_ids"] = patch.get("volume_ids", present["volume_ids"])

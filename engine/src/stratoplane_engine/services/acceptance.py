@@ -177,7 +177,9 @@ def _taken(error: IntegrityError, resource: Mapping[str, Any]) -> Exception:
     return error
 
 
-def _over_quota(connection: Connection, context: RequestContext, short: Sequence[Mapping[str, Any]]) -> StratoplaneError:
+def _over_quota(
+    connection: Connection, context: RequestContext, short: Sequence[Mapping[str, Any]]
+) -> StratoplaneError:
     line = short[0]
     scope_id, key = UUID(line["scope_id"]), line["key"]
     scope = "organization" if scope_id == context.organization_id else "project"

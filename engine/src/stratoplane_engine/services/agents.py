@@ -154,7 +154,9 @@ def take_offers(database: Database, agent: AgentIdentity, request: OfferRequest)
 def acknowledge(database: Database, agent: AgentIdentity, message: Acknowledgements) -> AcknowledgementAnswer:
     """Give the operations to the agent that it is about to execute, unless they were taken back."""
     with database.system() as connection:
-        accepted = operation_rows.acknowledge(connection, agent.cluster_id, [to_json(each) for each in message.operations])
+        accepted = operation_rows.acknowledge(
+            connection, agent.cluster_id, [to_json(each) for each in message.operations]
+        )
     asked = [reference.id for reference in message.operations]
     return AcknowledgementAnswer(
         accepted=tuple(each for each in asked if each in accepted),

@@ -5,7 +5,13 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from stratoplane.errors import FeatureUnsupportedError, InvalidSpecError, NoClusterError, ResourceNotFoundError, Violation
+from stratoplane.errors import (
+    FeatureUnsupportedError,
+    InvalidSpecError,
+    NoClusterError,
+    ResourceNotFoundError,
+    Violation,
+)
 from stratoplane.hookspecs import AdmissionRequest, PlacementCandidate
 from stratoplane.quota import QuotaKey
 from stratoplane_engine.kinds.draft import Draft, Kind

@@ -1,44 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """What tenants own: one way to create, change, delete and read every kind."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import Connection
 
-from stratoplane.audit import AuditAction
-from stratoplane.errors import (
-    InUseError,
-    ResourceDeletedError,
-    ResourceNotFoundError,
-    StateConflictError,
-    VersionMismatchError,
-)
-from stratoplane.hookspecs import AdmissionRequest
-from stratoplane.ids import new_id
-from stratoplane.quota import Amount, QuotaKey, difference
-from stratoplane.resources import CHANGEABLE, ResourceStatus
+from stratoplane.errors import StateConflictError
 from stratoplane_engine.authorization import require
 from stratoplane_engine.context import Accepted, Listing, Page, RequestContext
-from stratoplane_engine.db import jobs as job_rows
 from stratoplane_engine.db import resources as rows
-from stratoplane_engine.db.acceptance import Acceptance
 from stratoplane_engine.db.connection import Database
-from stratoplane_engine.db.gathering import Surroundings, gather
 from stratoplane_engine.kinds import wire_form
-from stratoplane_engine.kinds.catalogue import KINDS
-from stratoplane_engine.kinds.draft import Draft, Json, Kind, References
+from stratoplane_engine.kinds.draft import Json
 from stratoplane_engine.permissions import Permission
 from stratoplane_engine.plugins import Plugins
-from stratoplane_engine.services import acceptance, cursors
-from stratoplane_engine.services.placement import choose_cluster
-
-ACTIONS: Final[Mapping[str, frozenset[ResourceStatus]]] = {
-    "reboot": frozenset({ResourceStatus.RUNNING}),
-    "read_console": frozenset({ResourceStatus.RUNNING, ResourceStatus.STOPPED, ResourceStatus.UPDATING}),
-}
-"""What can be asked of a machine beside a change, and the states in which it makes sense."""
+from stratoplane_engine.services import acceptance, changes, cursors
 
 _REPLAYS: Final = 3
 
@@ -49,11 +27,9 @@ def get(database: Database, context: RequestContext, project_id: UUID, kind: str
     Raises:
         ResourceNotFoundError: this project has none with the id; ResourceDeletedError: it had one.
     """
-    require(
-        context, Permission.RESOURCE_READ, organization_id=context.organization_id, project_id=project_id
-    )
+    require(context, Permission.RESOURCE_READ, organization_id=context.organization_id, project_id=project_id)
     with database.tenant(context.organization_id) as connection:
-        return wire_form.resource(_existing(connection, context, project_id, kind, resource_id))
+        return wire_form.resource(changes.existing(connection, context, project_id, kind, resource_id))
 
 
 def list_resources(database: Database, context: RequestContext, project_id: UUID, kind: str, page: Page) -> Listing:
@@ -62,9 +38,7 @@ def list_resources(database: Database, context: RequestContext, project_id: UUID
     Raises:
         InvalidSpecError: the cursor is not one of this list.
     """
-    require(
-        context, Permission.RESOURCE_READ, organization_id=context.organization_id, project_id=project_id
-    )
+    require(context, Permission.RESOURCE_READ, organization_id=context.organization_id, project_id=project_id)
     with database.tenant(context.organization_id) as connection:
         found = rows.page(
             connection,
@@ -82,9 +56,7 @@ def list_resources(database: Database, context: RequestContext, project_id: UUID
     shown = found[: page.limit]
     more = len(found) > page.limit
     last = str(shown[-1]["name" if page.sort == "name" else "id"]) if more else ""
-    return Listing(
-        items=tuple(map(wire_form.resource, shown)), next=cursors.encode(page.sort, last) if more else None
-    )
+    return Listing(items=tuple(map(wire_form.resource, shown)), next=cursors.encode(page.sort, last) if more else None)
 
 
 def create(
@@ -101,10 +73,10 @@ def create(
         NameTakenError, InUseError: a name or a volume is taken.
         IdempotencyMismatchError: the key belongs to another request.
     """
-    require(
-        context, Permission.RESOURCE_WRITE, organization_id=context.organization_id, project_id=project_id
+    require(context, Permission.RESOURCE_WRITE, organization_id=context.organization_id, project_id=project_id)
+    return _transact(
+        database, context, lambda connection: changes.create(connection, plugins, context, project_id, kind, body)
     )
-    return _transact(database, context, lambda connection: _create(connection, plugins, context, project_id, kind, body))
 
 
 def update(
@@ -122,12 +94,10 @@ def update(
         VersionMismatchError: the resource changed since the caller read it.
         StateConflictError: it is being deleted, failed or is lost.
     """
-    require(
-        context, Permission.RESOURCE_WRITE, organization_id=context.organization_id, project_id=project_id
-    )
+    require(context, Permission.RESOURCE_WRITE, organization_id=context.organization_id, project_id=project_id)
 
     def change(connection: Connection) -> Accepted:
-        return _update(connection, plugins, context, project_id, kind, resource_id, patch)
+        return changes.update(connection, plugins, context, project_id, kind, resource_id, patch)
 
     return _transact(database, context, change)
 
@@ -140,25 +110,25 @@ def delete(
     Raises:
         InUseError: others use the resource; VersionMismatchError; ResourceNotFoundError, ResourceDeletedError.
     """
-    require(
-        context, Permission.RESOURCE_WRITE, organization_id=context.organization_id, project_id=project_id
-    )
+    require(context, Permission.RESOURCE_WRITE, organization_id=context.organization_id, project_id=project_id)
 
     def remove(connection: Connection) -> Accepted:
-        return _delete(connection, plugins, context, project_id, kind, resource_id)
+        return changes.delete(connection, plugins, context, project_id, kind, resource_id)
 
     return _transact(database, context, remove)
 
 
 def act(database: Database, context: RequestContext, project_id: UUID, resource_id: UUID, action: str) -> Accepted:
-    """Accept one of :data:`ACTIONS` on a machine.
+    """Accept one of :data:`stratoplane_engine.services.changes.ACTIONS` on a machine.
 
     Raises:
         StateConflictError: the machine's state forbids it.
     """
     permission = Permission.CONSOLE_READ if action == "read_console" else Permission.RESOURCE_WRITE
     require(context, permission, organization_id=context.organization_id, project_id=project_id)
-    return _transact(database, context, lambda connection: _act(connection, context, project_id, resource_id, action))
+    return _transact(
+        database, context, lambda connection: changes.act(connection, context, project_id, resource_id, action)
+    )
 
 
 class _DryRun(Exception):  # noqa: N818  # no error: it takes the transaction back and carries the answer out
@@ -181,252 +151,3 @@ def _transact(database: Database, context: RequestContext, work: Callable[[Conne
         except acceptance.ReplayNeededError:
             continue
     raise StateConflictError("requests with this idempotency key keep colliding; try again shortly")
-
-
-def _existing(
-    connection: Connection, context: RequestContext, project_id: UUID, kind: str, identifier: UUID, *, lock: bool = False
-) -> dict[str, Any]:
-    row = rows.get(connection, context.organization_id, project_id, kind, identifier, lock=lock)
-    words = kind.replace("_", " ")
-    if row is None:
-        raise ResourceNotFoundError(f"this project has no {words} {identifier}; list its {words}s")
-    if row["deleted_at"] is not None:
-        when = wire_form.instant(row["deleted_at"])
-        raise ResourceDeletedError(f"{words} {row['name']} was deleted at {when}; create another one")
-    return dict(row)
-
-
-def _check_version(context: RequestContext, row: Mapping[str, Any]) -> None:
-    if context.if_version is not None and context.if_version != row["version"]:
-        detail = f"{row['name']} is at version {row['version']}, you read {context.if_version}; read it again"
-        raise VersionMismatchError(detail)
-
-
-def _surroundings(
-    connection: Connection,
-    context: RequestContext,
-    project_id: UUID,
-    references: References,
-    row: Mapping[str, Any] | None = None,
-) -> Surroundings:
-    found = gather(
-        connection,
-        references,
-        organization_id=context.organization_id,
-        project_id=project_id,
-        actor_id=context.actor.id,
-        idempotency_key=context.idempotency.key if context.idempotency and not context.dry_run else "",
-        resource_id=row["id"] if row else None,
-        cluster_id=row["cluster_id"] if row else None,
-    )
-    if found.project_name is None:
-        raise ResourceNotFoundError(f"there is no project {project_id}; list the projects")
-    return found
-
-
-def _admission(context: RequestContext, action: str, row: Mapping[str, Any], spec: Json) -> AdmissionRequest:
-    return AdmissionRequest(
-        action=action,
-        kind=row["kind"],
-        name=row["name"],
-        organization_id=context.organization_id,
-        project_id=row["project_id"],
-        actor=context.actor.name,
-        spec=spec,
-        labels=row["labels"],
-    )
-
-
-def _plain(amount: Amount) -> dict[str, int]:
-    return {key.value: value for key, value in amount.items()}
-
-
-def _amount(holds: Mapping[str, int]) -> Amount:
-    return {QuotaKey(key): value for key, value in holds.items()}
-
-
-def _link_rows(context: RequestContext, resource_id: UUID, draft: Draft) -> list[dict[str, Any]]:
-    return [
-        {
-            "organization_id": context.organization_id,
-            "source_id": resource_id,
-            "target_id": link.target_id,
-            "role": link.role,
-            "position": link.position,
-        }
-        for link in draft.links
-    ]
-
-
-def _create(
-    connection: Connection, plugins: Plugins, context: RequestContext, project_id: UUID, kind_name: str, body: Json
-) -> Accepted:
-    kind = KINDS[kind_name]
-    found = _surroundings(connection, context, project_id, kind.references(body, None))
-    if (stored := acceptance.replay(context, found.stored)) is not None:
-        return stored
-    draft = kind.draft(body, found.gathered)
-    row = _new_row(context, project_id, kind, body, draft, found)
-    request = _admission(context, "create", row, draft.spec)
-    plugins.admit(request)
-    if kind.interface is not None:
-        cluster = choose_cluster(kind, draft, found.clusters, body.get("cluster", ""), request, plugins)
-        row |= {"cluster_id": UUID(cluster["id"]), "cluster": cluster["name"], "status": ResourceStatus.PENDING.value}
-    job = acceptance.job_row(context, row, f"{kind.name}.create", found.now, {}) if kind.interface else None
-    audit = acceptance.audit_row(
-        context, AuditAction.RESOURCE_CREATE_ACCEPTED, row, found.now, {"holds": row["holds"], "cluster": row["cluster"]}
-    )
-    return _write(connection, context, row, job, audit, change=draft.holds, links=_link_rows(context, row["id"], draft), new=True)
-
-
-def _new_row(
-    context: RequestContext, project_id: UUID, kind: Kind, body: Json, draft: Draft, found: Surroundings
-) -> dict[str, Any]:
-    return {
-        "id": new_id(),
-        "organization_id": context.organization_id,
-        "project_id": project_id,
-        "kind": kind.name,
-        "name": body["name"],
-        "status": ResourceStatus.ACTIVE.value,
-        "labels": dict(body.get("labels") or {}),
-        "spec": draft.spec,
-        "observed": {},
-        "holds": _plain(draft.holds),
-        "cluster_id": None,
-        "cluster": None,
-        "generation": 1,
-        "version": 1,
-        "created_at": found.now,
-        "updated_at": found.now,
-    }
-
-
-def _write(
-    connection: Connection,
-    context: RequestContext,
-    row: dict[str, Any],
-    job: dict[str, Any] | None,
-    audit: dict[str, Any],
-    *,
-    change: Amount,
-    links: list[dict[str, Any]] | None = None,
-    new: bool = False,
-) -> Accepted:
-    steps = acceptance.step_rows(job) if job else []
-    answer = Accepted(
-        resource=wire_form.resource(row),
-        job=wire_form.job(job, steps) if job else None,
-        plan={"cluster": row["cluster"], "quota": _plain(change), "steps": [step["name"] for step in steps]},
-    )
-    document = Acceptance(
-        resource=row,
-        quota=acceptance.quota_lines(context.organization_id, row["project_id"], change),
-        claim=acceptance.claim(row["cluster_id"], change),
-        links=links or (),
-        relink=links is not None and not new,
-        job=job,
-        steps=steps,
-        audit=audit,
-        idempotency=acceptance.idempotency_row(context, row["updated_at"], answer),
-    )
-    acceptance.write(connection, context, document, new=new)
-    return answer
-
-
-def _update(
-    connection: Connection,
-    plugins: Plugins,
-    context: RequestContext,
-    project_id: UUID,
-    kind_name: str,
-    resource_id: UUID,
-    patch: Json,
-) -> Accepted:
-    kind = KINDS[kind_name]
-    row = _existing(connection, context, project_id, kind_name, resource_id, lock=True)
-    found = _surroundings(connection, context, project_id, kind.references(patch, row["spec"]), row)
-    if (stored := acceptance.replay(context, found.stored)) is not None:
-        return stored
-    _check_version(context, row)
-    if row["status"] not in CHANGEABLE:
-        words = kind.name.replace("_", " ")
-        raise StateConflictError(f"{words} {row['name']} is {row['status']}; it can only be deleted")
-    draft = kind.redraft(row["spec"], patch, found.gathered)
-    before = {"spec": row["spec"], "name": row["name"], "holds": row["holds"]}
-    after = {**row, "name": patch.get("name", row["name"]), "labels": patch.get("labels", row["labels"])}
-    reshaped = draft.spec != row["spec"] or after["name"] != row["name"]
-    if not reshaped and after["labels"] == row["labels"]:
-        return Accepted(resource=wire_form.resource(row))
-    change = difference(_amount(row["holds"]), draft.holds)
-    request = _admission(context, "update", after, draft.spec)
-    plugins.admit(request)
-    if kind.interface and (draft.features or draft.pinned):
-        _check_cluster(kind, draft, found, row, request, plugins)
-    after |= {"spec": draft.spec, "holds": _plain(draft.holds), "version": row["version"] + 1, "updated_at": found.now}
-    after |= {"detail": ""}
-    job = None
-    if reshaped and kind.interface is not None:
-        after |= {"generation": row["generation"] + 1, "status": _updating(row["status"])}
-        job = acceptance.job_row(context, after, f"{kind.name}.update", found.now, {"before": before})
-    changed = sorted(key for key in patch if patch[key] != row.get(key))
-    audit = acceptance.audit_row(
-        context, AuditAction.RESOURCE_UPDATE_ACCEPTED, after, found.now, {"members": changed, "quota": _plain(change)}
-    )
-    links = _link_rows(context, resource_id, draft)
-    return _write(connection, context, after, job, audit, change=change, links=links)
-
-
-def _updating(status: str) -> str:
-    return status if status == ResourceStatus.PENDING else ResourceStatus.UPDATING.value
-
-
-def _check_cluster(
-    kind: Kind, draft: Draft, found: Surroundings, row: Mapping[str, Any], request: AdmissionRequest, plugins: Plugins
-) -> None:
-    """Refuse what the resource's own cluster cannot do, and volumes of another cluster."""
-    pinned = Draft(
-        spec=draft.spec, holds={}, features=draft.features, pinned=draft.pinned | {row["cluster_id"]}
-    )
-    choose_cluster(kind, pinned, found.clusters, "", request, plugins)
-
-
-def _delete(
-    connection: Connection, plugins: Plugins, context: RequestContext, project_id: UUID, kind_name: str, resource_id: UUID
-) -> Accepted:
-    kind = KINDS[kind_name]
-    row = _existing(connection, context, project_id, kind_name, resource_id, lock=True)
-    found = _surroundings(connection, context, project_id, References(), row)
-    if (stored := acceptance.replay(context, found.stored)) is not None:
-        return stored
-    if row["status"] == ResourceStatus.DELETING:
-        return Accepted(resource=wire_form.resource(row), job=job_rows.live_job(connection, resource_id))
-    _check_version(context, row)
-    if users := rows.users_of(connection, context.organization_id, resource_id):
-        words = kind.name.replace("_", " ")
-        raise InUseError(f"{words} {row['name']} is used by {', '.join(users)}; delete or detach those first", used_by=users)
-    plugins.admit(_admission(context, "delete", row, row["spec"]))
-    row |= {"version": row["version"] + 1, "updated_at": found.now, "generation": row["generation"] + 1}
-    audit = acceptance.audit_row(context, AuditAction.RESOURCE_DELETE_ACCEPTED, row, found.now, {})
-    if kind.interface is None:
-        change = difference(_amount(row["holds"]), {})
-        row |= {"status": ResourceStatus.DELETED.value, "deleted_at": found.now, "holds": {}}
-        return _write(connection, context, row, None, audit, change=change)
-    row |= {"status": ResourceStatus.DELETING.value}
-    job = acceptance.job_row(context, row, f"{kind.name}.delete", found.now, {})
-    return _write(connection, context, row, job, audit, change={})
-
-
-def _act(connection: Connection, context: RequestContext, project_id: UUID, resource_id: UUID, action: str) -> Accepted:
-    row = _existing(connection, context, project_id, "virtual_machine", resource_id, lock=True)
-    found = _surroundings(connection, context, project_id, References(), row)
-    if (stored := acceptance.replay(context, found.stored)) is not None:
-        return stored
-    if row["status"] not in ACTIONS[action]:
-        allowed = " or ".join(sorted(ACTIONS[action]))
-        words = action.replace("_", " ")
-        raise StateConflictError(f"virtual machine {row['name']} is {row['status']}; {words} needs it to be {allowed}")
-    job = acceptance.job_row(context, row, f"virtual_machine.{action}", found.now, {})
-    audit = acceptance.audit_row(context, AuditAction.RESOURCE_ACTION_ACCEPTED, row, found.now, {"action": action})
-    row |= {"version": row["version"] + 1, "updated_at": found.now}
-    return _write(connection, context, row, job, audit, change={})

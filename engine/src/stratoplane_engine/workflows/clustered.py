@@ -112,7 +112,5 @@ def workflows_of(kind: str) -> tuple[Workflow, ...]:
             settle=_updated,
             fail=not_updated,
         ),
-        Workflow(
-            name=f"{kind}.delete", steps=(Step(name="remove", run=remove),), settle=_deleted, fail=_not_deleted
-        ),
+        Workflow(name=f"{kind}.delete", steps=(Step(name="remove", run=remove),), settle=_deleted, fail=_not_deleted),
     )

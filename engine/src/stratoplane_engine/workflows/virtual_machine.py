@@ -68,5 +68,8 @@ REBOOT: Final = Workflow(
     name="virtual_machine.reboot", steps=(Step(name="reboot", run=_reboot),), settle=_unchanged, fail=_unharmed
 )
 READ_CONSOLE: Final = Workflow(
-    name="virtual_machine.read_console", steps=(Step(name="read", run=_read_console),), settle=_with_text, fail=_unharmed
+    name="virtual_machine.read_console",
+    steps=(Step(name="read", run=_read_console),),
+    settle=_with_text,
+    fail=_unharmed,
 )

@@ -25,9 +25,7 @@ def upgrade() -> None:
         sa.Column("subject_name", sa.Text(), server_default=sa.text("''"), nullable=False),
         sa.Column("request_id", sa.Text(), server_default=sa.text("''"), nullable=False),
         sa.Column("trace_id", sa.Text(), server_default=sa.text("''"), nullable=False),
-        sa.Column(
-            "detail", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'"), nullable=False
-        ),
+        sa.Column("detail", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'"), nullable=False),
         sa.Column(
             "occurred_at",
             postgresql.TIMESTAMP(timezone=True),
@@ -36,12 +34,8 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("audit_event_pkey")),
     )
-    op.create_index(
-        "audit_event_page_idx", "audit_event", ["organization_id", "project_id", "id"], unique=False
-    )
-    op.create_index(
-        "audit_event_subject_idx", "audit_event", ["organization_id", "subject_id", "id"], unique=False
-    )
+    op.create_index("audit_event_page_idx", "audit_event", ["organization_id", "project_id", "id"], unique=False)
+    op.create_index("audit_event_subject_idx", "audit_event", ["organization_id", "subject_id", "id"], unique=False)
     op.create_table(
         "cluster",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -55,9 +49,7 @@ def upgrade() -> None:
         sa.Column("vcpus_claimed", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("memory_mib_claimed", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("storage_gib_claimed", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
-        sa.Column(
-            "labels", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'"), nullable=False
-        ),
+        sa.Column("labels", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'"), nullable=False),
         sa.Column("seen_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
         sa.Column("inventory_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
         sa.Column("deleted_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
@@ -103,9 +95,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("flavor_pkey")),
     )
-    op.create_index(
-        "flavor_name_key", "flavor", ["name"], unique=True, postgresql_where=sa.text("deleted_at IS NULL")
-    )
+    op.create_index("flavor_name_key", "flavor", ["name"], unique=True, postgresql_where=sa.text("deleted_at IS NULL"))
     op.create_table(
         "idempotency",
         sa.Column("organization_id", sa.Uuid(), nullable=False),
@@ -149,9 +139,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("image_pkey")),
     )
-    op.create_index(
-        "image_name_key", "image", ["name"], unique=True, postgresql_where=sa.text("deleted_at IS NULL")
-    )
+    op.create_index("image_name_key", "image", ["name"], unique=True, postgresql_where=sa.text("deleted_at IS NULL"))
     op.create_table(
         "installation",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -168,9 +156,7 @@ def upgrade() -> None:
         sa.Column("id", sa.Uuid(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("display_name", sa.Text(), server_default=sa.text("''"), nullable=False),
-        sa.Column(
-            "labels", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'"), nullable=False
-        ),
+        sa.Column("labels", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'"), nullable=False),
         sa.Column("deleted_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
         sa.Column("version", sa.BigInteger(), server_default=sa.text("1"), nullable=False),
         sa.Column(
@@ -198,9 +184,7 @@ def upgrade() -> None:
         "outbox",
         sa.Column("id", sa.BigInteger(), sa.Identity(always=True), nullable=False),
         sa.Column("topic", sa.Text(), nullable=False),
-        sa.Column(
-            "payload", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'"), nullable=False
-        ),
+        sa.Column("payload", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'"), nullable=False),
         sa.Column(
             "created_at",
             postgresql.TIMESTAMP(timezone=True),
@@ -210,9 +194,7 @@ def upgrade() -> None:
         sa.Column("sent_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("outbox_pkey")),
     )
-    op.create_index(
-        "outbox_unsent_idx", "outbox", ["id"], unique=False, postgresql_where=sa.text("sent_at IS NULL")
-    )
+    op.create_index("outbox_unsent_idx", "outbox", ["id"], unique=False, postgresql_where=sa.text("sent_at IS NULL"))
     op.create_table(
         "resource_revision",
         sa.Column("sequence", sa.BigInteger(), sa.Identity(always=True), nullable=False),
@@ -222,12 +204,8 @@ def upgrade() -> None:
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("generation", sa.BigInteger(), nullable=False),
         sa.Column("status", sa.Text(), nullable=False),
-        sa.Column(
-            "spec", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'"), nullable=False
-        ),
-        sa.Column(
-            "holds", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'"), nullable=False
-        ),
+        sa.Column("spec", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'"), nullable=False),
+        sa.Column("holds", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'"), nullable=False),
         sa.Column(
             "recorded_at",
             postgresql.TIMESTAMP(timezone=True),
@@ -283,9 +261,7 @@ def upgrade() -> None:
         sa.Column("cluster_id", sa.Uuid(), nullable=False),
         sa.Column("uid", sa.Uuid(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
-        sa.Column(
-            "status", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'"), nullable=False
-        ),
+        sa.Column("status", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'"), nullable=False),
         sa.Column(
             "first_seen_at",
             postgresql.TIMESTAMP(timezone=True),
@@ -324,9 +300,7 @@ def upgrade() -> None:
         sa.Column("organization_id", sa.Uuid(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("display_name", sa.Text(), server_default=sa.text("''"), nullable=False),
-        sa.Column(
-            "labels", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'"), nullable=False
-        ),
+        sa.Column("labels", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'"), nullable=False),
         sa.Column("deleted_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
         sa.Column("version", sa.BigInteger(), server_default=sa.text("1"), nullable=False),
         sa.Column(
@@ -341,9 +315,7 @@ def upgrade() -> None:
             server_default=sa.text("clock_timestamp()"),
             nullable=False,
         ),
-        sa.ForeignKeyConstraint(
-            ["organization_id"], ["organization.id"], name=op.f("project_organization_id_fkey")
-        ),
+        sa.ForeignKeyConstraint(["organization_id"], ["organization.id"], name=op.f("project_organization_id_fkey")),
         sa.PrimaryKeyConstraint("id", name=op.f("project_pkey")),
         sa.UniqueConstraint("organization_id", "id", name=op.f("project_organization_id_id_key")),
     )
@@ -382,9 +354,7 @@ def upgrade() -> None:
         sa.Column("limit_amount", sa.BigInteger(), nullable=False),
         sa.Column("used", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.CheckConstraint("used >= 0", name=op.f("quota_used_not_negative_check")),
-        sa.ForeignKeyConstraint(
-            ["organization_id"], ["organization.id"], name=op.f("quota_organization_id_fkey")
-        ),
+        sa.ForeignKeyConstraint(["organization_id"], ["organization.id"], name=op.f("quota_organization_id_fkey")),
         sa.PrimaryKeyConstraint("organization_id", "scope_id", "key", name=op.f("quota_pkey")),
     )
     op.create_table(
@@ -455,21 +425,15 @@ def upgrade() -> None:
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("status", sa.Text(), server_default=sa.text("'PENDING'"), nullable=False),
-        sa.Column(
-            "labels", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'"), nullable=False
-        ),
-        sa.Column(
-            "spec", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'"), nullable=False
-        ),
+        sa.Column("labels", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'"), nullable=False),
+        sa.Column("spec", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'"), nullable=False),
         sa.Column(
             "observed",
             postgresql.JSONB(astext_type=sa.Text()),
             server_default=sa.text("'{}'"),
             nullable=False,
         ),
-        sa.Column(
-            "holds", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'"), nullable=False
-        ),
+        sa.Column("holds", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'"), nullable=False),
         sa.Column("provider_reference", sa.Text(), server_default=sa.text("''"), nullable=False),
         sa.Column("cluster_id", sa.Uuid(), nullable=True),
         sa.Column("generation", sa.BigInteger(), server_default=sa.text("1"), nullable=False),
@@ -573,12 +537,8 @@ def upgrade() -> None:
         sa.Column("cluster_id", sa.Uuid(), nullable=True),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("state", sa.Text(), server_default=sa.text("'PENDING'"), nullable=False),
-        sa.Column(
-            "input", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'"), nullable=False
-        ),
-        sa.Column(
-            "output", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'"), nullable=False
-        ),
+        sa.Column("input", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'"), nullable=False),
+        sa.Column("output", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'"), nullable=False),
         sa.Column("error", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
         sa.Column("position", sa.Integer(), server_default=sa.text("0"), nullable=False),
         sa.Column("undoing", sa.Boolean(), server_default=sa.text("false"), nullable=False),
@@ -660,13 +620,9 @@ def upgrade() -> None:
             ["resource.organization_id", "resource.id"],
             name=op.f("resource_link_organization_id_target_id_fkey"),
         ),
-        sa.PrimaryKeyConstraint(
-            "organization_id", "source_id", "role", "target_id", name=op.f("resource_link_pkey")
-        ),
+        sa.PrimaryKeyConstraint("organization_id", "source_id", "role", "target_id", name=op.f("resource_link_pkey")),
     )
-    op.create_index(
-        "resource_link_target_idx", "resource_link", ["organization_id", "target_id"], unique=False
-    )
+    op.create_index("resource_link_target_idx", "resource_link", ["organization_id", "target_id"], unique=False)
     op.create_index(
         "resource_link_volume_key",
         "resource_link",
@@ -682,15 +638,11 @@ def upgrade() -> None:
         sa.Column("name", sa.Text(), nullable=False),
         sa.Column("state", sa.Text(), server_default=sa.text("'PENDING'"), nullable=False),
         sa.Column("attempts", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
-        sa.Column(
-            "output", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'"), nullable=False
-        ),
+        sa.Column("output", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'"), nullable=False),
         sa.Column("error", postgresql.JSONB(astext_type=sa.Text()), nullable=True),
         sa.Column("started_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
         sa.Column("finished_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
-        sa.ForeignKeyConstraint(
-            ["job_id"], ["job.id"], name=op.f("job_step_job_id_fkey"), ondelete="CASCADE"
-        ),
+        sa.ForeignKeyConstraint(["job_id"], ["job.id"], name=op.f("job_step_job_id_fkey"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("job_id", "position", name=op.f("job_step_pkey")),
     )
     op.create_table(
@@ -703,9 +655,7 @@ def upgrade() -> None:
         sa.Column("resource_id", sa.Uuid(), nullable=False),
         sa.Column("kind", sa.Text(), nullable=False),
         sa.Column("verb", sa.Text(), nullable=False),
-        sa.Column(
-            "spec", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'"), nullable=False
-        ),
+        sa.Column("spec", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'"), nullable=False),
         sa.Column("state", sa.Text(), server_default=sa.text("'QUEUED'"), nullable=False),
         sa.Column("epoch", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("observe_first", sa.Boolean(), server_default=sa.text("false"), nullable=False),
@@ -728,9 +678,7 @@ def upgrade() -> None:
             name=op.f("operation_state_check"),
         ),
         sa.ForeignKeyConstraint(["cluster_id"], ["cluster.id"], name=op.f("operation_cluster_id_fkey")),
-        sa.ForeignKeyConstraint(
-            ["job_id"], ["job.id"], name=op.f("operation_job_id_fkey"), ondelete="CASCADE"
-        ),
+        sa.ForeignKeyConstraint(["job_id"], ["job.id"], name=op.f("operation_job_id_fkey"), ondelete="CASCADE"),
         sa.PrimaryKeyConstraint("id", name=op.f("operation_pkey")),
     )
     op.create_index("operation_job_idx", "operation", ["job_id", "position"], unique=False)
@@ -795,9 +743,7 @@ def downgrade() -> None:
     op.drop_table("role_binding")
     op.drop_index("resource_page_idx", table_name="resource", postgresql_where=sa.text("deleted_at IS NULL"))
     op.drop_index("resource_name_key", table_name="resource", postgresql_where=sa.text("deleted_at IS NULL"))
-    op.drop_index(
-        "resource_cluster_id_idx", table_name="resource", postgresql_where=sa.text("deleted_at IS NULL")
-    )
+    op.drop_index("resource_cluster_id_idx", table_name="resource", postgresql_where=sa.text("deleted_at IS NULL"))
     op.drop_table("resource")
     op.drop_index("api_token_user_id_idx", table_name="api_token")
     op.drop_table("api_token")
@@ -818,9 +764,7 @@ def downgrade() -> None:
     op.drop_table("resource_revision")
     op.drop_index("outbox_unsent_idx", table_name="outbox", postgresql_where=sa.text("sent_at IS NULL"))
     op.drop_table("outbox")
-    op.drop_index(
-        "organization_name_key", table_name="organization", postgresql_where=sa.text("deleted_at IS NULL")
-    )
+    op.drop_index("organization_name_key", table_name="organization", postgresql_where=sa.text("deleted_at IS NULL"))
     op.drop_table("organization")
     op.drop_table("installation")
     op.drop_index("image_name_key", table_name="image", postgresql_where=sa.text("deleted_at IS NULL"))

@@ -62,9 +62,7 @@ def upgrade() -> None:
     _isolate("organization", OWN.replace("organization_id", "id", 1))
     for table in READ_ONLY:
         op.execute(f"GRANT SELECT ON {table} TO {TENANT}")
-    op.execute(
-        f"GRANT UPDATE (vcpus_claimed, memory_mib_claimed, storage_gib_claimed) ON cluster TO {TENANT}"
-    )
+    op.execute(f"GRANT UPDATE (vcpus_claimed, memory_mib_claimed, storage_gib_claimed) ON cluster TO {TENANT}")
     op.execute(f"GRANT INSERT ON outbox TO {TENANT}")
     op.execute(APPEND_ONLY)
     op.execute(
