@@ -59,8 +59,6 @@ class AuditAction(StrEnum):
         return self.value.split(":")[1]
 
 
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AuditRecord:
     """One entry of the audit trail, written in the transaction of the change it tells of.

@@ -115,7 +115,7 @@ class Driver(abc.ABC):
     Settings: ClassVar[type[Any]] = NoSettings
     """Frozen dataclass of the driver's settings, see :mod:`stratoplane.settings`."""
 
-    def __init__(self, settings: Any, context: DriverContext) -> None:  # noqa: ANN401  # the subclass's own Settings
+    def __init__(self, settings: Any, context: DriverContext) -> None:  # the subclass's own Settings
         """Keep the arguments. No input or output here: a driver that cannot work yet must still be listed."""
         self.settings = settings
         self.context: Final = context
@@ -142,7 +142,5 @@ class Driver(abc.ABC):
     def features(self) -> frozenset[Feature]:
         """Return the optional abilities, read off the inherited classes. Not to be overridden."""
         return frozenset(
-            parent.feature
-            for parent in type(self).__mro__
-            if issubclass(parent, Ability) and "feature" in vars(parent)
+            parent.feature for parent in type(self).__mro__ if issubclass(parent, Ability) and "feature" in vars(parent)
         )

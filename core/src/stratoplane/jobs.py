@@ -61,8 +61,6 @@ class StepState(StrEnum):
     UNDONE = "UNDONE"
 
 
-
-
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Done:
     """The step's work is finished; ``output`` (JSON values) is stored and offered to later steps."""

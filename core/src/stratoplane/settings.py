@@ -51,7 +51,7 @@ class NoSettings:
     """Settings of a driver or plugin that has none."""
 
 
-def setting(default: Any, *, help: str, env: str = "", secret: bool = False) -> Any:  # noqa: A002, ANN401  # a dataclass field
+def setting(default: Any, *, help: str, env: str = "", secret: bool = False) -> Any:  # noqa: A002  # a dataclass field
     """Declare one field of a settings dataclass.
 
     Args:
@@ -116,7 +116,7 @@ def load(
         raise SettingsError(f"the settings cannot be used: {where} {error}".strip(), [str(error)]) from error
 
 
-def _plain(hint: Any) -> Any:  # noqa: ANN401  # a type expression
+def _plain(hint: Any) -> Any:  # a type expression
     """Return ``X`` for the optional type ``X | None``, else the type itself."""
     if isinstance(hint, types.UnionType) or typing.get_origin(hint) is typing.Union:
         return next(each for each in typing.get_args(hint) if each is not type(None))
@@ -135,7 +135,7 @@ _TRUTH: Final = {
 }
 
 
-def _from_text(hint: Any, text: str) -> object:  # noqa: ANN401
+def _from_text(hint: Any, text: str) -> object:
     hint = _plain(hint)
     if hint is bool:
         if text.lower() not in _TRUTH:
@@ -146,7 +146,7 @@ def _from_text(hint: Any, text: str) -> object:  # noqa: ANN401
     return _convert(hint, text)
 
 
-def _from_toml(hint: Any, value: object) -> object:  # noqa: ANN401
+def _from_toml(hint: Any, value: object) -> object:
     hint = _plain(hint)
     if typing.get_origin(hint) is tuple:
         if not isinstance(value, list) or not all(isinstance(item, str) for item in value):
@@ -163,7 +163,7 @@ def _from_toml(hint: Any, value: object) -> object:  # noqa: ANN401
     return _convert(hint, value)
 
 
-def _convert(hint: Any, text: str) -> object:  # noqa: ANN401
+def _convert(hint: Any, text: str) -> object:
     if isinstance(hint, type) and issubclass(hint, Enum):
         allowed = [str(member.value) for member in hint]
         if text not in allowed:

@@ -16,7 +16,7 @@ from stratoplane.errors import InvalidSpecError, Violation
 ValueT = TypeVar("ValueT")
 
 
-def to_json(value: Any) -> Any:  # noqa: ANN401  # any value of a contract dataclass
+def to_json(value: Any) -> Any:  # any value of a contract dataclass
     """Return ``value`` as JSON values: dataclasses become objects, enums their values, ids and times text."""
     if dataclasses.is_dataclass(value) and not isinstance(value, type):
         return {field.name: to_json(getattr(value, field.name)) for field in dataclasses.fields(value)}
@@ -52,7 +52,7 @@ def _refuse(pointer: str, detail: str) -> InvalidSpecError:
     return InvalidSpecError(f"{pointer or '/'}: {detail}", [Violation(pointer=pointer, detail=detail)])
 
 
-def _read(hint: Any, value: Any, pointer: str) -> Any:  # noqa: ANN401
+def _read(hint: Any, value: Any, pointer: str) -> Any:
     origin = typing.get_origin(hint)
     if hint is Any or hint is object:
         return value
@@ -71,7 +71,7 @@ def _read(hint: Any, value: Any, pointer: str) -> Any:  # noqa: ANN401
     return _read_scalar(hint, value, pointer)
 
 
-def _read_dataclass(hint: Any, value: Any, pointer: str) -> Any:  # noqa: ANN401
+def _read_dataclass(hint: Any, value: Any, pointer: str) -> Any:
     if not isinstance(value, dict):
         raise _refuse(pointer, "must be an object")
     hints = _hints(hint)
@@ -84,13 +84,13 @@ def _read_dataclass(hint: Any, value: Any, pointer: str) -> Any:  # noqa: ANN401
     return hint(**arguments)
 
 
-def _read_tuple(item: Any, value: Any, pointer: str) -> tuple[Any, ...]:  # noqa: ANN401
+def _read_tuple(item: Any, value: Any, pointer: str) -> tuple[Any, ...]:
     if not isinstance(value, list):
         raise _refuse(pointer, "must be a list")
     return tuple(_read(item, each, f"{pointer}/{index}") for index, each in enumerate(value))
 
 
-def _read_scalar(hint: Any, value: Any, pointer: str) -> Any:  # noqa: ANN401
+def _read_scalar(hint: Any, value: Any, pointer: str) -> Any:
     if hint is float and type(value) is int:
         return float(value)
     if hint in (str, int, float, bool):

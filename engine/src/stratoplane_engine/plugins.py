@@ -65,5 +65,5 @@ class Plugins:
         for implementation in self.manager.hook.stratoplane_committed.get_hookimpls():
             try:
                 implementation.function(event=event)
-            except Exception:
+            except Exception:  # noqa: BLE001  # a watching plugin may raise anything and must not matter
                 _log.exception("plugin %s broke while it watched %s", implementation.plugin_name, event.action)

@@ -187,14 +187,16 @@ def _run_one(course: _Course) -> Verdict | None:
     step = course.workflow.steps[course.position]
     try:
         if course.job.overdue:
-            raise PermanentError("the job's time is over; what it had made was taken back")
+            raise PermanentError(  # noqa: TRY301  # the one way from a step to its undoing
+                "the job's time is over; what it had made was taken back"
+            )
         answer = _answered(course) or step.run(course.context())
     except (TransientError, UncertainError) as error:
         return _again(course, step, error)
     except StratoplaneError as error:
         _turn_back(course, error)
         return None
-    except Exception as error:
+    except Exception as error:  # noqa: BLE001  # a broken step ends its own job, not the worker's batch
         _log.exception("step %s of job %s broke", step.name, course.job.id)
         _turn_back(course, PermanentError(f"step {step.name} broke ({type(error).__name__}); tell an operator"))
         return None

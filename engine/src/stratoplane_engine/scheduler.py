@@ -62,7 +62,7 @@ def _guarded(work: Callable[[], object]) -> None:
         work()
     except UnavailableError as error:
         _log.warning("%s", error.detail)
-    except Exception:
+    except Exception:  # noqa: BLE001  # the role outlives any one round
         _log.exception("a round of the scheduler broke; the next one follows")
 
 

@@ -19,7 +19,8 @@ OUTBOX_CHANNEL: Final = "stratoplane_outbox"
 _RESERVE: Final = """
 draft AS MATERIALIZED (SELECT CAST(:draft AS jsonb) AS d),
 wanted AS MATERIALIZED (
-    SELECT w.scope_id, w.key, w.amount FROM draft, jsonb_to_recordset(d->'quota') AS w(scope_id uuid, key text, amount bigint)
+    SELECT w.scope_id, w.key, w.amount
+    FROM draft, jsonb_to_recordset(d->'quota') AS w(scope_id uuid, key text, amount bigint)
 ),
 locked AS MATERIALIZED (
     SELECT q.organization_id, q.scope_id, q.key, w.amount FROM quota q JOIN wanted w USING (scope_id, key)
@@ -36,7 +37,8 @@ claimed AS (
     UPDATE cluster c SET vcpus_claimed = c.vcpus_claimed + k.vcpus,
         memory_mib_claimed = c.memory_mib_claimed + k.memory_mib,
         storage_gib_claimed = c.storage_gib_claimed + k.storage_gib
-    FROM draft, held, jsonb_to_record(d->'claim') AS k(cluster_id uuid, vcpus bigint, memory_mib bigint, storage_gib bigint)
+    FROM draft, held,
+        jsonb_to_record(d->'claim') AS k(cluster_id uuid, vcpus bigint, memory_mib bigint, storage_gib bigint)
     WHERE c.id = k.cluster_id AND held.rows >= 0
         AND (k.vcpus <= 0 OR c.vcpus_claimed + k.vcpus <= c.vcpus_total)
         AND (k.memory_mib <= 0 OR c.memory_mib_claimed + k.memory_mib <= c.memory_mib_total)
@@ -83,8 +85,8 @@ links_written AS (
     ON CONFLICT (organization_id, source_id, role, target_id) DO UPDATE SET position = EXCLUDED.position
 ),
 job_written AS (
-    INSERT INTO job (id, organization_id, project_id, resource_id, resource_kind, resource_name, cluster_id, kind, input,
-        deadline_at, actor, request_id, trace_parent, created_at, next_run_at)
+    INSERT INTO job (id, organization_id, project_id, resource_id, resource_kind, resource_name, cluster_id, kind,
+        input, deadline_at, actor, request_id, trace_parent, created_at, next_run_at)
     SELECT j.id, j.organization_id, j.project_id, j.resource_id, j.resource_kind, j.resource_name, j.cluster_id, j.kind,
         j.input, j.deadline_at, j.actor, j.request_id, j.trace_parent, j.created_at, j.created_at
     FROM draft, jsonb_populate_record(NULL::job, d->'job') AS j WHERE j.id IS NOT NULL
@@ -111,7 +113,8 @@ outbox_written AS (
     INSERT INTO outbox (topic, payload) SELECT 'job', jsonb_build_object('job_id', id) FROM job_written
 )
 SELECT (SELECT jsonb_agg(w) FROM wanted w WHERE NOT EXISTS
-        (SELECT FROM reserved r WHERE r.scope_id = w.scope_id AND r.key = w.key)) AS short, (SELECT count(*) FROM claimed) AS claimed,
+        (SELECT FROM reserved r WHERE r.scope_id = w.scope_id AND r.key = w.key)) AS short,
+    (SELECT count(*) FROM claimed) AS claimed,
     (SELECT count(*) FROM resource_written) AS written, (SELECT version FROM resource_written) AS version,
     (SELECT pg_notify('stratoplane_outbox', '') FROM job_written) AS notified
 """

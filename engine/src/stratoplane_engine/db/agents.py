@@ -17,7 +17,8 @@ WHERE t.secret_hash = :secret_hash AND t.used_at IS NULL AND t.expires_at > cloc
 RETURNING c.id, c.name, (SELECT i.id FROM installation i LIMIT 1) AS installation_id
 """)
 _INSERT: Final = text("""
-INSERT INTO agent (id, cluster_id, name, version, credential_hash) VALUES (:id, :cluster, :name, :version, :credential_hash)
+INSERT INTO agent (id, cluster_id, name, version, credential_hash)
+VALUES (:id, :cluster, :name, :version, :credential_hash)
 """)
 _FIND: Final = text("""
 SELECT a.id, a.name, a.cluster_id, c.name AS cluster FROM agent a JOIN cluster c ON c.id = a.cluster_id
@@ -26,7 +27,8 @@ WHERE a.credential_hash = :credential_hash AND a.revoked_at IS NULL AND c.delete
 _SEEN: Final = text("""
 WITH seen AS (
     UPDATE agent a SET seen_at = clock_timestamp()
-    WHERE a.id = :agent AND (a.seen_at IS NULL OR a.seen_at < clock_timestamp() - interval '10 seconds') RETURNING a.cluster_id
+    WHERE a.id = :agent AND (a.seen_at IS NULL OR a.seen_at < clock_timestamp() - interval '10 seconds')
+    RETURNING a.cluster_id
 )
 UPDATE cluster c SET seen_at = clock_timestamp() FROM seen WHERE c.id = seen.cluster_id
 """)

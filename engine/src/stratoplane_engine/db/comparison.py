@@ -60,8 +60,8 @@ ORDER BY v.cluster_id, v.uid LIMIT :limit
 """)
 _INSERT_JOBS: Final = text("""
 WITH written AS (
-    INSERT INTO job (id, organization_id, project_id, resource_id, resource_kind, resource_name, cluster_id, kind, input,
-        deadline_at, actor)
+    INSERT INTO job (id, organization_id, project_id, resource_id, resource_kind, resource_name, cluster_id, kind,
+        input, deadline_at, actor)
     SELECT j.id, j.organization_id, j.project_id, j.resource_id, j.resource_kind, j.resource_name, j.cluster_id, j.kind,
         j.input, clock_timestamp() + interval '1 hour', j.actor
     FROM jsonb_populate_recordset(NULL::job, CAST(:jobs AS jsonb)) AS j RETURNING id

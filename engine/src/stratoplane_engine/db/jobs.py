@@ -14,8 +14,10 @@ from stratoplane_engine.kinds import wire_form
 LEASE_SECONDS: Final = 30.0
 _LIVE: Final = "(" + ", ".join(f"'{state}'" for state in sorted(LIVE)) + ")"
 _STEPS: Final = """
-    (SELECT jsonb_agg(jsonb_build_object('position', s.position, 'name', s.name, 'state', s.state, 'attempts', s.attempts,
-        'output', s.output, 'error', s.error, 'started_at', s.started_at, 'finished_at', s.finished_at) ORDER BY s.position)
+    (SELECT jsonb_agg(jsonb_build_object('position', s.position, 'name', s.name, 'state', s.state,
+        'attempts', s.attempts, 'output', s.output,
+        'error', s.error, 'started_at', s.started_at, 'finished_at', s.finished_at)
+        ORDER BY s.position)
         FROM job_step s WHERE s.job_id = j.id) AS steps
 """
 
@@ -29,7 +31,8 @@ WITH runnable AS MATERIALIZED (
 ),
 claimed AS (
     UPDATE job j SET state = 'RUNNING', epoch = j.epoch + 1, lease_owner = :owner,
-        lease_until = clock_timestamp() + make_interval(secs => :lease), started_at = coalesce(j.started_at, clock_timestamp())
+        lease_until = clock_timestamp() + make_interval(secs => :lease),
+        started_at = coalesce(j.started_at, clock_timestamp())
     FROM runnable WHERE j.id = runnable.id RETURNING j.*
 )
 SELECT j.id, j.organization_id, j.project_id, j.kind, j.input, j.position, j.undoing, j.attempts, j.epoch, j.error,
@@ -59,8 +62,8 @@ _MOVE_STEPS: Final = text("""
 UPDATE job_step s SET state = v.state, attempts = v.attempts, output = coalesce(v.output, s.output), error = v.error,
     started_at = coalesce(s.started_at, clock_timestamp()),
     finished_at = CASE WHEN v.state IN ('DONE', 'UNDONE', 'FAILED') THEN clock_timestamp() END
-FROM jsonb_to_recordset(CAST(:steps AS jsonb)) AS v(job_id uuid, position int, state text, attempts bigint, output jsonb,
-    error jsonb)
+FROM jsonb_to_recordset(CAST(:steps AS jsonb)) AS v(job_id uuid, position int, state text, attempts bigint,
+    output jsonb, error jsonb)
 WHERE s.job_id = v.job_id AND s.position = v.position
 """)
 _INSERT_OPERATIONS: Final = text("""
@@ -78,11 +81,12 @@ _SETTLE: Final = text(f"""
 WITH settlement AS MATERIALIZED (
     SELECT s.*, EXISTS (SELECT FROM job e WHERE e.resource_id = s.id AND e.state IN {_LIVE}) AS more_to_come
     FROM jsonb_to_recordset(CAST(:settlements AS jsonb)) AS s(id uuid, organization_id uuid, status text,
-        observed jsonb, provider_reference text, holds jsonb, spec jsonb, name text, detail text, observed_generation bigint,
-        unlink boolean)
+        observed jsonb, provider_reference text, holds jsonb, spec jsonb, name text, detail text,
+        observed_generation bigint, unlink boolean)
 ),
 before AS MATERIALIZED (
-    SELECT r.id, r.holds, r.status, s.more_to_come AND NOT s.unlink AND r.status IN ('UPDATING', 'DELETING') AS overtaken
+    SELECT r.id, r.holds, r.status,
+        s.more_to_come AND NOT s.unlink AND r.status IN ('UPDATING', 'DELETING') AS overtaken
     FROM resource r JOIN settlement s ON r.organization_id = s.organization_id AND r.id = s.id
     ORDER BY r.id FOR UPDATE OF r
 ),
@@ -119,7 +123,8 @@ WITH change AS MATERIALIZED (
     GROUP BY c.organization_id, c.scope_id, c.key
 ),
 locked AS MATERIALIZED (
-    SELECT q.organization_id, q.scope_id, q.key, c.amount FROM quota q JOIN change c USING (organization_id, scope_id, key)
+    SELECT q.organization_id, q.scope_id, q.key, c.amount FROM quota q
+    JOIN change c USING (organization_id, scope_id, key)
     ORDER BY q.scope_id, q.key FOR UPDATE OF q
 )
 UPDATE quota q SET used = q.used + l.amount FROM locked l
@@ -128,10 +133,13 @@ WHERE q.organization_id = l.organization_id AND q.scope_id = l.scope_id AND q.ke
 _RETURN_CLAIMS: Final = text("""
 WITH change AS MATERIALIZED (
     SELECT c.cluster_id, sum(c.vcpus) AS vcpus, sum(c.memory_mib) AS memory_mib, sum(c.storage_gib) AS storage_gib
-    FROM jsonb_to_recordset(CAST(:claims AS jsonb)) AS c(cluster_id uuid, vcpus bigint, memory_mib bigint, storage_gib bigint)
+    FROM jsonb_to_recordset(CAST(:claims AS jsonb)) AS c(cluster_id uuid,
+        vcpus bigint, memory_mib bigint, storage_gib bigint)
     GROUP BY c.cluster_id
 ),
-locked AS MATERIALIZED (SELECT c.id FROM cluster c JOIN change ON change.cluster_id = c.id ORDER BY c.id FOR UPDATE OF c)
+locked AS MATERIALIZED (
+    SELECT c.id FROM cluster c JOIN change ON change.cluster_id = c.id ORDER BY c.id FOR UPDATE OF c
+)
 UPDATE cluster c SET vcpus_claimed = c.vcpus_claimed + change.vcpus,
     memory_mib_claimed = c.memory_mib_claimed + change.memory_mib,
     storage_gib_claimed = c.storage_gib_claimed + change.storage_gib
@@ -246,7 +254,7 @@ def page(
     state: str = "",
     resource_id: UUID | None = None,
 ) -> Sequence[dict[str, Any]]:
-    """Return up to ``limit`` jobs before the id ``after``, newest first, in wire form; None means every organization."""
+    """Return up to ``limit`` jobs before the id ``after``, newest first, in wire form; None: every organization."""
     conditions = ["true"]
     parameters: dict[str, Any] = {"limit": limit}
     wanted = {"organization_id": organization_id, "project_id": project_id, "resource_id": resource_id, "state": state}
@@ -257,7 +265,7 @@ def page(
     if after is not None:
         conditions.append("j.id < :after")
         parameters["after"] = UUID(after)
-    statement = f"SELECT j.*, {_STEPS} FROM job j WHERE {' AND '.join(conditions)} ORDER BY j.id DESC LIMIT :limit"  # noqa: S608  # constants of this module
+    statement = f"SELECT j.*, {_STEPS} FROM job j WHERE {' AND '.join(conditions)} ORDER BY j.id DESC LIMIT :limit"  # constants of this module
     return [_wire(row._asdict()) for row in connection.execute(text(statement), parameters)]
 
 

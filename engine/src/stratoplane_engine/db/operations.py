@@ -22,7 +22,8 @@ WITH chosen AS MATERIALIZED (
 UPDATE operation o SET state = 'OFFERED', epoch = o.epoch + 1, agent_id = :agent,
     offered_until = clock_timestamp() + make_interval(secs => :acknowledge)
 FROM chosen WHERE o.id = chosen.id
-RETURNING o.id, o.epoch, o.kind, o.verb, o.resource_id AS uid, o.spec, o.timeout_seconds, o.observe_first, o.trace_parent
+RETURNING o.id, o.epoch, o.kind, o.verb, o.resource_id AS uid, o.spec, o.timeout_seconds, o.observe_first,
+    o.trace_parent
 """)
 _ACKNOWLEDGE: Final = text("""
 UPDATE operation o SET state = 'RUNNING', acknowledged_at = clock_timestamp(),
@@ -48,7 +49,8 @@ told AS (INSERT INTO outbox (topic, payload) SELECT 'job', jsonb_build_object('j
 SELECT (SELECT jsonb_agg(id) FROM ended) AS accepted,
     (SELECT jsonb_agg(r.id) FROM reported r JOIN operation o ON o.id = r.id
         WHERE o.cluster_id = :cluster AND o.state = 'DONE' AND o.epoch = r.epoch) AS repeated,
-    (SELECT pg_notify('stratoplane_outbox', '') FROM (SELECT count(*) AS rows FROM runnable) AS c WHERE c.rows > 0) AS told
+    (SELECT pg_notify('stratoplane_outbox', '') FROM (SELECT count(*) AS rows FROM runnable) AS c WHERE c.rows > 0)
+        AS told
 """)
 _ABANDON: Final = text("""
 WITH late AS MATERIALIZED (

@@ -31,7 +31,7 @@ _SORTS: Final = {
 def get(
     connection: Connection, organization_id: UUID, project_id: UUID, kind: str, resource_id: UUID, *, lock: bool = False
 ) -> Mapping[str, Any] | None:
-    """Return the row of a resource, deleted ones too, None when there is none; ``lock`` keeps others from changing it."""
+    """Return the row of a resource, deleted ones too, None when there is none; ``lock`` keeps others off."""
     parameters = {"organization": organization_id, "project": project_id, "kind": kind, "id": resource_id}
     row = connection.execute(_LOCK if lock else _GET, parameters).one_or_none()
     return row._asdict() if row else None
@@ -83,12 +83,13 @@ def page(
     statement = f"""
         SELECT {_COLUMNS} FROM resource r LEFT JOIN cluster c ON c.id = r.cluster_id
         WHERE {" AND ".join(conditions)} ORDER BY {column} {order} LIMIT :limit
-    """  # noqa: S608  # the parts are constants of this module; values are parameters
+    """  # the parts are constants of this module; values are parameters
     return [row._asdict() for row in connection.execute(text(statement), parameters)]
 
 
 _USERS: Final = text("""
-SELECT r.name, r.kind FROM resource_link l JOIN resource r ON r.organization_id = l.organization_id AND r.id = l.source_id
+SELECT r.name, r.kind FROM resource_link l
+JOIN resource r ON r.organization_id = l.organization_id AND r.id = l.source_id
 WHERE l.organization_id = :organization AND l.target_id = :id ORDER BY r.name LIMIT 10
 """)
 _QUOTA: Final = text("""

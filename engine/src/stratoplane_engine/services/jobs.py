@@ -46,7 +46,7 @@ def wait_for_job(
 ) -> dict[str, Any]:
     """Return the job when it has ended, or as it is after ``seconds`` (30 at most). Raises as :func:`get_job`.
 
-    The pauses between looks grow from 10 to 250 ms, so that a quick job is answered at once and a slow one costs little.
+    The pauses between looks grow from 10 to 250 ms, so that a quick job is answered at once.
     """
     until = time.monotonic() + min(seconds, LONGEST_WAIT)
     pause = _FIRST_LOOK

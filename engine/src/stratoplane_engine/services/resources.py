@@ -144,7 +144,7 @@ def _transact(database: Database, context: RequestContext, work: Callable[[Conne
             with database.tenant(context.organization_id) as connection:
                 accepted = work(connection)
                 if context.dry_run:
-                    raise _DryRun(accepted)
+                    raise _DryRun(accepted)  # noqa: TRY301  # it takes the transaction back on its way out
                 return accepted
         except _DryRun as dry:
             return dry.accepted

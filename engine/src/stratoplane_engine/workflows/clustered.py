@@ -11,7 +11,7 @@ from stratoplane_engine.kinds.draft import Json
 from stratoplane_engine.workflows.context import NOTHING, Settlement, StepContext, Workflow
 
 LOOK_AGAIN: Final = 2.0
-"""Seconds until a job that waits for another resource looks by itself; the end of that resource's job wakes it sooner."""
+"""Seconds until a job that waits for another resource looks by itself; the end of the other's job wakes it sooner."""
 
 
 def await_targets(context: StepContext) -> StepAnswer:
