@@ -28,13 +28,16 @@ class DriverContext(Protocol):
     """
 
     @property
-    def installation_id(self) -> UUID: ...
+    def installation_id(self) -> UUID:
+        """Return the platform's own id."""
 
     @property
-    def cluster_id(self) -> UUID: ...
+    def cluster_id(self) -> UUID:
+        """Return the id of the cluster that the agent serves."""
 
     @property
-    def state_folder(self) -> Path: ...
+    def state_folder(self) -> Path:
+        """Return the driver's own folder on the agent's disk."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -51,6 +51,7 @@ class InvalidSpecError(StratoplaneError):
         self.violations: Final = tuple(violations)
 
     def payload(self) -> Mapping[str, object]:
+        """Return the typed facts as JSON values."""
         return {"errors": [{"pointer": each.pointer, "detail": each.detail} for each in self.violations]}
 
 
@@ -76,6 +77,7 @@ class PermissionDeniedError(StratoplaneError):
         self.permission: Final = permission
 
     def payload(self) -> Mapping[str, object]:
+        """Return the typed facts as JSON values."""
         return {"permission": self.permission} if self.permission else {}
 
 
@@ -113,6 +115,7 @@ class InUseError(StateConflictError):
         self.used_by: Final = tuple(used_by)
 
     def payload(self) -> Mapping[str, object]:
+        """Return the typed facts as JSON values."""
         return {"used_by": list(self.used_by)}
 
 
@@ -136,6 +139,7 @@ class QuotaExceededError(StratoplaneError):
         self.wanted: Final = wanted
 
     def payload(self) -> Mapping[str, object]:
+        """Return the typed facts as JSON values."""
         return {name: getattr(self, name) for name in ("key", "scope", "limit", "used", "wanted")}
 
 
@@ -156,6 +160,7 @@ class FeatureUnsupportedError(StratoplaneError):
         self.cluster: Final = cluster
 
     def payload(self) -> Mapping[str, object]:
+        """Return the typed facts as JSON values."""
         return {"feature": self.feature, "cluster": self.cluster}
 
 
@@ -201,6 +206,7 @@ class SettingsError(StratoplaneError):
         self.problems: Final = tuple(problems)
 
     def payload(self) -> Mapping[str, object]:
+        """Return the typed facts as JSON values."""
         return {"problems": list(self.problems)}
 
 

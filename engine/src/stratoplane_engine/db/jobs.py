@@ -265,7 +265,8 @@ def page(
     if after is not None:
         conditions.append("j.id < :after")
         parameters["after"] = UUID(after)
-    statement = f"SELECT j.*, {_STEPS} FROM job j WHERE {' AND '.join(conditions)} ORDER BY j.id DESC LIMIT :limit"  # constants of this module
+    where = " AND ".join(conditions)
+    statement = f"SELECT j.*, {_STEPS} FROM job j WHERE {where} ORDER BY j.id DESC LIMIT :limit"
     return [_wire(row._asdict()) for row in connection.execute(text(statement), parameters)]
 
 
