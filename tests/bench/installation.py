@@ -1,0 +1,111 @@
+# SPDX-License-Identifier: Apache-2.0
+"""A platform of the benchmark's own: started in a temporary folder, with a tenant that may have a lot."""
+
+import json
+import os
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import TracebackType
+from typing import Any, Self
+
+from http_client import Access, Session
+
+TENANT = "/api/tenant/v1"
+OPERATIONS = "/api/ops/v1"
+COMMON = "/api/common/v1"
+_PLENTY = 10_000_000
+
+
+class Installation:
+    """The running platform, an operator's session and a tenant's.
+
+    Args:
+        folder: an empty folder for the state.
+    """
+
+    def __init__(self, folder: Path) -> None:
+        self.state = folder / "state"
+        self._environment = os.environ | {
+            "STRATOPLANE_STATE": str(self.state),
+            "STRATOPLANE_API_LISTEN": "127.0.0.1:8790",
+            "STRATOPLANE_AGENT_LISTEN": "127.0.0.1:8791",
+            "STRATOPLANE_RATE_LIMIT": "0",
+            # A region with room for everything that the parts make.
+            "STRATOPLANE_MOCK_VCPUS": str(_PLENTY),
+            "STRATOPLANE_MOCK_MEMORY_MIB": str(_PLENTY * 1024),
+            "STRATOPLANE_MOCK_STORAGE_GIB": str(_PLENTY),
+        }
+        self.url = "http://127.0.0.1:8790"
+        self.project = ""
+        self.network = ""
+
+    def __enter__(self) -> Self:
+        self._server("up", "--detach")
+        credentials = json.loads((self.state / "credentials.json").read_text())
+        login = {"username": credentials["username"], "password": credentials["password"]}
+        self.operator = Session(self._logged_in(login))
+        self._make_tenant()
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self._server("down")
+
+    def _server(self, *arguments: str) -> None:
+        command = [str(Path(sys.executable).parent / "stratoplane-server"), *arguments]
+        subprocess.run(command, env=self._environment, check=True, stdout=sys.stderr)
+
+    def _logged_in(self, login: dict[str, str]) -> Access:
+        token = Session(Access(url=self.url, token="")).must("POST", f"{COMMON}/login", login)["token"]
+        return Access(url=self.url, token=token)
+
+    def _make_tenant(self) -> None:
+        organization = self.operator.must("POST", f"{OPERATIONS}/organizations", {"name": "bench"})
+        limits = {each["key"]: -1 for each in self._quotas(organization["id"])}
+        self.operator.must("PUT", f"{OPERATIONS}/organizations/{organization['id']}/quotas", {"limits": limits})
+        login = {"username": "bench", "password": "benchmark-password-1"}
+        user = {**login, "organization_id": organization["id"], "role": "organization-admin"}
+        self.operator.must("POST", f"{OPERATIONS}/users", user)
+        self.access = self._logged_in(login)
+        self.tenant = Session(self.access)
+        self.organization = organization["id"]
+        self.project = self.tenant.must("POST", f"{TENANT}/projects", {"name": "bench"})["id"]
+        network = {"name": "bench", "cidr": "10.0.0.0/8"}
+        self.network = self.tenant.must("POST", f"{self.path}/networks", network)["network"]["id"]
+        self.wait_until(self._network_is_ready, "the network is ready")
+
+    def _quotas(self, organization: str) -> list[dict[str, Any]]:
+        items: list[dict[str, Any]] = self.operator.must("GET", f"{OPERATIONS}/organizations/{organization}/quotas")[
+            "items"
+        ]
+        return items
+
+    def _network_is_ready(self) -> bool:
+        status: str = self.tenant.must("GET", f"{self.path}/networks/{self.network}")["status"]
+        return status == "ACTIVE"
+
+    @property
+    def path(self) -> str:
+        """Return the path of the tenant's project."""
+        return f"{TENANT}/projects/{self.project}"
+
+    def machine(self, name: str) -> dict[str, object]:
+        """Return the body that asks for a small machine."""
+        return {"name": name, "flavor": "tiny", "image": "mock-linux", "network_ids": [self.network]}
+
+    @staticmethod
+    def wait_until(condition: Any, what: str, *, seconds: float = 120.0, pause: float = 0.02) -> None:
+        """Wait until ``condition`` holds."""
+        until = time.monotonic() + seconds
+        while not condition():
+            if time.monotonic() > until:
+                raise TimeoutError(f"{what}: not within {seconds:.0f} s")
+            time.sleep(pause)
+
+    def supervisor(self) -> dict[str, Any]:
+        """Return what the supervisor wrote of its processes."""
+        document: dict[str, Any] = json.loads((self.state / "supervisor.json").read_text())
+        return document

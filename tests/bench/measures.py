@@ -1,0 +1,128 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The platform's own figures."""
+
+import time
+from typing import Any
+
+import psutil
+import psycopg
+from http_client import post_all
+from installation import Installation
+from report import Figure, latencies
+
+IDLE_CREATES = 40
+ACCEPTED = 600
+END_TO_END = 900
+CLIENTS = 8
+LISTED = 100_000
+PAGES = 60
+
+
+def idle_latency(installation: Installation) -> list[Figure]:
+    """One machine after another on an idle platform: from the request to RUNNING."""
+    taken = [_create_one(installation, f"idle-{number}") for number in range(IDLE_CREATES)]
+    return latencies("create to RUNNING, idle", taken[5:], mark="<= 150")
+
+
+def _create_one(installation: Installation, name: str) -> float:
+    session, path = installation.tenant, installation.path
+    begun = time.perf_counter()
+    accepted = session.must("POST", f"{path}/virtual-machines", installation.machine(name), key=True)
+    address = f"{path}/virtual-machines/{accepted['virtual_machine']['id']}"
+    while session.must("GET", address)["status"] != "RUNNING":
+        time.sleep(0.005)
+    return time.perf_counter() - begun
+
+
+def accept_rate(installation: Installation) -> list[Figure]:
+    """How fast requests are accepted while the engine works on them."""
+    bodies = [installation.machine(f"accept-{number}") for number in range(ACCEPTED)]
+    load = post_all(installation.access, f"{installation.path}/virtual-machines", bodies, clients=CLIENTS)
+    _must_all_succeed(load.refused)
+    _wait_for_quiet(installation)
+    return [
+        Figure(
+            name=f"creates accepted, {CLIENTS} clients",
+            value=ACCEPTED / load.seconds,
+            unit="1/s",
+            mark=">= 100",
+            floor="bare psycopg, 4 connections",
+        ),
+        *latencies(f"accept, {CLIENTS} clients", load.latencies, floor="bare psycopg, 1 connection"),
+    ]
+
+
+def _must_all_succeed(refused: int) -> None:
+    if refused:
+        raise RuntimeError(f"{refused} requests were refused; the figures would lie")
+
+
+def _unfinished(installation: Installation) -> int:
+    live = ("PENDING", "RUNNING", "RETRYING")
+    paths = [f"{installation.path}/jobs?limit=1&status={state}" for state in live]
+    return sum(len(installation.tenant.must("GET", path)["items"]) for path in paths)
+
+
+def _wait_for_quiet(installation: Installation) -> None:
+    installation.wait_until(lambda: not _unfinished(installation), "every job has ended")
+
+
+def end_to_end(installation: Installation) -> list[Figure]:
+    """From the first request to the last machine that is RUNNING."""
+    bodies = [installation.machine(f"through-{number}") for number in range(END_TO_END)]
+    begun = time.perf_counter()
+    load = post_all(installation.access, f"{installation.path}/virtual-machines", bodies, clients=CLIENTS)
+    _must_all_succeed(load.refused)
+    _wait_for_quiet(installation)
+    seconds = time.perf_counter() - begun
+    _check_running(installation)
+    return [Figure(name="created and RUNNING, end to end", value=END_TO_END / seconds, unit="1/s", mark=">= 60")]
+
+
+def _check_running(installation: Installation) -> None:
+    others = installation.tenant.must("GET", f"{installation.path}/virtual-machines?status=FAILED")["items"]
+    if others:
+        raise RuntimeError(f"machine {others[0]['name']} is {others[0]['status']}: {others[0]['detail']}")
+
+
+_FILL = """
+INSERT INTO resource (id, organization_id, project_id, kind, name, status, spec, observed, cluster_id)
+SELECT gen_random_uuid(), r.organization_id, %(project)s, r.kind, 'listed-' || n, r.status, r.spec, r.observed,
+    r.cluster_id
+FROM (SELECT * FROM resource WHERE kind = 'virtual_machine' AND status = 'RUNNING' LIMIT 1) AS r,
+    generate_series(1, %(count)s) AS n
+"""
+
+
+def list_pages(installation: Installation) -> list[Figure]:
+    """Pages of 100 through a project of 100,000 machines, at the client."""
+    _create_one(installation, "pattern")
+    project = installation.tenant.must("POST", "/api/tenant/v1/projects", {"name": "crowded"})["id"]
+    with psycopg.connect(installation.supervisor()["database_url"], autocommit=True) as connection:
+        connection.execute(_FILL, {"project": project, "count": LISTED})
+        connection.execute("ANALYZE resource")
+    path = f"/api/tenant/v1/projects/{project}/virtual-machines?limit=100"
+    cursor, taken = "", []
+    for _ in range(PAGES):
+        begun = time.perf_counter()
+        page = installation.tenant.must("GET", f"{path}{cursor}")
+        taken.append(time.perf_counter() - begun)
+        cursor = f"&cursor={page['next']}"
+    return latencies("page of 100 of 100,000", taken[5:], mark="<= 15", floor="empty view, 1 client")
+
+
+def memory(installation: Installation) -> list[Figure]:
+    """Memory of every process but PostgreSQL, each page shared by several counted in parts (PSS)."""
+    supervisor = psutil.Process(installation.supervisor()["pid"])
+    figures = [_memory_of("supervisor", [supervisor])]
+    for name, child in installation.supervisor()["children"].items():
+        if name != "postgresql":
+            process = psutil.Process(child["pid"])
+            figures.append(_memory_of(name, [process, *process.children(recursive=True)]))
+    total = sum(figure.value for figure in figures)
+    return [*figures, Figure(name="memory, all but PostgreSQL", value=total, unit="MB", mark="<= 500")]
+
+
+def _memory_of(name: str, processes: list[Any]) -> Figure:
+    octets = sum(process.memory_full_info().pss for process in processes)
+    return Figure(name=f"memory, {name}", value=octets / 1e6, unit="MB")
