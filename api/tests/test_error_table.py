@@ -2,10 +2,10 @@
 """Every class of error has its own row, code and words."""
 
 import pytest
-from stratoplane import errors as core
-from stratoplane_engine import context as _context  # noqa: F401  # loads the engine's own errors, if it has any
 
+from stratoplane import errors as core
 from stratoplane_api import errors, request_errors
+from stratoplane_engine import context as _context  # noqa: F401  # loads the engine's own errors, if it has any
 
 
 def descendants(kind):

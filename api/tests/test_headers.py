@@ -2,8 +2,8 @@
 """What request headers ask for: trace, preference, entity tag, idempotency key, credential."""
 
 import pytest
-from stratoplane.errors import AuthenticationFailedError, VersionMismatchError
 
+from stratoplane.errors import AuthenticationFailedError, VersionMismatchError
 from stratoplane_api import authentication, etag, idempotency, prefer, tracing
 from stratoplane_api.request_errors import MalformedRequestError
 
@@ -95,7 +95,9 @@ def test_if_match_of_something_else_is_a_mismatch(header):
         etag.expected_version(header, OBJECT_ID)
 
 
-@pytest.mark.parametrize("header", ["3", "'x'", "", f'"{OBJECT_ID}.3" "{OBJECT_ID}.4"', f'"{OBJECT_ID}.3","{OBJECT_ID}.4"'])
+@pytest.mark.parametrize(
+    "header", ["3", "'x'", "", f'"{OBJECT_ID}.3" "{OBJECT_ID}.4"', f'"{OBJECT_ID}.3","{OBJECT_ID}.4"']
+)
 def test_if_match_that_is_no_single_tag_is_malformed(header):
     with pytest.raises(MalformedRequestError):
         etag.expected_version(header, OBJECT_ID)

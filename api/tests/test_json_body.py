@@ -7,8 +7,8 @@ from enum import StrEnum
 
 import orjson
 import pytest
-from stratoplane.errors import InvalidSpecError
 
+from stratoplane.errors import InvalidSpecError
 from stratoplane_api import json_body
 from stratoplane_api.request_errors import BodyTooDeepError, MalformedBodyError
 

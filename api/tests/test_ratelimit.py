@@ -4,8 +4,8 @@
 import uuid
 
 import pytest
-from stratoplane.errors import RateLimitedError
 
+from stratoplane.errors import RateLimitedError
 from stratoplane_api.ratelimit import PAUSE, Limit, RateLimiter
 
 LIMIT = Limit(name="test", requests=3, seconds=10)

@@ -118,7 +118,7 @@ def test_lists_of_ids_hold_different_ids(ids):
 
 
 @pytest.mark.parametrize(
-    "key", ["", "ssh-dss AAAA", "ssh-ed25519 AAAA\nssh-rsa BBBB", "ssh-ed25519 " + "!" * 68, 'no-pty ssh-ed25519 AAAA']
+    "key", ["", "ssh-dss AAAA", "ssh-ed25519 AAAA\nssh-rsa BBBB", "ssh-ed25519 " + "!" * 68, "no-pty ssh-ed25519 AAAA"]
 )
 def test_a_public_key_is_one_line_of_a_known_type(key):
     assert "public_key" in refusals(compute.KeyPairCreate, {"name": "k", "public_key": key})

@@ -22,9 +22,7 @@ def test_a_waiter_returns_as_soon_as_it_is_woken_and_satisfied():
         looked.set()
         return state["value"]
 
-    thread = started(
-        lambda: seen.append(hold(wakeups, "job", 20, look, lambda value: value == "DONE"))
-    )
+    thread = started(lambda: seen.append(hold(wakeups, "job", 20, look, lambda value: value == "DONE")))
     looked.wait(5)
     state["value"] = "DONE"
     wakeups.wake("another")

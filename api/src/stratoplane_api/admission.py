@@ -2,23 +2,40 @@
 """What every request passes before its view, in this order: trace, size, rate limit, credential, permission."""
 
 from collections.abc import Callable
+from dataclasses import dataclass
 from typing import Final
 
 from flask import Flask, Response, current_app, g, request
+
 from stratoplane.errors import PermissionDeniedError
+from stratoplane_api.authentication import bearer_token, credential_name
+from stratoplane_api.operations import LOGIN, SMALL_BODY, Gate, Operation
+from stratoplane_api.ratelimit import Allowance, Limit, RateLimiter
+from stratoplane_api.routes import current_operation
+from stratoplane_api.tracing import REQUEST_ID_HEADER, Trace, read_trace
 from stratoplane_engine.context import Actor
 from stratoplane_engine.permissions import Scope
 
-from stratoplane_api.authentication import bearer_token, credential_name
-from stratoplane_api.gateway import gateway
-from stratoplane_api.operations import SMALL_BODY, Gate, Operation
-from stratoplane_api.ratelimit import Allowance
-from stratoplane_api.routes import current_operation
-from stratoplane_api.tracing import REQUEST_ID_HEADER, Trace, read_trace
-
-Authenticate = Callable[[str], Actor]
 OPERATORS: Final = "ops."
 """Endpoints whose permission must be held for the whole platform."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Admission:
+    """Who is let in.
+
+    Attributes:
+        authenticate: returns who a token stands for, or raises AuthenticationFailedError.
+        limiter: None when there is no Redis to count in.
+        limit: requests of one credential.
+        login_limit: logins from one address.
+    """
+
+    authenticate: Callable[[str], object]
+    limiter: RateLimiter | None
+    limit: Limit
+    login_limit: Limit
+
 
 _SECURITY: Final = {
     "Cache-Control": "no-store",
@@ -28,13 +45,8 @@ _SECURITY: Final = {
 }
 
 
-def register(app: Flask, authenticate: Authenticate) -> None:
-    """Let every request of ``app`` pass.
-
-    Args:
-        app: the application.
-        authenticate: returns who a token stands for, or raises AuthenticationFailedError.
-    """
+def register(app: Flask, admission: Admission) -> None:
+    """Let every request of ``app`` pass by the rules of ``admission``."""
 
     @app.before_request
     def admit() -> None:
@@ -45,10 +57,10 @@ def register(app: Flask, authenticate: Authenticate) -> None:
             return
         g.operation = operation
         g.query = {}
-        g.allowance = _take(operation)
+        g.allowance = _take(admission, operation)
         if operation.access is not Gate.PUBLIC:
-            g.actor = authenticate(bearer_token(request.headers.get("Authorization")))
-            _require(g.actor, operation)
+            g.actor = admission.authenticate(bearer_token(request.headers.get("Authorization")))
+            _require(operation)
 
     @app.after_request
     def finish(response: Response) -> Response:
@@ -62,22 +74,21 @@ def register(app: Flask, authenticate: Authenticate) -> None:
         return response
 
 
-def _take(operation: Operation) -> Allowance | None:
-    limiter = gateway().limiter
-    if limiter is None:
+def _take(admission: Admission, operation: Operation) -> Allowance | None:
+    if admission.limiter is None:
         return None
-    if operation.id == "log_in":
-        return limiter.take(gateway().login_limit, credential_name(None, request.remote_addr))
-    return limiter.take(
-        gateway().limit, credential_name(request.headers.get("Authorization"), request.remote_addr)
-    )
+    credential = request.headers.get("Authorization")
+    if operation.id == LOGIN:
+        return admission.limiter.take(admission.login_limit, credential_name(None, request.remote_addr))
+    return admission.limiter.take(admission.limit, credential_name(credential, request.remote_addr))
 
 
-def _require(actor: Actor, operation: Operation) -> None:
-    """Refuse who cannot hold the operation's permission anywhere it would count; the service asks for the place itself."""
+def _require(operation: Operation) -> None:
+    """Refuse who holds the operation's permission nowhere that counts; the service asks for the very place."""
     permission = operation.permission
     if permission is None:
         return
+    actor: Actor = g.actor
     platform_wide = (request.endpoint or "").startswith(OPERATORS)
     held = [grant for grant in actor.grants if permission in grant.permissions]
     if any(grant.scope is Scope.PLATFORM for grant in held) or (held and not platform_wide):

@@ -5,10 +5,10 @@ from collections.abc import Mapping
 from urllib.parse import urlencode
 
 from flask import Response, request
-from stratoplane_engine.context import Accepted, Listing
 
 from stratoplane_api import etag, json_body
 from stratoplane_api.idempotency import REPLAYED_HEADER
+from stratoplane_engine.context import Accepted, Listing
 
 JSON = "application/json"
 
@@ -71,4 +71,6 @@ def accepted(kind: str, outcome: Accepted, job_path: str) -> Response:
 
 def planned(kind: str, outcome: Accepted) -> Response:
     """Return the answer 200 to ``?dry_run=true``: the resource as it would be, and what it would take."""
-    return content({kind: outcome.resource, "dry_run": True, **(outcome.plan or {"cluster": None, "quota": {}, "steps": []})})
+    return content(
+        {kind: outcome.resource, "dry_run": True, **(outcome.plan or {"cluster": None, "quota": {}, "steps": []})}
+    )

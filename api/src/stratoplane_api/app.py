@@ -1,37 +1,59 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The composition root: applications made of namespaces, services and the concerns that every request shares."""
+"""The composition root: applications made of namespaces, the engine's services and what every request shares."""
 
-from collections.abc import Iterable
+import functools
+from collections.abc import Callable
 
-from flask import Flask, Response
+from flask import Flask
 
-from stratoplane_api import admission, openapi, problems
-from stratoplane_api.gateway import Gateway, install
-from stratoplane_api.json_body import OrjsonProvider
-from stratoplane_api.routes import Routes, require_declarations
-from stratoplane_api.views import common, operations, tenant
+from stratoplane_api import admission, agent_gateway, gateway
+from stratoplane_api.assembly import assemble
+from stratoplane_api.listener import Listener
+from stratoplane_api.ratelimit import Limit, RateLimiter
+from stratoplane_api.settings import ApiSettings
+from stratoplane_api.views import agent, common, operations, tenant
+from stratoplane_api.waiting import Places
+from stratoplane_api.wakeups import Wakeups
+from stratoplane_engine.db.connection import Database
+from stratoplane_engine.db.operations import OPERATION_CHANNEL
+from stratoplane_engine.plugins import Plugins
+from stratoplane_engine.services import agents, identity
+
+_MINUTE = 60
 
 
-def create_app(gateway: Gateway, authenticate: admission.Authenticate) -> Flask:
+def create_app(database: Database, plugins: Plugins, settings: ApiSettings) -> Flask:
     """Return the application of the three public namespaces.
 
     Raises:
         UndeclaredAccessError: a route does not say who may call it.
     """
-    app = _assemble((common.ROUTES, tenant.ROUTES, operations.ROUTES), authenticate)
-    install(app, gateway)
+    rules = _rules(settings, functools.partial(identity.authenticate, database))
+    app = assemble((common.ROUTES, tenant.ROUTES, operations.ROUTES), rules)
+    parts = gateway.Gateway(database=database, plugins=plugins, places=Places(settings.waiting_requests))
+    gateway.install(app, parts)
     return app
 
 
-def _assemble(namespaces: Iterable[Routes], authenticate: admission.Authenticate) -> Flask:
-    app = Flask("stratoplane_api", static_folder=None)
-    app.json = OrjsonProvider(app)
-    app.url_map.strict_slashes = True
-    app.url_map.merge_slashes = False
-    api = openapi.begin(app)
-    for namespace in namespaces:
-        namespace.register(app, api)
-    require_declarations(app)
-    problems.register(app)
-    admission.register(app, authenticate)
+def create_agent_app(database: Database, settings: ApiSettings) -> Flask:
+    """Return the application of the agents' namespace. Raises as :func:`create_app`."""
+    app = assemble((agent.ROUTES,), _rules(settings, functools.partial(agents.authenticate, database)))
+    wakeups = Wakeups()
+    listener = Listener(database.url, OPERATION_CHANNEL, wakeups)
+    agent_gateway.install(app, agent_gateway.AgentGateway(database=database, wakeups=wakeups, listener=listener))
     return app
+
+
+def create_documented_app() -> Flask:
+    """Return the application of the public namespaces for its document alone: it connects to nothing."""
+    nowhere = "postgresql://nowhere/none"
+    return create_app(Database(nowhere), Plugins.load(()), ApiSettings(database_url=nowhere))
+
+
+def _rules(settings: ApiSettings, authenticate: Callable[[str], object]) -> admission.Admission:
+    return admission.Admission(
+        authenticate=authenticate,
+        limiter=RateLimiter(settings.redis_url) if settings.redis_url else None,
+        limit=Limit(name="requests", requests=settings.rate_requests, seconds=settings.rate_seconds),
+        login_limit=Limit(name="logins", requests=settings.login_attempts, seconds=_MINUTE),
+    )

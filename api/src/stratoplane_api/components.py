@@ -2,6 +2,7 @@
 """Parts of the OpenAPI document that operations share: headers, parameters, failures, the security scheme."""
 
 from collections.abc import Mapping
+from http import HTTPStatus
 from types import MappingProxyType
 from typing import Any, Final
 
@@ -9,6 +10,7 @@ from apispec import APISpec
 from marshmallow import INCLUDE, Schema, fields
 
 from stratoplane_api import problems
+from stratoplane_api.errors import RETRY_STATUSES
 from stratoplane_api.idempotency import IDEMPOTENCY_HEADER
 from stratoplane_api.prefer import LONGEST_WAIT, PREFER_HEADER
 from stratoplane_api.tracing import REQUEST_ID_HEADER, TRACE_HEADER
@@ -61,7 +63,7 @@ class ProblemError(Schema):
 
 
 class Problem(Schema):
-    """Every error, as in RFC 9457. Facts of the error, such as ``limit`` and ``used`` of a quota, are further members."""
+    """Every error, as in RFC 9457. Facts of the error, as ``limit`` and ``used`` of a quota, are further members."""
 
     class Meta:
         unknown = INCLUDE
@@ -142,11 +144,11 @@ def register(spec: APISpec) -> None:
 
 def _failure(status: int) -> dict[str, Any]:
     headers = {"X-Request-Id": "XRequestId"}
-    if status in (429, 503):
+    if status in RETRY_STATUSES:
         headers["Retry-After"] = "RetryAfter"
-    if status == 401:
+    if status == HTTPStatus.UNAUTHORIZED:
         headers["WWW-Authenticate"] = "WWWAuthenticate"
     content: dict[str, Any] = {"schema": Problem()}
-    if status == 409:
+    if status == HTTPStatus.CONFLICT:
         content["example"] = _EXAMPLE
     return {"description": _MEANINGS[status], "headers": headers, "content": {problems.MEDIA_TYPE: content}}

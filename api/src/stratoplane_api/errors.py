@@ -3,11 +3,11 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
+from http import HTTPStatus
 from types import MappingProxyType
 from typing import Final
 
 from stratoplane import errors as e
-
 from stratoplane_api import request_errors as r
 
 
@@ -64,6 +64,9 @@ TABLE: Final[Mapping[type[e.StratoplaneError], Row]] = MappingProxyType(
         e.MisconfiguredError: Row(502, "Provider is misconfigured"),
     }
 )
+
+RETRY_STATUSES: Final = frozenset({HTTPStatus.TOO_MANY_REQUESTS, HTTPStatus.SERVICE_UNAVAILABLE})
+"""Statuses whose answers say by ``Retry-After`` when to come again."""
 
 
 def row_of(error: e.StratoplaneError) -> Row:

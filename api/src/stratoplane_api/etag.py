@@ -9,7 +9,6 @@ from collections.abc import Mapping
 from typing import Final
 
 from stratoplane.errors import VersionMismatchError
-
 from stratoplane_api.request_errors import MalformedRequestError
 
 _TAG = re.compile(r'\s*(W/)?"([\x21\x23-\x7e]*)"\s*')

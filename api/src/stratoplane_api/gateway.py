@@ -6,15 +6,14 @@ from typing import Final
 from uuid import UUID
 
 from flask import Flask, current_app, g, request
-from stratoplane_engine.context import Actor, IdempotencyKey, Page, RequestContext
-from stratoplane_engine.db.connection import Database
-from stratoplane_engine.plugins import Plugins
 
 from stratoplane_api import etag, idempotency, labels, prefer
 from stratoplane_api.operations import Feature, Operation
-from stratoplane_api.ratelimit import Limit, RateLimiter
 from stratoplane_api.tracing import Trace
 from stratoplane_api.waiting import Places
+from stratoplane_engine.context import Actor, IdempotencyKey, Page, RequestContext
+from stratoplane_engine.db.connection import Database
+from stratoplane_engine.plugins import Plugins
 
 _EXTENSION: Final = "stratoplane"
 
@@ -24,16 +23,11 @@ class Gateway:
     """The parts that an application was made of.
 
     Attributes:
-        limiter: None when there is no Redis to count in.
-        limit: requests of one credential; ``login_limit`` logins from one address.
         places: for requests that are held until a job ends.
     """
 
     database: Database
     plugins: Plugins
-    limiter: RateLimiter | None
-    limit: Limit
-    login_limit: Limit
     places: Places
 
 
@@ -88,7 +82,7 @@ def page() -> Page:
     selector = labels.read_selector(query.get("labels", ""))
     return Page(
         limit=query["limit"],
-        cursor=query["cursor"],
+        cursor=query.get("cursor", ""),
         sort=query.get("sort", "created_at"),
         status=query.get("status", ""),
         name_contains=query.get("name_contains", ""),

@@ -7,8 +7,8 @@ from typing import Any, Final
 
 import orjson
 from flask.json.provider import JSONProvider
-from stratoplane.errors import InvalidSpecError, Violation
 
+from stratoplane.errors import InvalidSpecError, Violation
 from stratoplane_api.request_errors import BodyTooDeepError, MalformedBodyError
 
 DEEPEST: Final = 32
@@ -40,15 +40,25 @@ def decode(body: bytes) -> object:
         BodyTooDeepError: nested deeper than :data:`DEEPEST`.
         InvalidSpecError: a string holds U+0000, which PostgreSQL cannot keep.
     """
-    try:
-        value = orjson.loads(body)
-    except orjson.JSONDecodeError as error:
-        raise MalformedBodyError(
-            f"the body is not valid JSON: {error.msg} (line {error.lineno}, column {error.colno})"
-        ) from error
-    _refuse_depth(value)
+    value = _parse(body)
     if b"\\u0000" in body:
         _refuse_null("", value)
+    return value
+
+
+def decode_foreign(body: bytes) -> object:
+    """Return the value of a body with texts of a provider: U+0000 is replaced. For the rest as :func:`decode`."""
+    value = _parse(body)
+    return _replace_null(value) if b"\\u0000" in body else value
+
+
+def _parse(body: bytes) -> object:
+    try:
+        value: object = orjson.loads(body)
+    except orjson.JSONDecodeError as error:
+        place = f"line {error.lineno}, column {error.colno}"
+        raise MalformedBodyError(f"the body is not valid JSON: {error.msg} ({place})") from error
+    _refuse_depth(value)
     return value
 
 
@@ -73,6 +83,16 @@ def _refuse_null(pointer: str, value: object) -> None:
         for key, member in value.items():
             _refuse_null(pointer, key)
             _refuse_null(f"{pointer}/{escape(key)}", member)
+
+
+def _replace_null(value: object) -> object:
+    if isinstance(value, str):
+        return value.replace("\x00", "\N{REPLACEMENT CHARACTER}")
+    if isinstance(value, list):
+        return [_replace_null(member) for member in value]
+    if isinstance(value, dict):
+        return {_replace_null(key): _replace_null(member) for key, member in value.items()}
+    return value
 
 
 def escape(token: str) -> str:

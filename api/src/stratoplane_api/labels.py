@@ -6,7 +6,6 @@ from dataclasses import dataclass, field
 from typing import Final
 
 from stratoplane.errors import Violation
-
 from stratoplane_api.request_errors import InvalidQueryError
 from stratoplane_api.schemas.members import LABEL_KEY_PATTERN, LABEL_VALUE_PATTERN
 

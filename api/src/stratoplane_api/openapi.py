@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The OpenAPI document: served at ``/api/common/v1/openapi.json``, and written by ``python -m stratoplane_api.openapi``."""
+"""The OpenAPI document: served at ``/api/common/v1/openapi.json``, written by ``python -m stratoplane_api.openapi``."""
 
 import sys
 from importlib.metadata import version

@@ -6,15 +6,17 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from typing import Final
 
-from stratoplane_engine.permissions import Permission
-
 from stratoplane_api.schemas.queries import NoQuery
 from stratoplane_api.schemas.strict import Answer, Request
+from stratoplane_engine.permissions import Permission
 
 SMALL_BODY: Final = 256 * 1024
 """Bytes that most operations take as a body."""
 LARGEST_BODY: Final = 1024 * 1024
 """Bytes that any operation takes."""
+
+LOGIN: Final = "log_in"
+"""The operation that has a rate limit of its own."""
 
 
 class Gate(StrEnum):

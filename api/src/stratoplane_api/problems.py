@@ -3,14 +3,15 @@
 
 import logging
 import math
+from http import HTTPStatus
 from typing import Final
 
 from flask import Flask, Response, g, request
-from stratoplane.errors import StratoplaneError
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestEntityTooLarge
 
+from stratoplane.errors import StratoplaneError
 from stratoplane_api import json_body
-from stratoplane_api.errors import Row, row_of
+from stratoplane_api.errors import RETRY_STATUSES, Row, row_of
 from stratoplane_api.request_errors import (
     BodyTooLargeError,
     MalformedRequestError,
@@ -44,11 +45,11 @@ def problem(error: StratoplaneError) -> Response:
     row = row_of(error)
     response = _document(row, error)
     retry_after = getattr(error, "retry_after", None)
-    if row.status in (429, 503):
+    if row.status in RETRY_STATUSES:
         response.headers["Retry-After"] = str(max(1, math.ceil(retry_after or DEFAULT_RETRY)))
-    if row.status == 401:
+    if row.status == HTTPStatus.UNAUTHORIZED:
         response.headers["WWW-Authenticate"] = 'Bearer realm="stratoplane"'
-    if row.status >= 500:
+    if row.status >= HTTPStatus.INTERNAL_SERVER_ERROR:
         _log.warning("%s %s failed: %s: %s", request.method, request.path, error.code, error.detail)
     return response
 
@@ -84,10 +85,10 @@ def _translate(error: HTTPException) -> StratoplaneError | None:
         return MethodNotAllowedError(f"{request.method} is not served here; the Allow header names what is")
     if isinstance(error, RequestEntityTooLarge):
         return BodyTooLargeError("the body is larger than this operation takes")
-    if error.code is None or error.code >= 500:
+    if error.code is None or error.code >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return None
     words = f"the request was refused: {error.description or error.name}"
-    return MalformedRequestError(words) if error.code == 400 else UnknownHTTPError(words)
+    return MalformedRequestError(words) if error.code == HTTPStatus.BAD_REQUEST else UnknownHTTPError(words)
 
 
 def _unexpected(error: Exception) -> Response:

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Final
 
 import redis
+
 from stratoplane.errors import RateLimitedError
 
 PAUSE: Final = 5.0

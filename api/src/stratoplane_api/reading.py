@@ -2,18 +2,20 @@
 """Reading a request's body and query: strict parser for flask-smorest, and schema messages as JSON pointers."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, Final, NoReturn
+from typing import Any, ClassVar, Final, NoReturn
 
 import flask
 from marshmallow import Schema, ValidationError
-from stratoplane.errors import InvalidSpecError, Violation
 from webargs.flaskparser import FlaskParser
 
+from stratoplane.errors import InvalidSpecError, Violation
 from stratoplane_api import json_body
 from stratoplane_api.request_errors import InvalidQueryError, MalformedBodyError, MediaTypeError
 
 _JSON_TYPES: Final = frozenset({"application/json", "application/merge-patch+json"})
 
+_TOLD: Final = 3
+"""Violations that the detail repeats; ``errors`` holds them all."""
 _WORDS: Final = {
     "Missing data for required field.": "is required",
     "Field may not be null.": "must not be null",
@@ -30,9 +32,9 @@ _WORDS: Final = {
 class StrictParser(FlaskParser):
     """Reads JSON through :mod:`stratoplane_api.json_body` and raises our errors instead of HTTP ones."""
 
-    DEFAULT_UNKNOWN_BY_LOCATION = {"json": None, "query": None}
+    DEFAULT_UNKNOWN_BY_LOCATION: ClassVar[dict[str, str | None]] = {"json": None, "query": None}
 
-    def load_json(self, req: flask.Request, schema: Schema) -> Any:
+    def load_json(self, req: flask.Request, schema: Schema) -> Any:  # noqa: ARG002  # webargs gives both
         """Return the body's value.
 
         Raises:
@@ -50,17 +52,17 @@ class StrictParser(FlaskParser):
     def handle_error(
         self,
         error: ValidationError,
-        req: flask.Request,
-        schema: Schema,
+        req: flask.Request,  # noqa: ARG002  # webargs gives them all
+        schema: Schema,  # noqa: ARG002
         *,
-        error_status_code: int | None,
-        error_headers: Mapping[str, str] | None,
+        error_status_code: int | None,  # noqa: ARG002
+        error_headers: Mapping[str, str] | None,  # noqa: ARG002
     ) -> NoReturn:
         """Raise the schema's findings as one error with a JSON pointer for each."""
         location, messages = next(iter(error.messages_dict.items()))
         violations = sorted(_violations(messages, ""), key=lambda each: each.pointer)
-        summary = "; ".join(f"{each.pointer or 'the body'} {each.detail}" for each in violations[:3])
-        rest = f"; and {len(violations) - 3} more" if len(violations) > 3 else ""
+        summary = "; ".join(f"{each.pointer or 'the body'} {each.detail}" for each in violations[:_TOLD])
+        rest = f"; and {len(violations) - _TOLD} more" if len(violations) > _TOLD else ""
         kind = InvalidQueryError if location == "query" else InvalidSpecError
         raise kind(summary + rest, violations) from error
 

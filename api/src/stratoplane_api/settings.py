@@ -14,17 +14,13 @@ class ApiSettings:
     database_url: str = setting(
         dataclasses.MISSING, help="PostgreSQL, as postgresql://…", env="STRATOPLANE_DATABASE_URL"
     )
-    redis_url: str = setting(
-        "", help="Redis or Valkey for rate limits, empty for none", env="STRATOPLANE_REDIS_URL"
-    )
+    redis_url: str = setting("", help="Redis or Valkey for rate limits, empty for none", env="STRATOPLANE_REDIS_URL")
     pool_size: int = setting(8, help="database connections per process", env="STRATOPLANE_API_POOL_SIZE")
-    rate_requests: int = setting(
-        30_000, help="requests per credential and window", env="STRATOPLANE_API_RATE_REQUESTS"
+    rate_requests: int = setting(30_000, help="requests per credential and window", env="STRATOPLANE_API_RATE_REQUESTS")
+    rate_seconds: int = setting(
+        60, help="length of the rate limit's window, seconds", env="STRATOPLANE_API_RATE_SECONDS"
     )
-    rate_seconds: int = setting(60, help="length of the rate limit's window, seconds", env="STRATOPLANE_API_RATE_SECONDS")
-    login_attempts: int = setting(
-        20, help="logins per address and minute", env="STRATOPLANE_API_LOGIN_ATTEMPTS"
-    )
+    login_attempts: int = setting(20, help="logins per address and minute", env="STRATOPLANE_API_LOGIN_ATTEMPTS")
     waiting_requests: int = setting(
         4,
         help="requests per process that may be held until a job ends; further ones are answered at once",

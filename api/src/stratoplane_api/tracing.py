@@ -3,9 +3,8 @@
 
 import re
 import secrets
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Final, Protocol
 
 REQUEST_ID_HEADER: Final = "X-Request-Id"
 TRACE_HEADER: Final = "traceparent"
@@ -16,6 +15,13 @@ _TRACEPARENT = re.compile(
 )
 _ZERO_TRACE: Final = "0" * 32
 _ZERO_PARENT: Final = "0" * 16
+
+
+class Headers(Protocol):
+    """What gives a header's value by its name."""
+
+    def get(self, name: str, default: str, /) -> str:
+        """Return the header's value, or the default."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,7 +39,7 @@ class Trace:
     parent: str
 
 
-def read_trace(headers: Mapping[str, str]) -> Trace:
+def read_trace(headers: Headers) -> Trace:
     """Return the identity that the headers ask for; what is absent or malformed is made anew, never refused.
 
     A request id may hold letters, digits and ``._:-`` only, so that it cannot forge log lines or headers.
@@ -42,9 +48,7 @@ def read_trace(headers: Mapping[str, str]) -> Trace:
     if _REQUEST_ID.fullmatch(request_id) is None:
         request_id = secrets.token_hex(16)
     trace_id, flags = _taken_in(headers.get(TRACE_HEADER, "")) or (secrets.token_hex(16), "01")
-    return Trace(
-        request_id=request_id, trace_id=trace_id, parent=f"00-{trace_id}-{secrets.token_hex(8)}-{flags}"
-    )
+    return Trace(request_id=request_id, trace_id=trace_id, parent=f"00-{trace_id}-{secrets.token_hex(8)}-{flags}")
 
 
 def _taken_in(traceparent: str) -> tuple[str, str] | None:

@@ -5,8 +5,8 @@ from collections.abc import Mapping
 from typing import Any, Final
 
 from marshmallow import ValidationError, validates_schema
-from stratoplane.resources import PowerState
 
+from stratoplane.resources import PowerState
 from stratoplane_api.schemas import members as m
 from stratoplane_api.schemas.resources import Resource
 from stratoplane_api.schemas.strict import Answer, Request

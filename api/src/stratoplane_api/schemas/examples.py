@@ -92,7 +92,7 @@ def job(kind: str, resource_id: str, resource_name: str) -> dict[str, Any]:
         "organization_id": ORGANIZATION_ID,
         "project_id": PROJECT_ID,
         "resource_id": resource_id,
-        "resource_kind": kind.split(".")[0],
+        "resource_kind": kind.split(".", maxsplit=1)[0],
         "resource_name": resource_name,
         "progress": {"done": 1, "total": 2, "step": "settle"},
         "attempts": 1,

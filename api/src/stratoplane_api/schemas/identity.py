@@ -3,10 +3,9 @@
 
 from typing import Final
 
-from stratoplane_engine.permissions import Permission, Scope
-
 from stratoplane_api.schemas import members as m
 from stratoplane_api.schemas.strict import Answer, Request
+from stratoplane_engine.permissions import Permission, Scope
 
 USERNAME_PATTERN: Final = r"^[a-z0-9]([a-z0-9._@+-]{0,126}[a-z0-9])?$"
 _USERNAME: Final = "must be 1 to 128 of a-z, 0-9 and ._@+- and begin and end with a letter or digit"
@@ -105,7 +104,9 @@ class User(Answer):
 class UserCreate(Request):
     """A user to make."""
 
-    username = m.matching(USERNAME_PATTERN, _USERNAME, "Unique on the platform; a mail address serves well.", required=True)
+    username = m.matching(
+        USERNAME_PATTERN, _USERNAME, "Unique on the platform; a mail address serves well.", required=True
+    )
     display_name = m.line(load_default="")
     password = m.text(
         "Kept as an Argon2id hash only.", longest=LONGEST_PASSWORD, shortest=SHORTEST_PASSWORD, required=True

@@ -2,7 +2,6 @@
 """Jobs and audit events."""
 
 from stratoplane.jobs import JobState, StepState
-
 from stratoplane_api.schemas import members as m
 from stratoplane_api.schemas.strict import Answer
 

@@ -3,16 +3,15 @@
 
 import ipaddress
 import re
-from collections.abc import Iterable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from typing import Any, Final
 
 from marshmallow import Schema, ValidationError, fields, validate
+
 from stratoplane.ids import NAME_PATTERN
 
 UUID_PATTERN: Final = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
-LABEL_KEY_PATTERN: Final = (
-    r"^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$"
-)
+LABEL_KEY_PATTERN: Final = r"^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$"
 LABEL_VALUE_PATTERN: Final = r"^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?$"
 CATALOGUE_NAME_PATTERN: Final = r"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$"
 CIDR_PATTERN: Final = r"^[0-9]{1,3}(\.[0-9]{1,3}){3}/[0-9]{1,2}$"
@@ -25,8 +24,8 @@ LARGEST_GIB: Final = 65_536
 class Pattern(validate.Regexp):
     """A pattern that the whole text must match: Python's ``$`` alone lets a final line break pass."""
 
-    def __call__(self, value: str | bytes) -> str | bytes:
-        if not isinstance(value, str) or self.regex.fullmatch(value) is None:
+    def __call__(self, value: Any) -> Any:
+        if re.fullmatch(self.regex.pattern, value) is None:
             raise ValidationError(str(self.error))
         return value
 
@@ -107,7 +106,7 @@ def identifier(description: str = "", **options: Any) -> fields.String:
 
 def identifiers(description: str, most: int, **options: Any) -> fields.List[Any]:
     """Return the member for up to ``most`` different ids."""
-    rules = [validate.Length(max=most), _all_different]
+    rules: list[Callable[[Any], Any]] = [validate.Length(max=most), _all_different]
     return fields.List(identifier(), validate=rules, metadata=_about(description, uniqueItems=True), **options)
 
 
@@ -137,7 +136,9 @@ def size_gib(description: str, **options: Any) -> fields.Integer:
     return whole(description, least=1, most=LARGEST_GIB, **options)
 
 
-def whole(description: str = "", *, least: int | None = None, most: int | None = None, **options: Any) -> fields.Integer:
+def whole(
+    description: str = "", *, least: int | None = None, most: int | None = None, **options: Any
+) -> fields.Integer:
     """Return a member for a whole number; neither "2" nor 2.0 is one."""
     rule = None if least is None and most is None else validate.Range(least, most)
     return fields.Integer(strict=True, validate=rule, metadata=_about(description), **options)

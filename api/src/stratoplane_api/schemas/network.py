@@ -2,7 +2,6 @@
 """Networks."""
 
 from stratoplane.network import NetworkMode
-
 from stratoplane_api.schemas import members as m
 from stratoplane_api.schemas.resources import Resource
 from stratoplane_api.schemas.strict import Request

@@ -5,7 +5,6 @@ from typing import Final
 
 from stratoplane.messages import ProviderStatus
 from stratoplane.quota import UNLIMITED, QuotaKey
-
 from stratoplane_api.schemas import members as m
 from stratoplane_api.schemas.strict import Answer, Request, request
 
@@ -180,10 +179,7 @@ class Quotas(Answer):
 
 QuotaUpdate = request(
     "QuotaUpdate",
-    {
-        str(key): m.whole(f"New limit, {UNLIMITED} for none.", least=UNLIMITED, most=_LARGEST_LIMIT)
-        for key in QuotaKey
-    },
+    {str(key): m.whole(f"New limit, {UNLIMITED} for none.", least=UNLIMITED, most=_LARGEST_LIMIT) for key in QuotaKey},
 )
 """New limits by key; keys that are left out stay."""
 

@@ -4,8 +4,8 @@
 from typing import Final
 
 from marshmallow import Schema, fields, validate
-from stratoplane.jobs import JobState
 
+from stratoplane.jobs import JobState
 from stratoplane_api.schemas.members import Pattern, identifier
 from stratoplane_api.schemas.strict import Request
 
@@ -44,7 +44,6 @@ class PageQuery(Request):
         metadata={"description": "Most items on the page."},
     )
     cursor = fields.String(
-        load_default="",
         validate=Pattern(r"^[A-Za-z0-9_=-]{0,512}$", error="is no cursor; leave it out to begin at the start"),
         metadata={"description": "`next` of the page before."},
     )
@@ -54,12 +53,10 @@ class ResourceQuery(PageQuery):
     """What lists of resources take beside paging."""
 
     status = fields.String(
-        load_default="",
         validate=Pattern(r"^[A-Z]{0,16}$", error="must be a status in capitals, as RUNNING"),
         metadata={"description": "Only those with this status.", "examples": ["RUNNING"]},
     )
     labels = fields.String(
-        load_default="",
         validate=validate.Length(max=2048),
         metadata={
             "description": "Only those whose labels agree: `key=value` and `key!=value`, separated by commas.",
@@ -68,7 +65,6 @@ class ResourceQuery(PageQuery):
     )
     name_contains = fields.String(
         data_key="name~",
-        load_default="",
         validate=Pattern(r"^[a-z0-9-]{0,63}$", error="must be a part of a name: a-z, 0-9 and hyphen"),
         metadata={"description": "Only those whose name contains this."},
     )
@@ -83,7 +79,6 @@ class JobsQuery(PageQuery):
     """What lists of jobs take beside paging."""
 
     status = fields.String(
-        load_default="",
         validate=validate.OneOf([str(state) for state in JobState], error="must be one of {choices}"),
         metadata={"description": "Only those in this state."},
     )

@@ -4,7 +4,6 @@
 import functools
 
 from stratoplane.resources import ResourceStatus
-
 from stratoplane_api.schemas import members as m
 from stratoplane_api.schemas.jobs import Job
 from stratoplane_api.schemas.strict import Answer, derive

@@ -6,11 +6,11 @@ from typing import Any, Final
 from uuid import UUID
 
 from flask import Response
-from stratoplane_engine.context import Accepted
-from stratoplane_engine.services import jobs
 
 from stratoplane_api import answers, prefer
 from stratoplane_api.gateway import context, database, dry_run, gateway, preferred_wait
+from stratoplane_engine.context import Accepted
+from stratoplane_engine.services import jobs
 
 _JOBS: Final = "/api/tenant/v1/projects/{project}/jobs"
 

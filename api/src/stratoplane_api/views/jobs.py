@@ -5,8 +5,6 @@ from typing import Final
 from uuid import UUID
 
 from flask import Response, g
-from stratoplane_engine.permissions import Permission
-from stratoplane_engine.services import jobs, resources
 
 from stratoplane_api import answers
 from stratoplane_api.gateway import context, database, page
@@ -18,6 +16,8 @@ from stratoplane_api.schemas.queries import ChangeQuery, JobQuery, JobsQuery
 from stratoplane_api.schemas.resources import accepted, planned
 from stratoplane_api.schemas.strict import list_of
 from stratoplane_api.views.changes import answer_change, job_after
+from stratoplane_engine.permissions import Permission
+from stratoplane_engine.services import jobs, resources
 
 _MACHINE: Final = "virtual_machine"
 _EXAMPLE: Final = examples.job("virtual_machine.create", examples.MACHINE_ID, "web-1")

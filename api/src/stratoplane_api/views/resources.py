@@ -5,8 +5,6 @@ from typing import Any, Final
 from uuid import UUID
 
 from flask import Response
-from stratoplane_engine.permissions import Permission
-from stratoplane_engine.services import resources
 
 from stratoplane_api import answers
 from stratoplane_api.gateway import context, database, page, plugins
@@ -18,6 +16,8 @@ from stratoplane_api.schemas.resources import accepted, planned
 from stratoplane_api.schemas.strict import Answer, list_of
 from stratoplane_api.views.changes import answer_change
 from stratoplane_api.views.kinds import KindRoutes
+from stratoplane_engine.permissions import Permission
+from stratoplane_engine.services import resources
 
 _COLLECTION: Final = "/projects/<id:project_id>"
 

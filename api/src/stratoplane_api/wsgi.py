@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What a WSGI server calls: applications made of the environment's settings."""
+
+import functools
+import os
+
+from flask import Flask
+
+from stratoplane.settings import load
+from stratoplane_api.app import create_agent_app, create_app
+from stratoplane_api.settings import ApiSettings
+from stratoplane_engine.db.connection import Database
+from stratoplane_engine.logs import configure_logging
+from stratoplane_engine.plugins import Plugins
+
+
+def create_application() -> Flask:
+    """Return the application of the public namespaces, for workers with threads.
+
+    Raises:
+        SettingsError: the environment's settings cannot be used; every problem is named.
+    """
+    configure_logging()
+    settings = load(ApiSettings, {}, os.environ)
+    database = _database(settings, "stratoplane-api")
+    return create_app(database, Plugins.load(settings.plugins), settings)
+
+
+def create_agent_application() -> Flask:
+    """Return the application of the agents' namespace, for workers that hold thousands of polls. Raises alike."""
+    configure_logging()
+    settings = load(ApiSettings, {}, os.environ)
+    return create_agent_app(_database(settings, "stratoplane-agent-api"), settings)
+
+
+def _database(settings: ApiSettings, name: str) -> Database:
+    """Return connections that are opened by the first request, and by none of another process."""
+    database = Database(settings.database_url, pool_size=settings.pool_size, application=name)
+    os.register_at_fork(after_in_child=functools.partial(database.engine.dispose, close=False))
+    return database
