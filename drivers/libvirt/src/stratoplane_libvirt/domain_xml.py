@@ -10,7 +10,7 @@ from stratoplane.compute import MachineInterface, MachineSpec
 from stratoplane_libvirt import names
 from stratoplane_libvirt.marks import Mark, read_mark
 from stratoplane_libvirt.settings import CpuMode, DomainType
-from stratoplane_libvirt.xml_document import child, memory_mib, parse, require_text, uuid_of
+from stratoplane_libvirt.xml_document import child, memory_mib, parse, require_text, uuid_of, values_of
 
 ROOT_TARGET: Final = "vda"
 _SEED_TARGET: Final = "sda"
@@ -133,16 +133,17 @@ def with_size(element: ET.Element, vcpus: int, memory: int) -> ET.Element:
 def read_domain(text: str) -> DomainRecord:
     """Return what libvirt's XML of a domain says; PermanentError if it cannot be read."""
     root = parse(text)
-    return DomainRecord(
-        uid=uuid_of(root),
-        name=require_text(root, "name"),
-        mark=read_mark(root),
-        vcpus=int(require_text(root, "vcpu")),
-        memory_mib=memory_mib(root.find("memory")),
-        interfaces=_read_interfaces(root),
-        disks=tuple(_read_disk(disk) for disk in root.iterfind("devices/disk")),
-        element=root,
-    )
+    with values_of(root):
+        return DomainRecord(
+            uid=uuid_of(root),
+            name=require_text(root, "name"),
+            mark=read_mark(root),
+            vcpus=int(require_text(root, "vcpu")),
+            memory_mib=memory_mib(root.find("memory")),
+            interfaces=_read_interfaces(root),
+            disks=tuple(_read_disk(disk) for disk in root.iterfind("devices/disk")),
+            element=root,
+        )
 
 
 def _one_line(text: str) -> str:

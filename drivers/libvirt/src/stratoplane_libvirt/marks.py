@@ -6,7 +6,6 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from stratoplane.errors import PermanentError
 from stratoplane_libvirt.names import METADATA_NAMESPACE
 from stratoplane_libvirt.xml_document import clean
 
@@ -54,20 +53,16 @@ def read_mark(root: ET.Element) -> Mark | None:
     """Return the mark in a domain's or network's XML, None for an object that nobody marked.
 
     Raises:
-        PermanentError: somebody changed the mark so that it cannot be read.
+        ValueError: somebody changed the mark so that it cannot be read.
     """
     element = root.find(f"metadata/{_TAG}")
     if element is None:
         return None
-    try:
-        return Mark(
-            installation_id=UUID(element.get("installation", "")),
-            project_id=UUID(element.get("project", "")),
-            name=element.get("name", ""),
-            image_uid=UUID(image) if (image := element.get("image")) else None,
-            complete=element.get("complete") == "yes",
-            stop_requested=float(element.get("stop-requested", "0")),
-        )
-    except ValueError as error:
-        uuid = root.findtext("uuid")
-        raise PermanentError(f"the mark on {root.tag} {uuid} cannot be read", provider_text=str(error)) from error
+    return Mark(
+        installation_id=UUID(element.get("installation", "")),
+        project_id=UUID(element.get("project", "")),
+        name=element.get("name", ""),
+        image_uid=UUID(image) if (image := element.get("image")) else None,
+        complete=element.get("complete") == "yes",
+        stop_requested=float(element.get("stop-requested", "0")),
+    )

@@ -11,7 +11,7 @@ from stratoplane.errors import PermanentError
 from stratoplane.network import NetworkMode, NetworkSpec
 from stratoplane_libvirt import names
 from stratoplane_libvirt.marks import Mark, read_mark
-from stratoplane_libvirt.xml_document import child, parse, require_text, uuid_of
+from stratoplane_libvirt.xml_document import child, parse, require_text, uuid_of, values_of
 
 _LEASE_MINUTES: Final = 10
 """A dead machine's address is free again after this; short, so that small networks do not run out."""
@@ -80,18 +80,19 @@ def with_mark(element: ET.Element, mark: Mark) -> ET.Element:
 def read_network(text: str) -> NetworkRecord:
     """Return what libvirt's XML of a network says; PermanentError if it cannot be read."""
     root = parse(text)
-    gateway = _read_gateway(root)
-    return NetworkRecord(
-        uid=uuid_of(root),
-        name=require_text(root, "name"),
-        mark=read_mark(root),
-        mode=_read_mode(root),
-        subnet=None if gateway is None else gateway.network,
-        gateway=None if gateway is None else gateway.ip,
-        pool=_read_pool(root),
-        hosts=_read_hosts(root),
-        element=root,
-    )
+    with values_of(root):
+        gateway = _read_gateway(root)
+        return NetworkRecord(
+            uid=uuid_of(root),
+            name=require_text(root, "name"),
+            mark=read_mark(root),
+            mode=_read_mode(root),
+            subnet=None if gateway is None else gateway.network,
+            gateway=None if gateway is None else gateway.ip,
+            pool=_read_pool(root),
+            hosts=_read_hosts(root),
+            element=root,
+        )
 
 
 def _checked_range(spec: NetworkSpec) -> tuple[IPv4Network, IPv4Address]:

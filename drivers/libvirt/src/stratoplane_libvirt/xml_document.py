@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """XML in and out: always as a tree, never as text put together."""
 
+import contextlib
 import re
 import xml.etree.ElementTree as ET
+from collections.abc import Iterator
 from typing import Final
 from uuid import UUID
 
@@ -55,6 +57,16 @@ def require_text(root: ET.Element, path: str) -> str:
     if text is None:
         raise PermanentError(f"libvirt sent a {root.tag} without {path}")
     return text
+
+
+@contextlib.contextmanager
+def values_of(root: ET.Element) -> Iterator[None]:
+    """Turn a value that cannot be read (number, id, address) into a PermanentError that names the object."""
+    try:
+        yield
+    except ValueError as error:
+        name = root.findtext("name") or root.findtext("uuid")
+        raise PermanentError(f"the {root.tag} {name} at libvirt cannot be read", provider_text=str(error)) from error
 
 
 def memory_mib(element: ET.Element | None) -> int:

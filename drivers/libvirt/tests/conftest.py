@@ -1,0 +1,152 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the driver's tests share.
+
+Tests of XML, seeds and image headers need nothing but Python. Those that take the fixture ``lab`` need a libvirt with
+QEMU behind LIBVIRT_DEFAULT_URI; ``tests/labs/libvirt/run.sh`` starts one and fails if they were skipped.
+"""
+
+import dataclasses
+import os
+import time
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+from uuid import UUID
+
+import pytest
+
+from stratoplane.compute import ImageReference, MachineInterface, MachineSpec
+from stratoplane.drivers import AgentContext
+from stratoplane.ids import new_id
+from stratoplane.jobs import Wait
+from stratoplane.network import NetworkMode, NetworkSpec
+from stratoplane_libvirt.marks import Mark
+from stratoplane_libvirt.settings import DomainType, LibvirtSettings
+
+PROJECT = UUID("0197f000-0000-7000-8000-000000000001")
+
+
+@pytest.fixture
+def context(tmp_path: Path) -> AgentContext:
+    """An installation of its own for each test, so that none sees another's objects."""
+    return AgentContext(installation_id=new_id(), cluster_id=new_id(), state_folder=tmp_path)
+
+
+@pytest.fixture
+def mark() -> Mark:
+    return Mark(installation_id=new_id(), project_id=PROJECT, name="web-1")
+
+
+@pytest.fixture
+def machine_spec() -> MachineSpec:
+    return MachineSpec(
+        uid=new_id(),
+        project_id=PROJECT,
+        name="web-1",
+        vcpus=1,
+        memory_mib=64,
+        root_gib=1,
+        image=ImageReference(uid=new_id(), name="tiny", source="tiny.qcow2"),
+        interfaces=(MachineInterface(network_uid=new_id(), mac="02:00:00:00:00:01"),),
+        volume_uids=(new_id(), new_id()),
+        ssh_keys=("ssh-ed25519 AAAAC3Nza someone@somewhere",),
+        user_data="#cloud-config\n{}\n",
+    )
+
+
+@pytest.fixture
+def network_spec() -> NetworkSpec:
+    return NetworkSpec(
+        uid=new_id(),
+        project_id=PROJECT,
+        name="front",
+        cidr="10.201.0.0/24",
+        gateway="10.201.0.1",
+        mode=NetworkMode.ISOLATED,
+    )
+
+
+@pytest.fixture(scope="session")
+def lab() -> LibvirtSettings:
+    """Settings for a real libvirt and the folder with its small image."""
+    uri = os.environ.get("LIBVIRT_DEFAULT_URI", "")
+    folder = os.environ.get("STRATOPLANE_LIBVIRT_IMAGE_FOLDER", "")
+    if not uri.startswith("qemu") or not folder:
+        pytest.skip("no libvirt lab: LIBVIRT_DEFAULT_URI and STRATOPLANE_LIBVIRT_IMAGE_FOLDER are not set")
+    return LibvirtSettings(uri=uri, image_folder=Path(folder), domain_type=DomainType.QEMU, shutdown_grace=30.0)
+
+
+class Cluster:
+    """The three drivers of one installation on a libvirt, a handle beside them, and the patience that guests need."""
+
+    def __init__(self, settings: LibvirtSettings, context: AgentContext) -> None:
+        import libvirt
+
+        from stratoplane_libvirt.compute import LibvirtComputeDriver
+        from stratoplane_libvirt.network import LibvirtNetworkDriver
+        from stratoplane_libvirt.storage import LibvirtStorageDriver
+
+        self.settings, self.context = settings, context
+        self.compute = LibvirtComputeDriver(settings, context)
+        self.network = LibvirtNetworkDriver(settings, context)
+        self.storage = LibvirtStorageDriver(settings, context)
+        self.host = libvirt.open(settings.uri)
+
+    def with_settings(self, **changes: Any) -> "Cluster":
+        """The same installation through drivers with other settings."""
+        return Cluster(dataclasses.replace(self.settings, **changes), self.context)
+
+    def settle(self, verb: Callable[[Any], Any], argument: Any, seconds: float = 120.0) -> Any:
+        """Call a verb, and again while it answers Wait."""
+        return self.until(lambda: None if isinstance(answer := verb(argument), Wait) else (answer,), seconds)[0]
+
+    def until(self, condition: Callable[[], Any], seconds: float = 120.0) -> Any:
+        end = time.monotonic() + seconds
+        while not (found := condition()):
+            assert time.monotonic() < end, "did not happen in time"
+            time.sleep(0.1)
+        return found
+
+    def console_lines(self, uid: UUID, start: str, count: int = 1) -> list[str]:
+        """Wait until ``count`` lines of the console hold ``start``, and return each from there on."""
+
+        def found() -> list[str] | None:
+            lines = [line[line.index(start) :] for line in self.compute.console_log(uid).splitlines() if start in line]
+            return lines if len(lines) >= count else None
+
+        return self.until(found)
+
+    def files(self) -> set[str]:
+        """Volumes in the pool that are this installation's."""
+        pool = self.host.storagePoolLookupByName(self.settings.pool)
+        return {name for name in pool.listVolumes() if self.context.installation_id.hex[-12:] in name}
+
+    def clear(self) -> None:
+        for machine in self.compute.list():
+            self.compute.delete(machine.uid)
+        for volume in self.storage.list():
+            self.storage.delete(volume.uid)
+        for network in self.network.list():
+            self.network.delete(network.uid)
+        self.host.close()
+
+
+@pytest.fixture
+def cluster(lab: LibvirtSettings, context: AgentContext) -> Iterator[Cluster]:
+    made = Cluster(lab, context)
+    yield made
+    made.clear()
+
+
+@pytest.fixture
+def tiny(cluster: Cluster) -> ImageReference:
+    """The small image that answers on its serial console."""
+    return ImageReference(uid=UUID("01980000-0000-7000-8000-00000000717e"), name="tiny", source="tiny.qcow2")
+
+
+@pytest.fixture
+def guest(cluster: Cluster, network_spec: NetworkSpec, machine_spec: MachineSpec, tiny: ImageReference) -> MachineSpec:
+    """A machine that can be made: its network exists, and it has no volumes."""
+    cluster.network.create(network_spec)
+    card = MachineInterface(network_uid=network_spec.uid, mac="02:00:00:00:00:01")
+    return dataclasses.replace(machine_spec, memory_mib=128, image=tiny, interfaces=(card,), volume_uids=())
