@@ -60,7 +60,6 @@ class PostgresqlServer(EmbeddedServer):
     def __init__(self, folder: Path, *, settings: Mapping[str, str] | None = None) -> None:
         super().__init__(folder)
         self._settings = {**_SETTINGS, **(settings or {})}
-        self._sockets: Path | None = None
 
     @property
     def data(self) -> Path:
@@ -74,9 +73,7 @@ class PostgresqlServer(EmbeddedServer):
 
     def url_of(self, database: str) -> str:
         """Return the URL of another database of this server."""
-        if self._sockets is None:
-            raise StartError(f"{self.title} in {self.folder} was not started yet")
-        return f"postgresql://{SUPERUSER}@/{quote(database, safe='')}?host={quote(str(self._sockets))}"
+        return f"postgresql://{SUPERUSER}@/{quote(database, safe='')}?host={quote(str(self._socket_folder()))}"
 
     def is_ready(self, process: subprocess.Popen[bytes]) -> bool:
         """Read what the server itself writes for ``pg_ctl``: its process and the word ``ready``."""

@@ -28,12 +28,22 @@ class EmbeddedServer(ABC):
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder.absolute()
+        self._sockets: Path | None = None
         self._process: subprocess.Popen[bytes] | None = None
 
     @property
     @abstractmethod
     def url(self) -> str:
-        """How clients reach the server; known once it was spawned."""
+        """How clients reach the server.
+
+        Raises:
+            StartError: it was not spawned yet, which is when the socket's folder is chosen.
+        """
+
+    @property
+    def has_url(self) -> bool:
+        """Whether the server was spawned, so that :attr:`url` is known."""
+        return self._sockets is not None
 
     @abstractmethod
     def is_ready(self, process: subprocess.Popen[bytes]) -> bool:
@@ -141,6 +151,11 @@ class EmbeddedServer(ABC):
             return
         if not processes.wait_until(lambda: not processes.works_in(running, self.folder / "data"), _REFUSAL_SECONDS):
             raise AlreadyRunningError(self._occupied(f"process {running}"))
+
+    def _socket_folder(self) -> Path:
+        if self._sockets is None:
+            raise StartError(f"{self.title} in {self.folder} was not started yet")
+        return self._sockets
 
     def _occupied(self, holder: str) -> str:
         return f"{self.title} in {self.folder} is in use by {holder}; use it, stop it, or choose another folder"

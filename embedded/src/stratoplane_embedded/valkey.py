@@ -10,7 +10,6 @@ from typing import IO, ClassVar, Final
 
 from stratoplane_embedded import processes
 from stratoplane_embedded.binaries import find_valkey
-from stratoplane_embedded.errors import StartError
 from stratoplane_embedded.identity import Identity
 from stratoplane_embedded.server import EmbeddedServer
 from stratoplane_embedded.sockets import socket_folder
@@ -43,24 +42,25 @@ class ValkeyServer(EmbeddedServer):
     def __init__(self, folder: Path, *, settings: Mapping[str, str] | None = None) -> None:
         super().__init__(folder)
         self._settings = {**_SETTINGS, **(settings or {})}
-        self._socket: Path | None = None
 
     @property
     def url(self) -> str:
         """``unix:///path/of/the/socket?db=0``, for every client library of Redis."""
-        if self._socket is None:
-            raise StartError(f"{self.title} in {self.folder} was not started yet")
         return f"unix://{self._socket}?db=0"
+
+    @property
+    def _socket(self) -> Path:
+        return self._socket_folder() / "valkey.sock"
 
     def is_ready(self, process: subprocess.Popen[bytes]) -> bool:
         """Ask the server itself; while it still reads its file from the disk it says LOADING."""
-        return process.poll() is None and self._socket is not None and _ping(self._socket)
+        return process.poll() is None and _ping(self._socket)
 
     def _spawn(self, log: IO[bytes] | int, lock: int) -> subprocess.Popen[bytes]:
         program = find_valkey()
         data = self.folder / "data"
         data.mkdir(mode=0o700, exist_ok=True)
-        self._socket = socket_folder(self.folder, Identity()) / "valkey.sock"
+        self._sockets = socket_folder(self.folder, Identity())
         self._socket.unlink(missing_ok=True)
         configuration = self.folder / "valkey.conf"
         configuration.write_text(self._configuration(data, self._socket), encoding="utf-8")

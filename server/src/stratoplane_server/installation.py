@@ -1,0 +1,194 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The children of ``stratoplane-server up``: which there are, in which order, and how each is started."""
+
+import signal
+import socket
+import sys
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from typing import IO, Final
+
+from stratoplane_embedded import processes
+from stratoplane_embedded.postgresql import PostgresqlServer
+from stratoplane_embedded.server import EmbeddedServer
+from stratoplane_embedded.valkey import ValkeyServer
+from stratoplane_server import roles
+from stratoplane_server.children import ChildSpec, Process
+from stratoplane_server.enabled_plugins import read_choice
+from stratoplane_server.process_table import ProcessKey
+from stratoplane_server.roles import Role
+from stratoplane_server.settings import Configuration
+from stratoplane_server.state import StateFolder, SupervisorReport
+
+POSTGRES: Final = "postgres"
+VALKEY: Final = "valkey"
+PREPARE: Final = "prepare"
+AGENT: Final = "agent"
+_PROBE_SECONDS: Final = 0.5
+_STEADY_SECONDS: Final = 1.0
+
+
+class AddressTakenError(OSError):
+    """Another program listens there already; choose another address or stop it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Installation:
+    """What runs in one state folder; databases of its own only where the settings name none.
+
+    Attributes:
+        local_agent: whether an agent runs on this host.
+    """
+
+    configuration: Configuration
+    folder: StateFolder
+    postgresql: PostgresqlServer | None
+    valkey: ValkeyServer | None
+    local_agent: bool
+
+    @classmethod
+    def of(cls, configuration: Configuration, *, local_agent: bool) -> "Installation":
+        settings = configuration.server
+        folder = StateFolder(path=settings.state)
+        return cls(
+            configuration=configuration,
+            folder=folder,
+            postgresql=None if settings.database_url else PostgresqlServer(folder.postgresql),
+            valkey=None if settings.redis_url else ValkeyServer(folder.valkey),
+            local_agent=local_agent,
+        )
+
+    def specs(self) -> Sequence[ChildSpec]:
+        """Return the children in the order of their start."""
+        servers = {POSTGRES: self.postgresql, VALKEY: self.valkey}
+        databases = [_database(name, server) for name, server in servers.items() if server is not None]
+        prepare = ChildSpec(
+            name=PREPARE,
+            start=lambda log: self._spawn((sys.executable, "-m", "stratoplane_server.preparation"), log),
+            is_ready=_is_steady,
+            after=tuple(each.name for each in databases),
+            once=True,
+        )
+        return [*databases, prepare, *self._roles(), *([self._agent()] if self.local_agent else [])]
+
+    def describe(self, process: ProcessKey) -> SupervisorReport:
+        """Return the report without its children."""
+        settings = self.configuration.server
+        return SupervisorReport(
+            process=process,
+            api_url=settings.api_url,
+            agent_url=settings.agent_url,
+            database_url=self.database_url,
+            redis_url=self.redis_url,
+        )
+
+    @property
+    def database_url(self) -> str:
+        """Where PostgreSQL is; empty before the embedded one was started for the first time."""
+        return self.configuration.server.database_url or _url(self.postgresql)
+
+    @property
+    def redis_url(self) -> str:
+        """Where Valkey is; empty before the embedded one was started for the first time."""
+        return self.configuration.server.redis_url or _url(self.valkey)
+
+    def role_names(self) -> Sequence[str]:
+        """Return the names of the children that load plugins."""
+        return [spec.name for spec in self._roles()]
+
+    def _roles(self) -> Sequence[ChildSpec]:
+        settings = self.configuration.server
+        workers = ["worker", *(f"worker-{number}" for number in range(2, settings.workers + 1))]
+        return [
+            self._listening(Role.API, settings.api_listen),
+            self._listening(Role.AGENT_API, settings.agent_listen),
+            *(self._working(name, Role.WORKER) for name in workers),
+            self._working("scheduler", Role.SCHEDULER),
+        ]
+
+    def _listening(self, role: Role, listen: str) -> ChildSpec:
+        address = _address(listen)
+
+        def start(log: IO[bytes]) -> Process:
+            _refuse_taken(address)
+            return self._spawn(roles.command(role, self.configuration.server), log)
+
+        return ChildSpec(
+            name=role.value, start=start, is_ready=lambda _process, _seconds: _speaks_http(address), after=(PREPARE,)
+        )
+
+    def _working(self, name: str, role: Role) -> ChildSpec:
+        return ChildSpec(
+            name=name,
+            start=lambda log: self._spawn(roles.command(role, self.configuration.server), log),
+            is_ready=_is_steady,
+            after=(PREPARE,),
+        )
+
+    def _agent(self) -> ChildSpec:
+        return ChildSpec(
+            name=AGENT,
+            start=lambda log: self._spawn((sys.executable, "-m", "stratoplane_server.local_agent"), log),
+            is_ready=lambda _process, _seconds: self.folder.agent_credential.exists(),
+            after=(Role.AGENT_API.value,),
+        )
+
+    def _spawn(self, command: Sequence[str], log: IO[bytes]) -> Process:
+        return processes.spawn(command, log=log, death_signal=signal.SIGTERM, environment=self.environment())
+
+    def environment(self) -> Mapping[str, str]:
+        """Return the variables for every child of the platform.
+
+        Raises:
+            PluginChoiceError: the list of plugins in the state folder cannot be read.
+        """
+        return roles.environment(
+            self.configuration,
+            database_url=self.database_url,
+            redis_url=self.redis_url,
+            plugins=read_choice(self.folder, self.configuration.server).names,
+        )
+
+
+def _database(name: str, server: EmbeddedServer) -> ChildSpec:
+    return ChildSpec(
+        name=name,
+        start=server.spawn,
+        is_ready=lambda process, _seconds: server.is_ready(process),
+        stop_signal=server.stop_signal,
+        stop_seconds=60.0,
+        holds_state=True,
+    )
+
+
+def _url(server: EmbeddedServer | None) -> str:
+    return server.url if server is not None and server.has_url else ""
+
+
+def _is_steady(_process: Process, seconds: float) -> bool:
+    return seconds > _STEADY_SECONDS
+
+
+def _address(listen: str) -> tuple[str, int]:
+    host, port = listen.rsplit(":", 1)
+    return host.strip("[]"), int(port)
+
+
+def _refuse_taken(address: tuple[str, int]) -> None:
+    """Say at once what gunicorn says after some tries, and what a probe would never notice: another one answers."""
+    family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
+    with socket.socket(family, socket.SOCK_STREAM) as probe:
+        probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+        try:
+            probe.bind(address)
+        except OSError as error:
+            raise AddressTakenError(f"cannot listen on {address[0]}:{address[1]} ({error.strerror})") from error
+
+
+def _speaks_http(address: tuple[str, int]) -> bool:
+    try:
+        with socket.create_connection(address, _PROBE_SECONDS) as connection:
+            connection.sendall(b"GET /api/common/v1/version HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n")
+            return connection.recv(8).startswith(b"HTTP/1.")
+    except OSError:
+        return False

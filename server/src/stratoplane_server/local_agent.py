@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``python -m stratoplane_server.local_agent``: become the agent of this host, with a join token when it needs one.
+
+An agent that is enrolled is started at once; only the first start asks the engine, and the engine's memory is given
+back with the change of program.
+"""
+
+import os
+import sys
+from typing import Final, NoReturn
+
+from stratoplane_server import settings as server_settings
+from stratoplane_server.settings import ServerSettings
+from stratoplane_server.state import StateFolder
+
+TOKEN_VARIABLE: Final = "STRATOPLANE_AGENT_JOIN_TOKEN"  # noqa: S105  # its name
+_COMMAND: Final = (sys.executable, "-m", "stratoplane_agent", "run")
+
+
+def main() -> NoReturn:
+    """Replace this process by the agent."""
+    settings = server_settings.read().server
+    folder = StateFolder(path=settings.state)
+    folder.agent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    variables = {
+        **os.environ,
+        "STRATOPLANE_AGENT_STATE": str(folder.agent),
+        "STRATOPLANE_AGENT_CONTROL_PLANE": settings.agent_url,
+        "STRATOPLANE_AGENT_NAME": os.environ.get("STRATOPLANE_AGENT_NAME") or settings.cluster,
+        "STRATOPLANE_AGENT_DRIVER": settings.driver,
+    }
+    if not folder.agent_credential.exists():
+        variables[TOKEN_VARIABLE] = _join_token(settings)
+    os.execve(_COMMAND[0], _COMMAND, variables)  # noqa: S606  # no shell
+
+
+def _join_token(settings: ServerSettings) -> str:
+    from stratoplane_engine.db.connection import Database  # noqa: PLC0415  # an enrolled agent must not wait for it
+    from stratoplane_engine.services import clusters  # noqa: PLC0415
+
+    database = Database(settings.database_url, pool_size=1, application="stratoplane-local-agent")
+    try:
+        return clusters.ensure_local_cluster(database, settings.cluster)
+    finally:
+        database.close()
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``python -m stratoplane_server.preparation``: what must be done before the roles start.
+
+It waits for PostgreSQL, brings the schema to this version, and makes what a first start needs: roles, flavors, an
+administrator. It is a process of its own so that the supervisor stays small.
+"""
+
+import json
+import logging
+import sys
+import time
+from typing import Final
+
+from stratoplane.errors import AuthenticationFailedError, StratoplaneError, UnavailableError
+from stratoplane_engine.db import migrate
+from stratoplane_engine.db.connection import Database
+from stratoplane_engine.services import agents
+from stratoplane_server import health
+from stratoplane_server import settings as server_settings
+from stratoplane_server.addresses import describe_url
+from stratoplane_server.settings import ServerSettings
+from stratoplane_server.state import StateFolder
+
+_PAUSE_SECONDS: Final = 1.0
+_log: Final = logging.getLogger(__name__)
+
+
+def main() -> int:
+    """Prepare everything and return the process's exit code."""
+    logging.basicConfig(format="%(message)s", level=logging.INFO)
+    logging.getLogger("alembic").setLevel(logging.WARNING)
+    settings = server_settings.read().server
+    try:
+        _migrate(settings.database_url)
+        _say_whether_valkey_answers(settings.redis_url)
+        _first_start(settings)
+    except StratoplaneError as error:
+        _log.error("%s", error.detail)  # the text says it all
+        return 1
+    return 0
+
+
+def _migrate(url: str) -> None:
+    """Bring the schema to this version; wait for PostgreSQL as long as it takes, and say so once for each reason."""
+    said = ""
+    while True:
+        try:
+            revision = migrate.upgrade(url)
+        except UnavailableError as error:
+            if error.detail != said:
+                _log.warning("PostgreSQL at %s: %s; waiting", describe_url(url), error.detail)
+                said = error.detail
+            time.sleep(_PAUSE_SECONDS)
+        else:
+            _log.info("the database's schema is at revision %s", revision)
+            return
+
+
+def _say_whether_valkey_answers(url: str) -> None:
+    """Nothing waits for Valkey: without it jobs start with a delay, and everything else works."""
+    found = health.valkey(url)
+    if not found.healthy:
+        _log.warning("Valkey at %s %s; going on, jobs start with a delay until it does", found.address, found.detail)
+
+
+def _first_start(settings: ServerSettings) -> None:
+    """Make what a first start needs and keep the administrator's password where only the operator reads it."""
+    folder = StateFolder(path=settings.state)
+    database = Database(settings.database_url, pool_size=1, application="stratoplane-prepare")
+    try:
+        _bootstrap(database, folder, settings)
+        _forget_foreign_credential(database, folder)
+    finally:
+        database.close()
+
+
+def _forget_foreign_credential(database: Database, folder: StateFolder) -> None:
+    """Let the local agent enrol anew when its credential is from another database, such as one that was replaced."""
+    try:
+        secret = json.loads(folder.agent_credential.read_text(encoding="utf-8"))["secret"]
+        agents.authenticate(database, secret)
+    except FileNotFoundError:
+        return
+    except (AuthenticationFailedError, KeyError, TypeError, ValueError):
+        folder.agent_credential.replace(folder.agent_credential.with_suffix(".refused"))
+        _log.warning("the local agent's credential is not of this database; the agent enrols anew")
+
+
+if __name__ == "__main__":
+    sys.exit(main())

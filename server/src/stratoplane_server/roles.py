@@ -1,0 +1,72 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The command line and the environment of each role of the platform."""
+
+import os
+import sys
+from collections.abc import Mapping, Sequence
+from enum import StrEnum
+from pathlib import Path
+from typing import Final
+
+from stratoplane_server.enabled_plugins import PLUGINS_VARIABLE
+from stratoplane_server.settings import Configuration, ServerSettings
+
+_SHARED_MEMORY: Final = Path("/dev/shm")  # noqa: S108  # where gunicorn keeps its heartbeat, away from slow disks
+_API_SECONDS: Final = 10
+_AGENT_API_SECONDS: Final = 2
+
+
+class Role(StrEnum):
+    """A process of the platform that may run on a host of its own."""
+
+    API = "api"
+    AGENT_API = "agent-api"
+    WORKER = "worker"
+    SCHEDULER = "scheduler"
+
+
+def command(role: Role, settings: ServerSettings) -> list[str]:
+    """Return the program and arguments of ``role``."""
+    if role is Role.API:
+        load = [f"--workers={settings.api_processes}", "--worker-class=gthread", f"--threads={settings.api_threads}"]
+        application = "stratoplane_api.wsgi:create_application()"
+        return [*_gunicorn(settings.api_listen, _API_SECONDS), *load, "--preload", application]
+    if role is Role.AGENT_API:
+        # Agents hold their polls open: those need not end before a restart, the agents ask again.
+        load = ["--workers=1", "--worker-class=gevent", "--worker-connections=10000"]
+        application = "stratoplane_api.wsgi:create_agent_application()"
+        return [*_gunicorn(settings.agent_listen, _AGENT_API_SECONDS), *load, application]
+    return [sys.executable, "-m", f"stratoplane_engine.{role.value}"]
+
+
+def environment(
+    configuration: Configuration,
+    *,
+    database_url: str,
+    redis_url: str,
+    plugins: Sequence[str],
+    inherited: Mapping[str, str] = os.environ,
+) -> dict[str, str]:
+    """Return the variables for a role: what was chosen, beneath what the environment says itself."""
+    settings = configuration.server
+    chosen = {
+        "PYTHONUNBUFFERED": "1",
+        "MALLOC_ARENA_MAX": "2",  # threads need no arenas of their own; saves tens of MB in each process
+        **configuration.variables,
+        **inherited,
+    }
+    fixed = {
+        "STRATOPLANE_DATABASE_URL": database_url,
+        "STRATOPLANE_REDIS_URL": redis_url,
+        "STRATOPLANE_STATE": str(settings.state),
+        PLUGINS_VARIABLE: ",".join(plugins),
+    }
+    return {**chosen, **fixed}
+
+
+def _gunicorn(listen: str, stop_seconds: int) -> list[str]:
+    heartbeat = [f"--worker-tmp-dir={_SHARED_MEMORY}"] if _SHARED_MEMORY.is_dir() else []
+    return [
+        *(sys.executable, "-m", "gunicorn", f"--bind={listen}", "--no-control-socket", "--log-level=warning"),
+        *("--timeout=60", f"--graceful-timeout={stop_seconds}", "--keep-alive=75", *heartbeat),
+    ]

@@ -1,0 +1,183 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What an operator can choose: a file with the tables ``[server]``, ``[api]`` and ``[engine]``, and the environment.
+
+The environment wins over the file. The other processes get their settings through the environment alone, so that
+each can be started without this distribution.
+"""
+
+import dataclasses
+import os
+import re
+import tomllib
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, Final
+
+from stratoplane.errors import SettingsError
+from stratoplane.settings import help_of, load, setting
+from stratoplane_api.settings import ApiSettings
+from stratoplane_engine.settings import EngineSettings
+
+CONFIG_VARIABLE: Final = "STRATOPLANE_CONFIG"
+_ROLES: Final[Mapping[str, type]] = {"api": ApiSettings, "engine": EngineSettings}
+_SHARED: Final = {"database_url": "postgresql://", "redis_url": "redis://", "plugins": []}
+_LISTEN: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:\s/]+):(\d{1,5})")
+_HIGHEST_PORT: Final = 65535
+_DATABASE_SCHEMES: Final = ("postgresql://", "postgres://")
+_REDIS_SCHEMES: Final = ("redis://", "rediss://", "unix://")
+
+
+@dataclass(frozen=True, kw_only=True)
+class ServerSettings:
+    """Settings of ``stratoplane-server``."""
+
+    state: Path = setting(  # noqa: RUF009  # makes a dataclass field
+        Path(".stratoplane"),
+        help="folder for databases, logs, credentials and the local agent",
+        env="STRATOPLANE_STATE",
+    )
+    database_url: str = setting(
+        "",
+        help="a PostgreSQL of your own, as postgresql://…; empty starts one in the state folder",
+        env="STRATOPLANE_DATABASE_URL",
+    )
+    redis_url: str = setting(
+        "",
+        help="a Valkey or Redis of your own, as redis://…; empty starts one in the state folder",
+        env="STRATOPLANE_REDIS_URL",
+    )
+    api_listen: str = setting("127.0.0.1:8700", help="where the API listens, host:port", env="STRATOPLANE_API_LISTEN")
+    agent_listen: str = setting(
+        "127.0.0.1:8701", help="where the agents' API listens, host:port", env="STRATOPLANE_AGENT_LISTEN"
+    )
+    api_processes: int = setting(2, help="processes of the API", env="STRATOPLANE_API_PROCESSES")
+    api_threads: int = setting(8, help="threads of each process of the API", env="STRATOPLANE_API_THREADS")
+    workers: int = setting(1, help="workers that run jobs", env="STRATOPLANE_WORKERS")
+    driver: str = setting("mock", help="driver of the local agent", env="STRATOPLANE_DRIVER")
+    cluster: str = setting("local", help="name of the local agent's cluster", env="STRATOPLANE_CLUSTER")
+    plugins: tuple[str, ...] | None = setting(
+        None,
+        help="names of the enabled plugins, in order; not set leaves it to `stratoplane-server plugins`",
+        env="STRATOPLANE_PLUGINS",
+    )
+
+    def __post_init__(self) -> None:
+        problems = [*self._listen_problems(), *self._url_problems()]
+        problems += [
+            f"{name}: must be at least 1"
+            for name in ("api_processes", "api_threads", "workers")
+            if getattr(self, name) < 1
+        ]
+        if problems:
+            raise ValueError("; ".join(problems))
+
+    def _listen_problems(self) -> list[str]:
+        values = {"api_listen": self.api_listen, "agent_listen": self.agent_listen}
+        problems = [
+            f"{name}: {value!r} is not of the form host:port"
+            for name, value in values.items()
+            if not (match := _LISTEN.fullmatch(value)) or not 0 < int(match.group(2)) <= _HIGHEST_PORT
+        ]
+        return problems or (["agent_listen: must differ from api_listen"] if len(set(values.values())) == 1 else [])
+
+    def _url_problems(self) -> list[str]:
+        wanted = {"database_url": _DATABASE_SCHEMES, "redis_url": _REDIS_SCHEMES}
+        return [
+            f"{name}: must begin with {' or '.join(schemes)}"
+            for name, schemes in wanted.items()
+            if getattr(self, name) and not getattr(self, name).startswith(schemes)
+        ]
+
+    @property
+    def api_url(self) -> str:
+        """How clients on this host reach the API."""
+        return f"http://{_reachable(self.api_listen)}"
+
+    @property
+    def agent_url(self) -> str:
+        """How agents on this host reach the agents' API."""
+        return f"http://{_reachable(self.agent_listen)}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Configuration:
+    """Everything that was chosen.
+
+    Attributes:
+        variables: environment of the other processes, out of the file's tables for them.
+    """
+
+    server: ServerSettings
+    variables: Mapping[str, str] = dataclasses.field(default_factory=dict)
+
+
+def read(environment: Mapping[str, str] = os.environ) -> Configuration:
+    """Read the file that ``STRATOPLANE_CONFIG`` names, if any, and the environment.
+
+    Raises:
+        SettingsError: with every problem of every table; the operator corrects them and starts again.
+    """
+    tables = _read_file(environment.get(CONFIG_VARIABLE, ""))
+    known = ["server", *_ROLES]
+    problems = [f"[{name}]: unknown table; known are {', '.join(known)}" for name in sorted(tables.keys() - set(known))]
+    server: ServerSettings | None = None
+    try:
+        server = load(ServerSettings, tables.get("server", {}), environment, where="[server]")
+    except SettingsError as error:
+        problems += error.problems
+    for name, settings in _ROLES.items():
+        problems += _problems_of_role(name, settings, tables.get(name, {}), environment)
+    if server is None or problems:
+        raise SettingsError(f"the settings cannot be used: {'; '.join(problems)}", problems)
+    variables: dict[str, str] = {}
+    for name, settings in _ROLES.items():
+        variables |= _variables(settings, tables.get(name, {}))
+    absolute = dataclasses.replace(server, state=server.state.expanduser().absolute())
+    return Configuration(server=absolute, variables=variables)
+
+
+def _read_file(name: str) -> dict[str, dict[str, Any]]:
+    if not name:
+        return {}
+    try:
+        document = tomllib.loads(Path(name).read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        problem = f"{CONFIG_VARIABLE} {name}: {error}"
+        raise SettingsError(f"the settings cannot be used: {problem}", [problem]) from error
+    flat = [
+        f"{key}: belongs into a table such as [server]"
+        for key, value in document.items()
+        if not isinstance(value, dict)
+    ]
+    if flat:
+        raise SettingsError(f"the settings cannot be used: {'; '.join(flat)}", flat)
+    return document
+
+
+def _problems_of_role(
+    name: str, settings: type, table: Mapping[str, object], environment: Mapping[str, str]
+) -> Sequence[str]:
+    """Load a role's settings once, to report their problems together with ours."""
+    if misplaced := sorted(table.keys() & _SHARED.keys()):
+        return [f"[{name}] {key}: belongs into [server]" for key in misplaced]
+    try:
+        load(settings, {**_SHARED, **table}, environment, where=f"[{name}]")
+    except SettingsError as error:
+        return error.problems
+    return []
+
+
+def _variables(settings: type, table: Mapping[str, object]) -> dict[str, str]:
+    names = {field.name: help_of(field).env for field in dataclasses.fields(settings)}
+    return {names[key]: _as_text(value) for key, value in table.items()}
+
+
+def _as_text(value: object) -> str:
+    return ",".join(value) if isinstance(value, list) else str(value)
+
+
+def _reachable(listen: str) -> str:
+    """Return host and port for a client: nobody can call the address that means "all of mine"."""
+    host, port = listen.rsplit(":", 1)
+    return f"{ {'0.0.0.0': '127.0.0.1', '[::]': '[::1]'}.get(host, host) }:{port}"  # noqa: S104

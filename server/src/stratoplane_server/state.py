@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The state folder: where everything is, what the supervisor tells about itself, and who may be the supervisor."""
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import asdict, dataclass
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final
+
+from stratoplane.errors import StratoplaneError
+from stratoplane_embedded import processes
+from stratoplane_server.process_table import ProcessKey
+
+LOCK_SECONDS: Final = 0.5
+
+
+class StateError(StratoplaneError):
+    """The state folder cannot be used; the operator chooses another or corrects what the text says."""
+
+    code = "state_folder"
+
+
+class ChildState(StrEnum):
+    """What a child of the supervisor is doing."""
+
+    STARTING = "starting"
+    RUNNING = "running"
+    WAITING = "waiting"
+    """Died; started again after a pause."""
+    DONE = "done"
+    """Had one thing to do, and did it."""
+    PENDING = "pending"
+    """Not started yet: something that it needs is not ready."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ChildReport:
+    """A child of the supervisor; ``process`` is None while none runs, ``problem`` says what went wrong."""
+
+    name: str
+    state: ChildState
+    process: ProcessKey | None = None
+    restarts: int = 0
+    problem: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SupervisorReport:
+    """What the supervisor writes whenever something changes.
+
+    Attributes:
+        ready: whether every child came up; ``waiting_for`` says what a start still needs.
+        database_url, redis_url: what the children use; they may hold passwords, so the file is private.
+    """
+
+    process: ProcessKey
+    api_url: str
+    agent_url: str
+    database_url: str
+    redis_url: str
+    ready: bool = False
+    waiting_for: str = ""
+    children: Sequence[ChildReport] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StateFolder:
+    """Paths inside the state folder."""
+
+    path: Path
+
+    @property
+    def logs(self) -> Path:
+        return self.path / "logs"
+
+    @property
+    def postgresql(self) -> Path:
+        return self.path / "postgresql"
+
+    @property
+    def valkey(self) -> Path:
+        return self.path / "valkey"
+
+    @property
+    def agent(self) -> Path:
+        return self.path / "agent"
+
+    @property
+    def agent_credential(self) -> Path:
+        """What the local agent keeps of its enrolment."""
+        return self.agent / "credential.json"
+
+    @property
+    def credentials(self) -> Path:
+        """Name and password of the first administrator, readable by its owner only."""
+        return self.path / "credentials.json"
+
+    @property
+    def plugins(self) -> Path:
+        return self.path / "plugins.json"
+
+    @property
+    def report(self) -> Path:
+        return self.path / "supervisor.json"
+
+    def make(self) -> None:
+        """Make the folder and its logs, readable by its owner only.
+
+        Raises:
+            StateError: it cannot be made or written.
+        """
+        try:
+            self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
+            self.logs.mkdir(mode=0o700, exist_ok=True)
+        except OSError as error:
+            raise StateError(f"the state folder {self.path} cannot be used: {error}") from error
+
+    def take(self) -> int:
+        """Become the folder's only supervisor; return the open lock, which ends with this process.
+
+        Raises:
+            StateError: there is one already, or the folder cannot be written.
+        """
+        self.make()
+        try:
+            lock = processes.take_lock(self.path / "supervisor.lock", LOCK_SECONDS)
+        except OSError as error:
+            raise StateError(f"the state folder {self.path} cannot be used: {error}") from error
+        if lock is None:
+            report = self.read_report()
+            who = f"process {report.process.pid}" if report else "another process"
+            raise StateError(f"the platform in {self.path} is already up ({who}); see stratoplane-server status")
+        return lock
+
+    def read_report(self) -> SupervisorReport | None:
+        """Return what the last supervisor wrote, None when there was none or its file is from another version."""
+        try:
+            document = json.loads(self.report.read_text(encoding="utf-8"))
+            return _report(document)
+        except (FileNotFoundError, NotADirectoryError, json.JSONDecodeError, KeyError, TypeError, ValueError):
+            return None
+
+    def write_report(self, report: SupervisorReport) -> None:
+        """Replace the report as a whole, readable by its owner only."""
+        write_private(self.report, asdict(report))
+
+
+def write_private(path: Path, document: Mapping[str, object]) -> None:
+    """Write JSON that only its owner can read; readers see the old text or the new one, never a part."""
+    unfinished = path.with_suffix(".unfinished")
+    descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
+    with os.fdopen(descriptor, "w", encoding="utf-8") as file:
+        json.dump(document, file, indent=2)
+        file.write("\n")
+        file.flush()
+        os.fsync(file.fileno())
+    unfinished.replace(path)
+
+
+def _report(document: Mapping[str, Any]) -> SupervisorReport:
+    children = [
+        ChildReport(**{**child, "state": ChildState(child["state"]), "process": _key(child["process"])})
+        for child in document["children"]
+    ]
+    return SupervisorReport(**{**document, "process": ProcessKey(**document["process"]), "children": children})
+
+
+def _key(document: Mapping[str, int] | None) -> ProcessKey | None:
+    return None if document is None else ProcessKey(**document)

@@ -1,0 +1,86 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``status``: the platform's health on one page."""
+
+import dataclasses
+import json
+from typing import Final
+
+from stratoplane_server import health
+from stratoplane_server.databases import NoDatabaseError, living_report, running_urls
+from stratoplane_server.health import Health
+from stratoplane_server.settings import Configuration
+from stratoplane_server.state import StateFolder
+from stratoplane_server.tables import duration, render
+
+_MIB: Final = 1024 * 1024
+
+
+def gather(configuration: Configuration) -> Health:
+    """Look at everything, also when nothing is up.
+
+    Raises:
+        NoDatabaseError: no platform is up here and the settings name no databases of their own.
+    """
+    settings = configuration.server
+    report = living_report(StateFolder(path=settings.state))
+    processes = health.processes(report) if report else ()
+    try:
+        database_url, redis_url = running_urls(configuration)
+    except NoDatabaseError:
+        if report is None:
+            raise
+        return Health(api_url=settings.api_url, processes=processes, services=(), agents=())
+    database, agents = health.database_and_agents(database_url)
+    services = (database, health.valkey(redis_url))
+    return Health(api_url=settings.api_url, processes=processes, services=services, agents=agents)
+
+
+def as_json(found: Health) -> str:
+    """Return everything as JSON: sizes in bytes, times in seconds."""
+    return json.dumps({"healthy": found.healthy, **dataclasses.asdict(found)}, indent=2)
+
+
+def as_table(found: Health) -> str:
+    """Return three tables for people and one line that says whether all is well."""
+    blocks = [_processes(found), _services(found), _agents(found)]
+    verdict = f"healthy: API {found.api_url}" if found.healthy else "not healthy"
+    return "\n\n".join([*(block for block in blocks if block), verdict])
+
+
+def _processes(found: Health) -> str:
+    if not found.processes:
+        return "no platform is up in this state folder"
+    rows = [
+        (
+            each.name,
+            each.state,
+            str(each.pid or "-"),
+            f"{each.memory / _MIB:.0f} MiB" if each.memory is not None else "-",
+            duration(each.uptime) if each.pid else "-",
+            str(each.restarts),
+            each.problem,
+        )
+        for each in found.processes
+    ]
+    total = sum(each.memory or 0 for each in found.processes)
+    rows.append(("all", "", "", f"{total / _MIB:.0f} MiB", "", str(sum(each.restarts for each in found.processes)), ""))
+    return render(("PROCESS", "STATE", "PID", "MEMORY", "UPTIME", "RESTARTS", "PROBLEM"), rows)
+
+
+def _services(found: Health) -> str:
+    rows = [(each.name, "up" if each.healthy else "down", each.address, each.detail) for each in found.services]
+    return render(("SERVICE", "STATE", "ADDRESS", "DETAIL"), rows) if rows else ""
+
+
+def _agents(found: Health) -> str:
+    rows = [
+        (
+            each.name,
+            each.cluster,
+            "connected" if each.connected else "away",
+            "never" if each.seen_seconds is None else f"{duration(each.seen_seconds)} ago",
+            each.version,
+        )
+        for each in found.agents
+    ]
+    return render(("AGENT", "CLUSTER", "STATE", "SEEN", "VERSION"), rows) if rows else "no agents"

@@ -1,0 +1,184 @@
+# SPDX-License-Identifier: Apache-2.0
+"""One process that starts the others in order, keeps them running and stops them in reverse."""
+
+import logging
+import os
+import select
+import signal
+import time
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import replace
+from types import FrameType
+from typing import Final
+
+from stratoplane_embedded.processes import wait_until
+from stratoplane_server.children import Child, ChildSpec
+from stratoplane_server.process_table import ProcessKey, key_of
+from stratoplane_server.state import ChildReport, StateFolder, SupervisorReport
+
+_STARTING_SECONDS: Final = 0.05
+_IDLE_SECONDS: Final = 60.0
+_STALE_SECONDS: Final = 20.0
+_log: Final = logging.getLogger(__name__)
+
+
+class Supervisor:
+    """Keeps the children of one state folder running until SIGTERM or SIGINT.
+
+    Args:
+        folder: the state folder, whose lock the caller holds.
+        specs: the children in the order of their start.
+        describe: gives the report without its children; addresses are known only once the databases run.
+        on_reload: names the children to start again after SIGHUP.
+
+    Call :meth:`run` from the main thread: the kernel ends the children when that thread ends.
+    """
+
+    def __init__(
+        self,
+        folder: StateFolder,
+        specs: Sequence[ChildSpec],
+        describe: Callable[[ProcessKey], SupervisorReport],
+        on_reload: Callable[[], Sequence[str]] = tuple,
+    ) -> None:
+        self._folder: Final = folder
+        self._children: Final = [Child(spec, folder.logs) for spec in specs]
+        self._describe: Final = describe
+        self._on_reload: Final = on_reload
+        self._requests: Final[set[int]] = set()
+        self._was_ready = False
+
+    def run(self) -> None:
+        """Start everything, watch, and return when everything has stopped."""
+        clean_up(self._folder)
+        with self._signals() as wake:
+            try:
+                while not self._requests & {signal.SIGTERM, signal.SIGINT}:
+                    self._reload_if_asked()
+                    if self._look():
+                        self._tell()
+                    select.select([wake], [], [], self._pause())
+                    _drain(wake)
+            finally:
+                self._stop_all()
+
+    def _look(self) -> bool:
+        now = time.monotonic()
+        ready = {child.spec.name for child in self._children if child.ready}
+        changed = False
+        for child in self._children:
+            changed |= child.look(now, may_start=ready.issuperset(child.spec.after))
+            changed |= child.spec.once and self._follow(child)
+        return changed
+
+    @staticmethod
+    def _follow(child: Child) -> bool:
+        """Say what a child that prepares something says, so that nobody has to look for its log to see it waiting."""
+        lines = child.new_lines()
+        for line in lines:
+            _log.info("%s: %s", child.spec.name, line)
+        return bool(lines)
+
+    def _tell(self) -> None:
+        """Write the report, and say it once when the platform came up."""
+        waiting = next((child.spec.name for child in self._children if not child.ready), "")
+        children = [child.report() for child in self._children]
+        report = self._describe(key_of(os.getpid()))
+        self._folder.write_report(replace(report, ready=not waiting, waiting_for=waiting, children=children))
+        if not waiting and not self._was_ready:
+            _log.info("the platform is up: API %s, agents' API %s", report.api_url, report.agent_url)
+        self._was_ready = not waiting
+
+    def _pause(self) -> float:
+        """Return how long nothing can change except by a signal."""
+        if any(child.starting for child in self._children):
+            return _STARTING_SECONDS
+        now = time.monotonic()
+        return min([_IDLE_SECONDS, *(max(0.0, due - now) or _STARTING_SECONDS for due in self._dues())])
+
+    def _dues(self) -> Iterator[float]:
+        ready = {child.spec.name for child in self._children if child.ready}
+        for child in self._children:
+            if child.due is not None and ready.issuperset(child.spec.after):
+                yield child.due
+
+    def _reload_if_asked(self) -> None:
+        if signal.SIGHUP not in self._requests:
+            return
+        self._requests.discard(signal.SIGHUP)
+        names = self._on_reload()
+        chosen = [child for child in self._children if child.spec.name in names]
+        self._stop(chosen)
+        for child in chosen:
+            child.allow_again()
+
+    def _stop_all(self) -> None:
+        """Stop the platform first, all at once, then the databases one by one, last started first."""
+        self._stop([child for child in self._children if not child.spec.holds_state])
+        for child in reversed([child for child in self._children if child.spec.holds_state]):
+            self._stop([child])
+        self._folder.report.unlink(missing_ok=True)
+        _log.info("the platform is down")
+
+    def _stop(self, children: Sequence[Child]) -> None:
+        for child in reversed(children):
+            child.ask_to_stop()
+        for child in reversed(children):
+            child.await_stop()
+
+    @contextmanager
+    def _signals(self) -> Iterator[int]:
+        """Collect signals in ``_requests`` and give a descriptor that can be read after each."""
+        read, write = os.pipe()
+        for end in (read, write):
+            os.set_blocking(end, False)
+        numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
+        before = {number: signal.signal(number, self._remember) for number in numbers}
+        woken_before = signal.set_wakeup_fd(write, warn_on_full_buffer=False)
+        try:
+            yield read
+        finally:
+            signal.set_wakeup_fd(woken_before)
+            for number, handler in before.items():
+                signal.signal(number, handler)
+            os.close(read)
+            os.close(write)
+
+    def _remember(self, number: int, _frame: FrameType | None) -> None:
+        self._requests.add(number)
+
+
+def clean_up(folder: StateFolder) -> None:
+    """End what a supervisor that was killed left behind, by process and start time; the lock says that it is gone."""
+    report = folder.read_report()
+    if report is None:
+        return
+    left = [child for child in reversed(report.children) if child.process is not None and child.process.alive]
+    for child in left:
+        _log.warning("%s (process %d) is left from a supervisor that was killed; ending it", child.name, _pid(child))
+        _end_left(child)
+    folder.report.unlink(missing_ok=True)
+
+
+def _end_left(child: ChildReport) -> None:
+    key = child.process
+    if key is None:
+        return
+    # SIGINT is PostgreSQL's fast shutdown; SIGTERM would wait for sessions that nobody ends.
+    key.send(signal.SIGINT if child.name == "postgres" else signal.SIGTERM)
+    if not wait_until(lambda: not key.alive, _STALE_SECONDS):
+        key.send(signal.SIGKILL)
+        wait_until(lambda: not key.alive, _STALE_SECONDS)
+
+
+def _pid(child: ChildReport) -> int:
+    return child.process.pid if child.process else 0
+
+
+def _drain(descriptor: int) -> None:
+    try:
+        while os.read(descriptor, 512):
+            pass
+    except BlockingIOError:
+        return

@@ -1,0 +1,98 @@
+# SPDX-License-Identifier: Apache-2.0
+import dataclasses
+from pathlib import Path
+
+import pytest
+
+from stratoplane.errors import SettingsError
+from stratoplane_server.settings import ServerSettings, read
+
+KNOWN = ", ".join(field.name for field in dataclasses.fields(ServerSettings))
+
+
+@pytest.fixture
+def file(tmp_path):
+    def write(text: str) -> dict[str, str]:
+        (tmp_path / "stratoplane.toml").write_text(text)
+        return {"STRATOPLANE_CONFIG": str(tmp_path / "stratoplane.toml")}
+
+    return write
+
+
+def problems_of(environment: dict[str, str]) -> list[str]:
+    with pytest.raises(SettingsError) as caught:
+        read(environment)
+    return sorted(caught.value.problems)
+
+
+def test_nothing_needs_to_be_said():
+    settings = read({}).server
+    assert settings.state == Path.cwd() / ".stratoplane"
+    assert (settings.api_url, settings.agent_url) == ("http://127.0.0.1:8700", "http://127.0.0.1:8701")
+    assert settings.plugins is None
+
+
+def test_the_environment_wins_over_the_file(file):
+    environment = file('[server]\napi_listen = "127.0.0.1:1"\nagent_listen = "127.0.0.1:2"\n')
+    settings = read({**environment, "STRATOPLANE_API_LISTEN": "127.0.0.1:3"}).server
+    assert (settings.api_listen, settings.agent_listen) == ("127.0.0.1:3", "127.0.0.1:2")
+
+
+def test_tables_of_other_roles_become_their_environment(file):
+    environment = file("[api]\npool_size = 3\n[engine]\nsweep_seconds = 1.5\n")
+    assert read(environment).variables == {"STRATOPLANE_API_POOL_SIZE": "3", "STRATOPLANE_SWEEP_SECONDS": "1.5"}
+
+
+def test_all_problems_of_all_tables_are_said_at_once(file):
+    environment = file("""
+        [server]
+        stat = "typo"
+        workers = "two"
+        [api]
+        pool_size = 0
+        [engine]
+        database_url = "postgresql://elsewhere"
+        [agents]
+    """)
+    assert problems_of(environment) == [
+        "[agents]: unknown table; known are server, api, engine",
+        "[engine] database_url: belongs into [server]",
+        f"[server] stat: unknown setting; known are {KNOWN}",
+        "[server] workers: must be of type int, not str",
+        "pool_size: must be at least 1",
+    ]
+
+
+@pytest.mark.parametrize(
+    ("variables", "problem"),
+    [
+        ({"STRATOPLANE_API_LISTEN": "8700"}, "api_listen: '8700' is not of the form host:port"),
+        ({"STRATOPLANE_API_LISTEN": "host:99999"}, "api_listen: 'host:99999' is not of the form host:port"),
+        ({"STRATOPLANE_API_LISTEN": "127.0.0.1:8701"}, "agent_listen: must differ from api_listen"),
+        ({"STRATOPLANE_DATABASE_URL": "mysql://x"}, "database_url: must begin with postgresql:// or postgres://"),
+        ({"STRATOPLANE_REDIS_URL": "http://x"}, "redis_url: must begin with redis:// or rediss:// or unix://"),
+        ({"STRATOPLANE_WORKERS": "0"}, "workers: must be at least 1"),
+    ],
+)
+def test_values_that_cannot_be(variables, problem):
+    assert problems_of(variables) == [problem]
+
+
+@pytest.mark.parametrize(
+    ("text", "problem"),
+    [("[server", "Expected"), ('state = "here"', "state: belongs into a table"), (b"\xff".decode("latin-1"), "")],
+)
+def test_a_file_that_cannot_be_read(file, text, problem):
+    assert problem in problems_of(file(text))[0]
+
+
+def test_a_file_that_is_not_there(tmp_path):
+    assert "No such file" in problems_of({"STRATOPLANE_CONFIG": str(tmp_path / "absent.toml")})[0]
+
+
+@pytest.mark.parametrize(
+    ("listen", "url"),
+    [("0.0.0.0:80", "http://127.0.0.1:80"), ("[::]:80", "http://[::1]:80"), ("10.1.2.3:80", "http://10.1.2.3:80")],
+)
+def test_clients_on_this_host_get_an_address_that_can_be_called(listen, url):
+    assert read({"STRATOPLANE_API_LISTEN": listen}).server.api_url == url
