@@ -7,7 +7,8 @@
 #
 # The daemons live in mount, PID, UTS and network namespaces of their own. libvirt's system folders
 # are bind mounts of STATE in there, so the machine's own libvirt, if any, is not touched and several
-# labs can run side by side. Prints the URI and writes STATE/env for `source`. Needs root.
+# labs can run side by side. Prints the URI and writes STATE/env for `source`; images for the driver go
+# into STATE/images. Needs root.
 set -euo pipefail
 export LC_ALL=C PATH=/usr/sbin:/usr/bin:/sbin:/bin
 here=$(cd "$(dirname "$0")" && pwd)
@@ -33,7 +34,7 @@ check_request() {
 }
 
 make_folders() {
-  mkdir -p "$state"/{etc,lib,run,log,cache,pool}
+  mkdir -p "$state"/{etc,lib,run,log,cache,pool,images}
   rm -rf "${state:?}"/run/*
   chmod 711 "$state" "$state"/{lib,run,pool}
   for pair in "${system_folders[@]}"; do mkdir -p "${pair#*:}"; done
@@ -116,8 +117,9 @@ write_environment() {
   echo "$init" > "$state/init.pid"
   cat > "$state/env" <<END
 export LIBVIRT_DEFAULT_URI='$uri'
-export LIBVIRT_LAB_STATE='$state'
 export LIBVIRT_LAB_ENTER='nsenter -t $init -n'
+export STRATOPLANE_LIBVIRT_URI='$uri'
+export STRATOPLANE_LIBVIRT_IMAGE_FOLDER='$state/images'
 END
 }
 
