@@ -1,0 +1,90 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What the region has room for: hosts for machines, and one pool of storage."""
+
+from dataclasses import dataclass
+from typing import Any
+
+from stratoplane.errors import CapacityError
+from stratoplane_mock.settings import MockSettings
+from stratoplane_mock.store import Transaction
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Room:
+    """Sizes of the region: memory in MiB and storage in GiB."""
+
+    hosts: int
+    host_vcpus: int
+    host_memory_mib: int
+    storage_gib: int
+
+
+def furnish(transaction: Transaction, settings: MockSettings) -> None:
+    """Give the region the hosts and the storage of ``settings``; what is on a host that goes stays on it."""
+    for name in ("hosts", "host_vcpus", "host_memory_mib", "storage_gib"):
+        transaction.run("INSERT OR REPLACE INTO trait VALUES (?, ?)", name, getattr(settings, name))
+    for number in range(1, settings.hosts + 1):
+        transaction.run("INSERT OR IGNORE INTO host (number) VALUES (?)", number)
+
+
+def room(transaction: Transaction) -> Room:
+    """Return what the region has in all."""
+    return Room(**{row["name"]: row["value"] for row in transaction.rows("SELECT name, value FROM trait")})
+
+
+def used(transaction: Transaction) -> Any:
+    """Return a row with vcpus, memory_mib and storage_gib that are taken."""
+    return transaction.row(
+        "SELECT SUM(vcpus_used) AS vcpus, SUM(memory_used) AS memory_mib,"
+        " (SELECT storage_used FROM pool) AS storage_gib FROM host"
+    )
+
+
+def claim_host(transaction: Transaction, vcpus: int, memory_mib: int, *, preferred: int = 0) -> int:
+    """Take room on the emptiest host, or on the ``preferred`` one if it has any, and return its number.
+
+    Raises:
+        CapacityError: no single host has the room.
+    """
+    sizes = room(transaction)
+    found = transaction.row(
+        "SELECT number FROM host WHERE number <= ? AND vcpus_used + ? <= ? AND memory_used + ? <= ?"
+        " ORDER BY number <> ?, vcpus_used, number LIMIT 1",
+        sizes.hosts,
+        vcpus,
+        sizes.host_vcpus,
+        memory_mib,
+        sizes.host_memory_mib,
+        preferred,
+    )
+    if found is None:
+        raise CapacityError(
+            f"no host has {vcpus} vcpus and {memory_mib} MiB left; choose a smaller size",
+            provider_text="No valid host was found",
+        )
+    release_host(transaction, found["number"], -vcpus, -memory_mib)
+    return int(found["number"])
+
+
+def release_host(transaction: Transaction, number: int, vcpus: int, memory_mib: int) -> None:
+    """Give room on a host back."""
+    transaction.run(
+        "UPDATE host SET vcpus_used = vcpus_used - ?, memory_used = memory_used - ? WHERE number = ?",
+        vcpus,
+        memory_mib,
+        number,
+    )
+
+
+def claim_storage(transaction: Transaction, gib: int) -> None:
+    """Take storage, or give it back when ``gib`` is negative.
+
+    Raises:
+        CapacityError: the pool has less left.
+    """
+    limit = room(transaction).storage_gib
+    taken = transaction.run(
+        "UPDATE pool SET storage_used = storage_used + ? WHERE ? <= 0 OR storage_used + ? <= ?", gib, gib, gib, limit
+    )
+    if not taken:
+        raise CapacityError(f"the pool has no {gib} GiB left; choose a smaller size", provider_text="pool is full")

@@ -1,0 +1,118 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Machines as the region keeps them: reading them, metering them, and clearing them away."""
+
+from collections import defaultdict
+from ipaddress import IPv4Address
+from typing import Any, Final
+from uuid import UUID
+
+from stratoplane.compute import MachineAddress, MachineStatus
+from stratoplane.drivers import UsageSample
+from stratoplane.resources import PowerState
+from stratoplane_mock.addresses import unplug
+from stratoplane_mock.hosts import claim_storage, release_host
+from stratoplane_mock.ownership import Tenancy, visible_row, visible_rows
+from stratoplane_mock.rules import Kind
+from stratoplane_mock.store import Transaction
+from stratoplane_mock.volumes import attached
+
+_BYTES_READ_A_SECOND: Final = 4_096
+_BYTES_WRITTEN_A_SECOND: Final = 16_384
+
+
+def power_of(row: Any, now: float) -> PowerState:
+    """Return what a machine does now: until ``power_at`` it has not yet obeyed, and before that it was otherwise."""
+    if row["power_at"] > now:
+        return PowerState.STOPPED if row["power"] == PowerState.RUNNING else PowerState.RUNNING
+    return PowerState(row["power"])
+
+
+def observe(transaction: Transaction, tenancy: Tenancy, uid: UUID) -> MachineStatus | None:
+    """Return the machine, None while it is being built."""
+    row = visible_row(transaction, tenancy, Kind.MACHINE, uid)
+    if row is None or not row["complete"] or row["ready_at"] > transaction.now or _is_gone(row, transaction.now):
+        return None
+    return status_of(transaction, row)
+
+
+def status_of(transaction: Transaction, row: Any) -> MachineStatus:
+    """Return the status of the machine in ``row``."""
+    cards = transaction.rows("SELECT * FROM card WHERE machine = ? ORDER BY position", row["uid"])
+    return _status(row, cards, attached(transaction, row["uid"]), transaction.now)
+
+
+def list_all(transaction: Transaction, tenancy: Tenancy) -> list[MachineStatus]:
+    """Return every machine, also those that are being built or were cut off."""
+    cards: dict[str, list[Any]] = defaultdict(list)
+    for card in transaction.each("SELECT * FROM card ORDER BY machine, position"):
+        cards[card["machine"]].append(card)
+    volumes: dict[str, list[str]] = defaultdict(list)
+    for volume in transaction.each(
+        "SELECT machine, uid FROM volume WHERE machine IS NOT NULL ORDER BY machine, position"
+    ):
+        volumes[volume["machine"]].append(volume["uid"])
+    return [
+        _status(row, cards.get(row["uid"], ()), volumes.get(row["uid"], ()), transaction.now)
+        for row in visible_rows(transaction, tenancy, Kind.MACHINE)
+        if not _is_gone(row, transaction.now)
+    ]
+
+
+def usage(transaction: Transaction, tenancy: Tenancy) -> list[UsageSample]:
+    """Return meter readings that follow from how long each machine ran."""
+    return [
+        UsageSample(uid=UUID(row["uid"]), readings=_readings(row, transaction.now))
+        for row in visible_rows(transaction, tenancy, Kind.MACHINE)
+        if row["complete"] and not _is_gone(row, transaction.now)
+    ]
+
+
+def remove(transaction: Transaction, row: Any) -> None:
+    """Clear a machine away with everything that was made for it alone."""
+    transaction.run("UPDATE volume SET machine = NULL, position = NULL WHERE machine = ?", row["uid"])
+    unplug(transaction, row["uid"])
+    release_host(transaction, row["host"], row["vcpus"], row["memory_mib"])
+    claim_storage(transaction, -row["root_gib"])
+    transaction.run("DELETE FROM machine WHERE uid = ?", row["uid"])
+
+
+def remove_due(transaction: Transaction) -> None:
+    """Clear away the machines whose deletion has come to its end."""
+    due = transaction.rows("SELECT * FROM machine WHERE delete_at IS NOT NULL AND delete_at <= ?", transaction.now)
+    for row in due:
+        remove(transaction, row)
+
+
+def _is_gone(row: Any, now: float) -> bool:
+    return row["delete_at"] is not None and row["delete_at"] <= now
+
+
+def _status(row: Any, cards: Any, volumes: Any, now: float) -> MachineStatus:
+    return MachineStatus(
+        uid=UUID(row["uid"]),
+        name=row["name"],
+        vcpus=row["vcpus"],
+        memory_mib=row["memory_mib"],
+        power=PowerState.STOPPED if row["ready_at"] > now else power_of(row, now),
+        addresses=tuple(
+            MachineAddress(
+                network_uid=UUID(card["network"]), mac=card["mac"], address=str(IPv4Address(card["address"]))
+            )
+            for card in cards
+        ),
+        volume_uids=tuple(UUID(uid) for uid in volumes),
+        provider_reference=f"vm-{row['uid'][-12:]}",
+        host=f"host-{row['host']:03d}",
+        private={"simulated": True},
+    )
+
+
+def _readings(row: Any, now: float) -> dict[str, float]:
+    running = 0.0 if row["started_at"] is None else max(0.0, now - row["started_at"])
+    seconds = row["ran_seconds"] + running
+    load = (int(row["uid"][-4:], 16) % 60 + 1) / 100
+    return {
+        "cpu_seconds": round(seconds * row["vcpus"] * load, 3),
+        "disk_read_bytes": float(int(seconds * _BYTES_READ_A_SECOND)),
+        "disk_write_bytes": float(int(seconds * _BYTES_WRITTEN_A_SECOND)),
+    }

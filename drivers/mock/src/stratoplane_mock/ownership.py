@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whose an object is: each carries the installation that made it, and nobody touches another's."""
+
+from dataclasses import dataclass
+from typing import Any
+from uuid import UUID
+
+from stratoplane.errors import ConflictError, NotFoundError
+from stratoplane_mock.rules import Kind
+from stratoplane_mock.settings import MockSettings
+from stratoplane_mock.store import Transaction
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Tenancy:
+    """For whom the region works: the installation's id as text, and what was chosen about the region."""
+
+    installation: str
+    settings: MockSettings
+
+
+def own_row(transaction: Transaction, tenancy: Tenancy, kind: Kind, uid: UUID) -> Any | None:
+    """Return the row of our object, None if there is none.
+
+    Raises:
+        ConflictError: the object belongs to another installation.
+    """
+    row = transaction.row(f"SELECT * FROM {kind} WHERE uid = ?", str(uid))  # noqa: S608  # a member of Kind
+    if row is not None and row["installation"] != tenancy.installation:
+        raise ConflictError(f"the {kind} {uid} belongs to another installation and is left alone")
+    return row
+
+
+def visible_row(transaction: Transaction, tenancy: Tenancy, kind: Kind, uid: UUID) -> Any | None:
+    """Return the row that looking for our object finds, None for absent, hidden and foreign ones."""
+    return transaction.row(
+        f"SELECT * FROM {kind} WHERE uid = ? AND installation = ? AND hidden_until <= ?",  # noqa: S608
+        str(uid),
+        tenancy.installation,
+        transaction.now,
+    )
+
+
+def visible_rows(transaction: Transaction, tenancy: Tenancy, kind: Kind) -> list[Any]:
+    """Return the rows of all of our objects that can be seen, by uid."""
+    return transaction.rows(
+        f"SELECT * FROM {kind} WHERE installation = ? AND hidden_until <= ? ORDER BY uid",  # noqa: S608
+        tenancy.installation,
+        transaction.now,
+    )
+
+
+def required_row(transaction: Transaction, tenancy: Tenancy, kind: Kind, uid: UUID) -> Any:
+    """Return the row of our object; NotFoundError if there is none, ConflictError as :func:`own_row`."""
+    row = own_row(transaction, tenancy, kind, uid)
+    if row is None:
+        raise NotFoundError(f"there is no {kind} {uid}")
+    return row
+
+
+def project_row(transaction: Transaction, tenancy: Tenancy, kind: Kind, uid: UUID, project_id: UUID) -> Any:
+    """Return the row of an object that another one wants to use: of the same project, as real providers see to.
+
+    Raises:
+        NotFoundError: it is absent, foreign, or another project's.
+    """
+    row = transaction.row(f"SELECT * FROM {kind} WHERE uid = ?", str(uid))  # noqa: S608
+    if row is None or (row["installation"], row["project"]) != (tenancy.installation, str(project_id)):
+        raise NotFoundError(f"there is no {kind} {uid} in project {project_id}")
+    return row
