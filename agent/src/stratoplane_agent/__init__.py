@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The Stratoplane agent, one per cluster."""
+"""The agent of one cluster: takes operations from the control plane and carries them out through drivers."""

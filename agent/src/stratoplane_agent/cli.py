@@ -1,0 +1,215 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The ``stratoplane-agent`` command."""
+
+import argparse
+import json
+import signal
+import sys
+import threading
+from collections.abc import Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import Any, Final
+from uuid import UUID
+
+from stratoplane.errors import SettingsError
+from stratoplane.settings import Secret
+
+FAILED: Final = 1
+MISCONFIGURED: Final = 2
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command and return the process's exit code: 0, 1 for a failure, 2 for wrong settings."""
+    from stratoplane_agent.identity import IdentityError
+    from stratoplane_agent.journal import JournalError
+    from stratoplane_agent.settings import read
+    from stratoplane_agent.transport import ControlPlaneError
+
+    options = _parser().parse_args(arguments)
+    try:
+        configuration = read(options.config)
+        if options.state:
+            configuration = replace(configuration, agent=replace(configuration.agent, state=options.state))
+        return int(options.act(configuration, options))
+    except SettingsError as error:
+        for problem in error.problems or [error.detail]:
+            print(f"stratoplane-agent: {problem}", file=sys.stderr)
+        return MISCONFIGURED
+    except (IdentityError, JournalError, ControlPlaneError, OSError) as error:
+        print(f"stratoplane-agent: {error}", file=sys.stderr)
+        return FAILED
+
+
+def _parser() -> argparse.ArgumentParser:
+    parser = argparse.ArgumentParser(
+        prog="stratoplane-agent", description="Carry out a cluster's work for a Stratoplane control plane."
+    )
+    parser.add_argument("--config", type=Path, help="settings (TOML); /etc/stratoplane/agent.toml if it exists")
+    parser.add_argument("--state", type=Path, help="folder for credential and journal, before every other setting")
+    commands = parser.add_subparsers(required=True, metavar="COMMAND")
+    enrol = commands.add_parser("enrol", help="exchange a join token for a credential")
+    enrol.add_argument("--control-plane", metavar="URL", help="the agents' API, as https://cloud.example:8701")
+    enrol.add_argument("--token-file", metavar="FILE", help="file with the join token, - for standard input")
+    enrol.add_argument("--name", help="name of the agent; the host's name if not given")
+    enrol.add_argument("--replace", action="store_true", help="give up the credential that there is")
+    enrol.set_defaults(act=_enrol)
+    run = commands.add_parser("run", help="work until SIGTERM")
+    run.set_defaults(act=_run)
+    drivers = commands.add_parser("drivers", help="show the drivers and whether they work")
+    drivers.add_argument("-o", "--output", choices=("table", "json"), default="table")
+    drivers.set_defaults(act=_drivers)
+    status = commands.add_parser("status", help="show how the agent stands")
+    status.add_argument("-o", "--output", choices=("table", "json"), default="table")
+    status.set_defaults(act=_status)
+    return parser
+
+
+def _enrol(configuration: Any, options: argparse.Namespace) -> int:  # a Configuration, imported late
+    from stratoplane_agent.enrol import enrol
+    from stratoplane_agent.identity import IdentityError, credential_file
+
+    settings = configuration.agent
+    if options.token_file:
+        settings = replace(settings, join_token=Secret(_text_of(options.token_file).strip()))
+    if options.control_plane:
+        try:
+            settings = replace(settings, control_plane=options.control_plane)
+        except ValueError as error:
+            raise IdentityError(str(error)) from error
+    if options.name:
+        settings = replace(settings, name=options.name)
+    path = credential_file(settings.state)
+    if path.exists() and not options.replace:
+        raise IdentityError(f"this agent is enrolled already ({path}); --replace gives up that credential")
+    credential = enrol(settings)
+    print(
+        f"enrolled as agent {credential.agent_id} of cluster {credential.cluster_name}; start `stratoplane-agent run`"
+    )
+    return 0
+
+
+def _text_of(name: str) -> str:
+    return sys.stdin.read() if name == "-" else Path(name).read_text(encoding="utf-8")
+
+
+def _run(configuration: Any, _options: argparse.Namespace) -> int:
+    from stratoplane_agent.agent import Agent, AlreadyRunningError, only_one
+    from stratoplane_agent.enrol import enrolled
+    from stratoplane_agent.log import configure
+
+    settings = configuration.agent
+    if not settings.drivers:
+        raise SettingsError("no driver is named: set driver, or compute, network and storage, in the settings")
+    configure(settings.log_format, settings.log_level)
+    stop = threading.Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda signum, _frame: _stop(stop, signum))
+    try:
+        with only_one(settings.state):
+            credential = enrolled(settings, stop)
+            if credential is not None:
+                Agent(configuration, credential).run(stop)
+    except AlreadyRunningError as error:
+        print(f"stratoplane-agent: {error}", file=sys.stderr)
+        return FAILED
+    return 0
+
+
+def _stop(stop: threading.Event, number: int) -> None:
+    """Stop with grace; a second signal ends the process as it would have without us."""
+    stop.set()
+    signal.signal(number, signal.SIG_DFL)
+
+
+def _drivers(configuration: Any, options: argparse.Namespace) -> int:
+    from stratoplane.messages import ProviderStatus
+    from stratoplane.wire import to_json
+    from stratoplane_agent.agent import is_running
+    from stratoplane_agent.presence import read_status
+
+    state = configuration.agent.state
+    providers = read_status(state).get("providers", []) if is_running(state) else to_json(_prepared(configuration))
+    if options.output == "json":
+        print(json.dumps(providers, indent=2))
+    else:
+        _print_providers(providers)
+    return 0 if all(each["status"] == ProviderStatus.READY for each in providers) else FAILED
+
+
+def _prepared(configuration: Any) -> Any:
+    """Load and prepare the drivers in this process, as the agent would."""
+    from stratoplane_agent.identity import IdentityError, read_credential
+    from stratoplane_agent.providers import Site, load_providers
+    from stratoplane_agent.timetable import Timetable
+
+    settings = configuration.agent
+    try:
+        credential = read_credential(settings.state)
+        site = Site(installation_id=credential.installation_id, cluster_id=credential.cluster_id, state=settings.state)
+    except IdentityError:
+        # Drivers can be tried before the agent is enrolled; no object gets a mark by being prepared.
+        site = Site(installation_id=UUID(int=0), cluster_id=UUID(int=0), state=settings.state)
+    providers = load_providers(configuration, site, Timetable())
+    providers.prepare(settings.prepare_seconds)
+    return providers.reports()
+
+
+def _print_providers(providers: Sequence[dict[str, Any]]) -> None:
+    rows = [("INTERFACE", "DRIVER", "VERSION", "CONTRACT", "STATUS", "FEATURES")]
+    rows += [
+        (
+            each["interface"],
+            each["driver"],
+            each["version"],
+            each["contract"],
+            each["status"],
+            ",".join(each["features"]),
+        )
+        for each in providers
+    ]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(rows[0]))]
+    for row in rows:
+        print("  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip())
+    for each in providers:
+        if each["reason"]:
+            print(f"{each['interface']}: {each['reason']}")
+        if not each["production_ready"]:
+            print(f"{each['interface']}: the driver {each['driver']} is not for production")
+
+
+def _status(configuration: Any, options: argparse.Namespace) -> int:
+    from stratoplane_agent.agent import is_running, journal_file
+    from stratoplane_agent.identity import read_credential
+    from stratoplane_agent.journal import tally_of
+    from stratoplane_agent.presence import Connection, read_status
+
+    state = configuration.agent.state
+    credential, tally, running = read_credential(state), tally_of(journal_file(state)), is_running(state)
+    last = read_status(state)
+    facts = {
+        "agent": str(credential.agent_id),
+        "cluster": credential.cluster_name,
+        "control plane": last.get("control_plane") or credential.control_plane,
+        "running": f"yes, process {last.get('pid')}" if running else "no",
+        "connection": last.get("connection", "") if running else Connection.STOPPED.value,
+        "since": last.get("since", "") if running else "",
+        "reason": last.get("reason", "") if running else "",
+        "operations in hand": tally.unfinished,
+        "results to report": tally.unreported,
+    }
+    if options.output == "json":
+        providers = last.get("providers", []) if running else []
+        print(
+            json.dumps(
+                {key.replace(" ", "_"): value for key, value in facts.items()} | {"providers": providers}, indent=2
+            )
+        )
+    else:
+        for key, value in facts.items():
+            if value != "":
+                print(f"{key + ':':20}{value}")
+        if running:
+            print()
+            _print_providers(last.get("providers", []))
+    return 0 if running and last.get("connection") == Connection.CONNECTED else FAILED

@@ -1,0 +1,307 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Operations between acknowledgement and result: one at a time for each object, each interface on its own threads.
+
+An operation that waits for its provider holds no thread, and its object's later operations wait behind it. What does
+not end within its time is reported as it stands; the call itself cannot be ended and keeps its thread.
+"""
+
+import threading
+import time
+from collections import Counter, deque
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import Enum, auto
+from typing import Final
+from uuid import UUID
+
+from stratoplane.errors import (
+    BusyError,
+    InvalidSpecError,
+    StratoplaneError,
+    TransientError,
+    UncertainError,
+    UnreachableError,
+    UnsupportedError,
+)
+from stratoplane.jobs import Wait
+from stratoplane.messages import Operation, Outcome
+from stratoplane_agent.attempt import Attempt, facts
+from stratoplane_agent.journal import Ended
+from stratoplane_agent.log import Log
+from stratoplane_agent.outcomes import Ending, bug, encode, failed, with_outcome
+from stratoplane_agent.providers import Provider, Providers
+from stratoplane_agent.timetable import Timetable
+from stratoplane_agent.verbs import VERBS, Effect, Verb
+
+_SHORTEST_WAIT: Final = 0.02
+_LONGEST_WAIT: Final = 3600.0
+_MOST_WAITING: Final = 2000
+_BUSY_RETRY_SECONDS: Final = 15.0
+_WATCH_SECONDS: Final = 0.5
+_log: Final = Log("executor")
+
+
+class _Phase(Enum):
+    QUEUED = auto()
+    CALLING = auto()
+    WAITING = auto()
+    ENDED = auto()
+
+
+@dataclass(eq=False, kw_only=True, slots=True)
+class _Task:
+    """An operation in hand; what changes, changes under the executor's lock."""
+
+    operation: Operation
+    verb: Verb
+    provider: Provider
+    taken_at: float
+    phase: _Phase = _Phase.QUEUED
+    attempt: Attempt | None = None
+
+    def is_late(self, now: float) -> bool:
+        return now - self.taken_at > self.operation.timeout_seconds
+
+    def seconds(self) -> float:
+        return time.monotonic() - self.taken_at
+
+
+class Executor:
+    """Takes acknowledged operations and gives each one's result to ``deliver``, from any thread."""
+
+    def __init__(
+        self, providers: Providers, timetable: Timetable, *, backlog: int, deliver: Callable[[Ended], None]
+    ) -> None:
+        """Begin with nothing in hand.
+
+        Args:
+            providers: the drivers.
+            timetable: calls back what waits; its owner starts it.
+            backlog: operations of one interface that are taken before earlier ones ended.
+            deliver: called with every result; must not block.
+        """
+        self._providers: Final = providers
+        self._timetable: Final = timetable
+        self._backlog: Final = backlog
+        self._deliver: Final = deliver
+        self._changed: Final = threading.Condition()
+        self._lanes: Final[dict[UUID, deque[_Task]]] = {}
+        self._tasks: Final[set[_Task]] = set()
+        self._queued: Final[Counter[Provider]] = Counter()
+        timetable.every(_WATCH_SECONDS, self._end_what_is_late)
+
+    # --- taking operations ------------------------------------------------------------------------------------------
+
+    def start(self, operation: Operation) -> None:
+        """Carry out an operation that the control plane gave to this agent."""
+        try:
+            verb = self._verb(operation)
+            provider = self._provider(verb)
+        except StratoplaneError as error:
+            self._report(operation, _kept_open(operation, failed(error)), 0.0)
+            return
+        task = _Task(operation=operation, verb=verb, provider=provider, taken_at=time.monotonic())
+        with self._changed:
+            self._tasks.add(task)
+            self._queued[provider] += 1
+            lane = self._lanes.get(operation.uid)
+            if lane is not None:
+                lane.append(task)
+                return
+            self._lanes[operation.uid] = deque()
+        provider.bulkhead.submit(lambda: self._turn(task))
+
+    def room(self) -> int:
+        """Return how many more operations can be taken; a driver that hangs does not keep the others waiting."""
+        with self._changed:
+            if len(self._tasks) - self._queued.total() >= _MOST_WAITING:
+                return 0
+            moving = [each for each in self._providers if not each.bulkhead.is_stalled()]
+            return min((self._backlog - self._queued[each] for each in moving), default=self._backlog)
+
+    def wait_for_room(self, wanted: int, seconds: float) -> int:
+        """Wait until ``wanted`` operations can be taken, at most ``seconds``; return how many can."""
+        with self._changed:
+            self._changed.wait_for(lambda: self.room() >= wanted, seconds)
+            return self.room()
+
+    def running(self) -> int:
+        """Return how many operations are with a driver or about to be; those that wait for a provider do not count."""
+        return self._queued.total()
+
+    def drain(self, seconds: float) -> int:
+        """Wait until nothing is in hand, at most ``seconds``; return how many operations are left."""
+        with self._changed:
+            self._changed.wait_for(lambda: not self._tasks, seconds)
+            return len(self._tasks)
+
+    def _verb(self, operation: Operation) -> Verb:
+        verb = VERBS.get((operation.kind, operation.verb))
+        if verb is None:
+            raise UnsupportedError(f"this agent cannot {operation.verb} a {operation.kind}; it may be too old")
+        return verb
+
+    def _provider(self, verb: Verb) -> Provider:
+        provider = self._providers.of(verb.kind.interface)
+        if provider is None:
+            raise UnsupportedError(f"this agent has no driver for {verb.kind.interface.value}")
+        if provider.obstacle is not None:
+            raise provider.obstacle
+        if not isinstance(provider.driver, verb.ability):
+            detail = f"the driver {provider.name} cannot {verb.name} a {verb.kind.name}"
+            raise UnsupportedError(detail, feature=verb.feature)
+        if provider.bulkhead.is_stalled():
+            detail = f"all calls of the {verb.kind.interface.value} driver {provider.name} hang"
+            raise BusyError(detail, retry_after=_BUSY_RETRY_SECONDS)
+        return provider
+
+    # --- calling drivers --------------------------------------------------------------------------------------------
+
+    def _turn(self, task: _Task) -> None:
+        """Call the driver once for a task; runs on a thread of its provider."""
+        with self._changed:
+            alive = task.phase is not _Phase.ENDED
+            if alive:
+                task.phase = _Phase.CALLING
+        if not alive:
+            self._leave(task)
+            return
+        try:
+            answer = self._call(task)
+            seconds = min(max(answer.seconds, _SHORTEST_WAIT), _LONGEST_WAIT) if isinstance(answer, Wait) else 0.0
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # the edge of the operation: it must get an end
+            _log.bug("execution_failed", error, **facts(task.operation))
+            answer, seconds = bug(task.provider.name, error), 0.0
+        if isinstance(answer, Wait):
+            self._postpone(task, answer, seconds)
+        else:
+            self._end(task, answer)
+
+    def _call(self, task: _Task) -> Ending | Wait:
+        if task.attempt is not None:
+            return task.attempt.resume()
+        driver = task.provider.driver
+        if driver is None:  # a provider without a driver is broken and gets no task
+            raise RuntimeError(task.provider.name)
+        try:
+            argument = task.verb.argument(task.operation)
+        except InvalidSpecError as error:
+            return failed(error)
+        task.attempt = Attempt(
+            driver=driver, driver_name=task.provider.name, verb=task.verb, operation=task.operation, argument=argument
+        )
+        return task.attempt.begin()
+
+    def _postpone(self, task: _Task, wait: Wait, seconds: float) -> None:
+        with self._changed:
+            alive = task.phase is not _Phase.ENDED
+            if alive:
+                task.phase = _Phase.WAITING
+                self._queued[task.provider] -= 1
+                self._changed.notify_all()
+        if not alive:
+            self._returned_late(task)
+            return
+        _log.debug("operation_waits", **facts(task.operation), seconds=seconds, reason=wait.reason)
+        self._timetable.after(seconds, lambda: self._resume(task))
+
+    def _resume(self, task: _Task) -> None:
+        with self._changed:
+            if task.phase is not _Phase.WAITING:
+                return
+            task.phase = _Phase.QUEUED
+            self._queued[task.provider] += 1
+        task.provider.bulkhead.submit(lambda: self._turn(task))
+
+    # --- ends -------------------------------------------------------------------------------------------------------
+
+    def _end(self, task: _Task, ending: Ending) -> None:
+        with self._changed:
+            alive = task.phase is not _Phase.ENDED
+            task.phase = _Phase.ENDED
+        if not alive:
+            self._returned_late(task)
+            return
+        if ending.code == UnreachableError.code:
+            self._providers.suspect(task.provider)
+        self._report(task.operation, ending, task.seconds())
+        self._put_down(task)
+        self._leave(task)
+
+    def _returned_late(self, task: _Task) -> None:
+        _log.warning("call_returned_late", **facts(task.operation), seconds=task.seconds())
+        task.provider.bulkhead.give_back()
+        self._leave(task)
+
+    def _leave(self, task: _Task) -> None:
+        """Let the next operation of the same object begin."""
+        uid = task.operation.uid
+        with self._changed:
+            lane = self._lanes[uid]
+            following = lane.popleft() if lane else None
+            if following is None:
+                del self._lanes[uid]
+        if following is not None:
+            following.provider.bulkhead.submit(lambda: self._turn(following))
+
+    def _put_down(self, task: _Task) -> None:
+        with self._changed:
+            self._tasks.discard(task)
+            self._queued[task.provider] -= 1
+            self._changed.notify_all()
+
+    def _end_what_is_late(self) -> None:
+        """Report what did not end in time as it stands."""
+        now = time.monotonic()
+        with self._changed:
+            late = [task for task in self._tasks if task.is_late(now)]
+        for task in late:
+            self._give_up(task)
+
+    def _give_up(self, task: _Task) -> None:
+        with self._changed:
+            phase = task.phase
+            if phase is _Phase.ENDED:
+                return
+            task.phase = _Phase.ENDED
+            self._tasks.discard(task)
+            if phase is not _Phase.WAITING:
+                self._queued[task.provider] -= 1
+            self._changed.notify_all()
+        if phase is _Phase.CALLING:
+            task.provider.bulkhead.lend()
+        self._report(task.operation, _overdue(task, phase), task.seconds())
+        if phase is _Phase.WAITING:
+            self._leave(task)
+
+    def _report(self, operation: Operation, ending: Ending, seconds: float) -> None:
+        try:
+            text = encode(operation, ending, seconds)
+        except (TypeError, ValueError, RecursionError) as error:
+            _log.bug("status_unreadable", error, **facts(operation))
+            ending = bug("that answered", error)
+            text = encode(operation, ending, seconds)
+        write = _log.info if ending.outcome is Outcome.DONE else _log.warning
+        said = {"outcome": ending.outcome.value, "code": ending.code, "reason": ending.detail}
+        write("operation_ended", **facts(operation), **said, milliseconds=round(seconds * 1000, 1))
+        self._deliver(Ended(id=operation.id, epoch=operation.epoch, result=text))
+
+
+def _overdue(task: _Task, phase: _Phase) -> Ending:
+    limit = f"{task.operation.timeout_seconds:g} s"
+    if phase is _Phase.QUEUED and task.attempt is None:
+        error: StratoplaneError = TransientError(
+            f"no thread of the driver {task.provider.name} became free within {limit}"
+        )
+        return _kept_open(task.operation, failed(error))
+    what = "waits for the provider" if phase is _Phase.WAITING else "has not returned"
+    return failed(UncertainError(f"the driver {task.provider.name} still {what} after {limit}"))
+
+
+def _kept_open(operation: Operation, ending: Ending) -> Ending:
+    """Return the ending of an operation that was not begun: an earlier attempt's effect stays as doubtful as it was."""
+    verb = VERBS.get((operation.kind, operation.verb))
+    reads = verb is not None and verb.effect is Effect.NONE
+    if operation.observe_first and not reads and ending.outcome is Outcome.TRANSIENT:
+        return with_outcome(ending, Outcome.UNCERTAIN)
+    return ending

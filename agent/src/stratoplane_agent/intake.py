@@ -1,0 +1,155 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Takes work: asks for offers, records them, acknowledges them, and starts what the control plane then gives.
+
+One thread in a fixed order, so that an operation is on disk before it is acknowledged and acknowledged before it is
+begun. The next poll goes out while the operations of the last one run.
+"""
+
+import dataclasses
+import threading
+from collections.abc import Sequence
+from typing import Final
+
+from stratoplane.errors import InvalidSpecError
+from stratoplane.messages import OfferRequest, Operation
+from stratoplane_agent.attempt import facts
+from stratoplane_agent.backoff import Backoff
+from stratoplane_agent.control_plane import ControlPlane, Offer, read_operation, reference
+from stratoplane_agent.executor import Executor
+from stratoplane_agent.inventory import Inventory
+from stratoplane_agent.journal import Journal, JournalError
+from stratoplane_agent.log import Log
+from stratoplane_agent.presence import Presence
+from stratoplane_agent.transport import (
+    ControlPlaneError,
+    CredentialRefusedError,
+    RefusedByControlPlaneError,
+    UnreachableControlPlaneError,
+)
+
+_MOST_OFFERS: Final = 100
+_ROOM_SECONDS: Final = 0.5
+_log: Final = Log("intake")
+
+
+class Intake:
+    """One daemon thread."""
+
+    def __init__(
+        self,
+        control_plane: ControlPlane,
+        journal: Journal,
+        executor: Executor,
+        presence: Presence,
+        inventory: Inventory,
+        *,
+        wanted_room: int,
+    ) -> None:
+        """Begin with nothing to acknowledge.
+
+        Args:
+            control_plane: offers work.
+            journal: keeps what is acknowledged.
+            executor: gets what was given.
+            presence: greets before the first poll and after every interruption.
+            inventory: surveys after every interruption.
+            wanted_room: operations that must fit before the next poll, so that a busy agent asks rarely for much.
+        """
+        self._control_plane: Final = control_plane
+        self._journal: Final = journal
+        self._executor: Final = executor
+        self._presence: Final = presence
+        self._inventory: Final = inventory
+        self._wanted_room: Final = min(wanted_room, _MOST_OFFERS)
+        self._unacknowledged: list[Operation] = []
+        self._backoff: Final = Backoff()
+        self._stop: Final = threading.Event()
+        self._thread: Final = threading.Thread(target=self._run, name="intake", daemon=True)
+
+    def start(self, unfinished: Sequence[str]) -> None:
+        """Begin with the operations (JSON texts) that an earlier run left unfinished.
+
+        They are acknowledged anew at their epoch before anything else: what the control plane gave up meanwhile is
+        not executed. What it confirms is observed first, since it may have taken effect.
+        """
+        for document in unfinished:
+            try:
+                left = read_operation(document)
+            except (ValueError, InvalidSpecError) as error:
+                _log.error("journal_entry_unreadable", reason=error)
+                continue
+            self._unacknowledged.append(dataclasses.replace(left, observe_first=True))
+            _log.info("operation_left_over", **facts(left))
+        self._thread.start()
+
+    def stop(self) -> None:
+        """Take nothing more; what a poll that is under way may still bring lapses and is offered again."""
+        self._stop.set()
+
+    def _run(self) -> None:
+        while not self._stop.is_set():
+            asked = None
+            try:
+                self._session()
+            except ControlPlaneError as error:
+                self._presence.lost(error)
+                asked = error.retry_after if isinstance(error, UnreachableControlPlaneError) else None
+            except JournalError as error:
+                _log.error("no_work_taken", reason=error)
+            except Exception as error:  # noqa: BLE001  # the edge of this thread; the agent must go on taking work
+                _log.bug("intake_failed", error)
+            self._stop.wait(self._backoff.delay(asked))
+
+    def _session(self) -> None:
+        """Work until something goes wrong."""
+        self._presence.greet()
+        self._inventory.soon()
+        self._acknowledge()
+        while not self._stop.is_set():
+            self._poll()
+            self._backoff.reset()
+
+    def _poll(self) -> None:
+        room = self._executor.wait_for_room(self._wanted_room, _ROOM_SECONDS)
+        if room < 1:
+            return
+        request = OfferRequest(maximum=min(room, _MOST_OFFERS), wait_seconds=self._presence.poll_seconds)
+        offers = self._control_plane.offers(request)
+        if offers and not self._stop.is_set():
+            self._admit(list({each.operation.id: each for each in offers}.values()))
+            self._acknowledge()
+
+    def _admit(self, offers: Sequence[Offer]) -> None:
+        admission = self._journal.admit(offers)
+        for offer in admission.outdated:
+            _log.warning("offer_refused", **facts(offer.operation), reason="a higher epoch of it was seen")
+        for offer in admission.repeated:
+            _log.info("offer_repeated", **facts(offer.operation))
+        self._unacknowledged += [each.operation for each in admission.recorded]
+
+    def _acknowledge(self) -> None:
+        """Acknowledge and start. What could not be answered stays for the next session: it may have been given."""
+        while self._unacknowledged:
+            batch = self._unacknowledged[:_MOST_OFFERS]
+            accepted = frozenset[object]()
+            try:
+                accepted = frozenset(self._control_plane.acknowledge([reference(each) for each in batch]).accepted)
+            except CredentialRefusedError:
+                raise
+            except RefusedByControlPlaneError as error:
+                _log.error("acknowledgement_refused", count=len(batch), reason=error)
+            self._unacknowledged = self._unacknowledged[len(batch) :]
+            self._take([each for each in batch if each.id in accepted])
+            self._leave([each for each in batch if each.id not in accepted])
+
+    def _take(self, operations: Sequence[Operation]) -> None:
+        for operation in operations:
+            _log.debug("operation_taken", **facts(operation))
+            self._executor.start(operation)
+
+    def _leave(self, operations: Sequence[Operation]) -> None:
+        if not operations:
+            return
+        for operation in operations:
+            _log.info("operation_taken_back", **facts(operation))
+        self._journal.forget([reference(each) for each in operations])

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What is on the cluster: every driver is asked for its objects, and the control plane is told, kind by kind."""
+
+import json
+import queue
+import threading
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Final
+
+from stratoplane.errors import DriverError
+from stratoplane.messages import InventoryItem, ProviderStatus
+from stratoplane.wire import to_json
+from stratoplane_agent.control_plane import ControlPlane
+from stratoplane_agent.log import Log
+from stratoplane_agent.presence import Presence
+from stratoplane_agent.providers import Provider, Providers
+from stratoplane_agent.transport import ControlPlaneError
+from stratoplane_agent.verbs import KINDS, Kind
+
+_SURVEY_SECONDS: Final = 60.0
+_log: Final = Log("inventory")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Survey:
+    """What a driver answered for one kind: encoded items, None when it failed to list them."""
+
+    kind: Kind
+    items: Sequence[bytes] | None
+
+
+class Inventory:
+    """One daemon thread: surveys from time to time, after a reconnection, and when a provider changed."""
+
+    def __init__(self, control_plane: ControlPlane, providers: Providers, presence: Presence) -> None:
+        self._control_plane: Final = control_plane
+        self._providers: Final = providers
+        self._presence: Final = presence
+        self._wake: Final = threading.Event()
+        self._lock: Final = threading.Lock()
+        self._surveyed: Final[set[Kind]] = set()
+        self._must_greet = False
+        self._thread: Final = threading.Thread(target=self._run, name="inventory", daemon=True)
+
+    def start(self) -> None:
+        self._thread.start()
+
+    def soon(self) -> None:
+        """Survey now and not when it is time."""
+        self._wake.set()
+
+    def provider_changed(self) -> None:
+        """Tell the control plane of a provider's new state, then survey."""
+        self._must_greet = True
+        self._wake.set()
+
+    def _run(self) -> None:
+        while True:
+            self._wake.wait(self._presence.inventory_seconds)
+            self._wake.clear()
+            try:
+                self._tell_of_providers()
+                self._survey()
+            except ControlPlaneError as error:
+                _log.debug("inventory_not_sent", reason=error)
+            except Exception as error:  # noqa: BLE001  # the edge of this thread; the next survey comes
+                _log.bug("inventory_failed", error)
+
+    def _tell_of_providers(self) -> None:
+        if not self._must_greet:
+            return
+        self._must_greet = False
+        self._presence.refresh()
+        try:
+            self._presence.greet()
+        except ControlPlaneError:
+            # The next greeting says it: the poll that fails as well ends with one.
+            self._must_greet = True
+            raise
+
+    def _survey(self) -> None:
+        answers: queue.SimpleQueue[_Survey] = queue.SimpleQueue()
+        asked = [kind for kind in KINDS if self._ask(kind, answers)]
+        deadline = time.monotonic() + _SURVEY_SECONDS
+        for _ in asked:
+            try:
+                survey = answers.get(timeout=max(0.0, deadline - time.monotonic()))
+            except queue.Empty:
+                _log.warning("inventory_incomplete", reason=f"a driver did not answer within {_SURVEY_SECONDS:g} s")
+                return
+            if survey.items is not None:
+                self._control_plane.inventory(survey.kind.name, survey.items, self._providers.capacity())
+
+    def _ask(self, kind: Kind, answers: "queue.SimpleQueue[_Survey]") -> bool:
+        """Have a driver list its objects, on its own threads; tell whether an answer will come."""
+        provider = self._providers.of(kind.interface)
+        if provider is None or not isinstance(provider.driver, kind.keeper) or provider.bulkhead.is_stalled():
+            return False
+        with self._lock:
+            if kind in self._surveyed or provider.report.status is not ProviderStatus.READY:
+                return False
+            self._surveyed.add(kind)
+        provider.bulkhead.submit(lambda: self._answer(provider, kind, answers))
+        return True
+
+    def _answer(self, provider: Provider, kind: Kind, answers: "queue.SimpleQueue[_Survey]") -> None:
+        try:
+            items = _listed(provider, kind)
+        finally:
+            with self._lock:
+                self._surveyed.discard(kind)
+        answers.put(_Survey(kind=kind, items=items))
+
+
+def _listed(provider: Provider, kind: Kind) -> Sequence[bytes] | None:
+    """Return every object of a kind, None if one cannot be told: what is left out would look lost."""
+    try:
+        if kind.keeper.__name__.endswith("Driver"):
+            provider.measure()
+        return [_encode(kind, status) for status in getattr(provider.driver, kind.listing)()]
+    except DriverError as error:
+        _log.warning("list_failed", kind=kind.name, driver=provider.name, reason=error)
+    except Exception as error:  # noqa: BLE001  # a driver may raise anything
+        _log.bug("driver_bug", error, kind=kind.name, driver=provider.name, verb=kind.listing)
+    return None
+
+
+def _encode(kind: Kind, status: object) -> bytes:
+    if not isinstance(status, kind.status):
+        raise TypeError(f"{kind.listing} returned {type(status).__name__}, not {kind.status.__name__}")
+    item = InventoryItem(uid=status.uid, kind=kind.name, status=to_json(status))
+    return json.dumps(to_json(item), separators=(",", ":"), allow_nan=False).encode()

@@ -1,0 +1,106 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How driver calls end: from statuses and errors to what the control plane reads."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
+
+from stratoplane.errors import DriverError, PermanentError, StratoplaneError, TransientError
+from stratoplane.messages import Operation, OperationResult, Outcome
+from stratoplane.wire import to_json
+
+DRIVER_BUG: Final = "driver_bug"
+_LONGEST_TEXT: Final = 64 * 1024
+_UNSTORABLE: Final = ("\\u0000", "\\ud")
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Ending:
+    """How one operation ended; the attributes are those of OperationResult."""
+
+    outcome: Outcome
+    status: Mapping[str, object] | None = None
+    code: str = ""
+    detail: str = ""
+    provider_text: str = ""
+    retry_after: float | None = None
+
+
+def done(status: Mapping[str, object] | None = None) -> Ending:
+    """Return the ending of a call that did what it should."""
+    return Ending(outcome=Outcome.DONE, status=status)
+
+
+def failed(error: StratoplaneError) -> Ending:
+    """Return the ending that a driver's error means."""
+    outcome = Outcome.UNCERTAIN
+    if isinstance(error, TransientError):
+        outcome = Outcome.TRANSIENT
+    elif isinstance(error, PermanentError) or not isinstance(error, DriverError):
+        outcome = Outcome.PERMANENT
+    return Ending(
+        outcome=outcome,
+        code=error.code,
+        detail=error.detail,
+        provider_text=error.provider_text if isinstance(error, DriverError) else "",
+        retry_after=error.retry_after if isinstance(error, TransientError) else None,
+    )
+
+
+def bug(driver: str, error: BaseException) -> Ending:
+    """Return the ending of a call that raised what the contract does not know: it may have taken effect."""
+    words = f"{type(error).__name__}: {error}"
+    return Ending(
+        outcome=Outcome.UNCERTAIN,
+        code=DRIVER_BUG,
+        detail=f"the driver {driver} failed unexpectedly ({words}); this is a bug of the driver, see the agent's log",
+        provider_text=words,
+    )
+
+
+def with_outcome(ending: Ending, outcome: Outcome) -> Ending:
+    """Return the same ending, judged otherwise."""
+    return replace(ending, outcome=outcome)
+
+
+def encode(operation: Operation, ending: Ending, seconds: float) -> str:
+    """Return the result of an operation as JSON text.
+
+    Raises:
+        ValueError, TypeError: the driver's status holds something that JSON has no form for.
+    """
+    result = OperationResult(
+        id=operation.id,
+        epoch=operation.epoch,
+        outcome=ending.outcome,
+        status=ending.status,
+        code=ending.code,
+        detail=_bounded(ending.detail),
+        provider_text=_bounded(ending.provider_text),
+        retry_after=ending.retry_after,
+        duration_seconds=round(seconds, 6),
+    )
+    document = to_json(result)
+    text = json.dumps(document, separators=(",", ":"), allow_nan=False)
+    if any(each in text for each in _UNSTORABLE):
+        text = json.dumps(_storable(document), separators=(",", ":"), allow_nan=False)
+    return text
+
+
+def _bounded(text: str) -> str:
+    """Return ``text`` without the middle of what no person reads."""
+    if len(text) <= _LONGEST_TEXT:
+        return text
+    half = _LONGEST_TEXT // 2
+    return f"{text[:half]}\n[{len(text) - _LONGEST_TEXT} characters left out]\n{text[-half:]}"
+
+
+def _storable(value: Any) -> Any:  # a JSON value
+    """Return ``value`` without the characters that neither PostgreSQL nor UTF-8 hold: NUL and lone surrogates."""
+    if isinstance(value, str):
+        whole = value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
+        return whole.replace("\x00", "\ufffd")
+    if isinstance(value, dict):
+        return {_storable(key): _storable(item) for key, item in value.items()}
+    return [_storable(each) for each in value] if isinstance(value, list) else value

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""How the agent stands with the control plane: its greeting, and a file that ``stratoplane-agent status`` shows."""
+
+import json
+import os
+import threading
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from enum import StrEnum
+from pathlib import Path
+from typing import Any, Final
+
+from stratoplane.messages import Hello, Welcome
+from stratoplane.wire import to_json
+from stratoplane_agent.control_plane import ControlPlane
+from stratoplane_agent.identity import Credential
+from stratoplane_agent.log import Log
+from stratoplane_agent.providers import Providers
+from stratoplane_agent.transport import VERSION, UnreachableControlPlaneError
+
+_LARGEST_SKEW: Final = 60.0
+_log: Final = Log("presence")
+
+
+class Connection(StrEnum):
+    """Whether the control plane answers."""
+
+    STARTING = "starting"
+    CONNECTED = "connected"
+    DISCONNECTED = "disconnected"
+    STOPPED = "stopped"
+
+
+class Presence:
+    """Greets the control plane and keeps the status file; threads share it."""
+
+    def __init__(self, control_plane: ControlPlane, credential: Credential, providers: Providers, state: Path) -> None:
+        self._control_plane: Final = control_plane
+        self._credential: Final = credential
+        self._providers: Final = providers
+        self._path: Final = status_file(state)
+        self._lock: Final = threading.Lock()
+        self._connection = Connection.STARTING
+        self._since = _now()
+        self._reason = ""
+        self._welcome: Welcome | None = None
+        self._write()
+
+    @property
+    def poll_seconds(self) -> float:
+        return self._welcome.poll_seconds if self._welcome else 1.0
+
+    @property
+    def inventory_seconds(self) -> float:
+        return self._welcome.inventory_seconds if self._welcome else 30.0
+
+    def greet(self) -> None:
+        """Say hello with the providers as they are now. Raises ControlPlaneError."""
+        message = Hello(version=VERSION, providers=self._providers.reports(), capacity=self._providers.capacity())
+        self._welcome = self._control_plane.hello(message)
+        _check_clock(self._welcome.server_time)
+        if self._turn(Connection.CONNECTED, ""):
+            _log.info("connected", control_plane=self._control_plane.url, cluster=self._credential.cluster_name)
+
+    def lost(self, error: Exception) -> None:
+        """Note that the control plane does not answer, or refuses."""
+        if self._turn(Connection.DISCONNECTED, str(error)):
+            _log.warning("disconnected", control_plane=self._control_plane.url, reason=error)
+
+    def end(self) -> None:
+        """Note that the agent stops."""
+        self._turn(Connection.STOPPED, "")
+
+    def refresh(self) -> None:
+        """Write the status file anew because a provider changed."""
+        with self._lock:
+            self._write()
+
+    def _turn(self, connection: Connection, reason: str) -> bool:
+        with self._lock:
+            changed = connection is not self._connection
+            if changed:
+                self._since = _now()
+            if changed or reason != self._reason or connection is Connection.CONNECTED:
+                self._connection, self._reason = connection, reason
+                self._write()
+            return changed
+
+    def _write(self) -> None:
+        document = {
+            "pid": os.getpid(),
+            "version": VERSION,
+            "agent_id": self._credential.agent_id,
+            "cluster": self._credential.cluster_name,
+            "control_plane": self._control_plane.url,
+            "connection": self._connection,
+            "since": self._since,
+            "reason": self._reason,
+            "providers": self._providers.reports(),
+            "capacity": self._providers.capacity(),
+        }
+        fresh = self._path.with_suffix(".new")
+        try:
+            fresh.write_text(json.dumps(to_json(document)), encoding="utf-8")
+            fresh.replace(self._path)
+        except OSError as error:
+            _log.warning("status_not_written", reason=error)
+
+
+def status_file(state: Path) -> Path:
+    return state / "status.json"
+
+
+def read_status(state: Path) -> Mapping[str, Any]:
+    """Return what the agent of a state folder wrote last, empty if nothing that can be read."""
+    try:
+        document = json.loads(status_file(state).read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return {}
+    return document if isinstance(document, dict) else {}
+
+
+def _check_clock(server_time: str) -> None:
+    """Warn when the clocks differ. Nothing depends on it but the comparison of logs."""
+    try:
+        skew = (datetime.now(UTC) - datetime.fromisoformat(server_time)).total_seconds()
+    except (ValueError, TypeError) as error:
+        raise UnreachableControlPlaneError(f"the control plane's time cannot be read: {server_time!r}") from error
+    if abs(skew) > _LARGEST_SKEW:
+        _log.warning("clocks_differ", seconds=round(skew))
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

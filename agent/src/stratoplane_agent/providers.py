@@ -1,0 +1,254 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The drivers of this agent: loaded by name, prepared, watched, and shown with the reason when they cannot work."""
+
+import dataclasses
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Final
+from uuid import UUID
+
+from stratoplane.drivers import AgentContext, Capacity, Driver, Interface
+from stratoplane.errors import DriverError, MisconfiguredError, PermanentError, SettingsError, UnreachableError
+from stratoplane.messages import ProviderReport, ProviderStatus
+from stratoplane.registry import Extension, ExtensionState, load_driver
+from stratoplane.settings import load
+from stratoplane_agent.backoff import Backoff
+from stratoplane_agent.bulkhead import Bulkhead
+from stratoplane_agent.log import Log
+from stratoplane_agent.settings import Configuration
+from stratoplane_agent.timetable import Timetable
+
+_log: Final = Log("providers")
+_LONGEST_RETRY: Final = 60.0
+_SUSPICION_SECONDS: Final = 5.0
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Site:
+    """Where drivers work: ids for their marks and the agent's state folder."""
+
+    installation_id: UUID
+    cluster_id: UUID
+    state: Path
+
+    def context(self, driver: str) -> AgentContext:
+        """Return the context of a driver, whose folder is made; interfaces with the same driver share it."""
+        folder = self.state / "drivers" / driver
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        return AgentContext(installation_id=self.installation_id, cluster_id=self.cluster_id, state_folder=folder)
+
+
+class Provider:
+    """The driver of one interface, its threads and its state as it is shown."""
+
+    def __init__(self, report: ProviderReport, driver: Driver | None, bulkhead: Bulkhead) -> None:
+        self.driver: Final = driver
+        self.bulkhead: Final = bulkhead
+        self.interface: Final = Interface(report.interface)
+        self.name: Final = report.driver
+        self._lock: Final = threading.Lock()
+        self._report = report
+        self._capacity = Capacity()
+        self._preparing = False
+
+    @property
+    def report(self) -> ProviderReport:
+        """The provider's state as it is shown."""
+        return self._report
+
+    @property
+    def capacity(self) -> Capacity:
+        """What the driver said last."""
+        return self._capacity
+
+    @property
+    def obstacle(self) -> DriverError | None:
+        """The error that every operation gets while the driver cannot work, None when it can."""
+        if self._report.status is ProviderStatus.READY:
+            return None
+        detail = f"the {self.interface.value} driver {self.name} cannot work: {self._report.reason}"
+        return MisconfiguredError(detail) if self._report.status is ProviderStatus.BROKEN else UnreachableError(detail)
+
+    def claim_preparation(self) -> bool:
+        """Tell whether the caller is the one that prepares the driver now."""
+        with self._lock:
+            free = not self._preparing and self._report.status is not ProviderStatus.BROKEN
+            self._preparing = self._preparing or free
+            return free
+
+    def prepare(self) -> bool:
+        """Prepare the driver and ask for its capacity; tell whether the state that is shown changed."""
+        before = self._report
+        try:
+            status, reason = self._prepared()
+        finally:
+            with self._lock:
+                self._preparing = False
+        self._report = dataclasses.replace(before, status=status, reason=reason)
+        if status is ProviderStatus.READY:
+            self.measure()
+        return self._report != before
+
+    def measure(self) -> None:
+        """Ask the driver for its capacity; what it said before stays valid if it cannot tell."""
+        if self.driver is None:
+            return
+        try:
+            self._capacity = self.driver.capacity()
+        except DriverError as error:
+            _log.warning("capacity_unknown", interface=self.interface.value, driver=self.name, reason=error)
+        except Exception as error:  # noqa: BLE001  # a driver may raise anything
+            _log.bug("driver_bug", error, interface=self.interface.value, driver=self.name, verb="capacity")
+
+    def _prepared(self) -> tuple[ProviderStatus, str]:
+        if self.driver is None:
+            return ProviderStatus.BROKEN, self._report.reason
+        try:
+            self.driver.prepare()
+        except PermanentError as error:
+            return ProviderStatus.BROKEN, error.detail
+        except DriverError as error:
+            return ProviderStatus.UNREACHABLE, error.detail
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # a driver may raise anything
+            _log.bug("driver_bug", error, interface=self.interface.value, driver=self.name, verb="prepare")
+            return ProviderStatus.UNREACHABLE, f"prepare failed unexpectedly: {type(error).__name__}: {error}"
+        return ProviderStatus.READY, ""
+
+
+class Providers:
+    """All providers of the agent."""
+
+    def __init__(self, providers: Iterable[Provider], timetable: Timetable) -> None:
+        self._by_interface: Final[Mapping[Interface, Provider]] = {each.interface: each for each in providers}
+        self._timetable: Final = timetable
+        self._backoffs: Final = {each: Backoff(base=1.0, cap=_LONGEST_RETRY) for each in self._by_interface}
+        self._settled: Final = threading.Condition()
+        self._suspected_at: Final[dict[Interface, float]] = {}
+        self._at_work = 0
+        self.on_change: Callable[[], None] = lambda: None
+        """Called from any thread when the state of a provider changed."""
+
+    def __iter__(self) -> Iterator[Provider]:
+        return iter(self._by_interface.values())
+
+    def of(self, interface: Interface) -> Provider | None:
+        """Return the provider of an interface, None if the agent has none."""
+        return self._by_interface.get(interface)
+
+    def reports(self) -> tuple[ProviderReport, ...]:
+        return tuple(each.report for each in self)
+
+    def capacity(self) -> Capacity:
+        """Return what all drivers together can hold: the larger figure where two speak of the same thing."""
+        figures = [each.capacity for each in self]
+        return Capacity(
+            vcpus=max((each.vcpus for each in figures), default=0),
+            memory_mib=max((each.memory_mib for each in figures), default=0),
+            storage_gib=max((each.storage_gib for each in figures), default=0),
+        )
+
+    def prepare(self, seconds: float) -> None:
+        """Prepare all drivers side by side and wait up to ``seconds``; one that needs longer goes on meanwhile."""
+        for each in self:
+            self.prepare_one(each)
+        with self._settled:
+            self._settled.wait_for(lambda: not self._at_work, seconds)
+
+    def prepare_one(self, provider: Provider) -> None:
+        """Prepare a driver on its own threads, unless that is under way; try again later while it is unreachable."""
+        if not provider.claim_preparation():
+            return
+        with self._settled:
+            self._at_work += 1
+        provider.bulkhead.submit(lambda: self._prepare(provider))
+
+    def suspect(self, provider: Provider) -> None:
+        """Prepare a driver again because it said that it lost its provider; not more often than every few seconds."""
+        now = time.monotonic()
+        with self._settled:
+            if now - self._suspected_at.get(provider.interface, -_SUSPICION_SECONDS) < _SUSPICION_SECONDS:
+                return
+            self._suspected_at[provider.interface] = now
+        self.prepare_one(provider)
+
+    def _prepare(self, provider: Provider) -> None:
+        try:
+            changed = provider.prepare()
+        finally:
+            with self._settled:
+                self._at_work -= 1
+                self._settled.notify_all()
+        report, backoff = provider.report, self._backoffs[provider.interface]
+        if report.status is ProviderStatus.UNREACHABLE:
+            self._timetable.after(backoff.delay(), lambda: self.prepare_one(provider))
+        else:
+            backoff.reset()
+        if changed:
+            _show(report)
+            self.on_change()
+
+
+def _show(report: ProviderReport) -> None:
+    facts = {"interface": report.interface, "driver": report.driver, "version": report.version, "reason": report.reason}
+    if report.status is not ProviderStatus.READY:
+        _log.error(f"driver_{report.status.value.lower()}", **facts)
+    elif report.production_ready:
+        _log.info("driver_ready", **facts)
+    else:
+        _log.warning("driver_ready", **facts, warning="not for production: it must not carry real work")
+
+
+def load_providers(configuration: Configuration, site: Site, timetable: Timetable) -> Providers:
+    """Load the drivers that the settings name; one that is broken is kept with its reason, the others work."""
+    chosen = configuration.agent.drivers
+    for name in configuration.tables.keys() - set(chosen.values()):
+        _log.warning("settings_unused", table=f"[driver.{name}]", reason="no interface uses this driver")
+    return Providers([_load(interface, name, configuration, site) for interface, name in chosen.items()], timetable)
+
+
+def _load(interface: Interface, name: str, configuration: Configuration, site: Site) -> Provider:
+    extension = load_driver(interface, name)
+    report = ProviderReport(
+        interface=interface.value,
+        driver=name,
+        version=extension.version,
+        status=ProviderStatus.BROKEN,
+        reason=extension.reason,
+    )
+    driver = None
+    if extension.state is ExtensionState.LOADED:
+        made = _make(extension, configuration.tables.get(name, {}), site)
+        if isinstance(made, str):
+            report = dataclasses.replace(report, reason=made)
+        else:
+            driver, report = made, _described(made, report)
+    if report.status is ProviderStatus.BROKEN:
+        _show(report)
+    return Provider(report, driver, Bulkhead(interface.value, configuration.agent.concurrency))
+
+
+def _make(extension: Extension, table: Mapping[str, object], site: Site) -> Driver | str:
+    """Return the driver's object, or why it cannot be made."""
+    try:
+        settings = load(extension.loaded.Settings, table, where=f"[driver.{extension.name}]")
+        driver: Driver = extension.loaded(settings, site.context(extension.name))
+    except SettingsError as error:
+        return error.detail
+    except Exception as error:  # noqa: BLE001  # a driver may raise anything
+        _log.bug("driver_bug", error, driver=extension.name, verb="__init__")
+        return f"it cannot be made: {type(error).__name__}: {error}"
+    return driver
+
+
+def _described(driver: Driver, report: ProviderReport) -> ProviderReport:
+    return dataclasses.replace(
+        report,
+        contract=".".join(str(number) for number in driver.contract),
+        status=ProviderStatus.UNREACHABLE,
+        reason="it has not finished to prepare",
+        features=tuple(sorted(each.value for each in driver.features())),
+        production_ready=driver.production_ready,
+    )
