@@ -21,6 +21,7 @@ from stratoplane.errors import (
     UnreachableError,
 )
 from stratoplane_mock import disturbances
+from stratoplane_mock.by_hand import ByHand
 from stratoplane_mock.fault_plan import FaultPlan
 from stratoplane_mock.hosts import furnish
 from stratoplane_mock.machine_table import remove_due
@@ -41,6 +42,7 @@ class MockRegion:
 
     Attributes:
         faults: what goes wrong on request; a change holds at once, in every process that has the region open.
+        by_hand: looking into the region and disturbing it, past the fault plan.
     """
 
     def __init__(self, store: Store, settings: MockSettings) -> None:
@@ -48,6 +50,7 @@ class MockRegion:
         self._settings: Final = settings
         self._pace: Final = Pace(settings.calls_per_second)
         self.faults: Final = FaultPlan(store)
+        self.by_hand: Final = ByHand(self.look, self.write)
 
     @classmethod
     def open(cls, path: Path, settings: MockSettings | None = None) -> "MockRegion":
