@@ -13,7 +13,6 @@ from stratoplane.errors import (
     ResourceDeletedError,
     ResourceNotFoundError,
     StateConflictError,
-    VersionMismatchError,
 )
 from stratoplane.hookspecs import AdmissionRequest
 from stratoplane.ids import new_id
@@ -30,6 +29,7 @@ from stratoplane_engine.kinds.draft import Draft, Json, Kind, References
 from stratoplane_engine.plugins import Plugins
 from stratoplane_engine.services import acceptance
 from stratoplane_engine.services.placement import choose_cluster
+from stratoplane_engine.services.versions import check_version
 
 ACTIONS: Final[Mapping[str, frozenset[ResourceStatus]]] = {
     "reboot": frozenset({ResourceStatus.RUNNING}),
@@ -56,12 +56,6 @@ def existing(
         when = wire_form.instant(row["deleted_at"])
         raise ResourceDeletedError(f"{words} {row['name']} was deleted at {when}; create another one")
     return dict(row)
-
-
-def _check_version(context: RequestContext, row: Mapping[str, Any]) -> None:
-    if context.if_version is not None and context.if_version != row["version"]:
-        detail = f"{row['name']} is at version {row['version']}, you read {context.if_version}; read it again"
-        raise VersionMismatchError(detail)
 
 
 def _surroundings(
@@ -218,7 +212,7 @@ def update(
     found = _surroundings(connection, context, project_id, kind.references(patch, row["spec"]), row)
     if (stored := acceptance.replay(context, found.stored)) is not None:
         return stored
-    _check_version(context, row)
+    check_version(context, row)
     if row["status"] not in CHANGEABLE:
         words = kind.name.replace("_", " ")
         raise StateConflictError(f"{words} {row['name']} is {row['status']}; it can only be deleted")
@@ -275,7 +269,7 @@ def delete(
         return stored
     if row["status"] == ResourceStatus.DELETING:
         return Accepted(resource=wire_form.resource(row), job=job_rows.live_job(connection, resource_id))
-    _check_version(context, row)
+    check_version(context, row)
     if users := rows.users_of(connection, context.organization_id, resource_id):
         words = kind.name.replace("_", " ")
         raise InUseError(

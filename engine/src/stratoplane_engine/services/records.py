@@ -1,0 +1,35 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Audit records of what an actor did in a request."""
+
+from collections.abc import Mapping
+from datetime import UTC, datetime
+from uuid import UUID
+
+from stratoplane.audit import AuditAction, AuditRecord
+from stratoplane_engine.context import RequestContext
+from stratoplane_engine.kinds.wire_form import trace_id
+
+
+def record(
+    context: RequestContext,
+    action: AuditAction,
+    subject_id: UUID,
+    subject_name: str,
+    *,
+    organization_id: UUID | None = None,
+    project_id: UUID | None = None,
+    detail: Mapping[str, object] | None = None,
+) -> AuditRecord:
+    """Return the record of a change that ``context.actor`` made now; the organization is the one that is acted in."""
+    return AuditRecord(
+        action=action,
+        actor=context.actor.name,
+        occurred_at=datetime.now(UTC),
+        organization_id=organization_id or context.organization_id,
+        project_id=project_id,
+        subject_id=subject_id,
+        subject_name=subject_name,
+        request_id=context.request_id,
+        trace_id=trace_id(context.trace_parent),
+        detail=detail or {},
+    )
