@@ -15,7 +15,6 @@ from http_client import Access, Session
 TENANT = "/api/tenant/v1"
 OPERATIONS = "/api/ops/v1"
 COMMON = "/api/common/v1"
-_PLENTY = 10_000_000
 
 
 class Installation:
@@ -32,10 +31,6 @@ class Installation:
             "STRATOPLANE_API_LISTEN": "127.0.0.1:8790",
             "STRATOPLANE_AGENT_LISTEN": "127.0.0.1:8791",
             "STRATOPLANE_RATE_LIMIT": "0",
-            # A region with room for everything that the parts make.
-            "STRATOPLANE_MOCK_VCPUS": str(_PLENTY),
-            "STRATOPLANE_MOCK_MEMORY_MIB": str(_PLENTY * 1024),
-            "STRATOPLANE_MOCK_STORAGE_GIB": str(_PLENTY),
         }
         self.url = "http://127.0.0.1:8790"
         self.project = ""
@@ -64,11 +59,13 @@ class Installation:
 
     def _make_tenant(self) -> None:
         organization = self.operator.must("POST", f"{OPERATIONS}/organizations", {"name": "bench"})
-        limits = {each["key"]: -1 for each in self._quotas(organization["id"])}
-        self.operator.must("PUT", f"{OPERATIONS}/organizations/{organization['id']}/quotas", {"limits": limits})
+        quotas = f"{OPERATIONS}/organizations/{organization['id']}/quotas"
+        limits = {line["key"]: -1 for line in self.operator.must("GET", quotas)["organization"]}
+        self.operator.must("PUT", quotas, limits)
         login = {"username": "bench", "password": "benchmark-password-1"}
-        user = {**login, "organization_id": organization["id"], "role": "organization-admin"}
-        self.operator.must("POST", f"{OPERATIONS}/users", user)
+        user = self.operator.must("POST", f"{OPERATIONS}/users", {**login, "organization_id": organization["id"]})
+        binding = {"user_id": user["id"], "role": "organization-admin"}
+        self.operator.must("POST", f"{OPERATIONS}/role-bindings", binding)
         self.access = self._logged_in(login)
         self.tenant = Session(self.access)
         self.organization = organization["id"]
@@ -76,12 +73,6 @@ class Installation:
         network = {"name": "bench", "cidr": "10.0.0.0/8"}
         self.network = self.tenant.must("POST", f"{self.path}/networks", network)["network"]["id"]
         self.wait_until(self._network_is_ready, "the network is ready")
-
-    def _quotas(self, organization: str) -> list[dict[str, Any]]:
-        items: list[dict[str, Any]] = self.operator.must("GET", f"{OPERATIONS}/organizations/{organization}/quotas")[
-            "items"
-        ]
-        return items
 
     def _network_is_ready(self) -> bool:
         status: str = self.tenant.must("GET", f"{self.path}/networks/{self.network}")["status"]

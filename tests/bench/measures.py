@@ -2,7 +2,6 @@
 """The platform's own figures."""
 
 import time
-from typing import Any
 
 import psutil
 import psycopg
@@ -113,16 +112,18 @@ def list_pages(installation: Installation) -> list[Figure]:
 
 def memory(installation: Installation) -> list[Figure]:
     """Memory of every process but PostgreSQL, each page shared by several counted in parts (PSS)."""
-    supervisor = psutil.Process(installation.supervisor()["pid"])
-    figures = [_memory_of("supervisor", [supervisor])]
-    for name, child in installation.supervisor()["children"].items():
-        if name != "postgresql":
-            process = psutil.Process(child["pid"])
-            figures.append(_memory_of(name, [process, *process.children(recursive=True)]))
+    report = installation.supervisor()
+    running = {"supervisor": report, **{child["name"]: child for child in report["children"]}}
+    figures = [
+        _memory_of(name, psutil.Process(owner["process"]["pid"]))
+        for name, owner in running.items()
+        if owner["process"] and not name.startswith("postgres")
+    ]
     total = sum(figure.value for figure in figures)
     return [*figures, Figure(name="memory, all but PostgreSQL", value=total, unit="MB", mark="<= 500")]
 
 
-def _memory_of(name: str, processes: list[Any]) -> Figure:
-    octets = sum(process.memory_full_info().pss for process in processes)
+def _memory_of(name: str, process: psutil.Process) -> Figure:
+    below = [] if name == "supervisor" else process.children(recursive=True)
+    octets = sum(each.memory_full_info().pss for each in [process, *below])
     return Figure(name=f"memory, {name}", value=octets / 1e6, unit="MB")
