@@ -14,7 +14,7 @@ from stratoplane_api.ratelimit import Allowance, Limit, RateLimiter
 from stratoplane_api.routes import current_operation
 from stratoplane_api.tracing import REQUEST_ID_HEADER, Trace, read_trace
 from stratoplane_engine.context import Actor
-from stratoplane_engine.permissions import Scope
+from stratoplane_engine.permissions import Permission, Scope
 
 OPERATORS: Final = "ops."
 """Endpoints whose permission must be held for the whole platform."""
@@ -86,7 +86,7 @@ def _take(admission: Admission, operation: Operation) -> Allowance | None:
 def _require(operation: Operation) -> None:
     """Refuse who holds the operation's permission nowhere that counts; the service asks for the very place."""
     permission = operation.permission
-    if permission is None:
+    if permission is None or permission is Permission.SELF:
         return
     actor: Actor = g.actor
     platform_wide = (request.endpoint or "").startswith(OPERATORS)

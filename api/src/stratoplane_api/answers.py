@@ -24,8 +24,8 @@ def empty() -> Response:
 
 
 def created(body: Mapping[str, object], location: str) -> Response:
-    """Return the answer 201 with the new object."""
-    response = item(body, 201)
+    """Return the answer 201 with the new object, and its ``ETag`` if it has a version."""
+    response = item(body, 201) if "version" in body else content(body, 201)
     response.headers["Location"] = location
     return response
 

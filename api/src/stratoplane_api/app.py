@@ -11,7 +11,7 @@ from stratoplane_api.assembly import assemble
 from stratoplane_api.listener import Listener
 from stratoplane_api.ratelimit import Limit, RateLimiter
 from stratoplane_api.settings import ApiSettings
-from stratoplane_api.views import agent, common, operations, tenant
+from stratoplane_api.views import agent, common, ops, tenant
 from stratoplane_api.waiting import Places
 from stratoplane_api.wakeups import Wakeups
 from stratoplane_engine.db.connection import Database
@@ -29,8 +29,10 @@ def create_app(database: Database, plugins: Plugins, settings: ApiSettings) -> F
         UndeclaredAccessError: a route does not say who may call it.
     """
     rules = _rules(settings, functools.partial(identity.authenticate, database))
-    app = assemble((common.ROUTES, tenant.ROUTES, operations.ROUTES), rules)
-    parts = gateway.Gateway(database=database, plugins=plugins, places=Places(settings.waiting_requests))
+    app = assemble((common.ROUTES, tenant.ROUTES, ops.ROUTES), rules)
+    parts = gateway.Gateway(
+        database=database, plugins=plugins, limiter=rules.limiter, places=Places(settings.waiting_requests)
+    )
     gateway.install(app, parts)
     return app
 

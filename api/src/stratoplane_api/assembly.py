@@ -5,7 +5,7 @@ from collections.abc import Sequence
 
 from flask import Flask
 
-from stratoplane_api import admission, openapi, problems
+from stratoplane_api import access_log, admission, openapi, problems
 from stratoplane_api.json_body import OrjsonProvider
 from stratoplane_api.routes import Routes, require_declarations
 
@@ -24,5 +24,6 @@ def assemble(namespaces: Sequence[Routes], rules: admission.Admission) -> Flask:
         namespace.register(app, api)
     require_declarations(app)
     problems.register(app)
+    access_log.register(app)
     admission.register(app, rules)
     return app

@@ -14,8 +14,10 @@ from stratoplane_api import components
 from stratoplane_api.routes import IdConverter
 
 OPENAPI_VERSION: Final = "3.1.0"
+API_VERSION: Final = "v1"
 DISTRIBUTION: Final = "stratoplane-api"
 _EXTENSION: Final = "stratoplane_openapi"
+_DOCUMENT: Final = "stratoplane_openapi_document"
 _DESCRIPTION: Final = (
     "Private clouds for many tenants. `/api/common/v1` serves everybody, `/api/tenant/v1` what a tenant sees and does, "
     "`/api/ops/v1` the provider's operators. Changes that take time answer 202 with a job. Errors are "
@@ -26,7 +28,7 @@ _DESCRIPTION: Final = (
 def begin(app: Flask) -> Any:
     """Return the ``flask_smorest.Api`` of ``app``, to which namespaces are registered next."""
     app.url_map.converters["id"] = IdConverter
-    app.config.update(API_TITLE="Stratoplane", API_VERSION="v1", OPENAPI_VERSION=OPENAPI_VERSION)
+    app.config.update(API_TITLE="Stratoplane", API_VERSION=API_VERSION, OPENAPI_VERSION=OPENAPI_VERSION)
     api = Api()
     api.DEFAULT_ERROR_RESPONSE_NAME = None
     api.ERROR_SCHEMA = components.Problem
@@ -45,9 +47,13 @@ def begin(app: Flask) -> Any:
 
 def document(app: Flask) -> dict[str, Any]:
     """Return the document of everything that ``app`` serves."""
+    kept: dict[str, Any] | None = app.extensions.get(_DOCUMENT)
+    if kept is not None:
+        return kept
     described: dict[str, Any] = app.extensions[_EXTENSION].to_dict()
     # flask-smorest describes its own pagination header whether it is used or not.
     described["components"]["schemas"].pop("PaginationMetadata", None)
+    app.extensions[_DOCUMENT] = described
     return described
 
 

@@ -89,6 +89,14 @@ class RateLimiter:
             )
         return Allowance(limit=limit, remaining=limit.requests - used, reset=reset)
 
+    def problem(self) -> str | None:
+        """Return why requests are not counted at present, None while they are."""
+        try:
+            self._redis.ping()
+        except redis.RedisError as error:
+            return f"Redis does not answer: {error}"
+        return None
+
     def close(self) -> None:
         """Close the connections."""
         self._redis.close()

@@ -2,7 +2,7 @@
 """Reading a request's body and query: strict parser for flask-smorest, and schema messages as JSON pointers."""
 
 from collections.abc import Iterator, Mapping
-from typing import Any, ClassVar, Final, NoReturn
+from typing import Any, Final, NoReturn
 
 import flask
 from marshmallow import Schema, ValidationError
@@ -32,7 +32,7 @@ _WORDS: Final = {
 class StrictParser(FlaskParser):
     """Reads JSON through :mod:`stratoplane_api.json_body` and raises our errors instead of HTTP ones."""
 
-    DEFAULT_UNKNOWN_BY_LOCATION: ClassVar[dict[str, str | None]] = {"json": None, "query": None}
+    DEFAULT_UNKNOWN_BY_LOCATION: dict[str, str | None] = {"json": None, "query": None}  # noqa: RUF012  # webargs declares it so
 
     def load_json(self, req: flask.Request, schema: Schema) -> Any:  # noqa: ARG002  # webargs gives both
         """Return the body's value.

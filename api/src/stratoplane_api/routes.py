@@ -89,8 +89,12 @@ class Routes:
         if operation.plan is not None:
             schema = {"anyOf": at_once} if len(at_once) > 1 else at_once[0]
             words = "Nothing was left to do, or what would be done" if len(at_once) > 1 else "What would be done"
-            view = self._blueprint.alt_response(200, schema=schema, description=words)(view)
-            if operation.success == HTTPStatus.OK:
+            usual = operation.success == HTTPStatus.OK
+            example, headers = (operation.example, _headers(operation)) if usual else (None, None)
+            view = self._blueprint.alt_response(
+                200, schema=schema, description=words, example=example, headers=headers
+            )(view)
+            if usual:
                 return view
         documented: View = self._blueprint.response(
             operation.success, operation.answer, example=operation.example, headers=_headers(operation)

@@ -118,3 +118,103 @@ def _step(name: str, state: str, finished_at: str | None) -> dict[str, Any]:
         "finished_at": finished_at,
         "error": None,
     }
+
+
+TOKEN_ID: Final = "0199d2a4-7e00-7a00-8000-e4a594060c0b"  # noqa: S105  # an id, no secret
+BINDING_ID: Final = "0199d2a4-7e10-7a00-8000-f5b6a5171d0c"
+ROLE_ID: Final = "0199d2a4-7a00-7a00-8000-06c7b6282e0d"
+CLUSTER_ID: Final = "0199d2a4-7b00-7a00-8000-17d8c7393f0e"
+FLAVOR_ID: Final = "0199d2a4-7b10-7a00-8000-28e9d84a400f"
+EVENT_ID: Final = "0199d2a5-0c2a-7a00-8000-39fae95b5110"
+SECRET: Final = "spt_api_3kTMd9pXcQvR2aWz0yBnE7sLhGfUj5oV1iDxKt8rYm6CwS2PqA"  # noqa: S105  # shows the form, opens nothing
+
+_STAMPS: Final = {"version": 1, "created_at": _EARLIER, "updated_at": _EARLIER}
+ORGANIZATION: Final = {
+    "id": ORGANIZATION_ID,
+    "name": "acme",
+    "display_name": "Acme Ltd",
+    "labels": {},
+    **_STAMPS,
+}
+PROJECT: Final = {
+    "id": PROJECT_ID,
+    "organization_id": ORGANIZATION_ID,
+    "name": "shop",
+    "display_name": "",
+    "labels": {"env": "prod"},
+    **_STAMPS,
+}
+USER: Final = {
+    "id": USER_ID,
+    "username": "alice@example.org",
+    "display_name": "Alice",
+    "enabled": True,
+    "organization_id": ORGANIZATION_ID,
+    **_STAMPS,
+}
+USER_CREATE: Final = {
+    "username": "alice@example.org",
+    "display_name": "Alice",
+    "password": "a long pass phrase",
+}
+ROLE: Final = {
+    "id": ROLE_ID,
+    "name": "project-member",
+    "description": "Make, change and delete resources of one project.",
+    "scope": "PROJECT",
+    "permissions": ["resource:read", "resource:write"],
+}
+ROLE_BINDING: Final = {
+    "id": BINDING_ID,
+    "user_id": USER_ID,
+    "username": "alice@example.org",
+    "role": "project-member",
+    "scope": "PROJECT",
+    "organization_id": ORGANIZATION_ID,
+    "project_id": PROJECT_ID,
+    "created_at": _EARLIER,
+}
+ROLE_BINDING_CREATE: Final = {"user_id": USER_ID, "role": "project-member", "project_id": PROJECT_ID}
+TOKEN: Final = {
+    "id": TOKEN_ID,
+    "name": "ci",
+    "kind": "api",
+    "created_at": _EARLIER,
+    "expires_at": "2026-12-23T08:00:00.125000Z",
+}
+SESSION: Final = {
+    "token": SECRET.replace("_api_", "_ses_"),
+    "token_id": TOKEN_ID,
+    "expires_at": "2026-11-23T20:00:00.125000Z",
+    "user": USER,
+}
+ME: Final = {
+    "user": USER,
+    "organization": ORGANIZATION,
+    "grants": [
+        {
+            "scope": "PROJECT",
+            "organization_id": ORGANIZATION_ID,
+            "project_id": PROJECT_ID,
+            "permissions": ["resource:read", "resource:write"],
+        }
+    ],
+}
+QUOTAS: Final = {
+    "organization": [{"key": "vcpus", "limit": 200, "used": 12}],
+    "project": [{"key": "vcpus", "limit": -1, "used": 4}],
+}
+AUDIT_EVENT: Final = {
+    "id": EVENT_ID,
+    "action": "tenant:resource:create-accepted",
+    "outcome": "accepted",
+    "actor": "user:alice@example.org",
+    "organization_id": ORGANIZATION_ID,
+    "project_id": PROJECT_ID,
+    "subject_id": MACHINE_ID,
+    "subject_name": "web-1",
+    "request_id": "4f0c6f0e9e4b4a1c9f3c1b8d2a7e6d55",
+    "trace_id": "0af7651916cd43dd8448eb211c80319c",
+    "detail": {"kind": "virtual_machine", "cluster": "rack-1"},
+    "occurred_at": _EARLIER,
+}

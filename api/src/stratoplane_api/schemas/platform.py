@@ -191,26 +191,3 @@ class Plugin(Answer):
     status = m.text(required=True)
     reason = m.text(required=True)
     version = m.text(required=True)
-
-
-class Version(Answer):
-    """Which platform this is."""
-
-    version = m.text(required=True)
-    api = m.text(required=True)
-    installation_id = m.identifier(required=True)
-
-
-class HealthCheck(Answer):
-    """One part of the platform."""
-
-    name = m.text(required=True)
-    status = m.choice(("ok", "failed"), required=True)
-    detail = m.text(required=True)
-
-
-class Health(Answer):
-    """Whether requests can be served."""
-
-    status = m.choice(("ok", "degraded"), required=True)
-    checks = m.several(HealthCheck, required=True)

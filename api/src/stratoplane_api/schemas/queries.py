@@ -85,6 +85,12 @@ class JobsQuery(PageQuery):
     resource_id = identifier("Only those of this resource.")
 
 
+class AuditQuery(PageQuery):
+    """What lists of audit events take beside paging."""
+
+    subject_id = identifier("Only those about this object.")
+
+
 class JobQuery(Request):
     """What reading one job takes."""
 

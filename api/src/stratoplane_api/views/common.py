@@ -1,0 +1,12 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The common namespace: what everybody uses, tenants and operators alike."""
+
+from typing import Final
+
+from stratoplane_api.routes import Routes
+from stratoplane_api.views import about, identity
+
+ROUTES: Final = Routes("common", "/api/common/v1", "What tenants and operators use alike.")
+
+identity.serve(ROUTES)
+about.serve(ROUTES)

@@ -1,0 +1,216 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What operators do with tenants: organizations, users, roles, quotas, jobs, the whole audit trail."""
+
+import functools
+from typing import Final
+from uuid import UUID
+
+from flask import Response
+
+from stratoplane_api import answers
+from stratoplane_api.gateway import context, database, page
+from stratoplane_api.operations import Feature, Operation
+from stratoplane_api.routes import Routes
+from stratoplane_api.schemas import examples
+from stratoplane_api.schemas import identity as schemas
+from stratoplane_api.schemas.jobs import AuditEvent, Job
+from stratoplane_api.schemas.platform import Quotas, QuotaUpdate
+from stratoplane_api.schemas.queries import AuditQuery, JobsQuery
+from stratoplane_api.schemas.strict import list_of
+from stratoplane_api.views import collections
+from stratoplane_api.views.organization import serve_roles, subject
+from stratoplane_engine.context import RequestContext
+from stratoplane_engine.db.connection import Database
+from stratoplane_engine.permissions import Permission
+from stratoplane_engine.services import audit, jobs, organizations, quota, role_bindings, users
+
+_READ: Final = Permission.PLATFORM_READ
+_WRITE: Final = Permission.PLATFORM_WRITE
+_PAGED: Final = frozenset({Feature.PAGED})
+_JOB: Final = examples.job("virtual_machine.create", examples.MACHINE_ID, "web-1")
+
+ORGANIZATIONS: Final = collections.Noun(
+    name="organization",
+    plural="organizations",
+    path="/organizations",
+    answer=schemas.Organization,
+    example=examples.ORGANIZATION,
+    read=_READ,
+    write=_WRITE,
+)
+USERS: Final = collections.Noun(
+    name="user",
+    plural="users",
+    path="/users",
+    key="user_id",
+    answer=schemas.User,
+    example=examples.USER,
+    read=_READ,
+    write=_WRITE,
+)
+ROLE_BINDINGS: Final = collections.Noun(
+    name="role_binding",
+    plural="role_bindings",
+    path="/role-bindings",
+    answer=schemas.RoleBinding,
+    example=examples.ROLE_BINDING,
+    read=_READ,
+    write=Permission.ROLE_GRANT,
+    versioned=False,
+)
+
+
+def serve(routes: Routes) -> None:
+    """Add the operations to ``routes``."""
+    _serve_organizations(routes)
+    _serve_users(routes)
+    serve_roles(routes, "list_all_roles")
+    _serve_role_bindings(routes)
+    _serve_quotas(routes)
+    _serve_jobs(routes)
+    _serve_audit(routes)
+
+
+def _serve_organizations(routes: Routes) -> None:
+    example = {"name": "acme", "display_name": "Acme Ltd"}
+    collections.serve_list(routes, ORGANIZATIONS, organizations.list_organizations)
+    collections.serve_create(
+        routes, ORGANIZATIONS, schemas.OrganizationCreate, example, organizations.create_organization
+    )
+    collections.serve_get(routes, ORGANIZATIONS, organizations.get_organization)
+    collections.serve_update(
+        routes, ORGANIZATIONS, schemas.OrganizationUpdate, example, organizations.update_organization
+    )
+    collections.serve_delete(routes, ORGANIZATIONS, organizations.delete_organization)
+
+
+def _serve_users(routes: Routes) -> None:
+    example = {**examples.USER_CREATE, "organization_id": examples.ORGANIZATION_ID}
+    collections.serve_list(routes, USERS, users.list_all_users, "list_all_users")
+    collections.serve_create(
+        routes, USERS, schemas.OperatorUserCreate, example, _create_user, operation_id="create_any_user"
+    )
+    collections.serve_get(routes, USERS, users.get_any_user, "get_any_user")
+    collections.serve_delete(routes, USERS, users.delete_any_user, "delete_any_user")
+
+
+def _create_user(database: Database, context: RequestContext, body: collections.Json) -> collections.Json:
+    return users.create_user(database, context, body, UUID(body["organization_id"]))
+
+
+def _serve_role_bindings(routes: Routes) -> None:
+    collections.serve_list(routes, ROLE_BINDINGS, role_bindings.list_all_role_bindings, "list_all_role_bindings")
+    collections.serve_create(
+        routes,
+        ROLE_BINDINGS,
+        schemas.RoleBindingCreate,
+        examples.ROLE_BINDING_CREATE,
+        functools.partial(role_bindings.create_role_binding, anywhere=True),
+        operation_id="create_any_role_binding",
+    )
+    collections.serve_delete(
+        routes,
+        ROLE_BINDINGS,
+        functools.partial(role_bindings.delete_role_binding, anywhere=True),
+        "delete_any_role_binding",
+    )
+
+
+def _serve_quotas(routes: Routes) -> None:
+    for owner, getter, setter in (
+        ("organization", quota.get_organization_quotas, quota.set_organization_limits),
+        ("project", quota.get_project_quotas, quota.set_project_limits),
+    ):
+        _serve_quota_of(routes, owner, getter, setter)
+
+
+def _serve_quota_of(
+    routes: Routes, owner: str, getter: collections.GetService, setter: collections.UpdateService
+) -> None:
+    path = f"/{owner}s/<id:id>/quotas"
+
+    @routes.add(
+        Operation(
+            id=f"get_{owner}_quotas",
+            method="GET",
+            path=path,
+            access=_READ,
+            summary=f"Show the limits of {collections.a(owner)}, and what is used",
+            tag="Quotas",
+            answer=Quotas,
+            example=examples.QUOTAS,
+        )
+    )
+    def get_quotas(id: UUID) -> Response:  # noqa: A002  # the path parameter's public name
+        return answers.content(getter(database(), context(), id))
+
+    @routes.add(
+        Operation(
+            id=f"set_{owner}_quotas",
+            method="PUT",
+            path=path,
+            access=_WRITE,
+            summary=f"Set limits of {collections.a(owner)}",
+            description="Keys that are left out stay. A limit below what is used refuses only what is new.",
+            tag="Quotas",
+            body=QuotaUpdate,
+            body_example={"vcpus": 400, "memory_mib": 1_048_576},
+            answer=Quotas,
+            example=examples.QUOTAS,
+        )
+    )
+    def set_quotas(id: UUID, body: collections.Json) -> Response:  # noqa: A002
+        return answers.content(setter(database(), context(), id, body))
+
+
+def _serve_jobs(routes: Routes) -> None:
+    @routes.add(
+        Operation(
+            id="list_all_jobs",
+            method="GET",
+            path="/jobs",
+            access=_READ,
+            summary="List every organization's jobs, newest first",
+            tag="Jobs",
+            query=JobsQuery,
+            answer=list_of(Job),
+            features=_PAGED,
+            example={"items": [_JOB], "next": None},
+        )
+    )
+    def list_all_jobs() -> Response:
+        return answers.page(jobs.list_all_jobs(database(), context(), page()))
+
+    @routes.add(
+        Operation(
+            id="get_any_job",
+            method="GET",
+            path="/jobs/<id:id>",
+            access=_READ,
+            summary="Show a job of any organization",
+            tag="Jobs",
+            answer=Job,
+            example=_JOB,
+        )
+    )
+    def get_any_job(id: UUID) -> Response:  # noqa: A002
+        return answers.content(jobs.get_any_job(database(), context(), id))
+
+
+def _serve_audit(routes: Routes) -> None:
+    @routes.add(
+        Operation(
+            id="list_all_audit_events",
+            method="GET",
+            path="/audit-events",
+            access=_READ,
+            summary="List what happened on the platform, newest first",
+            tag="Audit trail",
+            query=AuditQuery,
+            answer=list_of(AuditEvent),
+            features=_PAGED,
+            example={"items": [examples.AUDIT_EVENT], "next": None},
+        )
+    )
+    def list_all_audit_events() -> Response:
+        return answers.page(audit.list_all_audit_events(database(), context(), page(), subject_id=subject()))

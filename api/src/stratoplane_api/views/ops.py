@@ -1,0 +1,11 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The operators' namespace: what the provider's own people see and do."""
+
+from typing import Final
+
+from stratoplane_api.routes import Routes
+from stratoplane_api.views import operators
+
+ROUTES: Final = Routes("ops", "/api/ops/v1", "What the provider's operators see and do.")
+
+operators.serve(ROUTES)

@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tenants' namespace: what a tenant sees and does."""
+
+from typing import Final
+
+from stratoplane_api.routes import Routes
+from stratoplane_api.views import jobs, organization, resources
+from stratoplane_api.views.kinds import KINDS
+
+ROUTES: Final = Routes("tenant", "/api/tenant/v1", "What a tenant sees and does.")
+
+organization.serve(ROUTES)
+for _kind in KINDS:
+    resources.serve(ROUTES, _kind)
+jobs.serve(ROUTES)
