@@ -100,6 +100,7 @@ class Agent:
         running = self._executor.drain(self._settings.grace_seconds)
         untaken = self._reporter.close(max(_REPORT_SECONDS, deadline - time.monotonic()))
         self._timetable.stop()
+        self._journal.close()
         self._presence.end()
         _log.info("stopped", operations_left=running, results_left=untaken)
         return running + untaken
