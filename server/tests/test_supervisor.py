@@ -250,14 +250,19 @@ def test_the_report_is_private(supervised):
     assert running.folder.path.stat().st_mode & 0o077 == 0
 
 
-def test_a_large_log_is_put_aside(supervised, tmp_path):
-    logs = tmp_path / "state" / "logs"
-    logs.mkdir(parents=True)
-    with (logs / "first.log").open("wb") as log:
-        log.truncate(11 * 1024 * 1024)
-    supervised(TWO).wait_ready()
-    assert (logs / "first.log").stat().st_size == 0
-    assert (logs / "first.log.1").exists()
+def test_a_large_log_is_put_aside_while_the_child_writes(supervised):
+    running = supervised("""
+        script = "head -c 11000000 /dev/zero; echo enough; touch wrote; until test -e go; do sleep 0.05; done; "
+        run(shell("first", script + "echo more; exec sleep 1000"))
+    """)
+    running.wait_ready()
+    assert wait_until((running.folder.path / "wrote").exists, SECONDS)
+    running.process.send_signal(signal.SIGCHLD)  # looks again, as it does once a minute
+    log = running.folder.logs / "first.log"
+    assert wait_until(lambda: log.stat().st_size == 0, SECONDS)
+    (running.folder.path / "go").touch()
+    assert wait_until(lambda: log.read_text() == "more\n", SECONDS)
+    assert log.with_suffix(".log.1").read_bytes().endswith(b"\0enough\n")
 
 
 def test_a_state_folder_that_cannot_be_made_is_named(tmp_path):

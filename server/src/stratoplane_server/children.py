@@ -3,6 +3,7 @@
 
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import time
@@ -145,7 +146,7 @@ class Child:
         self._stopping, self._due, self._problem = False, 0.0, ""
 
     def _start(self) -> None:
-        self._rotate()
+        self.keep_log_small()
         self._log_read = self._log_file.stat().st_size if self._log_file.exists() else 0
         self._began = time.monotonic()
         try:
@@ -177,7 +178,9 @@ class Child:
         )
         self._pause = min(self._pause * 2, LONGEST_PAUSE)
 
-    def _rotate(self) -> None:
-        """Keep one old log when the present one is large."""
+    def keep_log_small(self) -> None:
+        """Move a large log aside, one old one is kept; the child goes on writing to the file that it has open."""
         if self._log_file.exists() and self._log_file.stat().st_size > _LARGEST_LOG:
-            self._log_file.replace(self._log_file.with_suffix(".log.1"))
+            shutil.copyfile(self._log_file, self._log_file.with_suffix(".log.1"))
+            os.truncate(self._log_file, 0)
+            self._log_read = 0

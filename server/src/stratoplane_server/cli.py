@@ -97,12 +97,12 @@ def run(role: str) -> None:
 
 @cli.command()
 def migrate() -> None:
-    """Bring the database's schema to this version."""
-    from stratoplane_engine.db.migrate import upgrade
+    """Bring the database's schema to this version, with the built-in roles and flavors."""
+    from stratoplane_server.database_commands import migrated
     from stratoplane_server.databases import reachable_database
 
     with reachable_database(_configuration()) as url:
-        print(f"the schema is at revision {upgrade(url)}")
+        print(f"the schema is at revision {migrated(url)}")
 
 
 @cli.command()
@@ -124,21 +124,15 @@ def status(state: Path | None, output: str) -> None:
 @click.option("--password-stdin", is_flag=True, help="read the password from the standard input instead of making one")
 def create_admin(username: str, *, password_stdin: bool) -> None:
     """Create an administrator of the whole platform, and show the password that was made, once."""
-    import secrets
-
-    from stratoplane_engine.db.connection import Database
-    from stratoplane_engine.services import identity
+    from stratoplane_engine.services.credentials import new_password
+    from stratoplane_server.database_commands import create_administrator
     from stratoplane_server.databases import reachable_database
 
-    password = sys.stdin.readline().rstrip("\n") if password_stdin else secrets.token_urlsafe(18)
+    password = sys.stdin.readline().rstrip("\n") if password_stdin else new_password()
     if not password:
         _fail(EXIT_USAGE, "the password on the standard input is empty")
     with reachable_database(_configuration()) as url:
-        database = Database(url, pool_size=1, application="stratoplane-create-admin")
-        try:
-            identity.create_administrator(database, username, password)
-        finally:
-            database.close()
+        create_administrator(url, username, password)
     print(f"created administrator {username}" + ("" if password_stdin else f" with password {password}"))
 
 

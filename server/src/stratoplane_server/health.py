@@ -1,20 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
 """How the platform is: its processes, its databases, its agents."""
 
+from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Final
+from datetime import UTC, datetime
+from typing import Any, Final
 
 import redis
 
 from stratoplane.errors import StratoplaneError
-from stratoplane_engine.db import migrate
+from stratoplane.messages import ProviderStatus
+from stratoplane_engine.db import clusters, migrate
 from stratoplane_engine.db.connection import Database
 from stratoplane_server.addresses import describe_url
 from stratoplane_server.process_table import memory_bytes, seconds_running
 from stratoplane_server.state import ChildReport, ChildState, SupervisorReport
 
+POSTGRESQL: Final = "postgresql"
+VALKEY: Final = "valkey"
 _PING_SECONDS: Final = 2.0
+_MANY: Final = 1000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -48,14 +54,22 @@ class ServiceHealth:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class AgentHealth:
-    """An agent, by its cluster; ``seen_seconds`` since it was heard last, None when it never was."""
+class ClusterHealth:
+    """A cluster by what its agent says.
+
+    Attributes:
+        connected: whether the agent was heard in time.
+        seen_seconds: since the agent was heard last, None when it never was.
+        drivers: the agent's drivers, such as ``mock``, each once.
+        problem: why it takes no work, empty when it does or is not meant to.
+    """
 
     name: str
-    cluster: str
-    version: str
+    state: str
     connected: bool
     seen_seconds: float | None
+    drivers: Sequence[str]
+    problem: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -65,13 +79,13 @@ class Health:
     api_url: str
     processes: Sequence[ProcessHealth]
     services: Sequence[ServiceHealth]
-    agents: Sequence[AgentHealth]
+    clusters: Sequence[ClusterHealth]
 
     @property
     def healthy(self) -> bool:
-        """Whether nothing is wrong: every process serves, both databases answer, every agent is connected."""
+        """Whether nothing is wrong: every process serves, both databases answer, every enabled cluster takes work."""
         parts = [*(each.healthy for each in self.processes), *(each.healthy for each in self.services)]
-        return all(parts) and all(agent.connected for agent in self.agents)
+        return all(parts) and not any(cluster.problem for cluster in self.clusters)
 
 
 def processes(report: SupervisorReport) -> Sequence[ProcessHealth]:
@@ -103,21 +117,53 @@ def _process(child: ChildReport) -> ProcessHealth:
     )
 
 
-def database(database: Database) -> ServiceHealth:
-    """Ask PostgreSQL for its version and the schema's revision."""
-    address = describe_url(database.url)
+def database_and_clusters(url: str) -> tuple[ServiceHealth, Sequence[ClusterHealth]]:
+    """Ask PostgreSQL for its version and the schema's revision, and for the clusters when the schema is right."""
+    database = Database(url, pool_size=1, application="stratoplane-status")
     try:
-        with database.system() as connection:
-            version = connection.dialect.server_version_info or ()
-            revision = migrate.current_revision(connection)
+        found = _schema(database)
+        return found, _clusters(database) if found.healthy else ()
     except StratoplaneError as error:
-        return ServiceHealth(name="postgresql", address=address, healthy=False, detail=error.detail)
+        return ServiceHealth(name=POSTGRESQL, address=describe_url(url), healthy=False, detail=error.detail), ()
+    finally:
+        database.close()
+
+
+def _schema(database: Database) -> ServiceHealth:
+    with database.system() as connection:
+        version = ".".join(str(number) for number in connection.dialect.server_version_info or ())
+        revision = migrate.current_revision(connection)
     newest = migrate.newest_revision()
-    words = f"PostgreSQL {'.'.join(str(number) for number in version)}, schema {revision or 'none'}"
-    if revision == newest:
-        return ServiceHealth(name="postgresql", address=address, healthy=True, detail=words)
-    detail = f"{words}, this version wants {newest}: run stratoplane-server migrate"
-    return ServiceHealth(name="postgresql", address=address, healthy=False, detail=detail)
+    words = f"PostgreSQL {version}, schema {revision or 'none'}"
+    remedy = "" if revision == newest else f"; this version wants {newest}: run stratoplane-server migrate"
+    address = describe_url(database.url)
+    return ServiceHealth(name=POSTGRESQL, address=address, healthy=revision == newest, detail=words + remedy)
+
+
+def _clusters(database: Database) -> Sequence[ClusterHealth]:
+    with database.system() as connection:
+        rows = clusters.page(connection, after=None, limit=_MANY)
+        providers = clusters.providers(connection, after=("", ""), limit=_MANY)
+    by_cluster: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    for each in providers:
+        by_cluster[each["cluster"]].append(each)
+    now = datetime.now(UTC)
+    return [_cluster(row, by_cluster[row["name"]], now) for row in rows]
+
+
+def _cluster(row: Mapping[str, Any], providers: Sequence[Mapping[str, Any]], now: datetime) -> ClusterHealth:
+    seen = row["seen_at"]
+    broken = [f"{each['interface']}: {each['reason']}" for each in providers if each["status"] != ProviderStatus.READY]
+    problem = "the agent is not connected" if not row["online"] else "; ".join(broken)
+    enabled = row["state"] == "ENABLED" and seen is not None  # a cluster without an agent is not finished, not broken
+    return ClusterHealth(
+        name=row["name"],
+        state=row["state"],
+        connected=row["online"],
+        seen_seconds=None if seen is None else (now - seen).total_seconds(),
+        drivers=sorted({each["driver"] for each in providers}),
+        problem=problem if enabled else "",
+    )
 
 
 def valkey(url: str) -> ServiceHealth:
@@ -127,7 +173,7 @@ def valkey(url: str) -> ServiceHealth:
         with redis.Redis.from_url(url, socket_timeout=_PING_SECONDS, socket_connect_timeout=_PING_SECONDS) as client:
             facts: Mapping[str, object] = client.info("server")
     except (redis.RedisError, OSError) as error:
-        return ServiceHealth(name="valkey", address=address, healthy=False, detail=f"does not answer ({error})")
+        return ServiceHealth(name=VALKEY, address=address, healthy=False, detail=f"does not answer ({error})")
     name = "Valkey" if "valkey_version" in facts else "Redis"
     version = facts.get("valkey_version", facts.get("redis_version", "?"))
-    return ServiceHealth(name="valkey", address=address, healthy=True, detail=f"{name} {version}")
+    return ServiceHealth(name=VALKEY, address=address, healthy=True, detail=f"{name} {version}")

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The children of ``stratoplane-server up``: which there are, in which order, and how each is started."""
 
+import json
 import signal
 import socket
 import sys
@@ -129,9 +130,17 @@ class Installation:
         return ChildSpec(
             name=AGENT,
             start=lambda log: self._spawn((sys.executable, "-m", "stratoplane_server.local_agent"), log),
-            is_ready=lambda _process, _seconds: self.folder.agent_credential.exists(),
+            is_ready=lambda process, _seconds: self._agent_is_connected(process.pid),
             after=(Role.AGENT_API.value,),
         )
+
+    def _agent_is_connected(self, pid: int) -> bool:
+        """Read what the agent writes for its own status command."""
+        try:
+            document = json.loads(self.folder.agent_status.read_text(encoding="utf-8"))
+        except (OSError, ValueError):
+            return False
+        return bool(document.get("pid") == pid and document.get("connection") == "connected")
 
     def _spawn(self, command: Sequence[str], log: IO[bytes]) -> Process:
         return processes.spawn(command, log=log, death_signal=signal.SIGTERM, environment=self.environment())

@@ -40,7 +40,7 @@ def _join_token(settings: ServerSettings) -> str:
 
     database = Database(settings.database_url, pool_size=1, application="stratoplane-local-agent")
     try:
-        return clusters.ensure_local_cluster(database, settings.cluster)
+        return clusters.ensure_local_cluster(database, settings.cluster)[1]
     finally:
         database.close()
 

@@ -11,16 +11,21 @@ import sys
 import time
 from typing import Final
 
-from stratoplane.errors import AuthenticationFailedError, StratoplaneError, UnavailableError
+from stratoplane.errors import AuthenticationFailedError, NameTakenError, StratoplaneError, UnavailableError
 from stratoplane_engine.db import migrate
 from stratoplane_engine.db.connection import Database
-from stratoplane_engine.services import agents
+from stratoplane_engine.services import agents, bootstrap, credentials
 from stratoplane_server import health
 from stratoplane_server import settings as server_settings
 from stratoplane_server.addresses import describe_url
 from stratoplane_server.settings import ServerSettings
-from stratoplane_server.state import StateFolder
+from stratoplane_server.state import StateFolder, write_private
 
+ADMINISTRATOR: Final = "admin"
+# What a first start offers to boot from; other drivers' images are files that the operator provides.
+_IMAGES: Final = {
+    "mock": ({"name": "mock-linux", "source": "mock-linux.qcow2", "description": "an image that boots nothing"},)
+}
 _PAUSE_SECONDS: Final = 1.0
 _log: Final = logging.getLogger(__name__)
 
@@ -64,14 +69,39 @@ def _say_whether_valkey_answers(url: str) -> None:
 
 
 def _first_start(settings: ServerSettings) -> None:
-    """Make what a first start needs and keep the administrator's password where only the operator reads it."""
+    """Make what a first start needs, all of it only where it is missing."""
     folder = StateFolder(path=settings.state)
     database = Database(settings.database_url, pool_size=1, application="stratoplane-prepare")
     try:
-        _bootstrap(database, folder, settings)
+        bootstrap.bootstrap(database, _IMAGES.get(settings.driver, ()))
+        _ensure_administrator(database, folder, settings)
         _forget_foreign_credential(database, folder)
     finally:
         database.close()
+
+
+def _ensure_administrator(database: Database, folder: StateFolder, settings: ServerSettings) -> None:
+    """Make the first administrator and keep the password where only the operator reads it."""
+    kept = _kept_credentials(folder)
+    chosen = kept or {"username": ADMINISTRATOR, "password": credentials.new_password()}
+    # Written first: a password that nobody can read any more would be worse than one that opens nothing.
+    write_private(folder.credentials, {**chosen, "url": settings.api_url})
+    try:
+        bootstrap.create_administrator(database, chosen["username"], chosen["password"])
+    except NameTakenError:
+        if kept is None:
+            folder.credentials.unlink()
+            _log.info("the user %s exists; its password was never in %s", ADMINISTRATOR, folder.path)
+    else:
+        _log.info("made the administrator %s; the password is in %s", chosen["username"], folder.credentials)
+
+
+def _kept_credentials(folder: StateFolder) -> dict[str, str] | None:
+    try:
+        document = json.loads(folder.credentials.read_text(encoding="utf-8"))
+        return {name: str(document[name]) for name in ("username", "password")}
+    except (FileNotFoundError, KeyError, TypeError, ValueError):
+        return None
 
 
 def _forget_foreign_credential(database: Database, folder: StateFolder) -> None:

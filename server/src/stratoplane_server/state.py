@@ -93,6 +93,11 @@ class StateFolder:
         return self.agent / "credential.json"
 
     @property
+    def agent_status(self) -> Path:
+        """What the local agent writes of its connection."""
+        return self.agent / "status.json"
+
+    @property
     def credentials(self) -> Path:
         """Name and password of the first administrator, readable by its owner only."""
         return self.path / "credentials.json"

@@ -29,10 +29,10 @@ def gather(configuration: Configuration) -> Health:
     except NoDatabaseError:
         if report is None:
             raise
-        return Health(api_url=settings.api_url, processes=processes, services=(), agents=())
-    database, agents = health.database_and_agents(database_url)
+        return Health(api_url=settings.api_url, processes=processes, services=(), clusters=())
+    database, clusters = health.database_and_clusters(database_url)
     services = (database, health.valkey(redis_url))
-    return Health(api_url=settings.api_url, processes=processes, services=services, agents=agents)
+    return Health(api_url=settings.api_url, processes=processes, services=services, clusters=clusters)
 
 
 def as_json(found: Health) -> str:
@@ -42,7 +42,7 @@ def as_json(found: Health) -> str:
 
 def as_table(found: Health) -> str:
     """Return three tables for people and one line that says whether all is well."""
-    blocks = [_processes(found), _services(found), _agents(found)]
+    blocks = [_processes(found), _services(found), _clusters(found)]
     verdict = f"healthy: API {found.api_url}" if found.healthy else "not healthy"
     return "\n\n".join([*(block for block in blocks if block), verdict])
 
@@ -72,15 +72,16 @@ def _services(found: Health) -> str:
     return render(("SERVICE", "STATE", "ADDRESS", "DETAIL"), rows) if rows else ""
 
 
-def _agents(found: Health) -> str:
+def _clusters(found: Health) -> str:
     rows = [
         (
             each.name,
-            each.cluster,
+            each.state,
             "connected" if each.connected else "away",
             "never" if each.seen_seconds is None else f"{duration(each.seen_seconds)} ago",
-            each.version,
+            ", ".join(each.drivers) or "-",
+            each.problem,
         )
-        for each in found.agents
+        for each in found.clusters
     ]
-    return render(("AGENT", "CLUSTER", "STATE", "SEEN", "VERSION"), rows) if rows else "no agents"
+    return render(("CLUSTER", "STATE", "AGENT", "SEEN", "DRIVERS", "PROBLEM"), rows) if rows else "no clusters"

@@ -68,6 +68,7 @@ class Supervisor:
         ready = {child.spec.name for child in self._children if child.ready}
         changed = False
         for child in self._children:
+            child.keep_log_small()
             changed |= child.look(now, may_start=ready.issuperset(child.spec.after))
             changed |= child.spec.once and self._follow(child)
         return changed

@@ -1,0 +1,47 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``migrate`` and ``create-admin``."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from stratoplane_engine.db import migrate
+from stratoplane_engine.db.connection import Database
+from stratoplane_engine.services import bootstrap
+from stratoplane_server.databases import NoDatabaseError
+
+
+def migrated(url: str) -> str:
+    """Bring the database to this version's schema and first contents; return the schema's revision.
+
+    Raises:
+        UnavailableError: the database does not answer.
+    """
+    revision = migrate.upgrade(url)
+    with _opened(url) as database:
+        bootstrap.bootstrap(database)
+    return revision
+
+
+def create_administrator(url: str, username: str, password: str) -> None:
+    """Make a user who may do everything.
+
+    Raises:
+        NoDatabaseError: the schema is not of this version; migrate first.
+        NameTakenError: there is a user of that name.
+        UnavailableError: the database does not answer.
+    """
+    with _opened(url) as database:
+        with database.system() as connection:
+            revision = migrate.current_revision(connection)
+        if revision != migrate.newest_revision():
+            raise NoDatabaseError("the database's schema is not of this version; run stratoplane-server migrate first")
+        bootstrap.create_administrator(database, username, password)
+
+
+@contextmanager
+def _opened(url: str) -> Iterator[Database]:
+    database = Database(url, pool_size=1, application="stratoplane-server")
+    try:
+        yield database
+    finally:
+        database.close()
