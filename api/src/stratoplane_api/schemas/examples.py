@@ -218,3 +218,57 @@ AUDIT_EVENT: Final = {
     "detail": {"kind": "virtual_machine", "cluster": "rack-1"},
     "occurred_at": _EARLIER,
 }
+FLAVOR: Final = {"id": FLAVOR_ID, "name": "small", "vcpus": 1, "memory_mib": 1024, "disk_gib": 10, **_STAMPS}
+IMAGE: Final = {
+    "id": IMAGE_ID,
+    "name": "debian-12",
+    "description": "Debian 12 with cloud-init",
+    "format": "qcow2",
+    "minimum_disk_gib": 2,
+    **_STAMPS,
+}
+OPERATOR_IMAGE: Final = {**IMAGE, "source": "debian-12.qcow2", "sha256": ""}
+CLUSTER: Final = {
+    "id": CLUSTER_ID,
+    "name": "rack-1",
+    "description": "First rack",
+    "state": "ENABLED",
+    "online": True,
+    "features": ["compute", "network", "storage", "resize"],
+    "labels": {"zone": "a"},
+    "vcpus_total": 128,
+    "vcpus_claimed": 12,
+    "memory_mib_total": 524_288,
+    "memory_mib_claimed": 49_152,
+    "storage_gib_total": 20_000,
+    "storage_gib_claimed": 640,
+    "seen_at": _LATER,
+    **_STAMPS,
+}
+CLUSTER_NAME: Final = {"name": "rack-1", "features": ["compute", "network", "storage", "resize"], "online": True}
+JOIN_TOKEN: Final = {
+    "id": TOKEN_ID,
+    "cluster_id": CLUSTER_ID,
+    "token": SECRET.replace("_api_", "_join_"),
+    "expires_at": "2026-11-23T09:00:00.125000Z",
+}
+PROVIDER: Final = {
+    "cluster_id": CLUSTER_ID,
+    "cluster": "rack-1",
+    "interface": "compute",
+    "driver": "libvirt",
+    "version": "0.1.0",
+    "contract": "1.0",
+    "status": "READY",
+    "reason": "",
+    "features": ["resize", "console"],
+    "production_ready": True,
+    "reported_at": _EARLIER,
+}
+PLUGIN: Final = {
+    "name": "naming",
+    "distribution": "stratoplane-naming",
+    "version": "0.1.0",
+    "state": "LOADED",
+    "reason": "",
+}

@@ -5,6 +5,7 @@ from typing import Final
 
 from stratoplane.messages import ProviderStatus
 from stratoplane.quota import UNLIMITED, QuotaKey
+from stratoplane.registry import ExtensionState
 from stratoplane_api.schemas import members as m
 from stratoplane_api.schemas.strict import Answer, Request, request
 
@@ -185,9 +186,10 @@ QuotaUpdate = request(
 
 
 class Plugin(Answer):
-    """An operator-enabled plugin, or why it does not work."""
+    """A plugin that is installed, and what became of it."""
 
     name = m.text(required=True)
-    status = m.text(required=True)
-    reason = m.text(required=True)
+    distribution = m.text(required=True)
     version = m.text(required=True)
+    state = m.choice(ExtensionState, required=True)
+    reason = m.text("Why it does not work.", required=True)

@@ -1,9 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Nouns whose operations have the usual shape: list, create, show, change, delete, done at once and without a job."""
 
-from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any, TypeAlias
 from uuid import UUID
 
 from flask import Response, request
@@ -14,16 +12,16 @@ from stratoplane_api.operations import Feature, Operation
 from stratoplane_api.routes import Routes
 from stratoplane_api.schemas.queries import PageQuery
 from stratoplane_api.schemas.strict import Answer, Request, list_of
-from stratoplane_engine.context import Listing, Page, RequestContext
-from stratoplane_engine.db.connection import Database
+from stratoplane_api.service_types import (
+    CreateService,
+    DeleteService,
+    GetService,
+    Json,
+    ListService,
+    UpdateService,
+)
 from stratoplane_engine.permissions import Permission
 
-Json: TypeAlias = Mapping[str, Any]
-ListService: TypeAlias = Callable[[Database, RequestContext, Page], Listing]
-CreateService: TypeAlias = Callable[[Database, RequestContext, Json], Json]
-GetService: TypeAlias = Callable[[Database, RequestContext, UUID], Json]
-UpdateService: TypeAlias = Callable[[Database, RequestContext, UUID, Json], Json]
-DeleteService: TypeAlias = Callable[[Database, RequestContext, UUID], None]
 _VERSIONED = frozenset({Feature.VERSIONED})
 
 

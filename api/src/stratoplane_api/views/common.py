@@ -4,9 +4,11 @@
 from typing import Final
 
 from stratoplane_api.routes import Routes
-from stratoplane_api.views import about, identity
+from stratoplane_api.views import about, catalogue, clusters, identity
 
 ROUTES: Final = Routes("common", "/api/common/v1", "What tenants and operators use alike.")
 
 identity.serve(ROUTES)
+catalogue.serve(ROUTES)
+clusters.serve_names(ROUTES)
 about.serve(ROUTES)

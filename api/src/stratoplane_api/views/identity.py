@@ -12,10 +12,9 @@ from stratoplane_api.operations import LOGIN, Gate, Operation
 from stratoplane_api.routes import Routes
 from stratoplane_api.schemas import examples
 from stratoplane_api.schemas import identity as schemas
+from stratoplane_api.service_types import Json
 from stratoplane_api.tracing import Trace
 from stratoplane_api.views import collections
-from stratoplane_engine.context import RequestContext
-from stratoplane_engine.db.connection import Database
 from stratoplane_engine.permissions import Permission
 from stratoplane_engine.services import identity
 
@@ -42,7 +41,7 @@ def serve(routes: Routes) -> None:
         TOKENS,
         schemas.TokenCreate,
         {"name": "ci", "expires_in": 2_592_000},
-        _create_token,
+        lambda database, context, body: identity.create_token(database, context, body["name"], _lifetime(body)),
         answer=schemas.TokenCreated,
         answer_example={**examples.TOKEN, "token": examples.SECRET},
     )
@@ -109,6 +108,5 @@ def _serve_me(routes: Routes) -> None:
         return answers.content(identity.get_me(database(), context()))
 
 
-def _create_token(database: Database, context: RequestContext, body: collections.Json) -> collections.Json:
-    lifetime = timedelta(seconds=body["expires_in"]) if "expires_in" in body else None
-    return identity.create_token(database, context, body["name"], lifetime)
+def _lifetime(body: Json) -> timedelta | None:
+    return timedelta(seconds=body["expires_in"]) if "expires_in" in body else None

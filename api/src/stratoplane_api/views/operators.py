@@ -17,10 +17,9 @@ from stratoplane_api.schemas.jobs import AuditEvent, Job
 from stratoplane_api.schemas.platform import Quotas, QuotaUpdate
 from stratoplane_api.schemas.queries import AuditQuery, JobsQuery
 from stratoplane_api.schemas.strict import list_of
+from stratoplane_api.service_types import GetService, Json, UpdateService
 from stratoplane_api.views import collections
 from stratoplane_api.views.organization import serve_roles, subject
-from stratoplane_engine.context import RequestContext
-from stratoplane_engine.db.connection import Database
 from stratoplane_engine.permissions import Permission
 from stratoplane_engine.services import audit, jobs, organizations, quota, role_bindings, users
 
@@ -88,14 +87,15 @@ def _serve_users(routes: Routes) -> None:
     example = {**examples.USER_CREATE, "organization_id": examples.ORGANIZATION_ID}
     collections.serve_list(routes, USERS, users.list_all_users, "list_all_users")
     collections.serve_create(
-        routes, USERS, schemas.OperatorUserCreate, example, _create_user, operation_id="create_any_user"
+        routes,
+        USERS,
+        schemas.OperatorUserCreate,
+        example,
+        lambda database, context, body: users.create_user(database, context, body, UUID(body["organization_id"])),
+        operation_id="create_any_user",
     )
     collections.serve_get(routes, USERS, users.get_any_user, "get_any_user")
     collections.serve_delete(routes, USERS, users.delete_any_user, "delete_any_user")
-
-
-def _create_user(database: Database, context: RequestContext, body: collections.Json) -> collections.Json:
-    return users.create_user(database, context, body, UUID(body["organization_id"]))
 
 
 def _serve_role_bindings(routes: Routes) -> None:
@@ -124,9 +124,7 @@ def _serve_quotas(routes: Routes) -> None:
         _serve_quota_of(routes, owner, getter, setter)
 
 
-def _serve_quota_of(
-    routes: Routes, owner: str, getter: collections.GetService, setter: collections.UpdateService
-) -> None:
+def _serve_quota_of(routes: Routes, owner: str, getter: GetService, setter: UpdateService) -> None:
     path = f"/{owner}s/<id:id>/quotas"
 
     @routes.add(
@@ -159,7 +157,7 @@ def _serve_quota_of(
             example=examples.QUOTAS,
         )
     )
-    def set_quotas(id: UUID, body: collections.Json) -> Response:  # noqa: A002
+    def set_quotas(id: UUID, body: Json) -> Response:  # noqa: A002
         return answers.content(setter(database(), context(), id, body))
 
 

@@ -4,8 +4,10 @@
 from typing import Final
 
 from stratoplane_api.routes import Routes
-from stratoplane_api.views import operators
+from stratoplane_api.views import catalogue, clusters, operators
 
 ROUTES: Final = Routes("ops", "/api/ops/v1", "What the provider's operators see and do.")
 
 operators.serve(ROUTES)
+clusters.serve_operators(ROUTES)
+catalogue.serve_operators(ROUTES)

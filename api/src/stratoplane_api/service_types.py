@@ -1,0 +1,21 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Shapes of the engine's services, and the names that views need of the engine beside its services."""
+
+from collections.abc import Callable, Mapping
+from typing import Any, Final, TypeAlias
+from uuid import UUID
+
+from stratoplane_engine.context import Listing, Page, RequestContext
+from stratoplane_engine.db.catalogue import Offer
+from stratoplane_engine.db.connection import Database
+
+Json: TypeAlias = Mapping[str, Any]
+ListService: TypeAlias = Callable[[Database, RequestContext, Page], Listing]
+CreateService: TypeAlias = Callable[[Database, RequestContext, Json], Json]
+GetService: TypeAlias = Callable[[Database, RequestContext, UUID], Json]
+UpdateService: TypeAlias = Callable[[Database, RequestContext, UUID, Json], Json]
+DeleteService: TypeAlias = Callable[[Database, RequestContext, UUID], None]
+
+OfferKind: TypeAlias = Offer
+FLAVOR: Final = Offer.FLAVOR
+IMAGE: Final = Offer.IMAGE
