@@ -1,11 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The one place that refuses an actor."""
 
+from collections.abc import Iterable
+from typing import Final
 from uuid import UUID
 
 from stratoplane.errors import PermissionDeniedError
-from stratoplane_engine.context import RequestContext
-from stratoplane_engine.permissions import Permission
+from stratoplane_engine.context import Actor, RequestContext
+from stratoplane_engine.permissions import Permission, Scope
+
+_KNOWN: Final = frozenset(Permission)
 
 
 def require(
@@ -30,3 +34,25 @@ def require(
     )
     detail = f"{context.actor.name} lacks the permission {permission.value} in {where}; ask an administrator for a role"
     raise PermissionDeniedError(detail, permission=permission.value)
+
+
+def require_all_of(
+    actor: Actor, permissions: Iterable[str], scope: Scope, organization_id: UUID, project_id: UUID | None = None
+) -> None:
+    """Go on only if the actor holds everything that a role gives in ``scope``: nobody gives or takes more than that.
+
+    Args:
+        permissions: as the database has them; one that only a newer version knows is held by nobody here.
+
+    Raises:
+        PermissionDeniedError: some are missing; somebody who holds them must do this.
+    """
+    home = None if scope is Scope.PLATFORM else organization_id
+    missing = sorted(
+        each
+        for each in permissions
+        if each not in _KNOWN or not actor.may(Permission(each), organization_id=home, project_id=project_id)
+    )
+    if missing:
+        detail = f"nobody grants more than they hold, nor takes it; {actor.name} lacks {', '.join(missing)} there"
+        raise PermissionDeniedError(detail, permission=missing[0])

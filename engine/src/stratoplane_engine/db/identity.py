@@ -69,8 +69,8 @@ ON CONFLICT (name) DO UPDATE SET description = EXCLUDED.description, permissions
 _ROLES: Final = text("SELECT r.id, r.name, r.description, r.scope, r.permissions FROM role r ORDER BY r.name")
 _ROLE: Final = text("SELECT r.id, r.name, r.description, r.scope, r.permissions FROM role r WHERE r.name = :name")
 _BINDINGS: Final = """
-SELECT t.id, t.organization_id, t.user_id, t.scope, t.project_id, t.created_at, r.name AS role, u.username
-FROM role_binding AS t JOIN role r ON r.id = t.role_id JOIN user_account u ON u.id = t.user_id
+SELECT t.id, t.organization_id, t.user_id, t.scope, t.project_id, t.created_at, r.name AS role, r.permissions,
+    u.username FROM role_binding AS t JOIN role r ON r.id = t.role_id JOIN user_account u ON u.id = t.user_id
 """
 _INSERT_BINDING: Final = text("""
 INSERT INTO role_binding (id, organization_id, user_id, role_id, scope, project_id)

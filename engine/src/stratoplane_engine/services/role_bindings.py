@@ -12,13 +12,12 @@ from stratoplane.audit import AuditAction
 from stratoplane.errors import (
     InvalidSpecError,
     NameTakenError,
-    PermissionDeniedError,
     ResourceNotFoundError,
     Violation,
 )
 from stratoplane.ids import new_id
-from stratoplane_engine.authorization import require
-from stratoplane_engine.context import Actor, Listing, Page, RequestContext
+from stratoplane_engine.authorization import require, require_all_of
+from stratoplane_engine.context import Listing, Page, RequestContext
 from stratoplane_engine.db import audit
 from stratoplane_engine.db import identity as rows
 from stratoplane_engine.db import organizations as organization_rows
@@ -109,9 +108,7 @@ def _bind(
         raise ResourceNotFoundError(f"there is no role {role_name!r}; list the roles")
     scope = Scope(role["scope"])
     _check_project(connection, scope, role_name, project_id, user["organization_id"])
-    refuse_more_than_held(
-        context.actor, frozenset(map(Permission, role["permissions"])), scope, user["organization_id"], project_id
-    )
+    require_all_of(context.actor, role["permissions"], scope, user["organization_id"], project_id)
     binding_id = new_id()
     rows.insert_binding(
         connection,
@@ -151,28 +148,14 @@ def _check_project(
         raise ResourceNotFoundError(f"the user's organization has no project {project_id}; list its projects")
 
 
-def refuse_more_than_held(
-    actor: Actor, permissions: frozenset[Permission], scope: Scope, organization_id: UUID, project_id: UUID | None
-) -> None:
-    """Go on only if the actor holds every one of ``permissions`` in the scope that they are given for.
-
-    Raises:
-        PermissionDeniedError: some are missing; somebody who holds them must grant this.
-    """
-    home = None if scope is Scope.PLATFORM else organization_id
-    missing = sorted(
-        each.value for each in permissions if not actor.may(each, organization_id=home, project_id=project_id)
-    )
-    if missing:
-        raise PermissionDeniedError(
-            f"nobody grants more than they hold; {actor.name} lacks {', '.join(missing)} there", permission=missing[0]
-        )
-
-
 def delete_role_binding(
     database: Database, context: RequestContext, binding_id: UUID, *, anywhere: bool = False
 ) -> None:
-    """Take a role from a user, at once. Raises ResourceNotFoundError."""
+    """Take a role from a user, at once.
+
+    Raises:
+        PermissionDeniedError: the role gives more than the actor holds there. ResourceNotFoundError.
+    """
     if anywhere:
         require(context, Permission.ROLE_GRANT)
     else:
@@ -182,14 +165,17 @@ def delete_role_binding(
         found = rows.bindings(connection, organization_id=home, after=None, limit=1, binding_id=binding_id)
         if not found:
             raise ResourceNotFoundError(f"there is no role binding {binding_id}; list the role bindings")
+        taken = found[0]
+        scope, held = Scope(taken["scope"]), taken["permissions"]
+        require_all_of(context.actor, held, scope, taken["organization_id"], taken["project_id"])
         rows.delete_binding(connection, binding_id)
         event = record(
             context,
             AuditAction.ROLE_BINDING_DELETED,
             binding_id,
-            f"{found[0]['role']} from {found[0]['username']}",
-            organization_id=found[0]["organization_id"],
-            project_id=found[0]["project_id"],
-            detail={"role": found[0]["role"], "user_id": str(found[0]["user_id"])},
+            f"{taken['role']} from {taken['username']}",
+            organization_id=taken["organization_id"],
+            project_id=taken["project_id"],
+            detail={"role": taken["role"], "user_id": str(taken["user_id"])},
         )
         audit.write(connection, event)

@@ -11,12 +11,12 @@ from sqlalchemy.exc import IntegrityError
 from stratoplane.audit import AuditAction
 from stratoplane.errors import NameTakenError, ResourceNotFoundError, StateConflictError
 from stratoplane.ids import new_id
-from stratoplane_engine.authorization import require
+from stratoplane_engine.authorization import require, require_all_of
 from stratoplane_engine.context import Listing, Page, RequestContext
 from stratoplane_engine.db import audit
 from stratoplane_engine.db import identity as rows
 from stratoplane_engine.db.connection import Database
-from stratoplane_engine.permissions import Permission
+from stratoplane_engine.permissions import Permission, Scope
 from stratoplane_engine.services import credentials, listings
 from stratoplane_engine.services.identity import user_wire
 from stratoplane_engine.services.organizations import existing as existing_organization
@@ -108,6 +108,7 @@ def delete_user(database: Database, context: RequestContext, user_id: UUID) -> N
 
     Raises:
         ResourceNotFoundError: there is no such user. StateConflictError: it is the actor.
+        PermissionDeniedError: the user holds more than the actor; somebody who holds that must do this.
     """
     require(context, Permission.USER_WRITE, organization_id=context.organization_id)
     with database.tenant(context.organization_id) as connection:
@@ -124,6 +125,10 @@ def delete_any_user(database: Database, context: RequestContext, user_id: UUID) 
 def _delete(connection: Connection, context: RequestContext, row: Mapping[str, Any]) -> None:
     if row["id"] == context.actor.id:
         raise StateConflictError("you cannot delete yourself; another administrator can")
+    for grant in row["grants"]:
+        project = UUID(grant["project_id"]) if grant["project_id"] else None
+        scope, home = Scope(grant["scope"]), UUID(grant["organization_id"])
+        require_all_of(context.actor, grant["permissions"], scope, home, project)
     rows.delete_user(connection, row["id"])
     event = record(
         context, AuditAction.USER_DELETED, row["id"], row["username"], organization_id=row["organization_id"]

@@ -1,0 +1,187 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whatever roles there are and whoever gives them to whom, nobody comes to hold what the giver did not hold.
+
+What a user holds is counted here in another way than the platform decides it: as pairs of permission and place, where
+a grant on the platform stands for every place and one on an organization for its projects too.
+"""
+
+import uuid
+from dataclasses import dataclass
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+from sqlalchemy import text
+
+from stratoplane.errors import StratoplaneError
+from stratoplane_engine.context import RequestContext
+from stratoplane_engine.db import identity as rows
+from stratoplane_engine.db import organizations as organization_rows
+from stratoplane_engine.permissions import Permission, Scope
+from stratoplane_engine.services import credentials, identity, role_bindings, users
+
+USERS = 4
+PERMISSIONS = (
+    Permission.SELF,
+    Permission.RESOURCE_READ,
+    Permission.RESOURCE_WRITE,
+    Permission.ROLE_GRANT,
+    Permission.USER_WRITE,
+)
+
+
+@dataclass(frozen=True)
+class World:
+    """Two organizations with two projects each, and some users at home in each; none has a role yet."""
+
+    organizations: tuple[uuid.UUID, ...]
+    projects: dict[uuid.UUID, tuple[uuid.UUID, ...]]
+    users: tuple[tuple[uuid.UUID, uuid.UUID], ...]  # user, home
+    tokens: dict[uuid.UUID, str]
+
+    def places(self, scope, home, project):
+        """Return every place that a grant covers."""
+        if scope == Scope.PROJECT:
+            return {project}
+        covered = self.organizations if scope == Scope.PLATFORM else (home,)
+        inside = {place for each in covered for place in (each, *self.projects[each])}
+        return inside | ({"platform"} if scope == Scope.PLATFORM else set())
+
+
+@pytest.fixture(scope="module")
+def world(database):
+    organizations = tuple(uuid.uuid4() for _ in range(2))
+    projects = {each: tuple(uuid.uuid4() for _ in range(2)) for each in organizations}
+    people, tokens = [], {}
+    with database.system() as connection:
+        for home in organizations:
+            organization_rows.insert(
+                connection, {"id": home, "name": f"o-{home.hex[:12]}", "display_name": "", "labels": {}}
+            )
+            for project in projects[home]:
+                values = {"id": project, "organization_id": home, "name": f"p-{project.hex[:12]}"}
+                organization_rows.insert_project(connection, {**values, "display_name": "", "labels": {}})
+            for _ in range(USERS // 2):
+                user = users.insert_user(connection, home, f"u-{uuid.uuid4().hex}", "", "")
+                people.append((user["id"], home))
+                tokens[user["id"]] = credentials.new_token("ses")
+                values = {"id": uuid.uuid4(), "organization_id": home, "user_id": user["id"], "kind": "session"}
+                secret = credentials.token_hash(tokens[user["id"]])
+                rows.insert_token(connection, {**values, "name": "", "secret_hash": secret, "lifetime": None})
+    return World(organizations=organizations, projects=projects, users=tuple(people), tokens=tokens)
+
+
+def held(database, world):
+    """Return what every user holds, read from the tables."""
+    statement = text("""
+        SELECT b.user_id, b.scope, b.organization_id, b.project_id, r.permissions
+        FROM role_binding b JOIN role r ON r.id = b.role_id
+    """)
+    found = {user: set() for user, _ in world.users}
+    with database.system() as connection:
+        for row in connection.execute(statement):
+            places = world.places(row.scope, row.organization_id, row.project_id)
+            found[row.user_id] |= {(permission, place) for permission in row.permissions for place in places}
+    return found
+
+
+# Half of the permissions or more: with fewer, nearly every call is refused and shows nothing.
+role = st.tuples(st.sampled_from(list(Scope)), st.frozensets(st.sampled_from(PERMISSIONS), min_size=3))
+# A binding: which role, to whom, and which project of the target's home if the role counts in one.
+binding = st.tuples(st.integers(0, 5), st.integers(0, USERS - 1), st.integers(0, 1))
+attempt = st.tuples(st.integers(0, USERS - 1), binding, st.sampled_from(["bind", "bind anywhere", "unbind", "delete"]))
+
+
+def make_roles(connection, drawn):
+    names = [f"role-{uuid.uuid4().hex}" for _ in drawn]
+    rows.sync_roles(
+        connection,
+        [
+            {
+                "id": str(uuid.uuid4()),
+                "name": name,
+                "description": "",
+                "scope": scope.value,
+                "permissions": sorted(held),
+            }
+            for name, (scope, held) in zip(names, drawn, strict=True)
+        ],
+    )
+    return [rows.role(connection, name) for name in names]
+
+
+def begin(database, world, roles, bindings):
+    """Write the roles and who has them, without asking anybody."""
+    with database.system() as connection:
+        connection.execute(text("DELETE FROM role_binding"))
+        connection.execute(text("UPDATE user_account SET enabled = true, deleted_at = NULL"))
+        connection.execute(text("UPDATE api_token SET revoked_at = NULL"))
+        made = make_roles(connection, roles)
+        seen = set()
+        for which, to, at in bindings:
+            chosen, (user, home) = made[which % len(made)], world.users[to]
+            project = world.projects[home][at] if chosen["scope"] == Scope.PROJECT else None
+            if (chosen["id"], user, project) not in seen:
+                seen.add((chosen["id"], user, project))
+                values = {"id": uuid.uuid4(), "organization_id": home, "user_id": user, "role_id": chosen["id"]}
+                rows.insert_binding(connection, {**values, "scope": chosen["scope"], "project_id": project})
+    return made
+
+
+def try_it(database, world, roles, who, what, how):
+    """Let a user try something; return whether it was allowed."""
+    which, to, at = what
+    chosen, (target, home) = roles[which % len(roles)], world.users[to]
+    project = world.projects[home][at] if chosen["scope"] == Scope.PROJECT else None
+    try:
+        actor = identity.authenticate(database, world.tokens[world.users[who][0]])
+        context = RequestContext(actor=actor, organization_id=actor.organization_id)
+        if how.startswith("bind"):
+            body = {"user_id": str(target), "role": chosen["name"], "project_id": str(project) if project else None}
+            role_bindings.create_role_binding(database, context, body, anywhere=how == "bind anywhere")
+        elif how == "unbind":
+            with database.system() as connection:
+                found = rows.bindings(connection, organization_id=None, after=None, limit=1, user_id=target)
+            if not found:
+                return False
+            role_bindings.delete_role_binding(database, context, found[0]["id"])
+        else:
+            users.delete_user(database, context, target)
+    except StratoplaneError:
+        return False
+    return True
+
+
+@settings(
+    max_examples=120, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture]
+)
+@given(
+    roles=st.lists(role, min_size=3, max_size=6),
+    bindings=st.lists(binding, min_size=4, max_size=8),
+    attempts=st.lists(attempt, min_size=6, max_size=12),
+)
+def test_no_series_of_calls_raises_anybody_above_the_giver(database, world, roles, bindings, attempts):
+    made = begin(database, world, roles, bindings)
+    before = held(database, world)
+    for who, what, how in attempts:
+        actor, target = world.users[who][0], world.users[what[1]][0]
+        allowed = try_it(database, world, made, who, what, how)
+        after = held(database, world)
+
+        assert after[target] <= before[target] | before[actor], "given more than the giver holds"
+        assert before[target] - after[target] <= before[actor], "taken more than the taker holds"
+        others = [user for user, _ in world.users if user != target]
+        assert all(after[each] == before[each] for each in others), "somebody else was touched"
+        assert allowed or after == before, "refused, and yet something changed"
+        before = after
+
+
+def test_the_series_are_not_all_refused(database, world):
+    """Without a call that is allowed the property above would hold for nothing."""
+    everything = (Scope.ORGANIZATION, frozenset(PERMISSIONS))
+    made = begin(database, world, [everything, (Scope.PROJECT, frozenset({Permission.SELF}))], [(0, 0, 0)])
+
+    assert try_it(database, world, made, 0, (0, 1, 0), "bind")
+    assert try_it(database, world, made, 1, (1, 0, 1), "bind")
+    assert try_it(database, world, made, 1, (1, 0, 1), "unbind")
+    assert not try_it(database, world, made, 1, (1, 2, 1), "bind"), "another organization's user"
