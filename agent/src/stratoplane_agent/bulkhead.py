@@ -20,8 +20,9 @@ class Bulkhead:
     They are daemon threads, since nothing can end a thread that hangs in a driver, and the process must be able to end.
     """
 
-    def __init__(self, name: str, concurrency: int) -> None:
+    def __init__(self, name: str, concurrency: int, clock: Callable[[], float] = time.monotonic) -> None:
         self.name: Final = name
+        self._clock: Final = clock
         self._concurrency: Final = concurrency
         self._tasks: Final[queue.SimpleQueue[Task]] = queue.SimpleQueue()
         self._lock: Final = threading.Lock()
@@ -29,7 +30,7 @@ class Bulkhead:
         self._idle = 0
         self._threads = 0
         self._lent = 0
-        self._moved_at = time.monotonic()
+        self._moved_at = clock()
 
     def submit(self, task: Task) -> None:
         """Run ``task`` when a thread is free. What it raises is logged as a bug."""
@@ -57,7 +58,7 @@ class Bulkhead:
         """Tell whether every thread is busy and none has ended a task for a while."""
         with self._lock:
             full = self._threads >= self._limit() and not self._idle
-            return full and time.monotonic() - self._moved_at > STALL_SECONDS
+            return full and self._clock() - self._moved_at > STALL_SECONDS
 
     def _limit(self) -> int:
         return self._concurrency + min(self._lent, self._concurrency)
@@ -85,5 +86,5 @@ class Bulkhead:
         except BaseException as error:  # noqa: BLE001  # the last edge of a thread; the task's owner handled what it could
             _log.bug("task_failed", error, bulkhead=self.name)
         with self._lock:
-            self._moved_at = time.monotonic()
+            self._moved_at = self._clock()
         return True

@@ -100,7 +100,7 @@ def _run(configuration: Any, _options: argparse.Namespace) -> int:
 
     settings = configuration.agent
     if not settings.drivers:
-        raise SettingsError("no driver is named: set driver, or compute, network and storage, in the settings")
+        raise SettingsError("no driver is named: set default_driver, or compute, network and storage, in the settings")
     configure(settings.log_format, settings.log_level)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):

@@ -74,14 +74,13 @@ def encode(operation: Operation, ending: Ending, seconds: float) -> str:
         id=operation.id,
         epoch=operation.epoch,
         outcome=ending.outcome,
-        status=ending.status,
         code=ending.code,
         detail=_bounded(ending.detail),
         provider_text=_bounded(ending.provider_text),
         retry_after=ending.retry_after,
         duration_seconds=round(seconds, 6),
     )
-    document = to_json(result)
+    document = {**to_json(result), "status": ending.status}
     text = json.dumps(document, separators=(",", ":"), allow_nan=False)
     if any(each in text for each in _UNSTORABLE):
         text = json.dumps(_storable(document), separators=(",", ":"), allow_nan=False)

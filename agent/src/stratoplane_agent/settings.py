@@ -56,7 +56,7 @@ class AgentSettings:
         help="send the credential unencrypted to another host; for closed test networks only",
         env="STRATOPLANE_AGENT_ALLOW_PLAIN_HTTP",
     )
-    driver: str = setting(
+    default_driver: str = setting(
         "", help="driver of every interface that names none of its own", env="STRATOPLANE_AGENT_DRIVER"
     )
     compute: str = setting("", help="driver of virtual machines, or none", env="STRATOPLANE_AGENT_COMPUTE")
@@ -99,7 +99,7 @@ class AgentSettings:
 
     def driver_of(self, interface: Interface) -> str:
         """Return the name of the interface's driver, empty for none."""
-        chosen: str = getattr(self, interface.value) or self.driver
+        chosen: str = getattr(self, interface.value) or self.default_driver
         return "" if chosen == NO_DRIVER else chosen
 
     @property

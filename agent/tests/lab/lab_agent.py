@@ -11,6 +11,7 @@ LAB = Path(__file__).parent
 ENTRY_POINTS = """
 [stratoplane.compute]
 lab = lab_driver:LabCompute
+memory = lab_driver:MemoryCompute
 unfinished = lab_driver:Unfinished
 absent = lab_no_such_module:Driver
 [stratoplane.network]

@@ -22,6 +22,7 @@ from stratoplane.messages import (
     Offers,
     Operation,
     OperationResult,
+    Outcome,
     Results,
     ResultsAnswer,
     Welcome,
@@ -54,7 +55,10 @@ class Entry:
 
 
 class LabControlPlane:
-    """Start it, queue operations, wait for results; make it misbehave by ``faults`` and ``lost_answers``."""
+    """Start it, queue operations, wait for results; make it misbehave by ``faults`` and ``lost_answers``.
+
+    With ``repeats_doubtful`` it offers again what ended in doubt, as the engine does.
+    """
 
     def __init__(self, *, poll_seconds: float = 2.0, inventory_seconds: float = 60.0) -> None:
         self.changed = threading.Condition()
@@ -73,6 +77,7 @@ class LabControlPlane:
         self.lost_answers: Counter[str] = Counter()
         self.extra_offers: list[dict] = []
         self.unwelcome = ""
+        self.repeats_doubtful = False
         self.port = 0
         self._server: ThreadingHTTPServer | None = None
 
@@ -240,9 +245,12 @@ class LabControlPlane:
                     self.stale.append(result)
                     stale.append(result.id)
                     continue
-                entry.state, entry.result = "DONE", result
-                entry.results += 1
                 accepted.append(result.id)
+                entry.results += 1
+                entry.state, entry.result = "DONE", result
+                if self.repeats_doubtful and result.outcome in (Outcome.TRANSIENT, Outcome.UNCERTAIN):
+                    entry.state, entry.result = "QUEUED", None
+                    entry.operation["observe_first"] = result.outcome is Outcome.UNCERTAIN
             self.changed.notify_all()
         return ResultsAnswer(accepted=tuple(accepted), stale=tuple(stale))
 

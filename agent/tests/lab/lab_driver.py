@@ -283,6 +283,30 @@ class LabStorage(_Prepared, StorageDriver, BucketOps):
         return self.buckets.all(BucketStatus)
 
 
+class MemoryCompute(_Prepared, ComputeDriver):
+    """Machines in memory, for measuring the agent and not the driver."""
+
+    def __init__(self, settings, context) -> None:
+        super().__init__(settings, context)
+        self.machines: dict[UUID, MachineStatus] = {}
+
+    def observe(self, uid: UUID) -> MachineStatus | None:
+        return self.machines.get(uid)
+
+    def create(self, spec: MachineSpec) -> MachineStatus | Wait:
+        return self.machines.setdefault(spec.uid, _machine(spec))
+
+    def update(self, spec: MachineSpec) -> MachineStatus | Wait:
+        self.machines[spec.uid] = _machine(spec)
+        return self.machines[spec.uid]
+
+    def delete(self, uid: UUID) -> None:
+        self.machines.pop(uid, None)
+
+    def list(self):
+        return list(self.machines.values())
+
+
 class Unfinished(ComputeDriver):
     """Lacks nearly everything."""
 

@@ -1,0 +1,67 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The agent on the simulated region, which loses requests and replies, answers 503, and kills the agent."""
+
+import time
+
+import pytest
+
+from stratoplane.compute import ImageReference
+from stratoplane.ids import new_id
+from stratoplane.messages import Outcome
+
+pytest.importorskip("stratoplane_mock")
+
+FAULTS = (
+    "lost_before@machine.create=0.1",
+    "lost_after@machine.create=0.1",
+    "unavailable@machine.create=0.1",
+    "crash@machine.create=0.02",
+    "lost_after@machine.delete=0.1",
+    "crash@machine.delete=0.02",
+    "unavailable@machine.observe=0.1",
+)
+
+
+@pytest.fixture
+def region(agent, control_plane):
+    control_plane.repeats_doubtful = True
+    control_plane.acknowledge_seconds = 0.5
+    agent.variables |= {
+        "STRATOPLANE_AGENT_DRIVER": "mock",
+        "STRATOPLANE_MOCK_FAULTS": ",".join(FAULTS),
+        "STRATOPLANE_MOCK_SEED": "7",
+    }
+    return agent.start()
+
+
+def all_results(control_plane, agent, identifiers, seconds=60):
+    """Wait for every result and start the agent again whenever the region has killed it; return how often it did."""
+    kills, deadline = 0, time.monotonic() + seconds
+    while not all(control_plane.entries[each].result for each in identifiers):
+        assert time.monotonic() < deadline, "the region never settled"
+        with control_plane.changed:
+            control_plane.changed.wait(0.05)
+        if agent.process.poll() is not None:
+            kills += 1
+            agent.start()
+    return kills
+
+
+def test_every_machine_is_made_once_and_deleted_once_whatever_goes_wrong(control_plane, region, machine):
+    image = ImageReference(uid=new_id(), name="debian", source="debian.qcow2")
+    specs = [machine(f"vm-{number}", image=image) for number in range(200)]
+    created = [control_plane.queue("virtual_machine", "create", spec.uid, spec) for spec in specs]
+    kills = all_results(control_plane, region, created)
+    deleted = [control_plane.queue("virtual_machine", "delete", spec.uid) for spec in specs[:80]]
+    kills += all_results(control_plane, region, deleted)
+    # The region lists what there is when the agent comes back, faults or not.
+    region.terminate()
+    control_plane.inventories.clear()
+    region.start()
+    listed = control_plane.wait_until(lambda: control_plane.inventories.get("virtual_machine"), "an inventory")
+    entries = [control_plane.entries[each] for each in (*created, *deleted)]
+
+    assert {entry.result.outcome for entry in entries} == {Outcome.DONE}
+    assert sorted(item.uid for item in listed[-1].items) == sorted(spec.uid for spec in specs[80:])
+    assert kills > 0, "the seed hurt nobody"
+    assert max(entry.epoch for entry in entries) > 1
