@@ -7,12 +7,13 @@ import signal
 import subprocess
 import sys
 import textwrap
+from dataclasses import asdict
 from pathlib import Path
 
 import pytest
 
 from stratoplane_embedded.processes import wait_until
-from stratoplane_server.process_table import ProcessKey, key_of
+from stratoplane_server.process_table import key_of
 from stratoplane_server.state import ChildState, StateError, StateFolder, SupervisorReport
 
 SECONDS = 20
@@ -194,14 +195,8 @@ def test_what_a_killed_supervisor_left_is_ended_by_the_next_and_nothing_else(sup
     folder.make()
     dead = {"pid": 2**22 - 1, "started": 1}
     children = [
-        {"name": "left", "state": "running", "process": vars_of(key_of(left.pid)), "restarts": 0, "problem": ""},
-        {
-            "name": "reused",
-            "state": "running",
-            "process": {"pid": other.pid, "started": 5},
-            "restarts": 0,
-            "problem": "",
-        },
+        {"name": "left", "state": "running", "stop_signal": signal.SIGTERM, "process": asdict(key_of(left.pid))},
+        {"name": "other", "state": "running", "stop_signal": 9, "process": {"pid": other.pid, "started": 5}},
     ]
     report = {"process": dead, "api_url": "", "agent_url": "", "database_url": "", "redis_url": ""}
     folder.report.write_text(json.dumps({**report, "ready": True, "waiting_for": "", "children": children}))
@@ -210,15 +205,11 @@ def test_what_a_killed_supervisor_left_is_ended_by_the_next_and_nothing_else(sup
         running.wait_ready()
         assert left.wait(SECONDS) == -signal.SIGTERM
         assert other.poll() is None
-        assert f"left (process {left.pid}) is left from a supervisor that was killed" in running.stop()
+        assert f"left (process {left.pid}) is left from a killed supervisor" in running.stop()
     finally:
         for each in (left, other):
             each.kill()
             each.wait()
-
-
-def vars_of(key: ProcessKey) -> dict[str, int]:
-    return {"pid": key.pid, "started": key.started}
 
 
 def test_one_supervisor_for_a_state_folder(supervised):

@@ -63,7 +63,7 @@ class Child:
         self._restarts = 0
         self._problem = ""
         self._stopping = False
-        self._log_read = 0
+        self._log_read = self._log_size()
 
     @property
     def starting(self) -> bool:
@@ -79,6 +79,7 @@ class Child:
         return ChildReport(
             name=self.spec.name,
             state=self._state,
+            stop_signal=self.spec.stop_signal,
             process=key_of(self._process.pid) if self._process is not None else None,
             restarts=self._restarts,
             problem="" if self.ready else self._problem,
@@ -147,7 +148,7 @@ class Child:
 
     def _start(self) -> None:
         self.keep_log_small()
-        self._log_read = self._log_file.stat().st_size if self._log_file.exists() else 0
+        self._log_read = self._log_size()
         self._began = time.monotonic()
         try:
             with self._log_file.open("ab") as log:
@@ -165,9 +166,11 @@ class Child:
             return
         if was_ready and now - self._began > _STEADY_SECONDS:
             self._pause = FIRST_PAUSE
-        end = f"was ended by {signal.Signals(-code).name}" if code < 0 else f"ended with code {code}"
-        last = tail(self._log_file, 1)
-        self._try_later(f"{end}: {last}" if last else end, now)
+        if code < 0:
+            self._try_later(f"was ended by {signal.Signals(-code).name}", now)
+        else:
+            last = tail(self._log_file, 1)
+            self._try_later(f"ended with code {code}: {last}" if last else f"ended with code {code}", now)
 
     def _try_later(self, problem: str, now: float) -> None:
         self._problem = problem
@@ -178,9 +181,12 @@ class Child:
         )
         self._pause = min(self._pause * 2, LONGEST_PAUSE)
 
+    def _log_size(self) -> int:
+        return self._log_file.stat().st_size if self._log_file.exists() else 0
+
     def keep_log_small(self) -> None:
         """Move a large log aside, one old one is kept; the child goes on writing to the file that it has open."""
-        if self._log_file.exists() and self._log_file.stat().st_size > _LARGEST_LOG:
+        if self._log_size() > _LARGEST_LOG:
             shutil.copyfile(self._log_file, self._log_file.with_suffix(".log.1"))
             os.truncate(self._log_file, 0)
             self._log_read = 0

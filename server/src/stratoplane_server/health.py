@@ -107,7 +107,7 @@ def _process(child: ChildReport) -> ProcessHealth:
     pid = child.process.pid if child.process is not None and alive else None
     return ProcessHealth(
         name=child.name,
-        state=child.state,
+        state=child.state if alive or child.process is None else "ended",
         healthy=alive and child.state is ChildState.RUNNING,
         pid=pid,
         memory=memory_bytes(pid) if pid else None,

@@ -27,6 +27,8 @@ PREPARE: Final = "prepare"
 AGENT: Final = "agent"
 _PROBE_SECONDS: Final = 0.5
 _STEADY_SECONDS: Final = 1.0
+# Whatever they are doing is taken up by another, or by them after the next start: nothing is lost by a kill.
+_WORKER_STOP_SECONDS: Final = 5.0
 
 
 class AddressTakenError(OSError):
@@ -124,6 +126,7 @@ class Installation:
             start=lambda log: self._spawn(roles.command(role, self.configuration.server), log),
             is_ready=_is_steady,
             after=(PREPARE,),
+            stop_seconds=_WORKER_STOP_SECONDS,
         )
 
     def _agent(self) -> ChildSpec:

@@ -41,6 +41,7 @@ class ChildReport:
 
     name: str
     state: ChildState
+    stop_signal: int
     process: ProcessKey | None = None
     restarts: int = 0
     problem: str = ""

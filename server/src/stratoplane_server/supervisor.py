@@ -15,11 +15,11 @@ from typing import Final
 from stratoplane_embedded.processes import wait_until
 from stratoplane_server.children import Child, ChildSpec
 from stratoplane_server.process_table import ProcessKey, key_of
-from stratoplane_server.state import ChildReport, StateFolder, SupervisorReport
+from stratoplane_server.state import StateFolder, SupervisorReport
 
 _STARTING_SECONDS: Final = 0.05
 _IDLE_SECONDS: Final = 60.0
-_STALE_SECONDS: Final = 20.0
+_STALE_SECONDS: Final = 5.0
 _log: Final = logging.getLogger(__name__)
 
 
@@ -155,26 +155,18 @@ def clean_up(folder: StateFolder) -> None:
     report = folder.read_report()
     if report is None:
         return
-    left = [child for child in reversed(report.children) if child.process is not None and child.process.alive]
-    for child in left:
-        _log.warning("%s (process %d) is left from a supervisor that was killed; ending it", child.name, _pid(child))
-        _end_left(child)
+    for child in reversed(report.children):
+        if child.process is not None and child.process.alive:
+            _log.warning("%s (process %d) is left from a killed supervisor; ending it", child.name, child.process.pid)
+            _end(child.process, child.stop_signal)
     folder.report.unlink(missing_ok=True)
 
 
-def _end_left(child: ChildReport) -> None:
-    key = child.process
-    if key is None:
-        return
-    # SIGINT is PostgreSQL's fast shutdown; SIGTERM would wait for sessions that nobody ends.
-    key.send(signal.SIGINT if child.name == "postgres" else signal.SIGTERM)
+def _end(key: ProcessKey, number: int) -> None:
+    key.send(number)
     if not wait_until(lambda: not key.alive, _STALE_SECONDS):
         key.send(signal.SIGKILL)
         wait_until(lambda: not key.alive, _STALE_SECONDS)
-
-
-def _pid(child: ChildReport) -> int:
-    return child.process.pid if child.process else 0
 
 
 def _drain(descriptor: int) -> None:
