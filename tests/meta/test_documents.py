@@ -123,7 +123,7 @@ def test_the_driver_of_the_author_page_works(root, tmp_path):
 
     driver.prepare()
     spec = VolumeSpec(uid=uuid.uuid4(), project_id=uuid.uuid4(), name="data", size_gib=2)
-    assert registry._shape_problem(driver_class, Interface.STORAGE) == ""
+    assert registry.shape_problem(driver_class, Interface.STORAGE) == ""
     assert driver.create(spec) == driver.create(spec) == driver.observe(spec.uid)
     assert [status.uid for status in driver.list()] == [spec.uid]
     driver.delete(spec.uid)

@@ -83,11 +83,12 @@ def load_driver(interface: Interface, name: str) -> Extension:
     extension = _load_one(driver_group(interface), name)
     if extension.state is not ExtensionState.LOADED:
         return extension
-    reason = _shape_problem(extension.loaded, interface)
+    reason = shape_problem(extension.loaded, interface)
     return _broken(extension, reason) if reason else extension
 
 
-def _shape_problem(candidate: Any, interface: Interface) -> str:
+def shape_problem(candidate: Any, interface: Interface) -> str:
+    """Return why ``candidate`` cannot serve as a driver of ``interface``, empty if it can."""
     contract = _CONTRACTS[interface]
     is_subclass: bool = inspect.isclass(candidate) and issubclass(candidate, contract)
     if not is_subclass:

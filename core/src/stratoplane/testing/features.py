@@ -1,0 +1,108 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The tests of optional abilities; a driver that does not offer one skips its tests."""
+
+from dataclasses import replace
+from typing import Final
+from uuid import uuid4
+
+import pytest
+
+from stratoplane.compute import ConsoleOps, RebootOps, ResizeOps
+from stratoplane.drivers import Driver
+from stratoplane.errors import ConflictError, NotFoundError
+from stratoplane.resources import PowerState
+from stratoplane.testing.bench import Workbench
+from stratoplane.testing.shape import offered
+
+_CONSOLE_BYTES: Final = 64 * 1024
+
+
+class Reboot:
+    """A restart is the one imperative."""
+
+    def test_a_restarted_machine_is_the_same_and_runs(self, bench: Workbench, driver: Driver) -> None:
+        ops = offered(driver, RebootOps)
+        spec = bench.new_spec()
+        made = bench.create(spec)
+
+        bench.settle(lambda: ops.reboot(spec.uid), type(None))
+
+        assert bench.observe(spec.uid) == made
+
+    def test_a_stopped_machine_is_not_restarted(self, bench: Workbench, driver: Driver) -> None:
+        ops = offered(driver, RebootOps)
+        spec = replace(bench.new_spec(), power=PowerState.STOPPED)
+        bench.create(spec)
+
+        with pytest.raises(ConflictError):
+            bench.settle(lambda: ops.reboot(spec.uid))
+
+        assert bench.observe(spec.uid).power is PowerState.STOPPED
+
+    def test_what_never_was_cannot_be_restarted(self, bench: Workbench, driver: Driver) -> None:
+        ops = offered(driver, RebootOps)
+
+        with pytest.raises(NotFoundError):
+            bench.settle(lambda: ops.reboot(uuid4()))
+
+
+class Resize:
+    """Sizes change, the machine stays."""
+
+    def test_a_machine_is_resized_as_often_as_called(self, bench: Workbench, driver: Driver, times: int) -> None:
+        ops = offered(driver, ResizeOps)
+        spec = bench.new_spec()
+        bench.create(spec)
+        larger = replace(spec, vcpus=spec.vcpus + 1, memory_mib=spec.memory_mib * 2, root_gib=spec.root_gib + 1)
+
+        answers = [bench.settle(lambda: ops.resize(larger), bench.status) for _ in range(times)]
+
+        assert [answer.drift(larger) for answer in answers] == [frozenset()] * times
+        assert bench.observe(spec.uid).drift(larger) == frozenset()
+        assert list(bench.listed()).count(spec.uid) == 1
+
+    def test_a_machine_is_made_smaller_again(self, bench: Workbench, driver: Driver) -> None:
+        ops = offered(driver, ResizeOps)
+        spec = bench.new_spec()
+        bench.create(replace(spec, vcpus=spec.vcpus + 1))
+
+        assert bench.settle(lambda: ops.resize(spec), bench.status).vcpus == spec.vcpus
+
+    def test_a_stopped_machine_is_resized_and_stays_stopped(self, bench: Workbench, driver: Driver) -> None:
+        ops = offered(driver, ResizeOps)
+        spec = replace(bench.new_spec(), power=PowerState.STOPPED)
+        bench.create(spec)
+
+        resized = bench.settle(lambda: ops.resize(replace(spec, vcpus=spec.vcpus + 1)), bench.status)
+
+        assert (resized.vcpus, resized.power) == (spec.vcpus + 1, PowerState.STOPPED)
+
+    def test_what_never_was_cannot_be_resized(self, bench: Workbench, driver: Driver) -> None:
+        ops = offered(driver, ResizeOps)
+        spec = bench.new_spec()
+        bench.will_make(spec)
+
+        with pytest.raises(NotFoundError):
+            bench.settle(lambda: ops.resize(spec))
+
+        assert bench.observe(spec.uid) is None
+
+
+class ConsoleLog:
+    """What a machine wrote to its serial console."""
+
+    def test_a_machine_has_a_console(self, bench: Workbench, driver: Driver) -> None:
+        ops = offered(driver, ConsoleOps)
+        spec = bench.new_spec()
+        bench.create(spec)
+
+        text = bench.settle(lambda: ops.console_log(spec.uid), str)
+
+        assert len(text.encode()) <= _CONSOLE_BYTES * 4
+        assert len(text) <= _CONSOLE_BYTES
+
+    def test_what_never_was_has_no_console(self, bench: Workbench, driver: Driver) -> None:
+        ops = offered(driver, ConsoleOps)
+
+        with pytest.raises(NotFoundError):
+            bench.settle(lambda: ops.console_log(uuid4()))
