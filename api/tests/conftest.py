@@ -1,7 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The gateway on a real PostgreSQL, and a client that holds every answer to the OpenAPI document."""
+"""The gateway on a real PostgreSQL, commanded over HTTP alone, and a client that holds every answer to the document."""
 
+import random
 import uuid
+from dataclasses import dataclass
+from typing import Any
+from urllib.parse import urlsplit, urlunsplit
 
 import psycopg
 import pytest
@@ -12,26 +16,34 @@ from psycopg import sql
 from stratoplane_api.app import create_agent_app, create_app
 from stratoplane_api.openapi import document
 from stratoplane_api.settings import ApiSettings
-from stratoplane_engine.db import migrate
 from stratoplane_engine.db.connection import Database
+from stratoplane_engine.db.migrate import upgrade
+from stratoplane_engine.drain import drain
 from stratoplane_engine.plugins import Plugins
+from stratoplane_engine.services.bootstrap import bootstrap, create_administrator
+
+COMMON, TENANT, OPS, AGENT = "/api/common/v1", "/api/tenant/v1", "/api/ops/v1", "/api/agent/v1"
+IMAGE = {"name": "linux", "source": "linux.qcow2"}
+FEATURES = ["buckets", "console_log", "reboot", "resize"]
 
 
 @pytest.fixture(scope="session")
 def database_url(postgresql_server):
-    """A migrated database of this session's own."""
-    name = f"api_{uuid.uuid4().hex[:12]}"
+    """URL of a migrated database of this session's own."""
+    name = f"api_{uuid.uuid4().hex}"
     with psycopg.connect(postgresql_server, autocommit=True) as connection:
         connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    url = psycopg.conninfo.conninfo_to_dict(postgresql_server) | {"dbname": name}
-    made = "postgresql://?" + "&".join(f"{key}={value}" for key, value in url.items())
-    migrate.upgrade(made)
-    return made
+    url = urlunsplit(urlsplit(postgresql_server)._replace(path=f"/{name}"))
+    upgrade(url)
+    yield url
+    with psycopg.connect(postgresql_server, autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 @pytest.fixture(scope="session")
 def database(database_url):
     database = Database(database_url, pool_size=4, application="api-tests")
+    bootstrap(database, [IMAGE])
     yield database
     database.close()
 
@@ -56,7 +68,7 @@ def agent_app(database, settings):
 class ConformingClient(FlaskClient):
     """Fails a test whose answer is not what the document says: status, media type, content."""
 
-    def open(self, *args, **kwargs):
+    def open(self, *args: Any, **kwargs: Any) -> Any:
         response = super().open(*args, **kwargs)
         check_answer(self.application, response)
         return response
@@ -64,24 +76,171 @@ class ConformingClient(FlaskClient):
 
 def check_answer(app, response):
     described = document(app)
-    adapter = app.url_map.bind("localhost")
     path, method = response.request.path, response.request.method
-    if not adapter.test(path, method) or method == "OPTIONS":
+    adapter = app.url_map.bind("localhost")
+    if method in {"OPTIONS", "HEAD"} or not adapter.test(path, method):
         return
     rule, _ = adapter.match(path, method, return_rule=True)
-    template = rule.rule.replace("<id:", "{").replace(">", "}")
-    operation = described["paths"][template][method.lower()]
-    assert str(response.status_code) in operation["responses"], (operation["operationId"], response.data)
+    operation = described["paths"][rule.rule.replace("<id:", "{").replace(">", "}")][method.lower()]
+    told = (operation["operationId"], response.status_code, response.data[:400])
+    assert str(response.status_code) in operation["responses"], told
     if response.status_code in (204, 304):
-        assert response.data == b""
+        assert response.data == b"", told
         return
     answer = operation["responses"][str(response.status_code)]
     if "$ref" in answer:
         answer = described["components"]["responses"][answer["$ref"].rsplit("/", 1)[1]]
-    schema = answer["content"][response.mimetype]["schema"]
-    whole = {**schema, "components": described["components"]}
-    errors = [
-        f"{'/'.join(map(str, error.path))}: {error.message[:300]}"
-        for error in Draft202012Validator(whole, format_checker=FormatChecker()).iter_errors(response.json)
-    ]
-    assert not errors, (operation["operationId"], errors)
+    schema = {**answer["content"][response.mimetype]["schema"], "components": described["components"]}
+    wrong = Draft202012Validator(schema, format_checker=FormatChecker()).iter_errors(response.json)
+    problems = [f"/{'/'.join(map(str, error.path))}: {error.message[:300]}" for error in wrong]
+    assert not problems, (*told, problems)
+
+
+@dataclass(kw_only=True)
+class Caller:
+    """Somebody with a token, whose paths begin with ``prefix``."""
+
+    client: FlaskClient
+    token: str
+    prefix: str = ""
+
+    def __call__(self, method: str, path: str, json: Any = None, *, headers: Any = (), **options: Any) -> Any:
+        sent = {"Authorization": f"Bearer {self.token}", **dict(headers)}
+        if json is not None:
+            options["json"] = json
+        return self.client.open(f"{self.prefix}{path}", method=method, headers=sent, **options)
+
+    def at(self, prefix: str) -> "Caller":
+        return Caller(client=self.client, token=self.token, prefix=prefix)
+
+
+def log_in(app, username, password):
+    client = app.test_client()
+    answer = client.post(f"{COMMON}/login", json={"username": username, "password": password})
+    assert answer.status_code == 200, answer.data
+    return Caller(client=client, token=answer.json["token"])
+
+
+@pytest.fixture(scope="session")
+def operator(app, database):
+    """The provider's administrator; paths are whole."""
+    create_administrator(database, "root", "a long pass phrase")
+    return log_in(app, "root", "a long pass phrase")
+
+
+@dataclass(kw_only=True)
+class Tenant:
+    """An organization with an administrator and one project; calls are below the project."""
+
+    organization_id: str
+    project_id: str
+    username: str
+    admin: Caller
+
+    def __call__(self, method: str, path: str, json: Any = None, **options: Any) -> Any:
+        return self.admin(method, f"{TENANT}/projects/{self.project_id}{path}", json, **options)
+
+    def make(self, kind: str, **body: Any) -> Any:
+        answer = self("POST", f"/{kind}", body)
+        assert answer.status_code in (201, 202), answer.data
+        return answer.json
+
+    def user(self, role: str, project_id: str | None = None) -> Caller:
+        """Make a user with one role and log it in."""
+        username = f"user-{uuid.uuid4().hex[:12]}"
+        made = self.admin("POST", f"{TENANT}/users", {"username": username, "password": "a long pass phrase"})
+        binding = {"user_id": made.json["id"], "role": role} | ({"project_id": project_id} if project_id else {})
+        assert self.admin("POST", f"{TENANT}/role-bindings", binding).status_code == 201
+        return log_in(self.admin.client.application, username, "a long pass phrase")
+
+
+@pytest.fixture(scope="session")
+def make_tenant(app, operator):
+    """``make_tenant()``: another organization."""
+
+    def make() -> Tenant:
+        name = f"org-{uuid.uuid4().hex[:12]}"
+        organization_id = operator("POST", f"{OPS}/organizations", {"name": name}).json["id"]
+        user = {"organization_id": organization_id, "username": f"admin-{name}", "password": "a long pass phrase"}
+        made = operator("POST", f"{OPS}/users", user)
+        binding = {"user_id": made.json["id"], "role": "organization-admin"}
+        assert operator("POST", f"{OPS}/role-bindings", binding).status_code == 201
+        admin = log_in(app, user["username"], user["password"])
+        project = admin("POST", f"{TENANT}/projects", {"name": "main"})
+        return Tenant(
+            organization_id=organization_id,
+            project_id=project.json["id"],
+            username=user["username"],
+            admin=admin,
+        )
+
+    return make
+
+
+@pytest.fixture
+def tenant(make_tenant, cluster):
+    """An organization of this test's own, on a platform with one cluster."""
+    return make_tenant()
+
+
+@dataclass(kw_only=True)
+class Cluster:
+    """A cluster and its agent, which tests play over HTTP."""
+
+    database: Database
+    agent: Caller
+    id: str
+    name: str
+
+    def offers(self, wait_seconds: float = 0) -> list[Any]:
+        return self.agent("POST", "/offers", {"maximum": 100, "wait_seconds": wait_seconds}).json["operations"]
+
+    def work(self) -> int:
+        """Be worker and agent until nothing is left to do; everything succeeds."""
+        rounds = 0
+        while True:
+            moved = drain(self.database, Plugins.load(()), owner="tests", generator=random.Random(7))
+            operations = self.offers()
+            if not moved and not operations:
+                return rounds
+            rounds += 1
+            named = [{"id": each["id"], "epoch": each["epoch"]} for each in operations]
+            self.agent("POST", "/acknowledgements", {"operations": named})
+            done = [each | {"outcome": "done", "status": status_of(each)} for each in operations]
+            shown = [{key: each[key] for key in ("id", "epoch", "outcome", "status")} for each in done]
+            self.agent("POST", "/results", {"results": shown})
+
+
+def status_of(operation):
+    if operation["verb"] in {"delete", "reboot"}:
+        return None
+    if operation["verb"] == "console_log":
+        return {"text": "login:\x00"}
+    cards = operation["spec"].get("interfaces", ())
+    addresses = [{**card, "address": f"10.0.0.{at + 2}"} for at, card in enumerate(cards)]
+    return {**operation["spec"], "provider_reference": f"native-{operation['uid']}", "addresses": addresses}
+
+
+@pytest.fixture(scope="session")
+def cluster(database, agent_app, operator):
+    """The one cluster, enrolled and connected."""
+    return enrol_cluster(database, agent_app, operator, "rack-1")
+
+
+def enrol_cluster(database, agent_app, operator, name):
+    cluster_id = operator("POST", f"{OPS}/clusters", {"name": name}).json["id"]
+    join = operator("POST", f"{OPS}/clusters/{cluster_id}/join-tokens", {}).json["token"]
+    client = agent_app.test_client()
+    enrolment = client.post(f"{AGENT}/enrol", json={"join_token": join, "name": f"agent-{name}", "version": "1"})
+    assert enrolment.status_code == 200, enrolment.data
+    agent = Caller(client=client, token=enrolment.json["credential"], prefix=AGENT)
+    hello = {
+        "version": "1",
+        "providers": [
+            {"interface": interface, "driver": "test", "features": FEATURES}
+            for interface in ("compute", "network", "storage")
+        ],
+        "capacity": {"vcpus": 10_000, "memory_mib": 10_000_000, "storage_gib": 1_000_000},
+    }
+    assert agent("POST", "/hello", hello).status_code == 200
+    return Cluster(database=database, agent=agent, id=cluster_id, name=name)

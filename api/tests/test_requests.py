@@ -292,7 +292,7 @@ def test_a_database_that_is_away_says_when_to_come_again(call):
 
 
 def test_a_full_quota_tells_its_numbers(call):
-    refused = problem(call("GET", f"/api/tenant/v1/failures/{ANY_ID}1"), 403, "quota_exceeded")
+    refused = problem(call("GET", f"/api/tenant/v1/failures/{ANY_ID}1"), 409, "quota_exceeded")
 
     assert (refused["key"], refused["limit"], refused["used"], refused["wanted"]) == ("vcpus", 4, 4, 1)
 

@@ -38,9 +38,9 @@ _MEANINGS: Final[Mapping[int, str]] = MappingProxyType(
     {
         400: "The request cannot be read; correct its syntax.",
         401: "No valid credential; log in again.",
-        403: "The credential lacks the permission, or a quota is full.",
+        403: "The credential lacks the permission.",
         404: "There is no such object in your scope.",
-        409: "The present state forbids it; the detail says what must change first.",
+        409: "The present state or a full quota forbids it; the detail says what must change first.",
         410: "The object was deleted.",
         412: "The object changed since you read it; read it again.",
         413: "The body is larger than the operation takes.",

@@ -96,6 +96,8 @@ class Routes:
             )(view)
             if usual:
                 return view
+        if Feature.VERSIONED in operation.features and not operation.changes:
+            view = self._blueprint.alt_response(304, description="You have the newest version")(view)
         documented: View = self._blueprint.response(
             operation.success, operation.answer, example=operation.example, headers=_headers(operation)
         )(view)
