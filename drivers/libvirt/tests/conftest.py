@@ -10,6 +10,7 @@ import dataclasses
 import os
 import time
 from collections.abc import Callable, Iterator
+from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -22,6 +23,7 @@ from stratoplane.ids import new_id
 from stratoplane.jobs import Wait
 from stratoplane.network import NetworkMode, NetworkSpec
 from stratoplane_libvirt.marks import Mark
+from stratoplane_libvirt.network_xml import read_network
 from stratoplane_libvirt.settings import DomainType, LibvirtSettings
 
 PROJECT = UUID("0197f000-0000-7000-8000-000000000001")
@@ -122,6 +124,10 @@ class Cluster:
         """Volumes in the pool that are this installation's."""
         pool = self.host.storagePoolLookupByName(self.settings.pool)
         return {name for name in pool.listVolumes() if self.context.installation_id.hex[-12:] in name}
+
+    def fixed_addresses(self, network_uid: UUID) -> dict[str, IPv4Address]:
+        """The network's DHCP entries: address by MAC address."""
+        return read_network(self.host.networkLookupByUUIDString(str(network_uid)).XMLDesc(0)).hosts
 
     def clear(self) -> None:
         for machine in self.compute.list():

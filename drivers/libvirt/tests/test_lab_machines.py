@@ -11,23 +11,17 @@ pytest.importorskip("libvirt", reason="libvirt-python is not installed")
 
 from stratoplane.compute import ImageReference, MachineInterface
 from stratoplane.drivers import AgentContext, Feature
-from stratoplane.errors import CapacityError, ConflictError, NotFoundError
+from stratoplane.errors import CapacityError, ConflictError, NotFoundError, PermanentError
 from stratoplane.ids import new_id
 from stratoplane.resources import PowerState
 from stratoplane.storage import VolumeSpec
 from stratoplane_libvirt.hardware import kvm_runs_guests
-from stratoplane_libvirt.network_xml import read_network
 from stratoplane_libvirt.pool import open_pool
 from stratoplane_libvirt.settings import DomainType
 
 
 def stopped(spec):
     return dataclasses.replace(spec, power=PowerState.STOPPED)
-
-
-def fixed_addresses(cluster, network_spec):
-    network = cluster.host.networkLookupByUUIDString(str(network_spec.uid))
-    return read_network(network.XMLDesc(0)).hosts
 
 
 def test_a_machine_lives_from_boot_to_removal(cluster, guest, network_spec):
@@ -52,7 +46,7 @@ def test_a_machine_lives_from_boot_to_removal(cluster, guest, network_spec):
     assert cluster.compute.observe(guest.uid) is None
     assert list(cluster.compute.list()) == []
     assert cluster.files() == set()
-    assert fixed_addresses(cluster, network_spec) == {}
+    assert cluster.fixed_addresses(network_spec.uid) == {}
     with pytest.raises(NotFoundError):
         cluster.compute.console_log(guest.uid)
 
@@ -131,6 +125,7 @@ def test_a_machine_is_renamed(cluster, guest):
     [
         {"vcpus": 2},
         {"memory_mib": 256},
+        {"root_gib": 2},
         {"interfaces": ()},
         {"image": ImageReference(uid=new_id(), name="other", source="other.qcow2")},
     ],
@@ -183,6 +178,27 @@ def test_what_a_machine_needs_and_is_missing_is_named_and_nothing_is_left(cluste
     assert cluster.files() == set()
 
 
+def test_a_machine_without_anything_to_boot_from_is_refused(cluster, guest):
+    with pytest.raises(PermanentError, match="nothing to boot from"):
+        cluster.compute.create(dataclasses.replace(guest, image=None))
+    assert list(cluster.compute.list()) == []
+
+
+def test_a_volume_is_one_machines_only(cluster, guest):
+    volume = VolumeSpec(uid=new_id(), project_id=guest.project_id, name="data", size_gib=1)
+    cluster.storage.create(volume)
+    first = dataclasses.replace(stopped(guest), volume_uids=(volume.uid,))
+    second = dataclasses.replace(stopped(guest), uid=new_id(), interfaces=())
+    for spec in (first, second):
+        cluster.settle(cluster.compute.create, spec)
+    greedy = dataclasses.replace(second, volume_uids=(volume.uid,))
+    third = dataclasses.replace(greedy, uid=new_id())
+    for verb, spec in ((cluster.compute.update, greedy), (cluster.compute.create, third)):
+        with pytest.raises(ConflictError, match=str(first.uid)):
+            verb(spec)
+    assert len(list(cluster.compute.list())) == 2
+
+
 def test_a_full_network_has_no_room_and_nothing_is_left(cluster, guest, network_spec):
     small = dataclasses.replace(network_spec, uid=new_id(), cidr="10.202.0.0/30", gateway="10.202.0.1")
     cluster.network.create(small)
@@ -219,7 +235,7 @@ def test_machines_made_at_once_have_addresses_of_their_own_and_share_the_image(c
         made = list(executor.map(cluster.settle, itertools.repeat(cluster.compute.create), specs))
     addresses = {each.addresses[0].address for each in made}
     assert len(addresses) == len(specs)
-    assert {str(address) for address in fixed_addresses(cluster, network_spec).values()} == addresses
+    assert {str(address) for address in cluster.fixed_addresses(network_spec.uid).values()} == addresses
     with concurrent.futures.ThreadPoolExecutor(len(specs)) as executor:
         list(executor.map(cluster.compute.delete, [spec.uid for spec in specs]))
     assert cluster.files() == set()

@@ -155,13 +155,17 @@ class LibvirtComputeDriver(ComputeDriver, RebootOps, ResizeOps, ConsoleOps):
         if not mark.complete:
             return None
         _refuse_other_shape(record, mark, spec)
+        if not self._disks(host).root_matches(spec):
+            raise ConflictError(f"machine {spec.uid} exists with another root_gib")
         return domain
 
     def _make(self, host: Any, spec: MachineSpec) -> Any:
         """Return the domain with all that belongs to it, not started; or Wait while its image is copied."""
+        if spec.image is None and not spec.volume_uids:
+            raise PermanentError(f"machine {spec.uid} has nothing to boot from: neither an image nor a volume")
         disks = self._disks(host)
-        disks.require_volumes(spec.volume_uids)
-        networks = [require_network(host, interface.network_uid) for interface in spec.interfaces]
+        disks.require_volumes(host, spec.uid, spec.volume_uids)
+        networks = [require_network(host, card.network_uid, self._installation_id) for card in spec.interfaces]
         image: Backing | None = None
         if spec.image is not None:
             provided = self._images.provide(host, spec.image)
@@ -173,8 +177,8 @@ class LibvirtComputeDriver(ComputeDriver, RebootOps, ResizeOps, ConsoleOps):
         xml = render(build_domain(spec, mark, self._guest_hardware(host)))
         domain = host.defineXMLFlags(xml, libvirt.VIR_DOMAIN_DEFINE_VALIDATE)
         disks.make(spec, image)
-        for network, interface in zip(networks, spec.interfaces, strict=True):
-            ensure_address(network, interface.mac.lower())
+        for network, card in zip(networks, spec.interfaces, strict=True):
+            ensure_address(network, card.mac.lower())
         save_mark(domain, dataclasses.replace(mark, complete=True))
         return domain
 
@@ -194,7 +198,7 @@ class LibvirtComputeDriver(ComputeDriver, RebootOps, ResizeOps, ConsoleOps):
             mark = dataclasses.replace(mark, name=spec.name)
             save_mark(domain, mark)
             save_title(domain, spec.name)
-        unplugging = self._disks(host).plug(domain, record, spec.volume_uids)
+        unplugging = self._disks(host).plug(host, domain, record, spec.volume_uids)
         switching = self._switch(host, domain, record, mark, spec.power)
         if waiting := switching or unplugging:
             return waiting
@@ -203,9 +207,8 @@ class LibvirtComputeDriver(ComputeDriver, RebootOps, ResizeOps, ConsoleOps):
     def _switch(self, host: Any, domain: Any, record: DomainRecord, mark: Mark, wanted: PowerState) -> Wait | None:
         if wanted is PowerState.STOPPED:
             return power.stop(domain, mark, self.settings.shutdown_grace)
-        if not domain.isActive():
-            for interface in record.interfaces:
-                ensure_address(require_network(host, interface.network_uid), interface.mac)
+        for card in record.interfaces:
+            ensure_address(require_network(host, card.network_uid, self._installation_id), card.mac)
         power.start(domain, mark)
         return None
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A machine's disks: made with it, plugged in and out while it lives, removed with it."""
 
+from collections.abc import Iterable
 from typing import Any, Final
 from uuid import UUID
 
@@ -11,7 +12,7 @@ from stratoplane.errors import ConflictError, PermanentError
 from stratoplane.jobs import Wait
 from stratoplane_libvirt import names
 from stratoplane_libvirt.domain_xml import ROOT_TARGET, DomainRecord, build_volume_disk, free_target, read_domain
-from stratoplane_libvirt.domains import change_flags
+from stratoplane_libvirt.domains import all_records, change_flags
 from stratoplane_libvirt.pool import Pool
 from stratoplane_libvirt.seed import build_seed
 from stratoplane_libvirt.volume_xml import Backing
@@ -28,10 +29,20 @@ class MachineDisks:
         self._console = console
         self._installation_id = installation_id
 
-    def require_volumes(self, uids: tuple[UUID, ...]) -> None:
-        """Raise NotFoundError unless every volume exists."""
-        for uid in uids:
-            self._pool.require(names.volume_name(self._installation_id, uid), f"the volume {uid}")
+    def require_volumes(self, host: Any, machine_uid: UUID, uids: Iterable[UUID]) -> None:
+        """Make sure that a machine can have these volumes.
+
+        Raises:
+            NotFoundError: one does not exist.
+            ConflictError: another machine, running or not, has one already.
+        """
+        wanted = {names.volume_name(self._installation_id, uid): uid for uid in uids}
+        for name, uid in wanted.items():
+            self._pool.require(name, f"the volume {uid}")
+        for _, record in all_records(host) if wanted else ():
+            taken = [wanted[disk.volume] for disk in record.disks if disk.volume in wanted]
+            if taken and record.uid != machine_uid:
+                raise ConflictError(f"the volume {taken[0]} is in use by {record.name}")
 
     def make(self, spec: MachineSpec, image: Backing | None) -> None:
         """Make root disk and seed anew: the machine never ran, and an earlier attempt may have left half of them."""
@@ -47,16 +58,18 @@ class MachineDisks:
         self._pool.delete(names.seed_name(self._installation_id, uid))
         remove_console(self._console, uid)
 
-    def plug(self, domain: Any, record: DomainRecord, wanted: tuple[UUID, ...]) -> Wait | None:
+    def plug(self, host: Any, domain: Any, record: DomainRecord, wanted: tuple[UUID, ...]) -> Wait | None:
         """Bring the plugged volumes to ``wanted``; Wait while a guest holds on to one.
 
         Raises:
-            ConflictError: the boot disk would have to be taken out.
+            ConflictError: the boot disk would have to be taken out, or another machine has one of the volumes.
+            NotFoundError: one of them does not exist.
         """
         present = record.volumes(self._installation_id)
         for uid, disk in present.items():
             if uid not in wanted and disk.target == ROOT_TARGET:
                 raise ConflictError(f"the volume {uid} is the boot disk of machine {record.uid} and stays with it")
+        self.require_volumes(host, record.uid, set(wanted) - present.keys())
         for uid in wanted:
             self._plug_in(domain, uid)
         for uid in present.keys() - set(wanted):
@@ -90,7 +103,6 @@ class MachineDisks:
             if all(disk.volume != volume for disk in disks):
                 missing |= scope
         if missing:
-            self._pool.require(volume, f"the volume {uid}")
             disk = build_volume_disk(uid, volume, self._pool.name, free_target(used))
             domain.attachDeviceFlags(render(disk), missing)
 

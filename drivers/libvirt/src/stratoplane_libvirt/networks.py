@@ -8,6 +8,7 @@ import libvirt
 
 from stratoplane.errors import NotFoundError
 from stratoplane_libvirt.connection import tolerating
+from stratoplane_libvirt.network_xml import read_network
 
 
 def find_network(host: Any, uid: UUID) -> Any | None:
@@ -17,9 +18,10 @@ def find_network(host: Any, uid: UUID) -> Any | None:
     return None
 
 
-def require_network(host: Any, uid: UUID) -> Any:
-    """Return the network with this UUID; NotFoundError when there is none."""
+def require_network(host: Any, uid: UUID, installation_id: UUID) -> Any:
+    """Return our network with this UUID; NotFoundError when there is none, or it is somebody else's."""
     network = find_network(host, uid)
-    if network is None:
+    mark = None if network is None else read_network(network.XMLDesc(0)).mark
+    if mark is None or mark.installation_id != installation_id:
         raise NotFoundError(f"the network {uid} does not exist")
     return network
