@@ -1,0 +1,81 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Jobs of a project, and waiting for one: by the server's long poll, so that nobody asks in a loop."""
+
+import time
+from collections.abc import Callable, Iterator
+from typing import Final
+
+from stratoplane_client.decode import decode
+from stratoplane_client.errors import JobFailedError, WaitTimeoutError
+from stratoplane_client.models.jobs import Job
+from stratoplane_client.paging import LARGEST_PAGE, pages
+from stratoplane_client.reading import segment
+from stratoplane_client.transport import Call, Transport
+
+DEFAULT_WAIT: Final = 600.0
+"""Seconds that a waiter waits when nobody says how long."""
+LONGEST_POLL: Final = 20.0
+WATCHED_POLL: Final = 1.0
+"""Seconds that one long poll takes, and takes when somebody watches the progress."""
+_TOO_SOON: Final = 0.25
+
+Progress = Callable[[Job], None]
+
+
+class Jobs:
+    """Jobs of one project."""
+
+    def __init__(self, transport: Transport, path: str) -> None:
+        """Keep where the jobs are."""
+        self._transport = transport
+        self._path = path
+
+    def list(
+        self, *, status: str | None = None, resource_id: str | None = None, page_size: int = LARGEST_PAGE
+    ) -> Iterator[Job]:
+        """Yield jobs, newest first: those in state ``status``, those of the resource ``resource_id``."""
+        query = {"limit": page_size, "status": status, "resource_id": resource_id}
+        return pages(self._transport, self._path, Job, query)
+
+    def get(self, identifier: str, *, wait: float = 0.0) -> Job:
+        """Return one job, at once or when it has ended.
+
+        Args:
+            identifier: of the job.
+            wait: seconds that the server holds the answer at most, in whole seconds.
+
+        Raises:
+            NotFoundError: there is no such job.
+        """
+        seconds = max(1, round(wait)) if wait > 0 else None
+        call = Call(method="GET", path=f"{self._path}/{segment(identifier)}", query={"wait": seconds}, patience=wait)
+        return decode(Job, self._transport.send(call).body)
+
+    def wait(self, identifier: str, *, timeout: float = DEFAULT_WAIT, progress: Progress | None = None) -> Job:
+        """Return the job when it has succeeded.
+
+        Args:
+            identifier: of the job.
+            timeout: seconds after which waiting ends; the job goes on.
+            progress: is told of the job whenever it was looked at.
+
+        Raises:
+            JobFailedError: it ended without success.
+            WaitTimeoutError: ``timeout`` seconds have passed.
+        """
+        deadline = time.monotonic() + timeout
+        longest = LONGEST_POLL if progress is None else WATCHED_POLL
+        while True:
+            started = time.monotonic()
+            job = self.get(identifier, wait=max(0.0, min(longest, deadline - started)))
+            if progress is not None:
+                progress(job)
+            if job.succeeded:
+                return job
+            if job.ended:
+                raise JobFailedError(job)
+            if time.monotonic() >= deadline:
+                raise WaitTimeoutError(job, timeout)
+            if time.monotonic() - started < _TOO_SOON:
+                # The server holds no more requests at present and answered at once.
+                self._transport.sleep(_TOO_SOON)

@@ -1,0 +1,103 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Jobs and the audit trail."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from typing import Any, Final
+
+from stratoplane_client.decode import Record
+
+SUCCEEDED: Final = "SUCCEEDED"
+ENDED_STATES: Final = frozenset({SUCCEEDED, "FAILED", "CANCELLED"})
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JobError(Record):
+    """Why a job or a step failed; ``provider_text`` is the provider's own message, whole."""
+
+    code: str = ""
+    detail: str = ""
+    provider_text: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JobProgress(Record):
+    """How far a job is: steps ``done`` of ``total``, and the one under way."""
+
+    done: int = 0
+    total: int = 0
+    step: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JobStep(Record):
+    """One step of a job."""
+
+    name: str
+    state: str = ""
+    attempts: int = 0
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    error: JobError | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Job(Record):
+    """A workflow that a change caused.
+
+    Attributes:
+        kind: as in ``virtual_machine.create``.
+        state: ``PENDING``, ``RUNNING``, ``RETRYING``, ``SUCCEEDED``, ``FAILED`` or ``CANCELLED``.
+        output: what the job found, such as ``text`` of a console log.
+        created_by: as in ``user:alice``.
+    """
+
+    id: str
+    kind: str = ""
+    state: str = ""
+    organization_id: str = ""
+    project_id: str = ""
+    resource_id: str = ""
+    resource_kind: str = ""
+    resource_name: str = ""
+    progress: JobProgress = field(default_factory=JobProgress)
+    steps: tuple[JobStep, ...] = ()
+    attempts: int = 0
+    error: JobError | None = None
+    output: Mapping[str, Any] = field(default_factory=dict)
+    created_by: str = ""
+    request_id: str = ""
+    trace_id: str = ""
+    created_at: datetime | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    deadline_at: datetime | None = None
+
+    @property
+    def ended(self) -> bool:
+        """Whether nothing more will happen."""
+        return self.state in ENDED_STATES
+
+    @property
+    def succeeded(self) -> bool:
+        """Whether it ended well."""
+        return self.state == SUCCEEDED
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AuditEvent(Record):
+    """One entry of the audit trail; ``action`` is ``source:subject:action``."""
+
+    id: str
+    action: str = ""
+    outcome: str = ""
+    actor: str = ""
+    organization_id: str | None = None
+    project_id: str | None = None
+    subject_id: str | None = None
+    subject_name: str = ""
+    request_id: str = ""
+    trace_id: str = ""
+    detail: Mapping[str, Any] = field(default_factory=dict)
+    occurred_at: datetime | None = None

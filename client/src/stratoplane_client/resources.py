@@ -1,0 +1,342 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Virtual machines, networks, volumes, buckets and key pairs of a project.
+
+``client.volumes(project).create(...)`` changes; ``client.volumes(project).plan.create(...)`` only says what would be.
+"""
+
+from collections.abc import Iterator, Mapping, Sequence
+from typing import Generic
+
+from stratoplane_client.changes import TRIED, Change, Changes, Outcome, Place, Plan, T, accepted, planned
+from stratoplane_client.decode import decode
+from stratoplane_client.jobs import DEFAULT_WAIT, Jobs, Progress
+from stratoplane_client.models.resources import Bucket, KeyPair, Network, VirtualMachine, Volume
+from stratoplane_client.paging import LARGEST_PAGE, pages
+from stratoplane_client.reading import find, segment
+from stratoplane_client.transport import Call, Transport
+
+Labels = Mapping[str, str]
+
+
+class ResourceReading(Generic[T]):
+    """Resources of one kind, to look at."""
+
+    _place: Place[T]
+
+    def list(
+        self,
+        *,
+        status: str | None = None,
+        labels: str | None = None,
+        name_contains: str | None = None,
+        sort: str | None = None,
+        page_size: int = LARGEST_PAGE,
+    ) -> Iterator[T]:
+        """Yield all, page after page.
+
+        Args:
+            status: only those in this state, as ``RUNNING``.
+            labels: only those whose labels agree, as ``env=prod,tier!=web``.
+            name_contains: only those whose name contains this.
+            sort: ``created_at``, ``-created_at`` or ``name``.
+            page_size: most objects per call, up to 200.
+        """
+        query = {"limit": page_size, "status": status, "labels": labels, "name~": name_contains, "sort": sort}
+        return pages(self._place.transport, self._place.path, self._place.kind, query)
+
+    def get(self, identifier: str) -> T:
+        """Return one by its id.
+
+        Raises:
+            NotFoundError: there is none that the caller can see.
+        """
+        reply = self._place.transport.send(Call(method="GET", path=f"{self._place.path}/{segment(identifier)}"))
+        return decode(self._place.kind, reply.body)
+
+    def find(self, wanted: str) -> T:
+        """Return the one whose id or name is ``wanted``.
+
+        Raises:
+            NameUnknownError: none has that name.
+            NotFoundError: none has that id.
+        """
+        return find(lambda: self.list(name_contains=wanted), self.get, self.words, wanted)
+
+    @property
+    def words(self) -> str:
+        """The kind as people call it, such as ``virtual machine``."""
+        return self._place.member.replace("_", " ")
+
+
+class MachineChanges(Changes[VirtualMachine, Outcome]):
+    """Changes of virtual machines."""
+
+    def create(
+        self,
+        *,
+        name: str,
+        flavor: str,
+        image: str | None = None,
+        boot_volume_id: str | None = None,
+        network_ids: Sequence[str] = (),
+        volume_ids: Sequence[str] = (),
+        key_pair: str | None = None,
+        user_data: str | None = None,
+        labels: Labels | None = None,
+        cluster: str | None = None,
+        power: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Outcome:
+        """Create a machine; it starts unless ``power`` is ``STOPPED``.
+
+        Args:
+            name: 1 to 63 of ``a-z``, ``0-9`` and ``-``.
+            flavor: id or name.
+            image: id or name of the image to start from; this or ``boot_volume_id``.
+            boot_volume_id: id of the volume to boot from.
+            network_ids: networks to join, one card each.
+            volume_ids: volumes to attach.
+            key_pair: id or name of the key pair that the guest lets in.
+            user_data: for cloud-init.
+            labels: of your own.
+            cluster: name; chosen for you when left out.
+            power: ``RUNNING`` or ``STOPPED``.
+            idempotency_key: names this change; the same key gets the same answer.
+
+        Raises:
+            InvalidRequestError: a member is wrong, or names what does not exist.
+            NameTakenError: the project has a machine of that name.
+            QuotaFullError: the quota has no room.
+            UnavailableError: no cluster has room for it.
+        """
+        body = {
+            "name": name,
+            "flavor": flavor,
+            "image": image,
+            "boot_volume_id": boot_volume_id,
+            "network_ids": tuple(network_ids),
+            "volume_ids": tuple(volume_ids),
+            "key_pair": key_pair,
+            "user_data": user_data,
+            "labels": labels,
+            "cluster": cluster,
+            "power": power,
+        }
+        return self._create(body, idempotency_key)
+
+    def update(
+        self,
+        identifier: str,
+        *,
+        name: str | None = None,
+        labels: Labels | None = None,
+        power: str | None = None,
+        flavor: str | None = None,
+        volume_ids: Sequence[str] | None = None,
+        if_match: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Outcome:
+        """Change what is given; the rest stays.
+
+        Args:
+            identifier: of the machine.
+            name: the new one.
+            labels: all that it shall have.
+            power: ``RUNNING`` or ``STOPPED``.
+            flavor: id or name of the flavor to resize to.
+            volume_ids: all data volumes that it shall have; others are detached.
+            if_match: the ``etag`` that it must still have.
+            idempotency_key: names this change.
+
+        Raises:
+            NotFoundError: there is no such machine.
+            ConflictError: its state forbids the change.
+            VersionConflictError: it changed since ``if_match``.
+        """
+        volumes = None if volume_ids is None else tuple(volume_ids)
+        body = {"name": name, "labels": labels, "power": power, "flavor": flavor, "volume_ids": volumes}
+        return self._update(identifier, body, if_match, idempotency_key)
+
+    def reboot(self, identifier: str, *, idempotency_key: str | None = None) -> Outcome:
+        """Restart a running machine."""
+        return self._act(identifier, "reboots", idempotency_key)
+
+    def read_console(self, identifier: str, *, idempotency_key: str | None = None) -> Outcome:
+        """Ask for what the machine wrote to its serial console; the job's ``output["text"]`` will have it."""
+        return self._act(identifier, "console-logs", idempotency_key)
+
+
+class VirtualMachines(ResourceReading[VirtualMachine], MachineChanges[Change[VirtualMachine]]):
+    """Virtual machines of a project; ``plan`` has the same changes, only tried."""
+
+    def __init__(self, place: Place[VirtualMachine]) -> None:
+        """Keep where they are."""
+        super().__init__(place, accepted, {})
+        self.plan = MachineChanges[Plan[VirtualMachine]](place, planned, TRIED)
+
+    def console(self, identifier: str, *, timeout: float = DEFAULT_WAIT, progress: Progress | None = None) -> str:
+        """Return what the machine wrote to its serial console.
+
+        Raises:
+            JobFailedError: the provider could not tell.
+            WaitTimeoutError: ``timeout`` seconds have passed.
+        """
+        job = self.read_console(identifier).job
+        if job is None:
+            return ""
+        return str(self._place.jobs.wait(job.id, timeout=timeout, progress=progress).output.get("text", ""))
+
+
+class NetworkChanges(Changes[Network, Outcome]):
+    """Changes of networks."""
+
+    def create(
+        self,
+        *,
+        name: str,
+        cidr: str,
+        mode: str | None = None,
+        labels: Labels | None = None,
+        cluster: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Outcome:
+        """Create a network with the IPv4 range ``cidr``; ``mode`` is ``NAT`` or ``ISOLATED``."""
+        body = {"name": name, "cidr": cidr, "mode": mode, "labels": labels, "cluster": cluster}
+        return self._create(body, idempotency_key)
+
+    def update(
+        self,
+        identifier: str,
+        *,
+        name: str | None = None,
+        labels: Labels | None = None,
+        if_match: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Outcome:
+        """Change what is given; the rest stays."""
+        return self._update(identifier, {"name": name, "labels": labels}, if_match, idempotency_key)
+
+
+class VolumeChanges(Changes[Volume, Outcome]):
+    """Changes of volumes."""
+
+    def create(
+        self,
+        *,
+        name: str,
+        size_gib: int,
+        image: str | None = None,
+        labels: Labels | None = None,
+        cluster: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Outcome:
+        """Create a volume of ``size_gib`` GiB, empty or filled with ``image`` (id or name)."""
+        body = {"name": name, "size_gib": size_gib, "image": image, "labels": labels, "cluster": cluster}
+        return self._create(body, idempotency_key)
+
+    def update(
+        self,
+        identifier: str,
+        *,
+        name: str | None = None,
+        labels: Labels | None = None,
+        size_gib: int | None = None,
+        if_match: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Outcome:
+        """Change what is given; the rest stays. A volume can only grow."""
+        return self._update(
+            identifier, {"name": name, "labels": labels, "size_gib": size_gib}, if_match, idempotency_key
+        )
+
+
+class BucketChanges(Changes[Bucket, Outcome]):
+    """Changes of buckets."""
+
+    def create(
+        self,
+        *,
+        name: str,
+        labels: Labels | None = None,
+        cluster: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Outcome:
+        """Create a bucket."""
+        return self._create({"name": name, "labels": labels, "cluster": cluster}, idempotency_key)
+
+    def update(
+        self,
+        identifier: str,
+        *,
+        name: str | None = None,
+        labels: Labels | None = None,
+        if_match: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Outcome:
+        """Change what is given; the rest stays."""
+        return self._update(identifier, {"name": name, "labels": labels}, if_match, idempotency_key)
+
+
+class KeyPairChanges(Changes[KeyPair, Outcome]):
+    """Changes of key pairs; they are done at once, without a job."""
+
+    def create(
+        self, *, name: str, public_key: str, labels: Labels | None = None, idempotency_key: str | None = None
+    ) -> Outcome:
+        """Keep the OpenSSH public key ``public_key``, one line; the private key stays with you."""
+        return self._create({"name": name, "public_key": public_key, "labels": labels}, idempotency_key)
+
+    def update(
+        self,
+        identifier: str,
+        *,
+        name: str | None = None,
+        labels: Labels | None = None,
+        if_match: str | None = None,
+        idempotency_key: str | None = None,
+    ) -> Outcome:
+        """Change what is given; the rest stays."""
+        return self._update(identifier, {"name": name, "labels": labels}, if_match, idempotency_key)
+
+
+class Networks(ResourceReading[Network], NetworkChanges[Change[Network]]):
+    """Networks of a project; ``plan`` has the same changes, only tried."""
+
+    def __init__(self, place: Place[Network]) -> None:
+        """Keep where they are."""
+        super().__init__(place, accepted, {})
+        self.plan = NetworkChanges[Plan[Network]](place, planned, TRIED)
+
+
+class Volumes(ResourceReading[Volume], VolumeChanges[Change[Volume]]):
+    """Volumes of a project; ``plan`` has the same changes, only tried."""
+
+    def __init__(self, place: Place[Volume]) -> None:
+        """Keep where they are."""
+        super().__init__(place, accepted, {})
+        self.plan = VolumeChanges[Plan[Volume]](place, planned, TRIED)
+
+
+class Buckets(ResourceReading[Bucket], BucketChanges[Change[Bucket]]):
+    """Buckets of a project; ``plan`` has the same changes, only tried."""
+
+    def __init__(self, place: Place[Bucket]) -> None:
+        """Keep where they are."""
+        super().__init__(place, accepted, {})
+        self.plan = BucketChanges[Plan[Bucket]](place, planned, TRIED)
+
+
+class KeyPairs(ResourceReading[KeyPair], KeyPairChanges[Change[KeyPair]]):
+    """Key pairs of a project; ``plan`` has the same changes, only tried."""
+
+    def __init__(self, place: Place[KeyPair]) -> None:
+        """Keep where they are."""
+        super().__init__(place, accepted, {})
+        self.plan = KeyPairChanges[Plan[KeyPair]](place, planned, TRIED)
+
+
+def place(transport: Transport, project_id: str, plural: str, member: str, kind: type[T]) -> Place[T]:
+    """Return where the resources of ``kind`` of a project are."""
+    project = f"/api/tenant/v1/projects/{segment(project_id)}"
+    jobs = Jobs(transport, f"{project}/jobs")
+    return Place(transport=transport, path=f"{project}/{plural}", member=member, kind=kind, jobs=jobs)
