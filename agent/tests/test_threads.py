@@ -54,6 +54,7 @@ def test_a_thread_outlives_a_task_that_fails():
 def test_a_bulkhead_is_stalled_only_when_nothing_moves(release):
     now = [100.0]
     bulkhead, begun = Bulkhead("compute", 1, lambda: now[0]), threading.Event()
+    now[0] += 3600.0  # nothing to do for long is no stall
     bulkhead.submit(lambda: (begun.set(), release.wait(10)))
     assert begun.wait(5)
     at_first = bulkhead.is_stalled()

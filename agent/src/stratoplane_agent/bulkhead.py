@@ -55,7 +55,7 @@ class Bulkhead:
             self._lent -= 1
 
     def is_stalled(self) -> bool:
-        """Tell whether every thread is busy and none has ended a task for a while."""
+        """Tell whether every thread is busy and none has begun or ended a task for a while."""
         with self._lock:
             full = self._threads >= self._limit() and not self._idle
             return full and self._clock() - self._moved_at > STALL_SECONDS
@@ -81,6 +81,7 @@ class Bulkhead:
         with self._lock:
             self._idle -= 1
             self._waiting -= 1
+            self._moved_at = self._clock()
         try:
             task()
         except BaseException as error:  # noqa: BLE001  # the last edge of a thread; the task's owner handled what it could
