@@ -7,6 +7,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import DBAPIError
 
 from stratoplane.audit import AuditAction
 from stratoplane.hookspecs import CommittedEvent
@@ -17,6 +18,7 @@ from stratoplane_engine.db import audit as audit_rows
 from stratoplane_engine.db import jobs as rows
 from stratoplane_engine.db.connection import Database
 from stratoplane_engine.kinds import wire_form
+from stratoplane_engine.kinds.draft import Link
 from stratoplane_engine.plugins import Plugins
 from stratoplane_engine.runner import Verdict, advance, read_claim
 from stratoplane_engine.services.acceptance import claim
@@ -49,13 +51,37 @@ def drain(database: Database, plugins: Plugins, *, owner: str, generator: random
             claimed = rows.claim(connection, owner=owner, limit=BATCH)
         if not claimed:
             return moved
-        verdicts = [advance(read_claim(row), generator) for row in claimed]
-        with database.system() as connection:
-            current = write_back(connection, verdicts)
+        verdicts = [verdict for row in claimed if (verdict := _judge(row, generator))]
+        current = _written(database, verdicts)
         _tell(plugins, [verdict for verdict in verdicts if verdict.job.id in current])
         moved += len(current)
         if stale := len(verdicts) - len(current):
             _log.warning("%d verdicts were refused: another worker had claimed those jobs", stale)
+
+
+def _judge(row: Mapping[str, Any], generator: random.Random) -> Verdict | None:
+    try:
+        return advance(read_claim(row), generator)
+    except Exception:  # noqa: BLE001  # one job that cannot be judged must not hold up those claimed with it
+        _log.exception(
+            "job %s (%s) cannot be moved; it is tried again when its lease has ended", row["id"], row["kind"]
+        )
+        return None
+
+
+def _written(database: Database, verdicts: Sequence[Verdict]) -> frozenset[Any]:
+    """Write the verdicts back together, or one by one when one of them stands in the way of all."""
+    try:
+        with database.system() as connection:
+            return write_back(connection, verdicts)
+    except DBAPIError as error:
+        if len(verdicts) == 1:
+            _log.exception(
+                "job %s cannot be written back; it is tried again when its lease has ended", verdicts[0].job.id
+            )
+            return frozenset()
+        _log.warning("verdicts are written back one by one: %s", error)
+        return frozenset().union(*(_written(database, [verdict]) for verdict in verdicts))
 
 
 def write_back(connection: Connection, verdicts: Sequence[Verdict]) -> frozenset[Any]:
@@ -93,16 +119,21 @@ def _settlement_row(verdict: Verdict) -> dict[str, Any] | None:
     return {
         "id": resource.id,
         "organization_id": resource.organization_id,
-        "status": settlement.status.value,
+        "status": settlement.status.value if settlement.status else None,
+        "generation": resource.generation,
         "observed": settlement.observed,
         "provider_reference": settlement.provider_reference,
         "holds": settlement.holds,
         "spec": settlement.spec,
         "name": settlement.name,
         "detail": settlement.detail,
-        "unlink": settlement.unlink,
+        "keep": None if settlement.keep is None else [_link(link) for link in settlement.keep],
         "observed_generation": settlement.observed_generation,
     }
+
+
+def _link(link: Link) -> dict[str, Any]:
+    return {"target_id": link.target_id, "role": link.role}
 
 
 def _returned(settled: Sequence[Mapping[str, Any]]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
@@ -152,6 +183,6 @@ def _tell(plugins: Plugins, verdicts: Sequence[Verdict]) -> None:
                 resource_id=resource.id,
                 organization_id=resource.organization_id,
                 project_id=resource.project_id,
-                detail={"status": verdict.settlement.status.value, "job_id": str(verdict.job.id)},
+                detail={"status": (verdict.settlement.status or resource.status).value, "job_id": str(verdict.job.id)},
             )
         )

@@ -7,17 +7,12 @@ in one transaction, fenced by the claim's epoch. Nothing in between touches the 
 
 import logging
 import random
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from typing import Any, Final
 from uuid import UUID
 
-from stratoplane.errors import (
-    PermanentError,
-    StratoplaneError,
-    TransientError,
-    UncertainError,
-)
+from stratoplane.errors import NotFoundError, PermanentError, StratoplaneError, TransientError, UncertainError
 from stratoplane.ids import new_id
 from stratoplane.jobs import Dispatch, Done, JobState, RetryPolicy, Step, StepAnswer, StepState, Wait
 from stratoplane.messages import Outcome
@@ -101,6 +96,7 @@ def read_claim(row: Mapping[str, Any]) -> ClaimedJob:
         given=row["input"],
         targets=targets,
         outputs={step["name"]: step["output"] for step in steps if step["state"] == StepState.DONE},
+        token=_notes(steps, row["position"]).get("token", {}),
     )
     copied = ("id", "kind", "epoch", "position", "undoing", "attempts", "error", "overdue", "actor", "request_id")
     return ClaimedJob(
@@ -110,6 +106,14 @@ def read_claim(row: Mapping[str, Any]) -> ClaimedJob:
         steps=steps,
         operation=row["operation"],
     )
+
+
+def _notes(steps: Sequence[Mapping[str, Any]], position: int) -> Mapping[str, Any]:
+    """Return what the runner noted with the step at work; a finished step has its output in the same place."""
+    if not 0 <= position < len(steps) or steps[position]["state"] != StepState.RUNNING:
+        return {}
+    notes: Mapping[str, Any] = steps[position]["output"]
+    return notes
 
 
 @dataclass(slots=True)
@@ -128,14 +132,14 @@ class _Course:
     answer: Mapping[str, Any] | None = None
 
     def context(self) -> StepContext:
-        kept = self.job.context
-        return StepContext(
-            job_id=kept.job_id, resource=kept.resource, given=kept.given, targets=kept.targets, outputs=self.outputs
-        )
+        token = self.job.context.token if self.position == self.job.position else {}
+        return replace(self.job.context, outputs=self.outputs, token=token)
 
-    def record(
-        self, state: StepState, *, output: Mapping[str, Any] | None = None, error: Any = None, again: int = 0
-    ) -> None:
+    def notes(self) -> Mapping[str, Any]:
+        """Return what was noted with the step at the position: operation, generation, whether it is uncertain."""
+        return _notes(self.job.steps, self.position)
+
+    def record(self, state: StepState, *, output: Mapping[str, Any], error: Any = None, again: int = 0) -> None:
         before = self.steps.get(self.position) or self.job.steps[self.position]
         self.steps[self.position] = {
             "job_id": self.job.id,
@@ -143,8 +147,8 @@ class _Course:
             "name": before["name"],
             "state": state.value,
             "attempts": before["attempts"] + again,
-            "output": output if output is not None else before.get("output"),
-            "error": error,
+            "output": output,
+            "error": None if state is StepState.DONE else error or before.get("error"),
         }
 
     def attempts(self) -> int:
@@ -153,14 +157,14 @@ class _Course:
         return made
 
 
-def advance(job: ClaimedJob, generator: random.Random) -> Verdict:
+def advance(job: ClaimedJob, generator: random.Random, workflows: Mapping[str, Workflow] = WORKFLOWS) -> Verdict:
     """Return what becomes of ``job`` now: as many steps as need neither time nor an agent, then the rest.
 
     ``generator`` supplies the jitter of retries.
     """
     course = _Course(
         job=job,
-        workflow=WORKFLOWS[job.kind],
+        workflow=workflows[job.kind],
         position=job.position,
         undoing=job.undoing,
         error=job.error,
@@ -171,37 +175,38 @@ def advance(job: ClaimedJob, generator: random.Random) -> Verdict:
     if operation is not None and operation["position"] == job.position:
         if operation["result"] is None:
             return _verdict(course, JobState.RUNNING)
-        mine = not job.undoing or operation["verb"] == "delete"
-        used = job.steps[job.position]["output"].get("operation") == operation["id"]
-        course.answer = operation["result"] if mine and not used else None
+        course.answer = None if _is_used(course, operation) else operation["result"]
     while True:
         verdict = _undo_one(course) if course.undoing else _run_one(course)
         if verdict is not None:
             return verdict
 
 
+def _is_used(course: _Course, operation: Mapping[str, Any]) -> bool:
+    """Tell whether the operation's result was acted on before: only a step at work waits for one, and for each once."""
+    at_work = course.job.steps[course.position]["state"] == StepState.RUNNING
+    return not at_work or bool(course.notes().get("used") == operation["id"])
+
+
 def _run_one(course: _Course) -> Verdict | None:
     """Run the step at the position; None when the next one may follow at once."""
     if course.position == len(course.workflow.steps):
-        return _end(course, JobState.SUCCEEDED, course.workflow.settle(course.context()))
-    step = course.workflow.steps[course.position]
+        return _end(course, JobState.SUCCEEDED, lambda: course.workflow.settle(course.context()))
+    step, by_agent = course.workflow.steps[course.position], course.answer is not None
     try:
-        if course.job.overdue:
-            raise PermanentError(  # noqa: TRY301  # the one way from a step to its undoing
-                "the job's time is over; what it had made was taken back"
-            )
-        answer = _answered(course) or step.run(course.context())
+        answer = _answered(course) if by_agent else _attempt(course, step)
     except (TransientError, UncertainError) as error:
-        return _again(course, step, error)
+        return _again(course, error, by_agent=by_agent)
     except StratoplaneError as error:
-        _turn_back(course, error)
+        _turn_back(course, error, begun=by_agent or _is_uncertain(course))
         return None
     except Exception as error:  # noqa: BLE001  # a broken step ends its own job, not the worker's batch
         _log.exception("step %s of job %s broke", step.name, course.job.id)
-        _turn_back(course, PermanentError(f"step {step.name} broke ({type(error).__name__}); tell an operator"))
+        broken = PermanentError(f"step {step.name} broke ({type(error).__name__}); tell an operator")
+        _turn_back(course, broken, begun=_is_uncertain(course))
         return None
     if isinstance(answer, Done):
-        course.record(StepState.DONE, output=answer.output, again=0 if course.answer else 1)
+        course.record(StepState.DONE, output=answer.output, again=0 if by_agent else 1)
         course.outputs[step.name] = answer.output
         course.answer = None
         course.position += 1
@@ -209,41 +214,58 @@ def _run_one(course: _Course) -> Verdict | None:
     return _hold(course, step, answer)
 
 
+def _attempt(course: _Course, step: Step[StepContext]) -> StepAnswer:
+    """Run the step, unless the job's time is over; an agent's answer that came late still counts."""
+    if course.job.overdue:
+        raise PermanentError("the job's time is over; what it had made was taken back")
+    return step.run(course.context())
+
+
 def _undo_one(course: _Course) -> Verdict | None:
     """Undo the step at the position; None when the one before may follow at once."""
     if course.position < 0:
         reason = str((course.error or {}).get("detail", ""))
-        return _end(course, JobState.FAILED, course.workflow.fail(course.context(), reason))
-    step = course.workflow.steps[course.position]
+        return _end(course, JobState.FAILED, lambda: course.workflow.fail(course.context(), reason))
+    step, by_agent = course.workflow.steps[course.position], course.answer is not None
     try:
-        answer = _answered(course) or (step.undo(course.context()) if step.undo else Done())
+        answer = _answered(course) if by_agent else step.undo(course.context()) if step.undo else None
     except (TransientError, UncertainError) as error:
         if course.attempts() < 2 * RETRY.attempts:
-            return _later(course, step, error)
-        answer = _leak(course, error)
+            return _later(course, error, by_agent=by_agent)
+        _leak(course, error)
     except StratoplaneError as error:
-        answer = _leak(course, error)
-    if isinstance(answer, Done):
-        if course.job.steps[course.position]["state"] != StepState.PENDING or course.position in course.steps:
-            course.record(StepState.UNDONE, error=(course.steps.get(course.position) or {}).get("error"))
-        course.answer = None
-        course.position -= 1
-        return None
-    return _hold(course, step, answer)
+        if error.code == NotFoundError.code:
+            _undone(course)  # what is not there needs no undoing
+        else:
+            _leak(course, error)
+    except Exception as error:  # noqa: BLE001  # as in _run_one
+        _log.exception("undoing step %s of job %s broke", step.name, course.job.id)
+        _leak(course, PermanentError(f"undoing {step.name} broke ({type(error).__name__}); tell an operator"))
+    else:
+        if isinstance(answer, Wait | Dispatch):
+            return _hold(course, step, answer)
+        if answer is None:
+            course.position -= 1
+        else:
+            _undone(course)
+    return None
 
 
-def _answered(course: _Course) -> StepAnswer | None:
-    """Turn the agent's answer into the step's; None when no answer is there.
+def _undone(course: _Course) -> None:
+    course.record(StepState.UNDONE, output={})
+    course.answer = None
+    course.position -= 1
+
+
+def _answered(course: _Course) -> Done:
+    """Turn the agent's answer into the step's.
 
     Raises:
         TransientError, UncertainError, PermanentError: as the agent reported.
     """
-    result = course.answer
-    if result is None:
-        return None
+    result = course.answer or {}
     if result["outcome"] == Outcome.DONE:
-        return Done(output={"status": result.get("status")})
-    course.answer = None
+        return Done(output={"status": result.get("status"), "generation": course.notes().get("generation")})
     text, words = result.get("detail", ""), result.get("provider_text", "")
     error: StratoplaneError
     if result["outcome"] == Outcome.TRANSIENT:
@@ -260,52 +282,57 @@ def _described(error: StratoplaneError) -> dict[str, Any]:
     return {"code": error.code, "detail": error.detail, "provider_text": getattr(error, "provider_text", "")}
 
 
-def _again(course: _Course, step: Step[StepContext], error: TransientError | UncertainError) -> Verdict | None:
-    if course.attempts() >= RETRY.attempts:
-        _turn_back(course, error)
-        return None
-    return _later(course, step, error)
+def _is_uncertain(course: _Course) -> bool:
+    """Tell whether any attempt at the step may have taken effect; a later attempt without effect does not change it."""
+    return bool(course.notes().get("uncertain"))
 
 
-def _later(course: _Course, step: Step[StepContext], error: TransientError | UncertainError) -> Verdict:
+def _again(course: _Course, error: TransientError | UncertainError, *, by_agent: bool) -> Verdict | None:
+    made = course.attempts() + (0 if by_agent else 1)
+    if made < RETRY.attempts and not course.job.overdue:
+        return _later(course, error, by_agent=by_agent)
+    _turn_back(course, error, begun=isinstance(error, UncertainError) or _is_uncertain(course))
+    return None
+
+
+def _later(course: _Course, error: TransientError | UncertainError, *, by_agent: bool) -> Verdict:
     """Come back after a back-off; the step's error is kept for people."""
-    course.record(StepState.RUNNING, error=_described(error), again=0)
+    uncertain = isinstance(error, UncertainError) or _is_uncertain(course)
+    used = course.job.operation["id"] if by_agent and course.job.operation else course.notes().get("used")
+    notes = {**course.notes(), "used": used, "uncertain": uncertain}
+    course.record(StepState.RUNNING, error=_described(error), output=notes, again=0 if by_agent else 1)
     retry_after = error.retry_after if isinstance(error, TransientError) else None
     delay = RETRY.delay(max(1, course.attempts()), retry_after, course.generator)
-    uncertain = isinstance(error, UncertainError)
-    course.steps[course.position]["output"] = {"operation": _operation_id(course), "uncertain": uncertain}
-    _log.info("step %s of job %s is repeated in %.1f s: %s", step.name, course.job.id, delay, error.detail)
+    _log.info("job %s repeats its step %d in %.1f s: %s", course.job.id, course.position, delay, error.detail)
     return _verdict(course, JobState.RETRYING, next_run_in=delay)
 
 
-def _operation_id(course: _Course) -> str | None:
-    return course.job.operation["id"] if course.job.operation else None
-
-
-def _turn_back(course: _Course, error: StratoplaneError) -> None:
-    """Stop going forward: what was done is undone, the failing step included, since it may have begun."""
+def _turn_back(course: _Course, error: StratoplaneError, *, begun: bool) -> None:
+    """Stop going forward: what was done is undone, the failing step too if it may have begun."""
     course.error = _described(error) | {"step": course.workflow.steps[course.position].name}
-    course.record(StepState.FAILED, error=_described(error))
+    course.record(StepState.FAILED, output=course.notes(), error=_described(error))
     course.undoing = True
     course.answer = None
+    course.position -= 0 if begun else 1
 
 
-def _leak(course: _Course, error: StratoplaneError) -> Done:
-    """Note that a step could not be undone; what it made may be left at the provider."""
+def _leak(course: _Course, error: StratoplaneError) -> None:
+    """Go on without undoing the step: what it made may be left at the provider, and the job says so."""
     leaks = [*(course.error or {}).get("leaks", ()), course.workflow.steps[course.position].name]
     course.error = {**(course.error or {}), "leaks": leaks}
-    course.record(StepState.FAILED, error=_described(error))
+    course.record(StepState.FAILED, output=course.notes(), error=_described(error))
     _log.warning("job %s could not undo step %s: %s", course.job.id, leaks[-1], error.detail)
-    return Done()
+    course.answer = None
+    course.position -= 1
 
 
 def _hold(course: _Course, step: Step[StepContext], answer: Wait | Dispatch) -> Verdict:
     if isinstance(answer, Wait):
-        course.record(StepState.RUNNING, output={"reason": answer.reason, **answer.token})
+        waiting = {**course.notes(), "reason": answer.reason, "token": answer.token}
+        course.record(StepState.RUNNING, output=waiting)
         return _verdict(course, JobState.RUNNING, next_run_in=answer.seconds)
-    before = course.job.steps[course.position].get("output", {})
-    course.record(StepState.RUNNING, again=1, output=before)
     resource = course.job.context.resource
+    course.record(StepState.RUNNING, again=1, output={**course.notes(), "generation": resource.generation})
     operation = {
         "id": new_id(),
         "organization_id": resource.organization_id,
@@ -316,14 +343,21 @@ def _hold(course: _Course, step: Step[StepContext], answer: Wait | Dispatch) -> 
         "kind": resource.kind,
         "verb": answer.verb,
         "spec": answer.spec,
-        "observe_first": bool(before.get("uncertain")),
+        "observe_first": _is_uncertain(course),
         "timeout_seconds": step.timeout,
         "trace_parent": course.job.trace_parent,
     }
     return _verdict(course, JobState.RUNNING, operation=operation)
 
 
-def _end(course: _Course, state: JobState, settlement: Settlement) -> Verdict:
+def _end(course: _Course, state: JobState, make: Callable[[], Settlement]) -> Verdict:
+    try:
+        settlement = make()
+    except Exception as error:  # noqa: BLE001  # what an agent reported may be of any shape
+        _log.exception("the end of job %s broke", course.job.id)
+        detail = f"the end of the job broke ({type(error).__name__}); tell an operator"
+        course.error = course.error or _described(PermanentError(detail))
+        state, settlement = JobState.FAILED, Settlement(status=ResourceStatus.FAILED, detail=detail)
     return _verdict(course, state, settlement=settlement)
 
 
@@ -331,7 +365,7 @@ def _verdict(course: _Course, state: JobState, **rest: Any) -> Verdict:
     return Verdict(
         job=course.job,
         state=state,
-        position=max(course.position, -1),
+        position=course.position,
         undoing=course.undoing,
         attempts=max([course.job.attempts, *(step["attempts"] for step in course.steps.values())]),
         error=course.error if state is not JobState.SUCCEEDED else None,

@@ -2,7 +2,7 @@
 """The accepting statement: quota, placement claim, resource, links, job, steps, audit, outbox and idempotency at once.
 
 Rows are locked in one order everywhere, so that no two transactions wait for each other in a circle:
-job, resource, quota (by scope and key), cluster.
+job, the changed resource, resources that it uses, quota (by scope and key), cluster.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,19 +12,30 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
+from stratoplane.resources import READY, ResourceStatus
 from stratoplane_engine.db.connection import dump_json
 
 OUTBOX_CHANNEL: Final = "stratoplane_outbox"
 
 _RESERVE: Final = """
 draft AS MATERIALIZED (SELECT CAST(:draft AS jsonb) AS d),
+link AS MATERIALIZED (SELECT k.* FROM draft, jsonb_populate_recordset(NULL::resource_link, d->'links') AS k),
+-- What a new link points at must still be usable once nobody else is at it: a deletion may have come in between.
+usable AS MATERIALIZED (
+    SELECT r.id FROM resource r JOIN link k ON k.organization_id = r.organization_id AND k.target_id = r.id
+    WHERE r.organization_id = :organization AND r.deleted_at IS NULL AND (r.status = ANY(:usable) OR EXISTS (
+        SELECT FROM resource_link l WHERE l.organization_id = k.organization_id AND l.source_id = k.source_id
+            AND l.target_id = k.target_id AND l.role = k.role))
+    ORDER BY r.id FOR KEY SHARE OF r
+),
 wanted AS MATERIALIZED (
     SELECT w.scope_id, w.key, w.amount
     FROM draft, jsonb_to_recordset(d->'quota') AS w(scope_id uuid, key text, amount bigint)
 ),
 locked AS MATERIALIZED (
     SELECT q.organization_id, q.scope_id, q.key, w.amount FROM quota q JOIN wanted w USING (scope_id, key)
-    WHERE q.organization_id = :organization ORDER BY q.scope_id, q.key FOR UPDATE OF q
+    WHERE q.organization_id = :organization AND (SELECT count(*) FROM usable) >= 0
+    ORDER BY q.scope_id, q.key FOR UPDATE OF q
 ),
 reserved AS (
     UPDATE quota q SET used = q.used + l.amount FROM locked l
@@ -60,17 +71,10 @@ _UPDATE_RESOURCE: Final = """
 resource_written AS (
     UPDATE resource o SET name = r.name, status = r.status, labels = r.labels, spec = r.spec, holds = r.holds,
         generation = r.generation, version = o.version + 1, updated_at = r.updated_at, deleted_at = r.deleted_at,
-        detail = ''
+        detail = r.detail
     FROM draft, jsonb_populate_record(NULL::resource, d->'resource') AS r
     WHERE o.organization_id = r.organization_id AND o.id = r.id
     RETURNING o.*
-),
-links_cut AS (
-    DELETE FROM resource_link l USING draft
-    WHERE l.organization_id = :organization AND l.source_id = CAST(d->'resource'->>'id' AS uuid)
-        AND (d->>'relink')::boolean AND NOT EXISTS (
-            SELECT FROM jsonb_populate_recordset(NULL::resource_link, d->'links') AS k
-            WHERE k.target_id = l.target_id AND k.role = l.role)
 )
 """
 _REST: Final = """
@@ -80,8 +84,7 @@ revision_written AS (
 ),
 links_written AS (
     INSERT INTO resource_link (organization_id, source_id, target_id, role, position)
-    SELECT k.organization_id, k.source_id, k.target_id, k.role, k.position
-    FROM draft, jsonb_populate_recordset(NULL::resource_link, d->'links') AS k
+    SELECT k.organization_id, k.source_id, k.target_id, k.role, k.position FROM link k
     ON CONFLICT (organization_id, source_id, role, target_id) DO UPDATE SET position = EXCLUDED.position
 ),
 job_written AS (
@@ -108,18 +111,35 @@ answer_written AS (
     INSERT INTO idempotency (organization_id, actor_id, key, fingerprint, status, answer, expires_at)
     SELECT i.organization_id, i.actor_id, i.key, i.fingerprint, i.status, i.answer, i.expires_at
     FROM draft, jsonb_populate_record(NULL::idempotency, d->'idempotency') AS i WHERE i.key IS NOT NULL
+    ON CONFLICT (organization_id, actor_id, key) DO UPDATE SET fingerprint = EXCLUDED.fingerprint,
+        status = EXCLUDED.status, answer = EXCLUDED.answer, expires_at = EXCLUDED.expires_at,
+        created_at = clock_timestamp() WHERE idempotency.expires_at < clock_timestamp()
+    RETURNING key
 ),
 outbox_written AS (
     INSERT INTO outbox (topic, payload) SELECT 'job', jsonb_build_object('job_id', id) FROM job_written
 )
 SELECT (SELECT jsonb_agg(w) FROM wanted w WHERE NOT EXISTS
         (SELECT FROM reserved r WHERE r.scope_id = w.scope_id AND r.key = w.key)) AS short,
-    (SELECT count(*) FROM claimed) AS claimed,
-    (SELECT count(*) FROM resource_written) AS written, (SELECT version FROM resource_written) AS version,
+    (SELECT count(*) FROM claimed) AS claimed, (SELECT count(*) FROM answer_written) AS answers,
+    (SELECT jsonb_agg(k.target_id) FROM link k WHERE NOT EXISTS (SELECT FROM usable u WHERE u.id = k.target_id))
+        AS gone,
+    (SELECT count(*) FROM resource_written) AS written,
     (SELECT pg_notify('stratoplane_outbox', '') FROM job_written) AS notified
 """
 _CREATE: Final = text(f"WITH {_RESERVE}, {_INSERT_RESOURCE}, {_REST}")
 _CHANGE: Final = text(f"WITH {_RESERVE}, {_UPDATE_RESOURCE}, {_REST}")
+_KEEP_ANSWER: Final = text("""
+INSERT INTO idempotency (organization_id, actor_id, key, fingerprint, status, answer, expires_at)
+SELECT i.organization_id, i.actor_id, i.key, i.fingerprint, i.status, i.answer, i.expires_at
+FROM jsonb_populate_record(NULL::idempotency, CAST(:idempotency AS jsonb)) AS i
+ON CONFLICT (organization_id, actor_id, key) DO NOTHING
+""")
+_STORED_ANSWER: Final = text("""
+SELECT i.fingerprint, i.answer FROM idempotency i WHERE i.organization_id = :organization AND i.actor_id = :actor
+    AND i.key = :key AND i.expires_at > clock_timestamp()
+""")
+_USABLE: Final = sorted({ResourceStatus.PENDING.value, *(status.value for status in READY)})
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -129,14 +149,13 @@ class Acceptance:
     Attributes:
         quota: ``{scope_id, key, amount}``; negative amounts give back.
         claim: ``{cluster_id, vcpus, memory_mib, storage_gib}``.
-        relink: whether links that are not in ``links`` are cut.
+        links: everything that the resource uses from now on; links that it has and that are not here are kept.
     """
 
     resource: Mapping[str, Any]
     quota: Sequence[Mapping[str, Any]] = ()
     claim: Mapping[str, Any] | None = None
     links: Sequence[Mapping[str, Any]] = ()
-    relink: bool = False
     job: Mapping[str, Any] | None = None
     steps: Sequence[Mapping[str, Any]] = ()
     audit: Mapping[str, Any] = field(default_factory=dict)
@@ -145,36 +164,55 @@ class Acceptance:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Written:
-    """What the statement did: the quota lines that did not fit, whether the claim did, and the row's new version."""
+    """What the statement could not do; anything here means that the caller must take the transaction back.
+
+    Attributes:
+        short: quota lines that did not fit.
+        claim_fits: whether the cluster had the room.
+        gone: ids of what was to be used and cannot be any more.
+        key_taken: whether the idempotency key is that of an answer which was committed in between.
+    """
 
     short: Sequence[Mapping[str, Any]]
     claim_fits: bool
-    version: int
+    gone: frozenset[UUID]
+    key_taken: bool
 
 
 def accept(connection: Connection, organization_id: UUID, acceptance: Acceptance, *, new: bool) -> Written:
     """Write everything in one statement.
 
-    The caller rolls back if anything is ``short`` or the claim does not fit; the statement itself writes on.
-
     Raises:
-        sqlalchemy.exc.IntegrityError: a name, a volume or an idempotency key is taken; the constraint's name tells.
+        sqlalchemy.exc.IntegrityError: a name or a volume is taken; the constraint's name tells.
     """
     document = {
         "resource": acceptance.resource,
         "quota": acceptance.quota,
         "claim": acceptance.claim or {},
         "links": acceptance.links,
-        "relink": acceptance.relink,
         "job": acceptance.job or {},
         "steps": acceptance.steps,
         "audit": acceptance.audit,
         "idempotency": acceptance.idempotency or {},
     }
     statement = _CREATE if new else _CHANGE
-    row = connection.execute(statement, {"draft": dump_json(document), "organization": organization_id}).one()
+    parameters = {"draft": dump_json(document), "organization": organization_id, "usable": _USABLE}
+    row = connection.execute(statement, parameters).one()
     return Written(
         short=row.short or (),
         claim_fits=acceptance.claim is None or row.claimed == 1,
-        version=row.version or 0,
+        gone=frozenset(map(UUID, row.gone or ())),
+        key_taken=acceptance.idempotency is not None and row.answers == 0,
     )
+
+
+def keep_answer(connection: Connection, idempotency: Mapping[str, Any]) -> None:
+    """Write the answer to a request that changed nothing, unless its key has one."""
+    connection.execute(_KEEP_ANSWER, {"idempotency": dump_json(idempotency)})
+
+
+def stored_answer(connection: Connection, organization_id: UUID, actor_id: UUID, key: str) -> Mapping[str, Any] | None:
+    """Return ``fingerprint`` and ``answer`` of an idempotency key, None when it is new or its time is over."""
+    parameters = {"organization": organization_id, "actor": actor_id, "key": key}
+    row = connection.execute(_STORED_ANSWER, parameters).one_or_none()
+    return row._asdict() if row else None

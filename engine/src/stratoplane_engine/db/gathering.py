@@ -28,7 +28,22 @@ _TARGET: Final = """
         'volume_user_id', (SELECT l.source_id FROM resource_link l WHERE l.organization_id = r.organization_id
             AND l.target_id = r.id AND l.role IN ('volume', 'boot_volume')))
 """
+OVERLAPS: Final = """
+    SELECT jsonb_build_object('name', r.name, 'cidr', r.spec->>'cidr') FROM resource r
+    WHERE r.organization_id = :organization AND r.project_id = :project AND r.kind = 'network' AND r.deleted_at IS NULL
+        AND r.holds <> '{}' AND CAST(r.spec->>'cidr' AS inet) && CAST(:cidr AS inet) LIMIT 1
+"""
+"""A network whose range overlaps; one that failed to come to be holds nothing and is in nobody's way."""
+# Creates of networks in a project go one after the other, or two that overlap would not see each other. The lock is
+# weak enough for everything else in the project, which refers to the same row.
+_ONE_AT_A_TIME: Final = text("""
+SELECT FROM project p WHERE p.organization_id = :organization AND p.id = :project FOR NO KEY UPDATE
+""")
 _GATHER: Final = text(f"""
+WITH fixed AS MATERIALIZED (
+    SELECT array_remove(CAST(:cluster_id AS uuid) || ARRAY(SELECT r.cluster_id FROM resource r
+        WHERE r.organization_id = :organization AND r.id = ANY(CAST(:targets AS uuid[]))), NULL) AS ids
+)
 SELECT clock_timestamp() AS now,
     (SELECT p.name FROM project p WHERE p.organization_id = :organization AND p.id = :project
         AND p.deleted_at IS NULL) AS project_name,
@@ -44,15 +59,15 @@ SELECT clock_timestamp() AS now,
         AND (r.name = :key_pair OR r.id = CAST(:key_pair_id AS uuid)) LIMIT 1) AS key_pair,
     (SELECT jsonb_agg({_TARGET}) FROM resource r WHERE r.organization_id = :organization
         AND r.id = ANY(CAST(:targets AS uuid[])) AND r.deleted_at IS NULL) AS targets,
+    CASE WHEN CAST(:cidr AS text) IS NOT NULL THEN ({OVERLAPS}) END AS overlapping,
     (SELECT jsonb_agg(cluster) FROM (
-        SELECT {_CLUSTER} AS cluster FROM cluster c
-        WHERE c.deleted_at IS NULL AND (c.id = ANY(ARRAY(SELECT r.cluster_id FROM resource r
-                WHERE r.organization_id = :organization AND r.id = ANY(CAST(:targets AS uuid[]))))
-            OR c.id = CAST(:cluster_id AS uuid)
+        SELECT {_CLUSTER} AS cluster FROM cluster c, fixed
+        WHERE c.deleted_at IS NULL AND (c.id = ANY(fixed.ids)
             OR (CAST(:cluster_id AS uuid) IS NULL AND :cluster = '' AND c.state = 'ENABLED'
                 AND c.seen_at > clock_timestamp() - make_interval(secs => :online))
             OR c.name = :cluster)
-        ORDER BY c.memory_mib_total - c.memory_mib_claimed DESC LIMIT 50) AS near) AS clusters
+        ORDER BY c.id = ANY(fixed.ids) DESC, c.memory_mib_total - c.memory_mib_claimed DESC LIMIT 50) AS near)
+        AS clusters
 """)
 
 
@@ -123,11 +138,12 @@ def gather(
         "key_pair_id": _uuid_or_none(references.key_pair),
         "cluster": references.cluster,
         "cluster_id": cluster_id,
+        "cidr": references.cidr or None,
         "targets": [identifier for each in references.resource_ids if (identifier := _uuid_or_none(each))],
     }
+    if references.cidr:
+        connection.execute(_ONE_AT_A_TIME, parameters)
     row = connection.execute(_GATHER, parameters).one()
-    targets = {target.id: target for target in map(_target, row.targets or ())}
-    by_text = {each: targets[UUID(each)] for each in references.resource_ids if _known(each, targets)}
     return Surroundings(
         now=row.now,
         project_name=row.project_name,
@@ -139,10 +155,7 @@ def gather(
             flavor=row.flavor,
             image=row.image,
             key_pair=_target(row.key_pair) if row.key_pair else None,
-            targets=by_text,
+            overlapping=row.overlapping,
+            targets={target.id: target for target in map(_target, row.targets or ())},
         ),
     )
-
-
-def _known(identifier: str, targets: Mapping[UUID, Target]) -> bool:
-    return _uuid_or_none(identifier) is not None and UUID(identifier) in targets

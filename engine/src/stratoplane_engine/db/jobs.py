@@ -26,7 +26,8 @@ WITH runnable AS MATERIALIZED (
     SELECT j.id FROM job j
     WHERE j.state IN {_LIVE} AND j.next_run_at <= clock_timestamp()
         AND (j.lease_until IS NULL OR j.lease_until < clock_timestamp())
-        AND NOT EXISTS (SELECT FROM job e WHERE e.resource_id = j.resource_id AND e.id < j.id AND e.state IN {_LIVE})
+        AND NOT EXISTS (SELECT FROM job e WHERE e.resource_id = j.resource_id AND e.state IN {_LIVE}
+            AND (e.created_at, e.id) < (j.created_at, j.id))
     ORDER BY j.next_run_at LIMIT :limit FOR UPDATE OF j SKIP LOCKED
 ),
 claimed AS (
@@ -77,44 +78,65 @@ WITH written AS (
 )
 SELECT pg_notify('stratoplane_operation', cluster_id::text) FROM (SELECT DISTINCT cluster_id FROM written) AS clusters
 """)
+_SETTLEMENT: Final = """
+settlement AS MATERIALIZED (
+    SELECT * FROM jsonb_to_recordset(CAST(:settlements AS jsonb)) AS s(id uuid, organization_id uuid, status text,
+        observed jsonb, provider_reference text, holds jsonb, spec jsonb, name text, detail text, generation bigint,
+        observed_generation bigint, keep jsonb)
+)
+"""
+# A change or deletion that was accepted meanwhile has the last word on what is desired. It is either a live job that
+# this statement sees, or a later generation of the row, which is read after its lock was waited for.
 _SETTLE: Final = text(f"""
-WITH settlement AS MATERIALIZED (
-    SELECT s.*, EXISTS (SELECT FROM job e WHERE e.resource_id = s.id AND e.state IN {_LIVE}) AS more_to_come
-    FROM jsonb_to_recordset(CAST(:settlements AS jsonb)) AS s(id uuid, organization_id uuid, status text,
-        observed jsonb, provider_reference text, holds jsonb, spec jsonb, name text, detail text,
-        observed_generation bigint, unlink boolean)
-),
+WITH {_SETTLEMENT},
 before AS MATERIALIZED (
     SELECT r.id, r.holds, r.status,
-        s.more_to_come AND NOT s.unlink AND r.status IN ('UPDATING', 'DELETING') AS overtaken
+        r.status IN ('UPDATING', 'DELETING') AND (e.id IS NOT NULL OR r.generation > s.generation) AS overtaken,
+        EXISTS (SELECT FROM resource o WHERE o.organization_id = r.organization_id AND o.project_id = r.project_id
+            AND o.kind = r.kind AND o.name = s.name AND o.id <> r.id AND o.deleted_at IS NULL) AS name_taken
     FROM resource r JOIN settlement s ON r.organization_id = s.organization_id AND r.id = s.id
-    ORDER BY r.id FOR UPDATE OF r
+    LEFT JOIN LATERAL (SELECT e.id FROM job e WHERE e.resource_id = s.id AND e.state IN {_LIVE}
+        AND e.kind LIKE ANY (ARRAY['%.update', '%.delete']) LIMIT 1) AS e ON true
+    ORDER BY r.id FOR NO KEY UPDATE OF r
 ),
 settled AS (
     UPDATE resource r SET
-        status = CASE WHEN b.overtaken THEN b.status ELSE s.status END,
+        status = CASE WHEN b.overtaken THEN b.status ELSE coalesce(s.status, r.status) END,
         observed = coalesce(s.observed, r.observed),
         provider_reference = coalesce(s.provider_reference, r.provider_reference),
-        holds = CASE WHEN b.overtaken THEN r.holds ELSE coalesce(s.holds, r.holds) END,
+        holds = CASE WHEN b.overtaken AND s.status <> 'FAILED' THEN r.holds ELSE coalesce(s.holds, r.holds) END,
         spec = CASE WHEN b.overtaken THEN r.spec ELSE coalesce(s.spec, r.spec) END,
-        name = CASE WHEN b.overtaken THEN r.name ELSE coalesce(s.name, r.name) END,
-        detail = s.detail, observed_generation = coalesce(s.observed_generation, r.observed_generation),
+        name = CASE WHEN b.overtaken OR b.name_taken THEN r.name ELSE coalesce(s.name, r.name) END,
+        detail = coalesce(s.detail, r.detail),
+        observed_generation = coalesce(s.observed_generation, r.observed_generation),
         version = r.version + 1, updated_at = clock_timestamp(),
         deleted_at = CASE WHEN s.status = 'DELETED' THEN clock_timestamp() ELSE r.deleted_at END
     FROM settlement s JOIN before b USING (id) WHERE r.organization_id = s.organization_id AND r.id = s.id
     RETURNING r.organization_id, r.project_id, r.id, r.kind, r.cluster_id, r.generation, r.status, r.spec, r.holds,
-        b.holds AS held_before
+        b.holds AS held_before, b.overtaken, s.status AS wanted
 ),
 recorded AS (
     INSERT INTO resource_revision (organization_id, project_id, resource_id, kind, generation, status, spec, holds)
     SELECT organization_id, project_id, id, kind, generation, status, spec, holds FROM settled
 )
-SELECT organization_id, project_id, id, kind, cluster_id, status, holds, held_before FROM settled
+SELECT organization_id, project_id, id, kind, cluster_id, status, holds, held_before, overtaken,
+    overtaken AND wanted <> 'FAILED' AS links_stay FROM settled
 """)
-_UNLINK: Final = text("""
-DELETE FROM resource_link l USING jsonb_to_recordset(CAST(:settlements AS jsonb)) AS s(id uuid, organization_id uuid,
-    unlink boolean)
-WHERE s.unlink AND l.organization_id = s.organization_id AND l.source_id = s.id
+# A failed change that others wait behind: the next of them begins where this one began.
+_HAND_ON: Final = text(f"""
+WITH {_SETTLEMENT}
+UPDATE job j SET input = j.input || jsonb_build_object('before', jsonb_build_object('spec', s.spec, 'name', s.name))
+FROM settlement s
+WHERE s.spec IS NOT NULL AND s.id = ANY(:ids) AND j.id = (
+    SELECT e.id FROM job e WHERE e.resource_id = s.id AND e.state IN {_LIVE} AND e.kind LIKE '%.update'
+    ORDER BY e.created_at, e.id LIMIT 1)
+""")
+_UNLINK: Final = text(f"""
+WITH {_SETTLEMENT}
+DELETE FROM resource_link l USING settlement s
+WHERE s.keep IS NOT NULL AND l.organization_id = s.organization_id AND l.source_id = s.id AND s.id = ANY(:ids)
+    AND NOT EXISTS (SELECT FROM jsonb_to_recordset(s.keep) AS k(target_id uuid, role text)
+        WHERE k.target_id = l.target_id AND k.role = l.role)
 """)
 _RETURN_QUOTA: Final = text("""
 WITH change AS MATERIALIZED (
@@ -138,7 +160,7 @@ WITH change AS MATERIALIZED (
     GROUP BY c.cluster_id
 ),
 locked AS MATERIALIZED (
-    SELECT c.id FROM cluster c JOIN change ON change.cluster_id = c.id ORDER BY c.id FOR UPDATE OF c
+    SELECT c.id FROM cluster c JOIN change ON change.cluster_id = c.id ORDER BY c.id FOR NO KEY UPDATE OF c
 )
 UPDATE cluster c SET vcpus_claimed = c.vcpus_claimed + change.vcpus,
     memory_mib_claimed = c.memory_mib_claimed + change.memory_mib,
@@ -155,10 +177,11 @@ waiting AS (
     SELECT d.id FROM finished f JOIN resource_link l ON l.organization_id = f.organization_id AND l.target_id = f.id
         JOIN job d ON d.resource_id = l.source_id WHERE d.state IN {_LIVE}
 ),
-woken AS (
-    UPDATE job d SET next_run_at = clock_timestamp() FROM waiting w
-    WHERE d.id = w.id AND d.next_run_at IS NOT NULL AND d.lease_until IS NULL RETURNING d.id
+locked AS MATERIALIZED (
+    SELECT d.id FROM job d JOIN waiting w USING (id) WHERE d.next_run_at IS NOT NULL AND d.lease_until IS NULL
+    ORDER BY d.id FOR NO KEY UPDATE OF d
 ),
+woken AS (UPDATE job d SET next_run_at = clock_timestamp() FROM locked l WHERE d.id = l.id RETURNING d.id),
 told AS (INSERT INTO outbox (topic, payload) SELECT 'job', jsonb_build_object('job_id', id) FROM woken RETURNING id)
 SELECT pg_notify('stratoplane_outbox', '') FROM told LIMIT 1
 """)
@@ -211,8 +234,10 @@ def settle(connection: Connection, settlements: Sequence[Mapping[str, Any]]) -> 
     document = {"settlements": dump_json(settlements)}
     settled = [row._asdict() for row in connection.execute(_SETTLE, document)]
     connection.execute(_WAKE, document)
-    if any(each["unlink"] for each in settlements):
-        connection.execute(_UNLINK, document)
+    if any(each["keep"] is not None for each in settlements):
+        connection.execute(_UNLINK, document | {"ids": [row["id"] for row in settled if not row["links_stay"]]})
+    if overtaken := [row["id"] for row in settled if row["overtaken"]]:
+        connection.execute(_HAND_ON, document | {"ids": overtaken})
     return settled
 
 

@@ -4,7 +4,7 @@
 from typing import Final
 
 from stratoplane.drivers import Feature, Interface
-from stratoplane.quota import QuotaKey
+from stratoplane.quota import Amount, QuotaKey
 from stratoplane_engine.kinds.draft import Described, Draft, Gathered, Json, Kind, References
 
 
@@ -13,11 +13,15 @@ def _references(body: Json, _present: Json | None) -> References:
 
 
 def _draft(_body: Json, _gathered: Gathered) -> Draft:
-    return Draft(spec={}, holds={QuotaKey.BUCKETS: 1}, features=frozenset({Feature.BUCKETS.value}))
+    return Draft(spec={}, features=frozenset({Feature.BUCKETS.value}))
 
 
 def _redraft(present: Json, _patch: Json, _gathered: Gathered) -> Draft:
-    return Draft(spec=present, holds={QuotaKey.BUCKETS: 1})
+    return Draft(spec=present)
+
+
+def _holds(_spec: Json) -> Amount:
+    return {QuotaKey.BUCKETS: 1}
 
 
 def _driver_spec(resource: Described) -> Json:
@@ -35,6 +39,7 @@ BUCKET: Final = Kind(
     references=_references,
     draft=_draft,
     redraft=_redraft,
+    holds=_holds,
     driver_spec=_driver_spec,
     describe=_describe,
 )

@@ -16,13 +16,19 @@ Json = Mapping[str, Any]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class References:
-    """What a request points at, by id or name; the gathering query looks all of it up at once."""
+    """What a request points at, by id or name; the gathering query looks all of it up at once.
+
+    Attributes:
+        cidr: a range that no network of the project has yet; asking for one keeps other such requests of the project
+            waiting until this transaction ends.
+    """
 
     flavor: str = ""
     image: str = ""
     key_pair: str = ""
     cluster: str = ""
     resource_ids: tuple[str, ...] = ()
+    cidr: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -41,16 +47,22 @@ class Target:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Gathered:
-    """Everything that the references led to; what was not found is absent. ``resource_id`` is the changed resource."""
+    """Everything that the references led to; what was not found is absent.
+
+    Attributes:
+        resource_id: the resource that is changed, None for a new one.
+        overlapping: ``name`` and ``cidr`` of a network whose range overlaps with the wanted one.
+    """
 
     project_id: UUID
     resource_id: UUID | None = None
     flavor: Json | None = None
     image: Json | None = None
     key_pair: Target | None = None
-    targets: Mapping[str, Target] = field(default_factory=dict)
+    overlapping: Json | None = None
+    targets: Mapping[UUID, Target] = field(default_factory=dict)
 
-    def target(self, identifier: str, kind: str, pointer: str) -> Target:
+    def target(self, identifier: UUID, kind: str, pointer: str) -> Target:
         """Return the usable resource of ``kind`` that the member at ``pointer`` names.
 
         Raises:
@@ -60,7 +72,7 @@ class Gathered:
         found = self.targets.get(identifier)
         words = kind.replace("_", " ")
         if found is None or found.kind != kind or found.project_id != self.project_id:
-            raise ResourceNotFoundError(f"{pointer[1:]}: this project has no {words} {identifier}; list its {words}s")
+            raise absent(identifier, kind, pointer)
         if found.status is not ResourceStatus.PENDING and found.status not in READY:
             problem = f"{words} {found.name} is {found.status}; choose one that is in use order"
             raise InvalidSpecError(problem, [Violation(pointer=pointer, detail=problem)])
@@ -69,11 +81,12 @@ class Gathered:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Link:
-    """One "uses" of the new resource."""
+    """One "uses" of a resource; ``pointer`` is the request's member that asks for it."""
 
     target_id: UUID
     role: str
-    position: int = 0
+    position: int
+    pointer: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -82,14 +95,11 @@ class Draft:
 
     Attributes:
         spec: desired state as it is stored, references resolved.
-        holds: what the quotas of project and organization are charged.
         features: abilities that the cluster must have.
         pinned: clusters that the linked resources are on.
     """
 
     spec: Json
-    holds: Amount
-    links: tuple[Link, ...] = ()
     features: frozenset[str] = frozenset()
     pinned: frozenset[UUID] = frozenset()
 
@@ -106,6 +116,8 @@ class Kind:
         references: reads what a request points at; the second argument is the present spec, None for a new one.
         draft: makes the draft of a new resource from the request's body.
         redraft: makes the draft after a change, from the present spec and the PATCH.
+        holds: what a resource with this spec takes of the quotas of its project and organization.
+        uses: what a resource with this spec uses.
         driver_spec: the driver's specification (JSON values) of a resource.
         describe: the kind's own members of the wire form, from spec and observed.
         status: the stable status that an observed state means.
@@ -118,6 +130,8 @@ class Kind:
     references: Callable[[Json, Json | None], References]
     draft: Callable[[Json, Gathered], Draft]
     redraft: Callable[[Json, Json, Gathered], Draft]
+    holds: Callable[[Json], Amount]
+    uses: Callable[[Json], tuple[Link, ...]] = lambda _spec: ()
     driver_spec: "Callable[[Described], Json]"
     describe: Callable[[Json, Json], Json]
     status: Callable[[Json], ResourceStatus] = lambda _observed: ResourceStatus.ACTIVE
@@ -141,12 +155,15 @@ class Described:
     observed_generation: int
 
 
-NO_AMOUNT: Final[Amount] = {}
-
-
 def invalid(pointer: str, detail: str) -> InvalidSpecError:
     """Return the error for one wrong member."""
     return InvalidSpecError(detail, [Violation(pointer=pointer, detail=detail)])
+
+
+def absent(identifier: object, kind: str, pointer: str) -> ResourceNotFoundError:
+    """Return the error for an id, named at ``pointer``, that no resource of ``kind`` in the project has."""
+    words = kind.replace("_", " ")
+    return ResourceNotFoundError(f"{pointer[1:]}: this project has no {words} {identifier}; list its {words}s")
 
 
 def image_reference(image: Json) -> Json:

@@ -6,7 +6,7 @@ import binascii
 import hashlib
 from typing import Final
 
-from stratoplane.quota import QuotaKey
+from stratoplane.quota import Amount, QuotaKey
 from stratoplane_engine.kinds.draft import Described, Draft, Gathered, Json, Kind, References, invalid
 
 KEY_TYPES: Final = ("ssh-ed25519", "ssh-rsa", "ecdsa-sha2-nistp256", "ecdsa-sha2-nistp384", "ecdsa-sha2-nistp521")
@@ -38,11 +38,15 @@ def fingerprint(public_key: str) -> str:
 def _draft(body: Json, _gathered: Gathered) -> Draft:
     public_key = body["public_key"].strip()
     spec = {"public_key": public_key, "fingerprint": fingerprint(public_key)}
-    return Draft(spec=spec, holds={QuotaKey.KEY_PAIRS: 1})
+    return Draft(spec=spec)
 
 
 def _redraft(present: Json, _patch: Json, _gathered: Gathered) -> Draft:
-    return Draft(spec=present, holds={QuotaKey.KEY_PAIRS: 1})
+    return Draft(spec=present)
+
+
+def _holds(_spec: Json) -> Amount:
+    return {QuotaKey.KEY_PAIRS: 1}
 
 
 def _driver_spec(_resource: Described) -> Json:
@@ -60,6 +64,7 @@ KEY_PAIR: Final = Kind(
     references=_references,
     draft=_draft,
     redraft=_redraft,
+    holds=_holds,
     driver_spec=_driver_spec,
     describe=_describe,
 )

@@ -6,15 +6,17 @@ from typing import Final
 
 from stratoplane.drivers import Interface
 from stratoplane.network import NetworkMode
-from stratoplane.quota import QuotaKey
+from stratoplane.quota import Amount, QuotaKey
 from stratoplane_engine.kinds.draft import Described, Draft, Gathered, Json, Kind, References, invalid
 
 SMALLEST_PREFIX: Final = 29
 LARGEST_PREFIX: Final = 8
+PRIVATE: Final = tuple(map(IPv4Network, ("10.0.0.0/8", "172.16.0.0/12", "192.168.0.0/16")))
+"""RFC 1918; Python's ``is_private`` also holds what no DHCP server can serve, 0.0.0.0/8 and 240.0.0.0/4 among it."""
 
 
 def _references(body: Json, _present: Json | None) -> References:
-    return References(cluster=body.get("cluster", ""))
+    return References(cluster=body.get("cluster", ""), cidr=str(parse_cidr(body["cidr"])) if "cidr" in body else "")
 
 
 def parse_cidr(text: str) -> IPv4Network:
@@ -31,23 +33,30 @@ def parse_cidr(text: str) -> IPv4Network:
         raise invalid("/cidr", f"{text} is IPv6; only IPv4 ranges are served")
     if not LARGEST_PREFIX <= network.prefixlen <= SMALLEST_PREFIX:
         raise invalid("/cidr", f"{text} has a prefix of /{network.prefixlen}; choose one from /8 to /29")
-    if not network.is_private or network.is_loopback or network.is_link_local:
-        raise invalid("/cidr", f"{text} is no private range; choose one of 10.0.0.0/8, 172.16.0.0/12, 192.168.0.0/16")
+    if not any(network.subnet_of(private) for private in PRIVATE):
+        raise invalid("/cidr", f"{text} is no private range; choose one inside {', '.join(map(str, PRIVATE))}")
     return network
 
 
-def _draft(body: Json, _gathered: Gathered) -> Draft:
+def _draft(body: Json, gathered: Gathered) -> Draft:
     network = parse_cidr(body["cidr"])
+    if (other := gathered.overlapping) is not None:
+        where = f"{network} overlaps with network {other['name']} ({other['cidr']})"
+        raise invalid("/cidr", f"{where}; choose a range that no network of the project has")
     spec = {
         "cidr": str(network),
         "gateway": str(network.network_address + 1),
         "mode": body.get("mode", NetworkMode.NAT.value),
     }
-    return Draft(spec=spec, holds={QuotaKey.NETWORKS: 1})
+    return Draft(spec=spec)
 
 
 def _redraft(present: Json, _patch: Json, _gathered: Gathered) -> Draft:
-    return Draft(spec=present, holds={QuotaKey.NETWORKS: 1})
+    return Draft(spec=present)
+
+
+def _holds(_spec: Json) -> Amount:
+    return {QuotaKey.NETWORKS: 1}
 
 
 def _driver_spec(resource: Described) -> Json:
@@ -66,6 +75,7 @@ NETWORK: Final = Kind(
     references=_references,
     draft=_draft,
     redraft=_redraft,
+    holds=_holds,
     driver_spec=_driver_spec,
     describe=_describe,
 )

@@ -8,7 +8,7 @@ from uuid import UUID
 
 from stratoplane.drivers import Feature, Interface
 from stratoplane.errors import InUseError, ResourceNotFoundError
-from stratoplane.quota import QuotaKey
+from stratoplane.quota import Amount, QuotaKey
 from stratoplane.resources import PowerState, ResourceStatus
 from stratoplane_engine.kinds.draft import (
     Described,
@@ -19,21 +19,20 @@ from stratoplane_engine.kinds.draft import (
     Link,
     References,
     Target,
+    absent,
     image_reference,
     invalid,
 )
 
 
-def _references(body: Json, present: Json | None) -> References:
-    volumes = body.get("volume_ids", present["volume_ids"] if present else [])
-    boot = body.get("boot_volume_id") or (present or {}).get("boot_volume_id")
-    networks = body.get("network_ids", (present or {}).get("network_ids", []))
+def _references(body: Json, _present: Json | None) -> References:
+    boot = body.get("boot_volume_id")
     return References(
         flavor=body.get("flavor") or "",
         image=body.get("image") or "",
         key_pair=body.get("key_pair") or "",
         cluster=body.get("cluster", ""),
-        resource_ids=(*networks, *volumes, *([boot] if boot else [])),
+        resource_ids=(*body.get("network_ids", ()), *body.get("volume_ids", ()), *([boot] if boot else [])),
     )
 
 
@@ -50,7 +49,7 @@ def _boot_source(body: Json, gathered: Gathered, disk_gib: int) -> Json:
     if bool(image) == bool(volume):
         raise invalid("/image", "name either an image or a boot_volume_id, not both and not neither")
     if volume:
-        return {"image": None, "boot_volume_id": volume}
+        return {"image": None, "boot_volume_id": _one_form(volume, "volume", "/boot_volume_id")}
     if gathered.image is None:
         raise ResourceNotFoundError(f"image: there is no image {image!r}; list the images")
     if disk_gib < gathered.image["minimum_disk_gib"]:
@@ -59,12 +58,26 @@ def _boot_source(body: Json, gathered: Gathered, disk_gib: int) -> Json:
     return {"image": image_reference(gathered.image), "boot_volume_id": None}
 
 
-def _unrepeated(identifiers: Sequence[str], pointer: str) -> None:
-    if len(set(identifiers)) != len(identifiers):
-        raise invalid(pointer, "the same id appears twice; name each once")
+def _one_form(identifier: str, kind: str, pointer: str) -> str:
+    """Return an id in the form that the platform writes, whatever form of it the request has."""
+    try:
+        return str(UUID(identifier))
+    except ValueError as error:
+        raise absent(identifier, kind, pointer) from error
 
 
-def _volume(gathered: Gathered, identifier: str, pointer: str) -> Target:
+def _distinct(identifiers: Sequence[str], kind: str, member: str, *others: str | None) -> list[str]:
+    found = [_one_form(each, kind, f"{member}/{at}") for at, each in enumerate(identifiers)]
+    if len({*found, *others}) != len(found) + len(others):
+        raise invalid(member, "the same id appears twice; name each once")
+    return found
+
+
+def _network(gathered: Gathered, identifier: UUID, pointer: str) -> Target:
+    return gathered.target(identifier, "network", pointer)
+
+
+def _volume(gathered: Gathered, identifier: UUID, pointer: str) -> Target:
     target = gathered.target(identifier, "volume", pointer)
     user = target.volume_user_id
     if user is not None and user != gathered.resource_id:
@@ -73,19 +86,29 @@ def _volume(gathered: Gathered, identifier: str, pointer: str) -> Target:
     return target
 
 
-def _links(spec: Json, gathered: Gathered) -> tuple[tuple[Link, ...], frozenset[UUID]]:
-    networks = [
-        (gathered.target(each, "network", f"/network_ids/{at}"), "interface", at)
-        for at, each in enumerate(spec["network_ids"])
+_LOOKED_UP: Final = {"interface": _network, "volume": _volume, "boot_volume": _volume}
+
+
+def _uses(spec: Json) -> tuple[Link, ...]:
+    boot = [spec["boot_volume_id"]] if spec["boot_volume_id"] else []
+    return (
+        *_links(spec["network_ids"], "interface", "/network_ids"),
+        *_links(spec["volume_ids"], "volume", "/volume_ids"),
+        *(Link(target_id=UUID(each), role="boot_volume", position=0, pointer="/boot_volume_id") for each in boot),
+    )
+
+
+def _links(identifiers: Sequence[str], role: str, member: str) -> list[Link]:
+    return [
+        Link(target_id=UUID(each), role=role, position=at, pointer=f"{member}/{at}")
+        for at, each in enumerate(identifiers)
     ]
-    volumes = [
-        (_volume(gathered, each, f"/volume_ids/{at}"), "volume", at) for at, each in enumerate(spec["volume_ids"])
-    ]
-    boot = spec["boot_volume_id"]
-    boots = [(_volume(gathered, boot, "/boot_volume_id"), "boot_volume", 0)] if boot else []
-    used = [*networks, *volumes, *boots]
-    links = tuple(Link(target_id=target.id, role=role, position=at) for target, role, at in used)
-    return links, frozenset(target.cluster_id for target, _, _ in used if target.cluster_id)
+
+
+def _look_up(gathered: Gathered, links: Sequence[Link]) -> frozenset[UUID]:
+    """Check that what is used from now on can be used; return the clusters that it is on."""
+    targets = [_LOOKED_UP[link.role](gathered, link.target_id, link.pointer) for link in links]
+    return frozenset(target.cluster_id for target in targets if target.cluster_id)
 
 
 def _key(body: Json, gathered: Gathered) -> Json:
@@ -96,7 +119,7 @@ def _key(body: Json, gathered: Gathered) -> Json:
     return {"key_pair_id": str(gathered.key_pair.id), "ssh_keys": [gathered.key_pair.spec["public_key"]]}
 
 
-def _holds(spec: Json) -> dict[QuotaKey, int]:
+def _holds(spec: Json) -> Amount:
     root = 0 if spec["boot_volume_id"] else spec["disk_gib"]
     return {
         QuotaKey.VIRTUAL_MACHINES: 1,
@@ -108,19 +131,17 @@ def _holds(spec: Json) -> dict[QuotaKey, int]:
 
 def _draft(body: Json, gathered: Gathered) -> Draft:
     sizes = _flavor(body, gathered)
+    source = _boot_source(body, gathered, sizes["disk_gib"])
     spec = {
         **sizes,
-        **_boot_source(body, gathered, sizes["disk_gib"]),
+        **source,
         **_key(body, gathered),
-        "network_ids": body.get("network_ids", []),
-        "volume_ids": body.get("volume_ids", []),
+        "network_ids": _distinct(body.get("network_ids", ()), "network", "/network_ids"),
+        "volume_ids": _distinct(body.get("volume_ids", ()), "volume", "/volume_ids", source["boot_volume_id"]),
         "user_data": body.get("user_data") or "",
         "power": body.get("power", PowerState.RUNNING.value),
     }
-    _unrepeated(spec["network_ids"], "/network_ids")
-    _unrepeated([*spec["volume_ids"], *filter(None, [spec["boot_volume_id"]])], "/volume_ids")
-    links, pinned = _links(spec, gathered)
-    return Draft(spec=spec, holds=_holds(spec), links=links, pinned=pinned)
+    return Draft(spec=spec, pinned=_look_up(gathered, _uses(spec)))
 
 
 def _redraft(present: Json, patch: Json, gathered: Gathered) -> Draft:
@@ -134,10 +155,12 @@ def _redraft(present: Json, patch: Json, gathered: Gathered) -> Draft:
             )
         spec |= sizes
         features = frozenset({Feature.RESIZE.value}) if _size(spec) != _size(present) else features
-    spec["volume_ids"] = patch.get("volume_ids", present["volume_ids"])
-    _unrepeated([*spec["volume_ids"], *filter(None, [spec["boot_volume_id"]])], "/volume_ids")
-    links, pinned = _links(spec, gathered)
-    return Draft(spec=spec, holds=_holds(spec), links=links, pinned=pinned, features=features)
+    if "volume_ids" in patch:
+        spec["volume_ids"] = _distinct(patch["volume_ids"], "volume", "/volume_ids", spec["boot_volume_id"])
+    # What the machine uses already needs no second look: a lost network must not keep it from being stopped.
+    kept = {link.target_id for link in _uses(present)}
+    attached = [link for link in _uses(spec) if link.target_id not in kept]
+    return Draft(spec=spec, pinned=_look_up(gathered, attached), features=features)
 
 
 def _size(spec: Json) -> tuple[int, int, int]:
@@ -202,6 +225,8 @@ VIRTUAL_MACHINE: Final = Kind(
     references=_references,
     draft=_draft,
     redraft=_redraft,
+    holds=_holds,
+    uses=_uses,
     driver_spec=_driver_spec,
     describe=_describe,
     status=_status,

@@ -5,7 +5,7 @@ from typing import Final
 
 from stratoplane.drivers import Interface
 from stratoplane.errors import ResourceNotFoundError
-from stratoplane.quota import QuotaKey
+from stratoplane.quota import Amount, QuotaKey
 from stratoplane_engine.kinds.draft import (
     Described,
     Draft,
@@ -22,10 +22,6 @@ def _references(body: Json, _present: Json | None) -> References:
     return References(image=body.get("image") or "", cluster=body.get("cluster", ""))
 
 
-def _holds(size_gib: int) -> dict[QuotaKey, int]:
-    return {QuotaKey.VOLUMES: 1, QuotaKey.STORAGE_GIB: size_gib}
-
-
 def _draft(body: Json, gathered: Gathered) -> Draft:
     size = body["size_gib"]
     image = None
@@ -36,14 +32,18 @@ def _draft(body: Json, gathered: Gathered) -> Draft:
         if size < smallest:
             raise invalid("/size_gib", f"image {gathered.image['name']} needs at least {smallest} GiB")
         image = image_reference(gathered.image)
-    return Draft(spec={"size_gib": size, "image": image}, holds=_holds(size))
+    return Draft(spec={"size_gib": size, "image": image})
 
 
 def _redraft(present: Json, patch: Json, _gathered: Gathered) -> Draft:
     size = patch.get("size_gib", present["size_gib"])
     if size < present["size_gib"]:
         raise invalid("/size_gib", f"the volume has {present['size_gib']} GiB; volumes only grow")
-    return Draft(spec={**present, "size_gib": size}, holds=_holds(size))
+    return Draft(spec={**present, "size_gib": size})
+
+
+def _holds(spec: Json) -> Amount:
+    return {QuotaKey.VOLUMES: 1, QuotaKey.STORAGE_GIB: spec["size_gib"]}
 
 
 def _driver_spec(resource: Described) -> Json:
@@ -64,6 +64,7 @@ VOLUME: Final = Kind(
     references=_references,
     draft=_draft,
     redraft=_redraft,
+    holds=_holds,
     driver_spec=_driver_spec,
     describe=_describe,
 )

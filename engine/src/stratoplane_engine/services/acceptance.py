@@ -16,10 +16,12 @@ from stratoplane.audit import AuditAction
 from stratoplane.errors import (
     IdempotencyMismatchError,
     InUseError,
+    InvalidSpecError,
     NameTakenError,
     NoClusterError,
     QuotaExceededError,
     StratoplaneError,
+    Violation,
 )
 from stratoplane.ids import new_id
 from stratoplane.quota import Amount, QuotaKey
@@ -38,8 +40,17 @@ _CLAIMS: Final = {
 }
 
 
-class ReplayNeededError(Exception):
-    """Another request with the same idempotency key was committed in between; gather again and replay its answer."""
+class KeyTakenError(Exception):
+    """Another request with the same idempotency key was committed in between; its answer is to be replayed."""
+
+
+class NoRoomError(Exception):
+    """The chosen cluster filled up a moment ago; another look may find another cluster."""
+
+
+def larger(present: Amount, wanted: Amount) -> Amount:
+    """Return what a resource holds while it goes from ``present`` to ``wanted``: what it may still have counts."""
+    return {key: max(present.get(key, 0), wanted.get(key, 0)) for key in sorted(present.keys() | wanted.keys())}
 
 
 def quota_lines(organization_id: UUID, project_id: UUID, change: Amount) -> list[dict[str, Any]]:
@@ -123,7 +134,7 @@ def replay(context: RequestContext, stored: Mapping[str, Any] | None) -> Accepte
     Raises:
         IdempotencyMismatchError: the key came with another request before.
     """
-    if stored is None or context.idempotency is None:
+    if stored is None or context.idempotency is None or context.dry_run:
         return None
     if stored["fingerprint"] != context.idempotency.fingerprint:
         detail = f"idempotency key {context.idempotency.key!r} was used with another request; make a new key"
@@ -134,7 +145,7 @@ def replay(context: RequestContext, stored: Mapping[str, Any] | None) -> Accepte
 
 def idempotency_row(context: RequestContext, now: datetime, accepted: Accepted) -> dict[str, Any] | None:
     """Return the row that keeps the answer for the caller's key."""
-    if context.idempotency is None:
+    if context.idempotency is None or context.dry_run:
         return None
     return {
         "organization_id": context.organization_id,
@@ -151,18 +162,29 @@ def write(connection: Connection, context: RequestContext, acceptance: Acceptanc
     """Run the writing statement and turn what stands in its way into the error that the caller understands.
 
     Raises:
-        QuotaExceededError, NoClusterError: no room; NameTakenError, InUseError: taken; the transaction is lost.
-        ReplayNeededError: the idempotency key was committed by another request a moment ago.
+        QuotaExceededError: no room; NameTakenError, InUseError: taken; the transaction is lost.
+        InvalidSpecError: what is to be used was deleted or failed a moment ago.
+        KeyTakenError, NoRoomError: another request was quicker; the caller begins again.
     """
     resource = acceptance.resource
     try:
         written = accept(connection, context.organization_id, acceptance, new=new)
     except IntegrityError as error:
         raise _taken(error, resource) from error
+    if written.gone:
+        raise _gone(acceptance.links, written.gone)
     if written.short:
         raise _over_quota(connection, context, written.short)
     if not written.claim_fits:
-        raise NoClusterError("the cluster has no room left for this; try a smaller size or another cluster")
+        raise NoRoomError
+    if written.key_taken:
+        raise KeyTakenError
+
+
+def _gone(links: Sequence[Mapping[str, Any]], gone: frozenset[UUID]) -> InvalidSpecError:
+    pointers = [link["pointer"] for link in links if link["target_id"] in gone]
+    detail = f"what {', '.join(pointers)} names was deleted or failed a moment ago; choose another"
+    return InvalidSpecError(detail, [Violation(pointer=pointer, detail=detail) for pointer in pointers])
 
 
 def _taken(error: IntegrityError, resource: Mapping[str, Any]) -> Exception:
@@ -172,8 +194,6 @@ def _taken(error: IntegrityError, resource: Mapping[str, Any]) -> Exception:
         return NameTakenError(f"this project has a {words} named {resource['name']!r} already; choose another name")
     if constraint == "resource_link_volume_key":
         return InUseError("another machine took one of the volumes a moment ago; detach it there first")
-    if constraint == "idempotency_pkey":
-        return ReplayNeededError()
     return error
 
 

@@ -1,13 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a create, a change, a deletion and an action do inside their one transaction."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import Connection
 
 from stratoplane.audit import AuditAction
+from stratoplane.drivers import Feature
 from stratoplane.errors import (
     InUseError,
     ResourceDeletedError,
@@ -21,21 +24,32 @@ from stratoplane.resources import CHANGEABLE, ResourceStatus
 from stratoplane_engine.context import Accepted, RequestContext
 from stratoplane_engine.db import jobs as job_rows
 from stratoplane_engine.db import resources as rows
-from stratoplane_engine.db.acceptance import Acceptance
+from stratoplane_engine.db.acceptance import Acceptance, keep_answer
 from stratoplane_engine.db.gathering import Surroundings, gather
 from stratoplane_engine.kinds import wire_form
 from stratoplane_engine.kinds.catalogue import KINDS
 from stratoplane_engine.kinds.draft import Draft, Json, Kind, References
 from stratoplane_engine.plugins import Plugins
 from stratoplane_engine.services import acceptance
-from stratoplane_engine.services.placement import choose_cluster
+from stratoplane_engine.services.placement import check_cluster, choose_cluster
 from stratoplane_engine.services.versions import check_version
 
-ACTIONS: Final[Mapping[str, frozenset[ResourceStatus]]] = {
-    "reboot": frozenset({ResourceStatus.RUNNING}),
-    "read_console": frozenset({ResourceStatus.RUNNING, ResourceStatus.STOPPED, ResourceStatus.UPDATING}),
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Action:
+    """What can be asked of a machine beside a change: the states in which it makes sense, and the ability it needs."""
+
+    states: frozenset[ResourceStatus]
+    feature: Feature
+
+
+ACTIONS: Final[Mapping[str, Action]] = {
+    "reboot": Action(states=frozenset({ResourceStatus.RUNNING}), feature=Feature.REBOOT),
+    "read_console": Action(
+        states=frozenset({ResourceStatus.RUNNING, ResourceStatus.STOPPED, ResourceStatus.UPDATING}),
+        feature=Feature.CONSOLE_LOG,
+    ),
 }
-"""What can be asked of a machine beside a change, and the states in which it makes sense."""
 
 
 def existing(
@@ -101,7 +115,7 @@ def _amount(holds: Mapping[str, int]) -> Amount:
     return {QuotaKey(key): value for key, value in holds.items()}
 
 
-def _link_rows(context: RequestContext, resource_id: UUID, draft: Draft) -> list[dict[str, Any]]:
+def _link_rows(context: RequestContext, resource_id: UUID, kind: Kind, draft: Draft) -> list[dict[str, Any]]:
     return [
         {
             "organization_id": context.organization_id,
@@ -109,8 +123,9 @@ def _link_rows(context: RequestContext, resource_id: UUID, draft: Draft) -> list
             "target_id": link.target_id,
             "role": link.role,
             "position": link.position,
+            "pointer": link.pointer,
         }
-        for link in draft.links
+        for link in kind.uses(draft.spec)
     ]
 
 
@@ -137,9 +152,8 @@ def create(
         found.now,
         {"holds": row["holds"], "cluster": row["cluster"]},
     )
-    return _write(
-        connection, context, row, job, audit, change=draft.holds, links=_link_rows(context, row["id"], draft), new=True
-    )
+    links = _link_rows(context, row["id"], kind, draft)
+    return _write(connection, context, row, job, audit, change=kind.holds(draft.spec), links=links, new=True)
 
 
 def _new_row(
@@ -155,7 +169,8 @@ def _new_row(
         "labels": dict(body.get("labels") or {}),
         "spec": draft.spec,
         "observed": {},
-        "holds": _plain(draft.holds),
+        "holds": _plain(kind.holds(draft.spec)),
+        "detail": "",
         "cluster_id": None,
         "cluster": None,
         "generation": 1,
@@ -173,7 +188,7 @@ def _write(
     audit: dict[str, Any],
     *,
     change: Amount,
-    links: list[dict[str, Any]] | None = None,
+    links: Sequence[Mapping[str, Any]] = (),
     new: bool = False,
 ) -> Accepted:
     steps = acceptance.step_rows(job) if job else []
@@ -186,8 +201,7 @@ def _write(
         resource=row,
         quota=acceptance.quota_lines(context.organization_id, row["project_id"], change),
         claim=acceptance.claim(row["cluster_id"], change),
-        links=links or (),
-        relink=links is not None and not new,
+        links=links,
         job=job,
         steps=steps,
         audit=audit,
@@ -217,27 +231,28 @@ def update(
         words = kind.name.replace("_", " ")
         raise StateConflictError(f"{words} {row['name']} is {row['status']}; it can only be deleted")
     draft = kind.redraft(row["spec"], patch, found.gathered)
-    before = {"spec": row["spec"], "name": row["name"], "holds": row["holds"]}
+    before = {"spec": row["spec"], "name": row["name"]}
     after = {**row, "name": patch.get("name", row["name"]), "labels": patch.get("labels", row["labels"])}
     reshaped = draft.spec != row["spec"] or after["name"] != row["name"]
     if not reshaped and after["labels"] == row["labels"]:
-        return Accepted(resource=wire_form.resource(row))
-    change = difference(_amount(row["holds"]), draft.holds)
-    request = _admission(context, "update", after, draft.spec)
-    plugins.admit(request)
-    if kind.interface and (draft.features or draft.pinned):
-        _check_cluster(kind, draft, found, row, request, plugins)
-    after |= {"spec": draft.spec, "holds": _plain(draft.holds), "version": row["version"] + 1, "updated_at": found.now}
-    after |= {"detail": ""}
+        return _unchanged(connection, context, found.now, Accepted(resource=wire_form.resource(row)))
+    plugins.admit(_admission(context, "update", after, draft.spec))
+    if kind.interface is not None:
+        check_cluster(draft, found.clusters, row["cluster_id"])
+    holds = _amount(row["holds"])
+    charged = acceptance.larger(holds, kind.holds(draft.spec))
+    change = difference(holds, charged)
+    after |= {"spec": draft.spec, "holds": _plain(charged), "version": row["version"] + 1, "updated_at": found.now}
     job = None
     if reshaped and kind.interface is not None:
+        after |= {"detail": ""}
         after |= {"generation": row["generation"] + 1, "status": _updating(row["status"])}
         job = acceptance.job_row(context, after, f"{kind.name}.update", found.now, {"before": before})
     changed = sorted(key for key in patch if patch[key] != row.get(key))
     audit = acceptance.audit_row(
         context, AuditAction.RESOURCE_UPDATE_ACCEPTED, after, found.now, {"members": changed, "quota": _plain(change)}
     )
-    links = _link_rows(context, resource_id, draft)
+    links = _link_rows(context, resource_id, kind, draft)
     return _write(connection, context, after, job, audit, change=change, links=links)
 
 
@@ -245,12 +260,11 @@ def _updating(status: str) -> str:
     return status if status == ResourceStatus.PENDING else ResourceStatus.UPDATING.value
 
 
-def _check_cluster(
-    kind: Kind, draft: Draft, found: Surroundings, row: Mapping[str, Any], request: AdmissionRequest, plugins: Plugins
-) -> None:
-    """Refuse what the resource's own cluster cannot do, and volumes of another cluster."""
-    pinned = Draft(spec=draft.spec, holds={}, features=draft.features, pinned=draft.pinned | {row["cluster_id"]})
-    choose_cluster(kind, pinned, found.clusters, "", request, plugins)
+def _unchanged(connection: Connection, context: RequestContext, now: datetime, answer: Accepted) -> Accepted:
+    """Keep the answer to a request that there is nothing to do for, so that its key gets the same one for ever."""
+    if (kept := acceptance.idempotency_row(context, now, answer)) is not None:
+        keep_answer(connection, kept)
+    return answer
 
 
 def delete(
@@ -268,7 +282,8 @@ def delete(
     if (stored := acceptance.replay(context, found.stored)) is not None:
         return stored
     if row["status"] == ResourceStatus.DELETING:
-        return Accepted(resource=wire_form.resource(row), job=job_rows.live_job(connection, resource_id))
+        answer = Accepted(resource=wire_form.resource(row), job=job_rows.live_job(connection, resource_id))
+        return _unchanged(connection, context, found.now, answer)
     check_version(context, row)
     if users := rows.users_of(connection, context.organization_id, resource_id):
         words = kind.name.replace("_", " ")
@@ -276,7 +291,7 @@ def delete(
             f"{words} {row['name']} is used by {', '.join(users)}; delete or detach those first", used_by=users
         )
     plugins.admit(_admission(context, "delete", row, row["spec"]))
-    row |= {"version": row["version"] + 1, "updated_at": found.now, "generation": row["generation"] + 1}
+    row |= {"version": row["version"] + 1, "updated_at": found.now, "generation": row["generation"] + 1, "detail": ""}
     audit = acceptance.audit_row(context, AuditAction.RESOURCE_DELETE_ACCEPTED, row, found.now, {})
     if kind.interface is None:
         change = difference(_amount(row["holds"]), {})
@@ -293,10 +308,12 @@ def act(connection: Connection, context: RequestContext, project_id: UUID, resou
     found = _surroundings(connection, context, project_id, References(), row)
     if (stored := acceptance.replay(context, found.stored)) is not None:
         return stored
-    if row["status"] not in ACTIONS[action]:
-        allowed = " or ".join(sorted(ACTIONS[action]))
+    asked = ACTIONS[action]
+    if row["status"] not in asked.states:
+        allowed = " or ".join(sorted(asked.states))
         words = action.replace("_", " ")
         raise StateConflictError(f"virtual machine {row['name']} is {row['status']}; {words} needs it to be {allowed}")
+    check_cluster(Draft(spec=row["spec"], features=frozenset({asked.feature})), found.clusters, row["cluster_id"])
     job = acceptance.job_row(context, row, f"virtual_machine.{action}", found.now, {})
     audit = acceptance.audit_row(context, AuditAction.RESOURCE_ACTION_ACCEPTED, row, found.now, {"action": action})
     row |= {"version": row["version"] + 1, "updated_at": found.now}

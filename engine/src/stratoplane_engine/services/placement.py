@@ -13,7 +13,7 @@ from stratoplane.errors import (
     Violation,
 )
 from stratoplane.hookspecs import AdmissionRequest, PlacementCandidate
-from stratoplane.quota import QuotaKey
+from stratoplane.quota import Amount, QuotaKey
 from stratoplane_engine.kinds.draft import Draft, Kind
 from stratoplane_engine.plugins import Plugins
 
@@ -34,19 +34,44 @@ def choose_cluster(
         FeatureUnsupportedError: the only possible cluster lacks an ability.
         NoClusterError: no cluster is enabled, connected, able and roomy enough.
     """
-    if len(draft.pinned) > 1:
-        problem = "the networks and volumes are on different clusters; a machine uses those of one cluster"
-        raise InvalidSpecError(problem, [Violation(pointer="/network_ids", detail=problem)])
+    _check_pinned(draft.pinned, "/network_ids")
     fixed = _fixed(draft, clusters, wanted)
     if fixed is not None:
         _check_fixed(kind, draft, fixed)
         return fixed
     able = [each for each in clusters if _online(each) and not _missing(kind, draft, each)]
-    roomy = [each for each in able if _has_room(draft, each)]
+    roomy = [each for each in able if _has_room(kind.holds(draft.spec), each)]
     if not roomy:
         raise _no_cluster(kind, draft, clusters, able)
     chosen = plugins.place(request, [_candidate(each) for each in roomy])
     return next((each for each in roomy if chosen is not None and UUID(each["id"]) == chosen), roomy[0])
+
+
+def check_cluster(draft: Draft, clusters: Sequence[Cluster], cluster_id: UUID) -> None:
+    """Refuse a change that the resource's own cluster cannot do; one that is away or drained does it later.
+
+    Raises:
+        InvalidSpecError: what is to be used is on another cluster.
+        FeatureUnsupportedError: the cluster lacks an ability.
+        NoClusterError: the cluster is not there any more.
+    """
+    _check_pinned(draft.pinned | {cluster_id}, "/volume_ids")
+    cluster = next((each for each in clusters if UUID(each["id"]) == cluster_id), None)
+    if cluster is None:
+        raise NoClusterError("its cluster was removed; it can only be deleted")
+    if missing := ", ".join(sorted(draft.features - set(cluster["features"]))):
+        raise _unsupported(missing, cluster)
+
+
+def _check_pinned(pinned: frozenset[UUID], pointer: str) -> None:
+    if len(pinned) > 1:
+        problem = "the networks and volumes are on different clusters; a machine uses those of one cluster"
+        raise InvalidSpecError(problem, [Violation(pointer=pointer, detail=problem)])
+
+
+def _unsupported(missing: str, cluster: Cluster) -> FeatureUnsupportedError:
+    detail = f"cluster {cluster['name']} cannot do {missing}; choose another cluster"
+    return FeatureUnsupportedError(detail, feature=missing, cluster=cluster["name"])
 
 
 def _fixed(draft: Draft, clusters: Sequence[Cluster], wanted: str) -> Cluster | None:
@@ -67,8 +92,7 @@ def _check_fixed(kind: Kind, draft: Draft, cluster: Cluster) -> None:
         why = "its agent is not connected" if cluster["state"] == "ENABLED" else f"it is {cluster['state']}"
         raise NoClusterError(f"cluster {cluster['name']} takes nothing new: {why}; try later or another cluster")
     if missing := _missing(kind, draft, cluster):
-        detail = f"cluster {cluster['name']} cannot do {missing}; choose another cluster"
-        raise FeatureUnsupportedError(detail, feature=missing, cluster=cluster["name"])
+        raise _unsupported(missing, cluster)
 
 
 def _online(cluster: Cluster) -> bool:
@@ -80,11 +104,11 @@ def _missing(kind: Kind, draft: Draft, cluster: Cluster) -> str:
     return ", ".join(sorted((draft.features | interface) - set(cluster["features"])))
 
 
-def _has_room(draft: Draft, cluster: Cluster) -> bool:
+def _has_room(wanted: Amount, cluster: Cluster) -> bool:
     amounts = {
-        "free_vcpus": draft.holds.get(QuotaKey.VCPUS, 0),
-        "free_memory_mib": draft.holds.get(QuotaKey.MEMORY_MIB, 0),
-        "free_storage_gib": draft.holds.get(QuotaKey.STORAGE_GIB, 0),
+        "free_vcpus": wanted.get(QuotaKey.VCPUS, 0),
+        "free_memory_mib": wanted.get(QuotaKey.MEMORY_MIB, 0),
+        "free_storage_gib": wanted.get(QuotaKey.STORAGE_GIB, 0),
     }
     return all(amount <= 0 or cluster[free] >= amount for free, amount in amounts.items())
 

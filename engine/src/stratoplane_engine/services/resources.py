@@ -7,10 +7,11 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from stratoplane.errors import StateConflictError
+from stratoplane.errors import NoClusterError, StratoplaneError, UnavailableError
 from stratoplane_engine.authorization import require
 from stratoplane_engine.context import Accepted, Listing, Page, RequestContext
 from stratoplane_engine.db import resources as rows
+from stratoplane_engine.db.acceptance import stored_answer
 from stratoplane_engine.db.connection import Database
 from stratoplane_engine.kinds import wire_form
 from stratoplane_engine.kinds.draft import Json
@@ -18,7 +19,7 @@ from stratoplane_engine.permissions import Permission
 from stratoplane_engine.plugins import Plugins
 from stratoplane_engine.services import acceptance, changes, cursors
 
-_REPLAYS: Final = 3
+_LOOKS: Final = 5
 
 
 def get(database: Database, context: RequestContext, project_id: UUID, kind: str, resource_id: UUID) -> dict[str, Any]:
@@ -138,8 +139,11 @@ class _DryRun(Exception):  # noqa: N818  # no error: it takes the transaction ba
 
 
 def _transact(database: Database, context: RequestContext, work: Callable[[Connection], Accepted]) -> Accepted:
-    """Run ``work`` in one transaction; once more when its idempotency key was committed by another a moment ago."""
-    for _ in range(_REPLAYS):
+    """Run ``work`` in one transaction, again when somebody else was quicker and another look may help.
+
+    A refusal may be the effect of the first request with the same idempotency key, so that its answer comes first.
+    """
+    for _ in range(_LOOKS):
         try:
             with database.tenant(context.organization_id) as connection:
                 accepted = work(connection)
@@ -148,6 +152,20 @@ def _transact(database: Database, context: RequestContext, work: Callable[[Conne
                 return accepted
         except _DryRun as dry:
             return dry.accepted
-        except acceptance.ReplayNeededError:
+        except (acceptance.KeyTakenError, acceptance.NoRoomError):
             continue
-    raise StateConflictError("requests with this idempotency key keep colliding; try again shortly")
+        except UnavailableError:
+            raise
+        except StratoplaneError:
+            if (stored := _stored(database, context)) is not None:
+                return stored
+            raise
+    raise NoClusterError("the cluster has no room left for this; try a smaller size or another cluster")
+
+
+def _stored(database: Database, context: RequestContext) -> Accepted | None:
+    if context.idempotency is None:
+        return None
+    with database.tenant(context.organization_id) as connection:
+        key = context.idempotency.key
+        return acceptance.replay(context, stored_answer(connection, context.organization_id, context.actor.id, key))

@@ -1,33 +1,67 @@
 # SPDX-License-Identifier: Apache-2.0
 """Create, update and delete of everything that a cluster's driver makes: the same steps for every kind."""
 
+from dataclasses import replace
 from typing import Final
+from uuid import UUID
 
 from stratoplane.errors import StateConflictError
 from stratoplane.jobs import Dispatch, Done, Step, StepAnswer, Wait
-from stratoplane.resources import READY, ResourceStatus
+from stratoplane.quota import Amount
+from stratoplane.resources import CHANGEABLE, READY, ResourceStatus
 from stratoplane_engine.kinds.catalogue import KINDS
 from stratoplane_engine.kinds.draft import Json
 from stratoplane_engine.workflows.context import NOTHING, Settlement, StepContext, Workflow
 
+_NONE: Final[frozenset[UUID]] = frozenset()
 LOOK_AGAIN: Final = 2.0
 """Seconds until a job that waits for another resource looks by itself; the end of the other's job wakes it sooner."""
 
 
 def await_targets(context: StepContext) -> StepAnswer:
     """Wait until everything that the resource uses is ready."""
+    kept = _used_before(context)
     for target in context.targets:
         words = f"{target.kind.replace('_', ' ')} {target.name}"
         if target.status is ResourceStatus.PENDING:
             return Wait(seconds=LOOK_AGAIN, reason=f"{words} is being made")
-        if target.status not in READY:
+        if target.status not in READY and target.id not in kept:
             raise StateConflictError(f"{words} is {target.status}; nothing can use it any more")
     return Done()
+
+
+def _used_before(context: StepContext) -> frozenset[UUID]:
+    """Return what the resource uses since earlier: a change of something else does not depend on its state."""
+    if "drift" in context.given:
+        return frozenset(target.id for target in context.targets)
+    before = _before(context)
+    return frozenset(link.target_id for link in KINDS[context.resource.kind].uses(before["spec"])) if before else _NONE
+
+
+def await_turn(context: StepContext) -> StepAnswer:
+    """Go on with a change only if there is something to change, and nothing new to wait for."""
+    if context.resource.status not in CHANGEABLE:
+        words = context.resource.kind.replace("_", " ")
+        raise StateConflictError(f"{words} {context.resource.name} is {context.resource.status}; it cannot be changed")
+    return await_targets(context)
 
 
 def driver_spec(context: StepContext) -> Json:
     """Return the driver's specification of the job's resource."""
     return KINDS[context.resource.kind].driver_spec(context.resource)
+
+
+def driver_spec_before(context: StepContext) -> Json | None:
+    """Return the driver's specification before the change, None when there is nothing to go back to."""
+    before, resource = _before(context), context.resource
+    if not before or resource.status is ResourceStatus.DELETING:
+        return None
+    return KINDS[resource.kind].driver_spec(replace(resource, spec=before["spec"], name=before["name"]))
+
+
+def _before(context: StepContext) -> Json:
+    before: Json = context.given.get("before") or NOTHING
+    return before
 
 
 def provision(context: StepContext) -> StepAnswer:
@@ -42,6 +76,11 @@ def apply(context: StepContext) -> StepAnswer:
     return Dispatch(verb="update", spec=driver_spec(context))
 
 
+def revert(context: StepContext) -> StepAnswer:
+    spec = driver_spec_before(context)
+    return Done() if spec is None else Dispatch(verb="update", spec=spec)
+
+
 def stable_status(context: StepContext, observed: Json) -> ResourceStatus:
     """Return the status that a resource rests in."""
     return KINDS[context.resource.kind].status(observed)
@@ -53,41 +92,58 @@ def observed_by(context: StepContext, step: str) -> Json:
     return status
 
 
-def _settled(context: StepContext, observed: Json) -> Settlement:
+def _settled(context: StepContext, step: str) -> Settlement:
+    observed, kind = observed_by(context, step), KINDS[context.resource.kind]
     return Settlement(
         status=stable_status(context, observed),
         observed=observed,
         provider_reference=str(observed.get("provider_reference", "")),
-        observed_generation=context.resource.generation,
+        detail="",
+        holds=plain(kind.holds(context.resource.spec)),
+        keep=kind.uses(context.resource.spec),
+        observed_generation=context.outputs.get(step, NOTHING).get("generation"),
     )
 
 
 def _created(context: StepContext) -> Settlement:
-    return _settled(context, observed_by(context, "provision"))
+    return replace(_settled(context, "provision"), holds=None, keep=None)
 
 
 def _not_created(_context: StepContext, why: str) -> Settlement:
-    return Settlement(status=ResourceStatus.FAILED, detail=why, holds={}, unlink=True)
+    return Settlement(status=ResourceStatus.FAILED, detail=why, holds={}, keep=())
 
 
-def _updated(context: StepContext) -> Settlement:
-    return _settled(context, observed_by(context, "apply"))
+def updated(context: StepContext) -> Settlement:
+    """Settle on the new desired state: what it no longer takes is given back only now."""
+    return _settled(context, "apply")
 
 
 def not_updated(context: StepContext, why: str) -> Settlement:
     """Return to the desired state before the change, since the change will not come."""
-    before = context.given.get("before", NOTHING)
+    resource, before = context.resource, _before(context)
+    if resource.status not in CHANGEABLE:
+        return Settlement()
+    status = stable_status(context, resource.observed)
+    if not before:
+        return Settlement(status=status, detail=why)
+    kind, spec = KINDS[resource.kind], before["spec"]
     return Settlement(
-        status=stable_status(context, context.resource.observed),
-        spec=before.get("spec"),
-        holds=before.get("holds"),
-        name=before.get("name"),
+        status=status,
+        spec=spec,
+        name=before["name"],
+        holds=plain(kind.holds(spec)),
+        keep=kind.uses(spec),
         detail=why,
     )
 
 
+def plain(amount: Amount) -> dict[str, int]:
+    """Return an amount as JSON values."""
+    return {key.value: value for key, value in amount.items()}
+
+
 def _deleted(_context: StepContext) -> Settlement:
-    return Settlement(status=ResourceStatus.DELETED, holds={}, unlink=True)
+    return Settlement(status=ResourceStatus.DELETED, detail="", holds={}, keep=())
 
 
 def _not_deleted(_context: StepContext, why: str) -> Settlement:
@@ -108,8 +164,8 @@ def workflows_of(kind: str) -> tuple[Workflow, ...]:
         ),
         Workflow(
             name=f"{kind}.update",
-            steps=(Step(name="await_targets", run=await_targets), Step(name="apply", run=apply)),
-            settle=_updated,
+            steps=(Step(name="await_targets", run=await_turn), Step(name="apply", run=apply, undo=revert)),
+            settle=updated,
             fail=not_updated,
         ),
         Workflow(name=f"{kind}.delete", steps=(Step(name="remove", run=remove),), settle=_deleted, fail=_not_deleted),

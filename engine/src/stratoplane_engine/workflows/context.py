@@ -8,7 +8,7 @@ from uuid import UUID
 
 from stratoplane.jobs import Step
 from stratoplane.resources import ResourceStatus
-from stratoplane_engine.kinds.draft import Described, Json
+from stratoplane_engine.kinds.draft import Described, Json, Link
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -28,6 +28,7 @@ class StepContext:
     Attributes:
         given: the job's input.
         outputs: of the finished steps, by name.
+        token: the bookmark of the step's last :class:`~stratoplane.jobs.Wait`.
     """
 
     job_id: UUID
@@ -35,6 +36,7 @@ class StepContext:
     given: Json
     targets: tuple[LinkedTarget, ...] = ()
     outputs: Mapping[str, Json] = field(default_factory=dict)
+    token: Json = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,20 +45,20 @@ class Settlement:
 
     Attributes:
         status: the new status.
-        holds: what it holds of the quotas from now on; the difference is given back (or taken, on a way back).
+        holds: what it holds of the quotas from now on; the difference is given back.
         spec: the desired state, where a failed change returns to the one before.
-        unlink: cut every link of the resource; ``relink`` names those to keep.
+        keep: what it still uses; every other link is cut.
         output: the job's output for people.
     """
 
-    status: ResourceStatus
+    status: ResourceStatus | None = None
     observed: Json | None = None
     provider_reference: str | None = None
     holds: Json | None = None
     spec: Json | None = None
     name: str | None = None
-    detail: str = ""
-    unlink: bool = False
+    detail: str | None = None
+    keep: tuple[Link, ...] | None = None
     observed_generation: int | None = None
     output: Mapping[str, Any] = field(default_factory=dict)
 

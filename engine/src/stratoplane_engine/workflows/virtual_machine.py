@@ -6,32 +6,31 @@ from typing import Final
 from stratoplane.jobs import Dispatch, Done, Step, StepAnswer
 from stratoplane_engine.workflows.clustered import (
     apply,
-    await_targets,
+    await_turn,
     driver_spec,
+    driver_spec_before,
     not_updated,
     observed_by,
-    stable_status,
+    revert,
+    updated,
 )
 from stratoplane_engine.workflows.context import NOTHING, Settlement, StepContext, Workflow
 
 _SIZES: Final = ("vcpus", "memory_mib", "disk_gib")
 
 
-def _resize(context: StepContext) -> StepAnswer:
+def _other_size(context: StepContext) -> bool:
     before = context.given.get("before", NOTHING).get("spec") or context.resource.spec
-    if all(before[size] == context.resource.spec[size] for size in _SIZES):
-        return Done()
-    return Dispatch(verb="resize", spec=driver_spec(context))
+    return any(before[size] != context.resource.spec[size] for size in _SIZES)
 
 
-def _updated(context: StepContext) -> Settlement:
-    observed = observed_by(context, "apply")
-    return Settlement(
-        status=stable_status(context, observed),
-        observed=observed,
-        provider_reference=str(observed.get("provider_reference", "")),
-        observed_generation=context.resource.generation,
-    )
+def _resize(context: StepContext) -> StepAnswer:
+    return Dispatch(verb="resize", spec=driver_spec(context)) if _other_size(context) else Done()
+
+
+def _resize_back(context: StepContext) -> StepAnswer:
+    spec = driver_spec_before(context) if _other_size(context) else None
+    return Done() if spec is None else Dispatch(verb="resize", spec=spec)
 
 
 def _reboot(_context: StepContext) -> StepAnswer:
@@ -42,26 +41,26 @@ def _read_console(_context: StepContext) -> StepAnswer:
     return Dispatch(verb="console_log")
 
 
-def _unchanged(context: StepContext) -> Settlement:
-    return Settlement(status=context.resource.status)
+def _unchanged(_context: StepContext) -> Settlement:
+    return Settlement()
 
 
 def _with_text(context: StepContext) -> Settlement:
-    return Settlement(status=context.resource.status, output={"text": observed_by(context, "read").get("text", "")})
+    return Settlement(output={"text": observed_by(context, "read").get("text", "")})
 
 
-def _unharmed(context: StepContext, _why: str) -> Settlement:
-    return Settlement(status=context.resource.status)
+def _unharmed(_context: StepContext, _why: str) -> Settlement:
+    return Settlement()
 
 
 UPDATE: Final = Workflow(
     name="virtual_machine.update",
     steps=(
-        Step(name="await_targets", run=await_targets),
-        Step(name="resize", run=_resize),
-        Step(name="apply", run=apply),
+        Step(name="await_targets", run=await_turn),
+        Step(name="resize", run=_resize, undo=_resize_back),
+        Step(name="apply", run=apply, undo=revert),
     ),
-    settle=_updated,
+    settle=updated,
     fail=not_updated,
 )
 REBOOT: Final = Workflow(
