@@ -183,6 +183,12 @@ def tenant(make_tenant, cluster):
     return make_tenant()
 
 
+@pytest.fixture
+def drain_once(database):
+    """``drain_once()``: be the worker until no job can be moved on."""
+    return lambda: drain(database, Plugins.load(()), owner="tests", generator=random.Random(7))
+
+
 @dataclass(kw_only=True)
 class Cluster:
     """A cluster and its agent, which tests play over HTTP."""
@@ -225,6 +231,12 @@ def status_of(operation):
 def cluster(database, agent_app, operator):
     """The one cluster, enrolled and connected."""
     return enrol_cluster(database, agent_app, operator, "rack-1")
+
+
+@pytest.fixture
+def make_cluster(database, agent_app, operator):
+    """``make_cluster()``: another cluster, enrolled and connected."""
+    return lambda: enrol_cluster(database, agent_app, operator, f"rack-{uuid.uuid4().hex[:8]}")
 
 
 def enrol_cluster(database, agent_app, operator, name):
