@@ -7,6 +7,7 @@ takes an organization of its own (fixture ``tenant``), so that tests do not see 
 
 import uuid
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from urllib.parse import urlsplit, urlunsplit
 
@@ -53,13 +54,28 @@ def database_template(postgresql_server: str) -> Iterator[str]:
     _administer(postgresql_server, "DROP DATABASE {name} WITH (FORCE)", name=name)
 
 
+@contextmanager
+def _copy(server: str, template: str) -> Iterator[str]:
+    name = f"engine_{uuid.uuid4().hex}"
+    _administer(server, "CREATE DATABASE {name} TEMPLATE {template}", name=name, template=template)
+    yield _with_database(server, name)
+    _administer(server, "DROP DATABASE {name} WITH (FORCE)", name=name)
+
+
 @pytest.fixture(scope="module")
 def database_url(postgresql_server: str, database_template: str) -> Iterator[str]:
-    """URL of a migrated, empty database of this module's own; its account is a superuser."""
-    name = f"engine_{uuid.uuid4().hex}"
-    _administer(postgresql_server, "CREATE DATABASE {name} TEMPLATE {template}", name=name, template=database_template)
-    yield _with_database(postgresql_server, name)
-    _administer(postgresql_server, "DROP DATABASE {name} WITH (FORCE)", name=name)
+    """URL of a migrated database of this module's own; its account is a superuser."""
+    with _copy(postgresql_server, database_template) as url:
+        yield url
+
+
+@pytest.fixture
+def bare_database(postgresql_server: str, database_template: str) -> Iterator[Database]:
+    """Connections to a migrated database in which there is nothing at all."""
+    with _copy(postgresql_server, database_template) as url:
+        opened = Database(url, pool_size=1, application="stratoplane-tests")
+        yield opened
+        opened.close()
 
 
 @pytest.fixture(scope="module")

@@ -9,7 +9,7 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import text
 
-from stratoplane.errors import AuthenticationFailedError, ResourceNotFoundError
+from stratoplane.errors import AuthenticationFailedError, PermissionDeniedError, ResourceNotFoundError
 from stratoplane_engine.context import Page, RequestContext
 from stratoplane_engine.permissions import BUILTIN_ROLES, Permission, Scope
 from stratoplane_engine.services import audit, credentials, identity, role_bindings, users
@@ -231,3 +231,21 @@ def test_who_has_no_role_may_still_see_itself_and_leave(database, user):
 
     assert identity.get_me(database, context)["user"]["id"] == str(user["id"])
     identity.log_out(database, context)
+
+
+def test_an_api_token_makes_none_that_outlives_it(database, user):
+    _, session = enter(database, user)
+    short = identity.create_token(database, session, "short", timedelta(hours=1))
+    actor = identity.authenticate(database, short["token"])
+    context = RequestContext(actor=actor, organization_id=actor.organization_id)
+    for lifetime in (None, timedelta(hours=2)):
+        with pytest.raises(PermissionDeniedError, match="log in"):
+            identity.create_token(database, context, "longer", lifetime)
+
+    assert identity.create_token(database, context, "shorter", timedelta(minutes=1))["expires_at"] < short["expires_at"]
+    assert identity.create_token(database, session, "endless")["expires_at"] is None
+    assert {each["name"] for each in identity.list_tokens(database, session, Page()).items} == {
+        "short",
+        "shorter",
+        "endless",
+    }

@@ -41,12 +41,17 @@ def get(connection: Connection, offer: Offer, identifier: UUID, *, lock: bool = 
     return row._asdict() if row else None
 
 
-def insert(connection: Connection, offer: Offer, values: Mapping[str, Any], *, unless_named: bool = False) -> None:
-    """Add an entry; ``unless_named`` leaves an entry of that name as it is."""
+def insert(connection: Connection, offer: Offer, values: Mapping[str, Any]) -> None:
+    """Add an entry."""
     names = ("id", *_MEMBERS[offer])
     columns, parameters = ", ".join(names), ", ".join(f":{name}" for name in names)
-    otherwise = " ON CONFLICT (name) WHERE deleted_at IS NULL DO NOTHING" if unless_named else ""
-    connection.execute(text(f"INSERT INTO {offer.value} ({columns}) VALUES ({parameters}){otherwise}"), dict(values))
+    connection.execute(text(f"INSERT INTO {offer.value} ({columns}) VALUES ({parameters})"), dict(values))
+
+
+def was_ever_named(connection: Connection, offer: Offer, name: str) -> bool:
+    """Tell whether there is an entry of this name, or was one that an operator took away."""
+    statement = f"SELECT EXISTS (SELECT FROM {offer.value} t WHERE t.name = :name)"
+    return bool(connection.execute(text(statement), {"name": name}).scalar_one())
 
 
 def update(connection: Connection, offer: Offer, values: Mapping[str, Any]) -> None:

@@ -37,6 +37,7 @@ _REVOKE: Final = text("""
 UPDATE api_token t SET revoked_at = clock_timestamp()
 WHERE t.user_id = :user AND t.id = :id AND t.revoked_at IS NULL RETURNING t.id, t.name
 """)
+_END: Final = text("SELECT t.kind, t.expires_at FROM api_token t WHERE t.user_id = :user AND t.id = :id")
 _TOKENS: Final = "SELECT t.id, t.kind, t.name, t.created_at, t.expires_at FROM api_token AS t"
 _USERS: Final = f"""
 SELECT t.id, t.organization_id, t.username, t.display_name, t.enabled, t.version, t.created_at, t.updated_at,
@@ -99,6 +100,12 @@ def insert_token(connection: Connection, values: Mapping[str, Any]) -> Mapping[s
 def revoke_token(connection: Connection, user_id: UUID, token_id: UUID) -> Mapping[str, Any] | None:
     """Revoke a user's token; return it, None if there is none."""
     row = connection.execute(_REVOKE, {"user": user_id, "id": token_id}).one_or_none()
+    return row._asdict() if row else None
+
+
+def token_end(connection: Connection, user_id: UUID, token_id: UUID) -> Mapping[str, Any] | None:
+    """Return kind and end of a user's token, also of one that is over."""
+    row = connection.execute(_END, {"user": user_id, "id": token_id}).one_or_none()
     return row._asdict() if row else None
 
 

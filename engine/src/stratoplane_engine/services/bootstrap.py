@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """What every installation starts with. Doing it again changes nothing."""
 
+import re
 from collections.abc import Mapping, Sequence
-from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
 from sqlalchemy import Connection
+from sqlalchemy.exc import IntegrityError
 
-from stratoplane.audit import AuditAction, AuditRecord
-from stratoplane.errors import NameTakenError
+from stratoplane.audit import AuditAction
+from stratoplane.errors import InvalidSpecError, NameTakenError, StateConflictError, Violation
 from stratoplane.ids import new_id
 from stratoplane_engine.db import audit, catalogue, identity, installation
 from stratoplane_engine.db.catalogue import Offer
@@ -17,6 +18,7 @@ from stratoplane_engine.db.connection import Database
 from stratoplane_engine.permissions import BUILTIN_ROLES, Scope
 from stratoplane_engine.services import credentials
 from stratoplane_engine.services.organizations import insert_organization
+from stratoplane_engine.services.records import operator_record
 from stratoplane_engine.services.users import insert_user
 
 PROVIDER_ORGANIZATION: Final = "provider"
@@ -26,6 +28,9 @@ FLAVORS: Final = (
     {"name": "medium", "vcpus": 2, "memory_mib": 4096, "disk_gib": 20},
     {"name": "large", "vcpus": 4, "memory_mib": 8192, "disk_gib": 40},
 )
+SHORTEST_PASSWORD: Final = 8
+_USERNAME: Final = re.compile(r"[a-z0-9]([a-z0-9._@+-]{0,126}[a-z0-9])?")
+_CREATED: Final = {Offer.FLAVOR: AuditAction.FLAVOR_CREATED, Offer.IMAGE: AuditAction.IMAGE_CREATED}
 
 
 def bootstrap(database: Database, images: Sequence[Mapping[str, Any]] = ()) -> UUID:
@@ -33,7 +38,7 @@ def bootstrap(database: Database, images: Sequence[Mapping[str, Any]] = ()) -> U
 
     Args:
         images: ``name``, ``source`` and optionally ``description``, ``format``, ``sha256``, ``minimum_disk_gib``;
-            an image whose name exists stays as it is, and so does a flavor.
+            an image whose name exists stays as it is, and so does a flavor; one that was withdrawn stays away.
 
     Returns:
         The installation's id.
@@ -43,14 +48,28 @@ def bootstrap(database: Database, images: Sequence[Mapping[str, Any]] = ()) -> U
         kept = installation.ensure(connection, new_id())
         identity.sync_roles(connection, _role_rows())
         if installation.organization_by_name(connection, PROVIDER_ORGANIZATION) is None:
-            insert_organization(connection, new_id(), {"name": PROVIDER_ORGANIZATION, "display_name": "The provider"})
+            _insert_provider(connection)
         for flavor in FLAVORS:
-            catalogue.insert(connection, Offer.FLAVOR, {**flavor, "id": new_id()}, unless_named=True)
+            _offer(connection, Offer.FLAVOR, flavor)
         defaults = {"description": "", "format": "qcow2", "sha256": "", "minimum_disk_gib": 1}
         for image in images:
-            values = {**defaults, **image, "id": new_id()}
-            catalogue.insert(connection, Offer.IMAGE, values, unless_named=True)
+            _offer(connection, Offer.IMAGE, {**defaults, **image})
     return kept
+
+
+def _insert_provider(connection: Connection) -> None:
+    home = new_id()
+    insert_organization(connection, home, {"name": PROVIDER_ORGANIZATION, "display_name": "The provider"})
+    event = operator_record(AuditAction.ORGANIZATION_CREATED, home, PROVIDER_ORGANIZATION, organization_id=home)
+    audit.write(connection, event)
+
+
+def _offer(connection: Connection, offer: Offer, values: Mapping[str, Any]) -> None:
+    if catalogue.was_ever_named(connection, offer, values["name"]):
+        return
+    identifier = new_id()
+    catalogue.insert(connection, offer, {**values, "id": identifier})
+    audit.write(connection, operator_record(_CREATED[offer], identifier, values["name"], detail=values))
 
 
 def _role_rows() -> list[dict[str, Any]]:
@@ -73,20 +92,36 @@ def create_administrator(database: Database, username: str, password: str) -> UU
 
     Raises:
         NameTakenError: there is a user of that name.
+        InvalidSpecError: no proper name, or too short a password.
+        StateConflictError: the installation was not bootstrapped.
     """
+    _check_account(username, password)
     password_hash = credentials.hash_password(password)
-    with database.system() as connection:
-        installation.lock(connection)
-        if identity.find_login(connection, username) is not None:
-            raise NameTakenError(f"the user name {username!r} is taken; choose another")
-        return _insert_administrator(connection, username, password_hash)
+    try:
+        with database.system() as connection:
+            return _insert_administrator(connection, username, password_hash)
+    except IntegrityError as error:
+        raise NameTakenError(f"the user name {username!r} is taken; choose another") from error
+
+
+def _check_account(username: str, password: str) -> None:
+    """Hold the operator's command, whose input no schema has seen, to the rules of every other user."""
+    violations = []
+    if _USERNAME.fullmatch(username) is None:
+        rule = "must be 1 to 128 of a-z, 0-9 and ._@+- and begin and end with a letter or digit"
+        violations.append(Violation(pointer="/username", detail=rule))
+    if len(password) < SHORTEST_PASSWORD:
+        violations.append(Violation(pointer="/password", detail=f"must have {SHORTEST_PASSWORD} characters or more"))
+    if violations:
+        words = "; ".join(f"{each.pointer[1:]} {each.detail}" for each in violations)
+        raise InvalidSpecError(words, violations)
 
 
 def _insert_administrator(connection: Connection, username: str, password_hash: str) -> UUID:
     home = installation.organization_by_name(connection, PROVIDER_ORGANIZATION)
     role = identity.role(connection, "platform-admin")
     if home is None or role is None:
-        raise RuntimeError("the installation was not bootstrapped")
+        raise StateConflictError("the database was never prepared; start the platform once (stratoplane-server up)")
     user = insert_user(connection, home, username, "", password_hash)
     binding = {
         "id": new_id(),
@@ -97,15 +132,12 @@ def _insert_administrator(connection: Connection, username: str, password_hash: 
         "project_id": None,
     }
     identity.insert_binding(connection, binding)
-    event = AuditRecord(
-        action=AuditAction.USER_CREATED,
-        actor="operator",
-        occurred_at=datetime.now(UTC),
-        organization_id=home,
-        subject_id=user["id"],
-        subject_name=username,
-        detail={"role": "platform-admin"},
-    )
-    audit.write(connection, event)
     made: UUID = user["id"]
+    detail = {"role": role["name"], "user_id": str(made), "scope": Scope.PLATFORM.value}
+    words = f"{role['name']} to {username}"
+    audit.write(
+        connection,
+        operator_record(AuditAction.USER_CREATED, made, username, organization_id=home),
+        operator_record(AuditAction.ROLE_BINDING_CREATED, binding["id"], words, organization_id=home, detail=detail),
+    )
     return made

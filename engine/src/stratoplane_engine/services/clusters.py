@@ -20,7 +20,7 @@ from stratoplane_engine.db.connection import Database
 from stratoplane_engine.kinds.wire_form import instant
 from stratoplane_engine.permissions import Permission
 from stratoplane_engine.services import credentials, cursors, listings
-from stratoplane_engine.services.records import record
+from stratoplane_engine.services.records import operator_record, record
 from stratoplane_engine.services.versions import check_version
 
 JOIN_TOKEN_LIFETIME: Final = timedelta(hours=1)
@@ -144,7 +144,10 @@ def ensure_local_cluster(database: Database, name: str) -> tuple[UUID, str]:
         if found is None:
             description = "served by the agent beside the control plane"
             rows.insert(connection, {"id": cluster_id, "name": name, "description": description, "labels": {}})
-        return cluster_id, _insert_join_token(connection, cluster_id, JOIN_TOKEN_LIFETIME)["token"]
+            audit.write(connection, operator_record(AuditAction.CLUSTER_CREATED, cluster_id, name))
+        token: str = _insert_join_token(connection, cluster_id, JOIN_TOKEN_LIFETIME)["token"]
+        audit.write(connection, operator_record(AuditAction.JOIN_TOKEN_CREATED, cluster_id, name))
+        return cluster_id, token
 
 
 def list_providers(database: Database, context: RequestContext, page: Page) -> Listing:

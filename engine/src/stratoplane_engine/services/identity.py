@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from stratoplane.audit import AuditAction, AuditRecord
-from stratoplane.errors import AuthenticationFailedError, ResourceNotFoundError
+from stratoplane.errors import AuthenticationFailedError, PermissionDeniedError, ResourceNotFoundError
 from stratoplane.ids import new_id
 from stratoplane_engine.authorization import require
 from stratoplane_engine.context import Actor, Listing, Page, RequestContext
@@ -146,14 +146,30 @@ def list_tokens(database: Database, context: RequestContext, page: Page) -> List
 def create_token(
     database: Database, context: RequestContext, name: str, lifetime: timedelta | None = None
 ) -> dict[str, Any]:
-    """Return a new API token with its secret, which is never shown again; it has the grants of its owner."""
+    """Return a new API token with its secret, which is never shown again; it has the grants of its owner.
+
+    Raises:
+        PermissionDeniedError: it would outlive the API token that asks for it; log in with the password instead.
+    """
     require(context, Permission.SELF, organization_id=context.actor.organization_id, own=True)
     token = credentials.new_token("api")
     actor = context.actor
     with database.tenant(actor.organization_id) as connection:
         made = _insert_token(connection, actor.organization_id, actor.id, "api", name, token, lifetime)
+        _refuse_longer_life(made, rows.token_end(connection, actor.id, actor.credential_id))
         audit.write(connection, record(context, AuditAction.TOKEN_CREATED, made["id"], name))
     return token_wire(made) | {"token": token}
+
+
+def _refuse_longer_life(made: Mapping[str, Any], shown: Mapping[str, Any] | None) -> None:
+    """Let a stolen API token make nothing that lives on when it is over; a session comes from the password itself."""
+    if shown is None or shown["kind"] != "api" or shown["expires_at"] is None:
+        return
+    if made["expires_at"] is None or made["expires_at"] > shown["expires_at"]:
+        end = instant(shown["expires_at"])
+        raise PermissionDeniedError(
+            f"the API token that you show ends at {end} and makes none that live longer; ask for less or log in"
+        )
 
 
 def delete_token(database: Database, context: RequestContext, token_id: UUID) -> None:

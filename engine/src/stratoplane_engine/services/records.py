@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Audit records of what an actor did in a request."""
+"""Audit records of what an actor did in a request, or the operator's own command."""
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
@@ -31,5 +31,25 @@ def record(
         subject_name=subject_name,
         request_id=context.request_id,
         trace_id=trace_id(context.trace_parent),
+        detail=detail or {},
+    )
+
+
+def operator_record(
+    action: AuditAction,
+    subject_id: UUID,
+    subject_name: str,
+    *,
+    organization_id: UUID | None = None,
+    detail: Mapping[str, object] | None = None,
+) -> AuditRecord:
+    """Return the record of a change that the operator's command made now, with its access to the database alone."""
+    return AuditRecord(
+        action=action,
+        actor="operator",
+        occurred_at=datetime.now(UTC),
+        organization_id=organization_id,
+        subject_id=subject_id,
+        subject_name=subject_name,
         detail=detail or {},
     )
