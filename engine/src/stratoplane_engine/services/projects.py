@@ -37,7 +37,7 @@ def create_project(database: Database, context: RequestContext, body: Mapping[st
             rows.set_limits(connection, context.organization_id, project_id, limits)
             event = record(context, AuditAction.PROJECT_CREATED, project_id, body["name"], project_id=project_id)
             audit.write(connection, event)
-            return organization_wire(_existing(connection, project_id))
+            return organization_wire(_existing(connection, context, project_id))
     except IntegrityError as error:
         raise _taken(body["name"]) from error
 
@@ -46,9 +46,12 @@ def _taken(name: str) -> NameTakenError:
     return NameTakenError(f"the organization has a project named {name!r} already; choose another name")
 
 
-def _existing(connection: Connection, project_id: UUID, *, lock: bool = False) -> dict[str, Any]:
+def _existing(
+    connection: Connection, context: RequestContext, project_id: UUID, *, lock: bool = False
+) -> dict[str, Any]:
+    """Return the row of a project of the organization; the check here holds without row-level security too."""
     found = rows.project(connection, project_id, lock=lock)
-    if found is None:
+    if found is None or found["organization_id"] != context.organization_id:
         raise ResourceNotFoundError(f"there is no project {project_id}; list the projects")
     return found
 
@@ -74,7 +77,7 @@ def get_project(database: Database, context: RequestContext, project_id: UUID) -
     """Return one project. Raises ResourceNotFoundError."""
     require(context, Permission.PROJECT_READ, organization_id=context.organization_id, project_id=project_id)
     with database.tenant(context.organization_id) as connection:
-        return organization_wire(_existing(connection, project_id))
+        return organization_wire(_existing(connection, context, project_id))
 
 
 def update_project(
@@ -84,7 +87,7 @@ def update_project(
     require(context, Permission.PROJECT_WRITE, organization_id=context.organization_id, project_id=project_id)
     try:
         with database.tenant(context.organization_id) as connection:
-            row = _existing(connection, project_id, lock=True)
+            row = _existing(connection, context, project_id, lock=True)
             check_version(context, row)
             changed = rows.update_project(connection, {**row, **patch})
             event = record(
@@ -109,7 +112,7 @@ def delete_project(database: Database, context: RequestContext, project_id: UUID
     """
     require(context, Permission.PROJECT_WRITE, organization_id=context.organization_id, project_id=project_id)
     with database.tenant(context.organization_id) as connection:
-        row = _existing(connection, project_id, lock=True)
+        row = _existing(connection, context, project_id, lock=True)
         check_version(context, row)
         if left := rows.resources_left(connection, context.organization_id, project_id):
             raise InUseError(f"project {row['name']} holds {', '.join(left)}; delete those first", used_by=left)

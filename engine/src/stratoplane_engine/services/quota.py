@@ -22,7 +22,8 @@ def get_quotas(database: Database, context: RequestContext, project_id: UUID) ->
     """Return every limit of the organization and of one of its projects. Raises ResourceNotFoundError."""
     require(context, Permission.QUOTA_READ, organization_id=context.organization_id, project_id=project_id)
     with database.tenant(context.organization_id) as connection:
-        _project(connection, project_id)
+        if _project(connection, project_id)["organization_id"] != context.organization_id:  # without RLS too
+            raise _no_project(project_id)
         return _quotas(connection, context.organization_id, project_id)
 
 
@@ -87,8 +88,12 @@ def set_project_limits(
 def _project(connection: Connection, project_id: UUID) -> dict[str, Any]:
     found = rows.project(connection, project_id)
     if found is None:
-        raise ResourceNotFoundError(f"there is no project {project_id}; list the projects")
+        raise _no_project(project_id)
     return found
+
+
+def _no_project(project_id: UUID) -> ResourceNotFoundError:
+    return ResourceNotFoundError(f"there is no project {project_id}; list the projects")
 
 
 def _organization(connection: Connection, organization_id: UUID) -> dict[str, Any]:
