@@ -149,7 +149,6 @@ def _load_one(group: str, name: str) -> Extension:
         [name],
         invoke_on_load=False,
         on_load_failure_callback=lambda _manager, _point, error: failures.append(error),
-        warn_on_missing_entrypoint=False,
     )
     if failures:
         return _broken(known[0], f"{type(failures[0]).__name__}: {failures[0]}")
