@@ -37,11 +37,13 @@ class Plugins:
         """
         try:
             answers: list[Sequence[Violation]] = self.manager.hook.stratoplane_admit(request=request)
+            violations = [violation for answer in answers for violation in answer]
+            reasons = "; ".join(each.detail for each in violations)
         except Exception as error:  # a plugin may raise anything, and what may refuse refuses then
             _log.exception("a plugin broke while it judged a request")
             raise AdmissionRefusedError(f"a policy plugin broke ({type(error).__name__}); tell an operator") from error
-        if violations := [violation for answer in answers for violation in answer]:
-            raise AdmissionRefusedError("; ".join(each.detail for each in violations), violations)
+        if violations:
+            raise AdmissionRefusedError(reasons, violations)
 
     def place(self, request: AdmissionRequest, candidates: Sequence[PlacementCandidate]) -> UUID | None:
         """Return the cluster that the first plugin with an opinion chose, None when no plugin has one.
