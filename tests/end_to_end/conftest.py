@@ -48,6 +48,7 @@ class Platform:
     environment: dict[str, str]
     url: str
     operator: httpx.Client = field(init=False)
+    clients: list[httpx.Client] = field(default_factory=list)
 
     def server(self, *arguments: str, check: bool = True) -> subprocess.CompletedProcess[str]:
         """Run the operator's command."""
@@ -57,10 +58,17 @@ class Platform:
     def log_in(self, username: str, password: str) -> httpx.Client:
         """Return a client that acts as the user."""
         client = httpx.Client(base_url=self.url, timeout=40)
+        self.clients.append(client)
         answer = client.post(f"{COMMON}/login", json={"username": username, "password": password})
         assert answer.status_code == 200, answer.text
         client.headers["Authorization"] = f"Bearer {answer.json()['token']}"
         return client
+
+    def stop(self) -> None:
+        """Stop the platform and close what was opened to it."""
+        for client in self.clients:
+            client.close()
+        self.server("down")
 
     def report(self) -> dict[str, Any]:
         """Return what the supervisor says of its processes."""
@@ -158,7 +166,7 @@ def platform() -> Iterator[Platform]:
     with tempfile.TemporaryDirectory(prefix="sp") as folder:
         running = start(Path(folder) / "state")
         yield running
-        running.server("down")
+        running.stop()
 
 
 def make_tenant(platform: Platform) -> Tenant:

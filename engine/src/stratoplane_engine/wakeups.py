@@ -15,7 +15,7 @@ from stratoplane.errors import UnavailableError
 
 _log: Final = logging.getLogger(__name__)
 QUEUE: Final = "stratoplane"
-DRAIN: Final = "stratoplane_engine.worker.drain_jobs"
+DRAIN: Final = "stratoplane_engine.drainer.drain_jobs"
 _FORGET_SECONDS: Final = 60
 
 

@@ -6,7 +6,6 @@ While Valkey is away the worker polls the database itself, so that an outage cos
 
 import logging
 import os
-import random
 import socket
 import threading
 from typing import Any, Final
@@ -14,10 +13,8 @@ from typing import Any, Final
 from redis.exceptions import RedisError
 from rq import Queue, SimpleWorker
 
-from stratoplane.errors import UnavailableError
 from stratoplane.settings import load
-from stratoplane_engine.db.connection import Database
-from stratoplane_engine.drain import drain
+from stratoplane_engine.drainer import serve
 from stratoplane_engine.logs import configure_logging
 from stratoplane_engine.plugins import Plugins
 from stratoplane_engine.settings import EngineSettings
@@ -26,32 +23,6 @@ from stratoplane_engine.wakeups import QUEUE, connect
 
 _log: Final = logging.getLogger(__name__)
 _POLL_SECONDS: Final = 1.0
-
-
-class Drainer:
-    """What an RQ job needs of its process: the database, the plugins, and who it is."""
-
-    def __init__(self, settings: EngineSettings) -> None:
-        self.database: Final = Database(settings.database_url, pool_size=2, application="stratoplane-worker")
-        self.plugins: Final = Plugins.load(settings.plugins)
-        self.owner: Final = f"{socket.gethostname()}:{os.getpid()}"
-        self._random: Final = random.Random()  # noqa: S311  # jitter of retries, not a secret
-
-    def drain(self) -> int:
-        """Move on what can be moved on; a database that is away is logged, and the sweeper wakes us again."""
-        try:
-            return drain(self.database, self.plugins, owner=self.owner, generator=self._random)
-        except UnavailableError as error:
-            _log.warning("%s", error.detail)
-            return 0
-
-
-_drainers: Final[list[Drainer]] = []
-
-
-def drain_jobs(_job_ids: list[str]) -> None:
-    """Be the RQ job: the ids say what woke us; whatever is runnable is claimed in one statement anyway."""
-    _drainers[0].drain()
 
 
 class _Worker(SimpleWorker):
@@ -65,8 +36,7 @@ def main() -> None:
     """Work until SIGTERM or SIGINT."""
     configure_logging()
     settings = load(EngineSettings, {}, os.environ)
-    drainer = Drainer(settings)
-    _drainers.append(drainer)
+    drainer = serve(settings)
     stop = stop_event()
     _log.info("worker %s is ready; plugins: %s", drainer.owner, _plugin_words(drainer.plugins))
     drainer.drain()
