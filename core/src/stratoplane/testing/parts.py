@@ -30,6 +30,7 @@ class Power:
         assert bench.create(spec).power is PowerState.RUNNING
 
         assert bench.update(replace(spec, power=PowerState.STOPPED)).power is PowerState.STOPPED
+        assert bench.observe(spec.uid).power is PowerState.STOPPED
         assert bench.update(spec).power is PowerState.RUNNING
         assert bench.observe(spec.uid).power is PowerState.RUNNING
 
