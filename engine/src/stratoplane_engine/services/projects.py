@@ -14,7 +14,7 @@ from stratoplane.ids import new_id
 from stratoplane.quota import UNLIMITED, QuotaKey
 from stratoplane_engine.authorization import require
 from stratoplane_engine.context import Listing, Page, RequestContext
-from stratoplane_engine.db import audit
+from stratoplane_engine.db import audit, quota
 from stratoplane_engine.db import organizations as rows
 from stratoplane_engine.db.connection import Database
 from stratoplane_engine.permissions import Permission, Scope
@@ -25,7 +25,7 @@ from stratoplane_engine.services.versions import check_version
 
 
 def create_project(database: Database, context: RequestContext, body: Mapping[str, Any]) -> dict[str, Any]:
-    """Make a project, unlimited within its organization. Raises NameTakenError."""
+    """Make a project, unlimited within its organization. Raises NameTakenError, ResourceNotFoundError."""
     require(context, Permission.PROJECT_WRITE, organization_id=context.organization_id)
     project_id = new_id()
     defaults = {"display_name": "", "labels": {}}
@@ -33,6 +33,9 @@ def create_project(database: Database, context: RequestContext, body: Mapping[st
         with database.tenant(context.organization_id) as connection:
             values = {**defaults, **body, "id": project_id, "organization_id": context.organization_id}
             rows.insert_project(connection, values)
+            # Only now: the new row's foreign key keeps the organization from being deleted until this is committed.
+            if rows.get(connection, context.organization_id) is None:
+                raise ResourceNotFoundError("the organization was deleted a moment ago")
             limits = {key.value: UNLIMITED for key in QuotaKey}
             rows.set_limits(connection, context.organization_id, project_id, limits)
             event = record(context, AuditAction.PROJECT_CREATED, project_id, body["name"], project_id=project_id)
@@ -112,6 +115,8 @@ def delete_project(database: Database, context: RequestContext, project_id: UUID
     """
     require(context, Permission.PROJECT_WRITE, organization_id=context.organization_id, project_id=project_id)
     with database.tenant(context.organization_id) as connection:
+        # First: a resource that is being accepted holds a limit, so it is either seen below or never accepted.
+        quota.withdraw(connection, context.organization_id, project_id)
         row = _existing(connection, context, project_id, lock=True)
         check_version(context, row)
         if left := rows.resources_left(connection, context.organization_id, project_id):

@@ -42,6 +42,7 @@ def create_user(
         with database.system() if organization_id else database.tenant(home) as connection:
             existing_organization(connection, home)
             made = insert_user(connection, home, body["username"], body.get("display_name", ""), password_hash)
+            existing_organization(connection, home)  # again: the row's foreign key holds it from here on
             event = record(context, AuditAction.USER_CREATED, made["id"], made["username"], organization_id=home)
             audit.write(connection, event)
             return user_wire(made)
