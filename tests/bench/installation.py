@@ -30,7 +30,7 @@ class Installation:
             "STRATOPLANE_STATE": str(self.state),
             "STRATOPLANE_API_LISTEN": "127.0.0.1:8790",
             "STRATOPLANE_AGENT_LISTEN": "127.0.0.1:8791",
-            "STRATOPLANE_RATE_LIMIT": "0",
+            "STRATOPLANE_API_RATE_REQUESTS": "10000000",
         }
         self.url = "http://127.0.0.1:8790"
         self.project = ""

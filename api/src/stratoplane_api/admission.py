@@ -3,6 +3,7 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from http import HTTPStatus
 from typing import Final
 
 from flask import Flask, Response, current_app, g, request
@@ -45,6 +46,18 @@ _SECURITY: Final = {
 }
 
 
+_SWALLOWED: Final = 8 * 1024 * 1024
+_PIECE: Final = 64 * 1024
+
+
+def _swallow_body() -> None:
+    """Read on what a refused request still sends, within bounds: a connection closed before loses the answer."""
+    stream = request.environ["wsgi.input"]
+    for _ in range(_SWALLOWED // _PIECE):
+        if not stream.read(_PIECE):
+            return
+
+
 def register(app: Flask, admission: Admission) -> None:
     """Let every request of ``app`` pass by the rules of ``admission``."""
 
@@ -71,6 +84,8 @@ def register(app: Flask, admission: Admission) -> None:
             response.headers.update(allowance.headers())
         for name, value in _SECURITY.items():
             response.headers.setdefault(name, value)
+        if response.status_code >= HTTPStatus.BAD_REQUEST:
+            _swallow_body()
         return response
 
 
