@@ -29,8 +29,8 @@ class Listener:
                 self._thread.start()
 
     def _listen(self) -> None:
-        for note in notifications(self._database_url, [self._channel], idle_seconds=_IDLE_SECONDS):
-            if note is None:
+        for payloads in notifications(self._database_url, [self._channel], idle_seconds=_IDLE_SECONDS):
+            if not payloads:
                 self._wakeups.wake_all()
-            else:
-                self._wakeups.wake(note[1])
+            for payload in payloads:
+                self._wakeups.wake(payload)

@@ -37,10 +37,14 @@ class WakeUps:
     def send(self, job_ids: list[UUID]) -> None:
         """Tell the workers to look; one RQ job for all of the ids, since a worker drains.
 
+        A wake-up that still waits in the queue will see these jobs too, so no second one is sent.
+
         Raises:
             UnavailableError: Valkey does not answer; the workers look by themselves meanwhile.
         """
         try:
+            if self._queue.count:
+                return
             self._queue.enqueue(
                 DRAIN, [str(each) for each in job_ids], result_ttl=0, failure_ttl=_FORGET_SECONDS, job_timeout=600
             )

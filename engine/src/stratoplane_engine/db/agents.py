@@ -21,16 +21,16 @@ INSERT INTO agent (id, cluster_id, name, version, credential_hash)
 VALUES (:id, :cluster, :name, :version, :credential_hash)
 """)
 _FIND: Final = text("""
-SELECT a.id, a.name, a.cluster_id, c.name AS cluster FROM agent a JOIN cluster c ON c.id = a.cluster_id
-WHERE a.credential_hash = :credential_hash AND a.revoked_at IS NULL AND c.deleted_at IS NULL
-""")
-_SEEN: Final = text("""
-WITH seen AS (
-    UPDATE agent a SET seen_at = clock_timestamp()
-    WHERE a.id = :agent AND (a.seen_at IS NULL OR a.seen_at < clock_timestamp() - interval '10 seconds')
-    RETURNING a.cluster_id
-)
-UPDATE cluster c SET seen_at = clock_timestamp() FROM seen WHERE c.id = seen.cluster_id
+WITH found AS (
+    SELECT a.id, a.name, a.cluster_id, c.name AS cluster, a.seen_at FROM agent a JOIN cluster c ON c.id = a.cluster_id
+    WHERE a.credential_hash = :credential_hash AND a.revoked_at IS NULL AND c.deleted_at IS NULL
+),
+heard AS (
+    UPDATE agent a SET seen_at = clock_timestamp() FROM found f
+    WHERE a.id = f.id AND coalesce(f.seen_at < clock_timestamp() - interval '10 seconds', true) RETURNING a.cluster_id
+),
+online AS (UPDATE cluster c SET seen_at = clock_timestamp() FROM heard h WHERE c.id = h.cluster_id)
+SELECT f.id, f.name, f.cluster_id, f.cluster FROM found f
 """)
 _PROVIDERS: Final = text("""
 INSERT INTO provider (cluster_id, interface, driver, version, contract, status, reason, features, production_ready)
@@ -81,14 +81,12 @@ def insert(
 
 
 def find(connection: Connection, credential_hash: str) -> Mapping[str, Any] | None:
-    """Return the agent of a credential, None if it is unknown or revoked."""
+    """Return the agent of a credential, None if it is unknown or revoked, and note that it was heard.
+
+    At most one note in ten seconds is written.
+    """
     row = connection.execute(_FIND, {"credential_hash": credential_hash}).one_or_none()
     return row._asdict() if row else None
-
-
-def seen(connection: Connection, agent_id: UUID) -> None:
-    """Note that the agent was heard; at most one write in ten seconds."""
-    connection.execute(_SEEN, {"agent": agent_id})
 
 
 def replace_providers(

@@ -118,9 +118,8 @@ def authenticate(database: Database, credential: str) -> AgentIdentity:
     """
     with database.system() as connection:
         row = rows.find(connection, secret_hash(credential))
-        if row is None:
-            raise AuthenticationFailedError("the agent's credential is unknown or revoked; enrol the agent anew")
-        rows.seen(connection, row["id"])
+    if row is None:
+        raise AuthenticationFailedError("the agent's credential is unknown or revoked; enrol the agent anew")
     return AgentIdentity(id=row["id"], name=row["name"], cluster_id=row["cluster_id"], cluster=row["cluster"])
 
 
