@@ -103,6 +103,19 @@ class Hand:
             id=operation.id, epoch=operation.epoch, outcome=outcome, code=code, detail=detail, provider_text=words
         )
 
+    def recording(self, asked: list[tuple[str, Any]], *failing: str) -> Behaviour:
+        """Note the verb and spec of every operation; those with ``failing`` verbs fail for good, once for each."""
+        left = list(failing)
+
+        def behave(operation: Operation) -> OperationResult:
+            asked.append((operation.verb, operation.spec))
+            if operation.verb in left:
+                left.remove(operation.verb)
+                return self.failed(operation, code="no_capacity_at_provider", detail="no room")
+            return self.done(operation)
+
+        return behave
+
     def work(self, behave: Behaviour | None = None) -> int:
         """Take, acknowledge, perform and report what is open; what ``behave`` answers None to stays open."""
         operations = self.offers()
@@ -185,6 +198,10 @@ class Site:
                 return
         raise AssertionError("the jobs never come to rest")
 
+    def take_back_offers(self) -> None:
+        """Let the time pass in which an agent may acknowledge what it was offered."""
+        self.execute("UPDATE operation SET offered_until = clock_timestamp() - interval '1 second'")
+
     def hurry(self) -> int:
         """Let the time of every job that waits or will be retried come now; return how many there are."""
         return self.execute(
@@ -260,6 +277,13 @@ class Site:
         with self.database.system() as connection:
             connection.execute(insert(tables.cluster).values(**values, seen_at=text(seen_at)))
         return identifier, name
+
+    def add_flavor(self, name: str, vcpus: int, memory_mib: int, disk_gib: int) -> str:
+        """Add a flavor and return its name, which begins with ``name``."""
+        unique, sizes = f"{name}-{self.flavor}", {"vcpus": vcpus, "memory_mib": memory_mib, "disk_gib": disk_gib}
+        with self.database.system() as connection:
+            connection.execute(insert(tables.flavor).values(id=new_id(), name=unique, **sizes))
+        return unique
 
     def neighbour(self) -> "Site":
         """Return the same installation as somebody in another project of the same organization sees it."""

@@ -70,7 +70,7 @@ def test_a_machine_waits_for_what_it_uses_and_then_runs(site: "Site") -> None:
     site.drain()
     assert {operation.kind for operation in site.hand.offers()} == {"network", "volume"}
     assert site.job(machine)["progress"] == {"done": 0, "total": 2, "step": "await_targets"}
-    site.execute("UPDATE operation SET offered_until = clock_timestamp() - interval '1 second'")
+    site.take_back_offers()
 
     site.settle()
 
@@ -148,7 +148,7 @@ def test_acceptance_and_end_are_on_record_with_the_request_that_caused_them(site
     accepted = site.create("volume", size_gib=1, context=context)
     site.drain()
     assert [operation.trace_parent for operation in site.hand.offers()] == [trace]
-    site.execute("UPDATE operation SET offered_until = clock_timestamp() - interval '1 second'")
+    site.take_back_offers()
     site.settle()
 
     events = site.rows(
