@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import ClassVar
 
 import mutants_of_parts  # noqa: F401  # enters its mutants
+import mutants_of_trouble  # noqa: F401  # enters its mutants
 import pytest
 from mutants import MUTANTS
 from reference import MOST_GIB, MOST_VCPUS, ReferenceCompute, ReferenceNetwork, ReferenceSettings, ReferenceStorage
@@ -33,8 +34,6 @@ class AtTheReference:
     }
     interface: ClassVar[Interface]
     repeat = 2
-    patience = 0.3
-    longest_call = 0.3
 
     def make(self, interface: Interface, tmp_path: Path, endpoint: str = "here") -> Driver:
         kind = self.kinds[interface]
@@ -122,4 +121,5 @@ SUITES = {
 for mutant in MUTANTS:
     suite = SUITES[mutant.suite]
     chosen = {**AtTheReference.kinds, mutant.driver.interface: mutant.driver}
-    globals()[mutant.name] = type(mutant.name, (suite,), {"kinds": chosen, "__module__": __name__})
+    facts = {"kinds": chosen, "patience": 0.3, "longest_call": 0.3, "__module__": __name__}
+    globals()[mutant.name] = type(mutant.name, (suite,), facts)

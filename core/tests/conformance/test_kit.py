@@ -17,7 +17,7 @@ pytest_plugins = ["pytester"]
 @pytest.fixture
 def folder(pytester: pytest.Pytester) -> Path:
     """Return a folder with the suite of the reference drivers and all mutants."""
-    for name in ("reference.py", "mutants.py", "mutants_of_parts.py"):
+    for name in ("reference.py", "mutants.py", "mutants_of_parts.py", "mutants_of_trouble.py"):
         shutil.copy(HERE / name, pytester.path / name)
     text = (HERE / "suite.py").read_text(encoding="utf-8")
     (pytester.path / "test_suite.py").write_text(text, encoding="utf-8")
@@ -27,7 +27,7 @@ def folder(pytester: pytest.Pytester) -> Path:
 def run(pytester: pytest.Pytester, *arguments: str) -> list[report.ClassResult]:
     """Run tests in this process and return what became of each class."""
     recorder = report.Recorder()
-    pytester.inline_run("-q", "-p", "no:cacheprovider", *arguments, plugins=[recorder])
+    pytester.inline_run("-q", "--tb=short", "-p", "no:cacheprovider", *arguments, plugins=[recorder])
     return list(recorder.results.values())
 
 
@@ -44,6 +44,7 @@ def test_good_drivers_pass(pytester, folder):
 def test_every_mutant_is_caught(pytester, folder):
     pytester.syspathinsert(folder)
     import mutants_of_parts  # noqa: F401  # enters its mutants
+    import mutants_of_trouble  # noqa: F401  # enters its mutants
     from mutants import MUTANTS
 
     wanted = {(mutant.name, test) for mutant in MUTANTS for test in mutant.tests}
