@@ -6,10 +6,14 @@ QEMU behind LIBVIRT_DEFAULT_URI; ``tests/labs/libvirt/run.sh`` starts one and se
 missing lab is a failure.
 """
 
+import contextlib
 import dataclasses
 import os
+import socket
+import struct
+import threading
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Container, Iterator
 from ipaddress import IPv4Address
 from pathlib import Path
 from typing import Any
@@ -27,6 +31,8 @@ from stratoplane_libvirt.network_xml import read_network
 from stratoplane_libvirt.settings import DomainType, LibvirtSettings
 
 PROJECT = UUID("0197f000-0000-7000-8000-000000000001")
+WORKER = int(os.environ.get("PYTEST_XDIST_WORKER", "gw0").removeprefix("gw"))
+"""Tests that run side by side on one libvirt have address ranges and copies of images of their own."""
 
 
 @pytest.fixture
@@ -63,8 +69,8 @@ def network_spec() -> NetworkSpec:
         uid=new_id(),
         project_id=PROJECT,
         name="front",
-        cidr="10.201.0.0/24",
-        gateway="10.201.0.1",
+        cidr=f"10.{100 + WORKER}.0.0/24",
+        gateway=f"10.{100 + WORKER}.0.1",
         mode=NetworkMode.ISOLATED,
     )
 
@@ -147,9 +153,9 @@ def cluster(lab: LibvirtSettings, context: AgentContext) -> Iterator[Cluster]:
 
 
 @pytest.fixture
-def tiny(cluster: Cluster) -> ImageReference:
+def tiny() -> ImageReference:
     """The small image that answers on its serial console."""
-    return ImageReference(uid=UUID("01980000-0000-7000-8000-00000000717e"), name="tiny", source="tiny.qcow2")
+    return ImageReference(uid=UUID(int=0x7170 + WORKER), name="tiny", source="tiny.qcow2")
 
 
 @pytest.fixture
@@ -158,3 +164,104 @@ def guest(cluster: Cluster, network_spec: NetworkSpec, machine_spec: MachineSpec
     cluster.network.create(network_spec)
     card = MachineInterface(network_uid=network_spec.uid, mac="02:00:00:00:00:01")
     return dataclasses.replace(machine_spec, memory_mib=128, image=tiny, interfaces=(card,), volume_uids=())
+
+
+class Cutter:
+    """Forwards libvirt's protocol between a driver and libvirt; when armed, it loses the answer to the n-th call.
+
+    Messages begin with length, program, version, procedure, type, serial number and status (big-endian integers of
+    four bytes); type 0 is a call, and its answer has the same serial number.
+    """
+
+    HEADER = struct.Struct(">IIIIIII")
+    REMOTE_PROGRAM = 0x20008086
+    CALL = 0
+
+    def __init__(self, path: Path, target: str) -> None:
+        self.uri = f"qemu+unix:///system?socket={path}"
+        self.was_cut = False
+        self._target = target
+        self._left: int | None = None
+        self._procedures: Container[int] = ()
+        self._clients: list[socket.socket] = []
+        self._server = socket.socket(socket.AF_UNIX)
+        self._server.bind(str(path))
+        self._server.listen()
+        threading.Thread(target=self._accept, daemon=True).start()
+
+    def arm(self, number: int, procedures: Container[int] = range(10_000)) -> None:
+        """Cut at the ``number``-th call of one of these procedures from now on."""
+        self._left, self._procedures, self.was_cut = number, procedures, False
+
+    def disarm(self) -> bool:
+        """Cut no more, and tell whether a connection was cut since the cutter was armed."""
+        self._left = None
+        return self.was_cut
+
+    def close(self) -> None:
+        """End every connection: libvirt would wait for ever for the answer of one that nobody forwards."""
+        for each in (self._server, *self._clients):
+            with contextlib.suppress(OSError):
+                each.shutdown(socket.SHUT_RDWR)
+        self._server.close()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._server.accept()
+            except OSError:
+                return
+            self._clients.append(client)
+            threading.Thread(target=self._serve, args=(client,), daemon=True).start()
+
+    def _serve(self, client: socket.socket) -> None:
+        """Forward both ways until one side ends or is cut off; then both have ended."""
+        awaited: list[int] = []
+        with client, socket.socket(socket.AF_UNIX) as host:
+            host.connect(self._target)
+            answers = threading.Thread(target=self._forward, args=(host, client, awaited), daemon=True)
+            answers.start()
+            self._forward(client, host, awaited)
+            answers.join()
+
+    def _forward(self, source: socket.socket, target: socket.socket, awaited: list[int]) -> None:
+        from_client = source in self._clients
+        with contextlib.suppress(OSError):
+            while True:
+                head = _receive(source, self.HEADER.size)
+                length, program, _, procedure, kind, serial, _ = self.HEADER.unpack(head)
+                message = head + _receive(source, length - self.HEADER.size)
+                if from_client and (program, kind) == (self.REMOTE_PROGRAM, self.CALL) and self._cuts(procedure):
+                    awaited.append(serial)
+                elif not from_client and program == self.REMOTE_PROGRAM and serial in awaited:
+                    break
+                target.sendall(message)
+        for connection in (source, target):
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RDWR)
+
+    def _cuts(self, procedure: int) -> bool:
+        if self._left is None or procedure not in self._procedures:
+            return False
+        self._left -= 1
+        if self._left:
+            return False
+        self._left, self.was_cut = None, True
+        return True
+
+
+def _receive(connection: socket.socket, count: int) -> bytes:
+    data = b""
+    while len(data) < count:
+        more = connection.recv(count - len(data))
+        if not more:
+            raise ConnectionError
+        data += more
+    return data
+
+
+@pytest.fixture
+def cutter(lab: LibvirtSettings, tmp_path: Path) -> Iterator[Cutter]:
+    made = Cutter(tmp_path / "cut", lab.uri.partition("socket=")[2])
+    yield made
+    made.close()

@@ -139,7 +139,7 @@ def test_another_shape_under_the_same_uid_is_a_conflict(cluster, guest, change):
 
 def test_foreign_domains_are_left_alone(cluster, guest):
     foreign = cluster.host.defineXML(
-        f"<domain type='qemu'><name>foreign</name><uuid>{guest.uid}</uuid><memory unit='MiB'>32</memory>"
+        f"<domain type='qemu'><name>foreign-{guest.uid}</name><uuid>{guest.uid}</uuid><memory unit='MiB'>32</memory>"
         "<os><type>hvm</type></os></domain>"
     )
     try:
@@ -150,7 +150,7 @@ def test_foreign_domains_are_left_alone(cluster, guest):
                 verb(argument)
         with pytest.raises(NotFoundError):
             cluster.compute.update(guest)
-        assert foreign.name() == "foreign"
+        assert foreign.name().startswith("foreign")
     finally:
         foreign.undefine()
 
@@ -200,7 +200,7 @@ def test_a_volume_is_one_machines_only(cluster, guest):
 
 
 def test_a_full_network_has_no_room_and_nothing_is_left(cluster, guest, network_spec):
-    small = dataclasses.replace(network_spec, uid=new_id(), cidr="10.202.0.0/30", gateway="10.202.0.1")
+    small = dataclasses.replace(network_spec, uid=new_id(), cidr="10.99.0.0/30", gateway="10.99.0.1")
     cluster.network.create(small)
     first, second = (
         dataclasses.replace(
@@ -211,13 +211,13 @@ def test_a_full_network_has_no_room_and_nothing_is_left(cluster, guest, network_
         for n in (1, 2)
     )
     made = cluster.settle(cluster.compute.create, first)
-    assert made.addresses[0].address == "10.202.0.2"
+    assert made.addresses[0].address == "10.99.0.2"
     with pytest.raises(CapacityError, match="no free address"):
         cluster.compute.create(second)
     assert [each.uid for each in cluster.compute.list()] == [first.uid]
     assert not any(str(second.uid) in name for name in cluster.files())
     cluster.compute.delete(first.uid)
-    assert cluster.settle(cluster.compute.create, second).addresses[0].address == "10.202.0.2"
+    assert cluster.settle(cluster.compute.create, second).addresses[0].address == "10.99.0.2"
 
 
 def test_machines_made_at_once_have_addresses_of_their_own_and_share_the_image(cluster, guest, network_spec, tiny):

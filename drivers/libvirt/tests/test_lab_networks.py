@@ -3,6 +3,7 @@
 
 import dataclasses
 import os
+import re
 import subprocess
 
 import pytest
@@ -17,8 +18,8 @@ from stratoplane.network import NetworkMode
 def foreign_network(cluster, network_spec):
     """A network with the uid of ours that somebody else made."""
     made = cluster.host.networkDefineXML(
-        f"<network><name>foreign</name><uuid>{network_spec.uid}</uuid><bridge name='spforeign'/>"
-        "<ip address='10.208.0.1' netmask='255.255.255.0'/></network>"
+        f"<network><name>foreign-{network_spec.uid}</name><uuid>{network_spec.uid}</uuid>"
+        f"<bridge name='sf{network_spec.uid.hex[-12:]}'/></network>"
     )
     yield made
     made.undefine()
@@ -32,9 +33,9 @@ def host_route():
         pytest.skip("the host's networks can be changed in the lab only")
     link = [*enter, "ip", "link"]
     subprocess.run([*link, "add", "sptestroute", "type", "bridge"], check=True)
-    subprocess.run([*enter, "ip", "address", "add", "10.207.0.1/24", "dev", "sptestroute"], check=True)
+    subprocess.run([*enter, "ip", "address", "add", "10.98.0.1/24", "dev", "sptestroute"], check=True)
     subprocess.run([*link, "set", "sptestroute", "up"], check=True)
-    yield "10.207.0"
+    yield "10.98.0"
     subprocess.run([*link, "delete", "sptestroute"], check=True)
 
 
@@ -66,20 +67,27 @@ def test_a_network_that_was_turned_off_is_turned_on_again(cluster, network_spec)
     assert cluster.network.update(network_spec).active
 
 
-@pytest.mark.parametrize(
-    "change", [{"cidr": "10.209.0.0/24", "gateway": "10.209.0.1"}, {"gateway": "10.201.0.9"}, {"mode": NetworkMode.NAT}]
-)
+@pytest.mark.parametrize("change", ["cidr", "gateway", "mode"])
 def test_another_shape_under_the_same_uid_is_a_conflict(cluster, network_spec, change):
     cluster.network.create(network_spec)
-    with pytest.raises(ConflictError):
-        cluster.network.create(dataclasses.replace(network_spec, **change))
+    other = {
+        "cidr": {"cidr": network_spec.cidr.replace("/24", "/25")},
+        "gateway": {"gateway": f"{network_spec.gateway}9"},
+        "mode": {"mode": NetworkMode.NAT},
+    }[change]
+    with pytest.raises(ConflictError, match=change):
+        cluster.network.create(dataclasses.replace(network_spec, **other))
     assert cluster.network.observe(network_spec.uid).drift(network_spec) == frozenset()
 
 
 def test_a_range_of_another_network_is_a_conflict_and_leaves_nothing(cluster, network_spec):
     cluster.network.create(network_spec)
-    other = dataclasses.replace(network_spec, uid=new_id(), cidr="10.201.0.128/25", gateway="10.201.0.129")
-    with pytest.raises(ConflictError, match=r"10\.201\.0\.0/24"):
+    upper_half = {
+        "cidr": network_spec.cidr.replace(".0.0/24", ".0.128/25"),
+        "gateway": network_spec.gateway.replace(".0.1", ".0.129"),
+    }
+    other = dataclasses.replace(network_spec, uid=new_id(), **upper_half)
+    with pytest.raises(ConflictError, match=re.escape(network_spec.cidr)):
         cluster.network.create(other)
     assert cluster.network.observe(other.uid) is None
 
@@ -102,7 +110,7 @@ def test_foreign_networks_are_left_alone(cluster, foreign_network, network_spec)
     for verb, argument in ((cluster.network.create, network_spec), (cluster.network.delete, network_spec.uid)):
         with pytest.raises(ConflictError):
             verb(argument)
-    assert foreign_network.name() == "foreign"
+    assert foreign_network.name().startswith("foreign")
     assert list(cluster.network.list()) == []
 
 

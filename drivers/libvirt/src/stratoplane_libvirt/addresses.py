@@ -8,24 +8,47 @@ from typing import Any, Final
 import libvirt
 
 from stratoplane.errors import BusyError, CapacityError, UnsupportedError
+from stratoplane_libvirt.locks import ObjectLocks
 from stratoplane_libvirt.network_xml import NetworkRecord, build_host, read_network
 from stratoplane_libvirt.xml_document import render
 
-_ATTEMPTS: Final = 20
+_ATTEMPTS: Final = 5
 _FIRST_AND_ONLY_RANGE: Final = -1
 
 
-def ensure_address(network: Any, mac: str) -> IPv4Address:
-    """Return the address of the card ``mac``, reserved now if it has none.
+class AddressBook:
+    """The addresses of machines' cards, one network at a time.
 
-    libvirt refuses an entry whose address another has, which makes the choice safe against other agents and threads:
-    the loser looks again.
-
-    Raises:
-        CapacityError: the network has no free address.
-        UnsupportedError: the network has no DHCP.
-        BusyError: others were faster each time.
+    libvirt refuses an entry whose address another has, which makes the choice safe against other processes: the loser
+    looks again. Every entry that is tried makes libvirt load its firewall rules anew, so this process's own threads
+    take turns instead.
     """
+
+    def __init__(self) -> None:
+        self._turns: Final = ObjectLocks()
+
+    def ensure(self, network: Any, mac: str) -> IPv4Address:
+        """Return the address of the card ``mac``, reserved now if it has none.
+
+        Raises:
+            CapacityError: the network has no free address.
+            UnsupportedError: the network has no DHCP.
+            BusyError: others were faster each time.
+        """
+        record = read_network(network.XMLDesc(0))
+        if mac in record.hosts:
+            return record.hosts[mac]
+        with self._turns.hold(record.uid):
+            return _reserve_one(network, mac)
+
+    def release(self, network: Any, mac: str) -> None:
+        """Give the card's address back; it is no error that it has none."""
+        address = read_network(network.XMLDesc(0)).hosts.get(mac)
+        if address is not None:
+            _update(network, libvirt.VIR_NETWORK_UPDATE_COMMAND_DELETE, mac, address)
+
+
+def _reserve_one(network: Any, mac: str) -> IPv4Address:
     for _ in range(_ATTEMPTS):
         record = read_network(network.XMLDesc(0))
         if mac in record.hosts:
@@ -34,13 +57,6 @@ def ensure_address(network: Any, mac: str) -> IPv4Address:
         if _reserve(network, mac, address):
             return address
     raise BusyError(f"no address could be reserved in {record.name}: others took each first")
-
-
-def release_address(network: Any, mac: str) -> None:
-    """Give the card's address back; it is no error that it has none."""
-    address = read_network(network.XMLDesc(0)).hosts.get(mac)
-    if address is not None:
-        _update(network, libvirt.VIR_NETWORK_UPDATE_COMMAND_DELETE, mac, address)
 
 
 def _choose(record: NetworkRecord, leased: AbstractSet[IPv4Address]) -> IPv4Address:

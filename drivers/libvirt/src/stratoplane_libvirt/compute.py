@@ -21,12 +21,13 @@ from stratoplane.errors import ConflictError, DriverError, NotFoundError, Perman
 from stratoplane.jobs import Wait
 from stratoplane.resources import PowerState
 from stratoplane_libvirt import names, power
-from stratoplane_libvirt.addresses import ensure_address, release_address
+from stratoplane_libvirt.addresses import AddressBook
 from stratoplane_libvirt.connection import Connection, tolerating
 from stratoplane_libvirt.domain_xml import DomainRecord, GuestHardware, build_domain, read_domain, with_size
 from stratoplane_libvirt.domains import all_records, find_domain, own_mark, save_mark, save_title
-from stratoplane_libvirt.hardware import choose_hardware, offered_capacity
+from stratoplane_libvirt.hardware import choose_hardware, offered_capacity, refuse_too_large
 from stratoplane_libvirt.images import ImageLibrary
+from stratoplane_libvirt.locks import ObjectLocks
 from stratoplane_libvirt.machine_disks import MachineDisks, check_image_size
 from stratoplane_libvirt.machine_status import StatusReader, read_usage
 from stratoplane_libvirt.marks import Mark
@@ -57,6 +58,8 @@ class LibvirtComputeDriver(ComputeDriver, RebootOps, ResizeOps, ConsoleOps):
         self._installation_id: Final = context.installation_id
         self._connection: Final = Connection(settings.uri)
         self._images: Final = ImageLibrary(self._connection, settings.pool, settings.image_folder)
+        self._locks: Final = ObjectLocks()
+        self._addresses: Final = AddressBook()
         self._hardware: GuestHardware | None = None
         self._hardware_lock: Final = threading.Lock()
 
@@ -86,51 +89,47 @@ class LibvirtComputeDriver(ComputeDriver, RebootOps, ResizeOps, ConsoleOps):
 
     def create(self, spec: MachineSpec) -> MachineStatus | Wait:
         action = f"create machine {spec.uid}"
-        with self._connection.changing(action) as host:
-            domain = self._find_complete(host, spec)
-            if domain is not None:
-                return self._converge(host, domain, spec)
-        try:
+        with self._locks.hold(spec.uid):
             with self._connection.changing(action) as host:
-                made = self._make(host, spec)
-                return made if isinstance(made, Wait) else self._converge(host, made, spec)
-        except PermanentError:
-            self._discard(spec.uid)
-            raise
+                domain = self._find_complete(host, spec)
+                if domain is not None:
+                    return self._converge(host, domain, spec)
+            try:
+                with self._connection.changing(action) as host:
+                    made = self._make(host, spec)
+                    return made if isinstance(made, Wait) else self._converge(host, made, spec)
+            except PermanentError:
+                self._discard(spec.uid)
+                raise
 
     def update(self, spec: MachineSpec) -> MachineStatus | Wait:
-        with self._connection.changing(f"change machine {spec.uid}") as host:
+        with self._locks.hold(spec.uid), self._connection.changing(f"change machine {spec.uid}") as host:
             domain, _ = self._require(host, spec.uid)
             return self._converge(host, domain, spec)
 
     def delete(self, uid: UUID) -> None:
-        with self._connection.changing(f"delete machine {uid}") as host:
-            domain = find_domain(host, uid)
-            if domain is not None:
-                self._cut_loose(host, domain)
-            self._disks(host).remove(uid)
-            if domain is not None:
-                with tolerating(libvirt.VIR_ERR_NO_DOMAIN):
-                    domain.undefineFlags(_UNDEFINE_FLAGS)
+        with self._locks.hold(uid), self._connection.changing(f"delete machine {uid}") as host:
+            self._remove(host, uid)
 
     def reboot(self, uid: UUID) -> None:
-        with self._connection.changing(f"restart machine {uid}") as host:
+        with self._locks.hold(uid), self._connection.changing(f"restart machine {uid}") as host:
             domain, _ = self._require(host, uid)
             if not domain.isActive():
                 raise ConflictError(f"machine {uid} is stopped")
             power.restart(domain)
 
     def resize(self, spec: MachineSpec) -> MachineStatus | Wait:
-        with self._connection.changing(f"resize machine {spec.uid}") as host:
+        with self._locks.hold(spec.uid), self._connection.changing(f"resize machine {spec.uid}") as host:
             domain, record = self._require(host, spec.uid)
             disks = self._disks(host)
             if (record.vcpus, record.memory_mib) == (spec.vcpus, spec.memory_mib) and disks.root_matches(spec):
                 return self._converge(host, domain, spec)
+            refuse_too_large(spec, offered_capacity(host, self.settings))
+            disks.refuse_shrinking(spec)
             waiting = power.stop(domain, own_mark(record, self._installation_id), self.settings.shutdown_grace)
             if waiting is not None:
                 return waiting
-            if spec.image is not None:
-                disks.grow_root(spec)
+            disks.grow_root(spec)
             stored = read_domain(domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE)).element
             host.defineXMLFlags(render(with_size(stored, spec.vcpus, spec.memory_mib)), 0)
             return self._converge(host, domain, spec)
@@ -163,6 +162,7 @@ class LibvirtComputeDriver(ComputeDriver, RebootOps, ResizeOps, ConsoleOps):
         """Return the domain with all that belongs to it, not started; or Wait while its image is copied."""
         if spec.image is None and not spec.volume_uids:
             raise PermanentError(f"machine {spec.uid} has nothing to boot from: neither an image nor a volume")
+        refuse_too_large(spec, offered_capacity(host, self.settings))
         disks = self._disks(host)
         disks.require_volumes(host, spec.uid, spec.volume_uids)
         networks = [require_network(host, card.network_uid, self._installation_id) for card in spec.interfaces]
@@ -178,7 +178,7 @@ class LibvirtComputeDriver(ComputeDriver, RebootOps, ResizeOps, ConsoleOps):
         domain = host.defineXMLFlags(xml, libvirt.VIR_DOMAIN_DEFINE_VALIDATE)
         disks.make(spec, image)
         for network, card in zip(networks, spec.interfaces, strict=True):
-            ensure_address(network, card.mac.lower())
+            self._addresses.ensure(network, card.mac.lower())
         save_mark(domain, dataclasses.replace(mark, complete=True))
         return domain
 
@@ -208,9 +208,19 @@ class LibvirtComputeDriver(ComputeDriver, RebootOps, ResizeOps, ConsoleOps):
         if wanted is PowerState.STOPPED:
             return power.stop(domain, mark, self.settings.shutdown_grace)
         for card in record.interfaces:
-            ensure_address(require_network(host, card.network_uid, self._installation_id), card.mac)
+            self._addresses.ensure(require_network(host, card.network_uid, self._installation_id), card.mac)
         power.start(domain, mark)
         return None
+
+    def _remove(self, host: Any, uid: UUID) -> None:
+        """Remove a machine and all that was made for it; its definition goes last, for it names the rest."""
+        domain = find_domain(host, uid)
+        if domain is not None:
+            self._cut_loose(host, domain)
+        self._disks(host).remove(uid)
+        if domain is not None:
+            with tolerating(libvirt.VIR_ERR_NO_DOMAIN):
+                domain.undefineFlags(_UNDEFINE_FLAGS)
 
     def _cut_loose(self, host: Any, domain: Any) -> None:
         """End our domain and give its addresses back; ConflictError if it is not ours."""
@@ -220,12 +230,13 @@ class LibvirtComputeDriver(ComputeDriver, RebootOps, ResizeOps, ConsoleOps):
         for interface in record.interfaces:
             network = find_network(host, interface.network_uid)
             if network is not None:
-                release_address(network, interface.mac)
+                self._addresses.release(network, interface.mac)
 
     def _discard(self, uid: UUID) -> None:
         """Remove what a creation made that failed for good; what is left then, the list of machines still shows."""
         try:
-            self.delete(uid)
+            with self._connection.changing(f"delete machine {uid}") as host:
+                self._remove(host, uid)
         except DriverError as error:
             _log.warning("libvirt_discard_failed machine=%s reason=%s", uid, error.detail)
 

@@ -9,8 +9,9 @@ from uuid import UUID
 
 import libvirt
 
+from stratoplane.compute import MachineSpec
 from stratoplane.drivers import Capacity
-from stratoplane.errors import MisconfiguredError
+from stratoplane.errors import CapacityError, MisconfiguredError
 from stratoplane_libvirt import names
 from stratoplane_libvirt.connection import tolerating
 from stratoplane_libvirt.domain_xml import GuestHardware
@@ -71,6 +72,15 @@ def offered_capacity(host: Any, settings: LibvirtSettings) -> Capacity:
         vcpus=int(processors * settings.vcpu_overcommit),
         memory_mib=max(0, int(memory_mib) - settings.memory_reserve_mib),
     )
+
+
+def refuse_too_large(spec: MachineSpec, capacity: Capacity) -> None:
+    """Raise CapacityError if the host could not hold the machine even if it held nothing else."""
+    if spec.vcpus > capacity.vcpus or spec.memory_mib > capacity.memory_mib:
+        wanted = f"{spec.vcpus} processors and {spec.memory_mib} MiB"
+        raise CapacityError(
+            f"the host has no {wanted}: it offers {capacity.vcpus} and {capacity.memory_mib} MiB in all"
+        )
 
 
 def kvm_runs_guests(host: Any, domain_type: DomainType, pool: Pool, installation_id: UUID) -> bool:

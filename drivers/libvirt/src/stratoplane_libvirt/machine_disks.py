@@ -77,20 +77,23 @@ class MachineDisks:
         left = read_domain(domain.XMLDesc(0)).volumes(self._installation_id).keys() - set(wanted)
         return Wait(seconds=1.0, reason="the guest is releasing a volume") if left else None
 
-    def grow_root(self, spec: MachineSpec) -> None:
-        """Grow the root disk of a stopped machine; ConflictError if it would have to shrink."""
-        name = names.root_disk_name(self._installation_id, spec.uid)
-        size, wanted = self._pool.size(name), spec.root_gib * GIB
-        if size > wanted:
-            raise ConflictError(f"the root disk has {size // GIB} GiB and cannot shrink to {spec.root_gib} GiB")
-        if size < wanted:
-            self._pool.require(name, "the root disk").resize(wanted, 0)
-
     def root_matches(self, spec: MachineSpec) -> bool:
         """Tell whether the root disk has the wanted size; a boot volume is a matter of its own."""
-        if spec.image is None:
-            return True
-        return self._pool.size(names.root_disk_name(self._installation_id, spec.uid)) == spec.root_gib * GIB
+        return spec.image is None or self._root_size(spec.uid) == spec.root_gib * GIB
+
+    def refuse_shrinking(self, spec: MachineSpec) -> None:
+        """Raise ConflictError if the root disk would have to become smaller."""
+        if spec.image is not None and (size := self._root_size(spec.uid)) > spec.root_gib * GIB:
+            raise ConflictError(f"the root disk has {size // GIB} GiB and cannot shrink to {spec.root_gib} GiB")
+
+    def grow_root(self, spec: MachineSpec) -> None:
+        """Bring the root disk of a stopped machine to the wanted size."""
+        if not self.root_matches(spec):
+            name = names.root_disk_name(self._installation_id, spec.uid)
+            self._pool.require(name, "the root disk").resize(spec.root_gib * GIB, 0)
+
+    def _root_size(self, uid: UUID) -> int:
+        return self._pool.size(names.root_disk_name(self._installation_id, uid))
 
     def _plug_in(self, domain: Any, uid: UUID) -> None:
         """Plug a volume into the definition and the running machine, each only where it is missing."""

@@ -14,6 +14,7 @@ from stratoplane.network import NetworkDriver, NetworkMode, NetworkSpec, Network
 from stratoplane_libvirt import names
 from stratoplane_libvirt.connection import Connection, tolerating
 from stratoplane_libvirt.domains import all_records
+from stratoplane_libvirt.locks import ObjectLocks
 from stratoplane_libvirt.marks import Mark
 from stratoplane_libvirt.network_xml import NetworkRecord, build_network, read_network, with_mark
 from stratoplane_libvirt.networks import find_network
@@ -30,6 +31,7 @@ class LibvirtNetworkDriver(NetworkDriver):
         super().__init__(settings, context)
         self._installation_id: Final = context.installation_id
         self._connection: Final = Connection(settings.uri)
+        self._locks: Final = ObjectLocks()
 
     def prepare(self) -> None:
         with self._connection.reading("list the networks") as host:
@@ -51,7 +53,7 @@ class LibvirtNetworkDriver(NetworkDriver):
             return [_status(network, record) for network, record in found]
 
     def create(self, spec: NetworkSpec) -> NetworkStatus:
-        with self._connection.changing(f"create network {spec.uid}") as host:
+        with self._locks.hold(spec.uid), self._connection.changing(f"create network {spec.uid}") as host:
             network = find_network(host, spec.uid)
             if network is not None:
                 return self._converge(host, network, spec)
@@ -66,14 +68,14 @@ class LibvirtNetworkDriver(NetworkDriver):
                 raise
 
     def update(self, spec: NetworkSpec) -> NetworkStatus:
-        with self._connection.changing(f"change network {spec.uid}") as host:
+        with self._locks.hold(spec.uid), self._connection.changing(f"change network {spec.uid}") as host:
             network = find_network(host, spec.uid)
             if network is None:
                 raise NotFoundError(f"the network {spec.uid} does not exist")
             return self._converge(host, network, spec)
 
     def delete(self, uid: UUID) -> None:
-        with self._connection.changing(f"delete network {uid}") as host:
+        with self._locks.hold(uid), self._connection.changing(f"delete network {uid}") as host:
             network = find_network(host, uid)
             if network is None:
                 return

@@ -8,7 +8,7 @@ from uuid import UUID
 import libvirt
 
 from stratoplane.drivers import Capacity, DriverContext
-from stratoplane.errors import ConflictError, PermanentError
+from stratoplane.errors import CapacityError, ConflictError, PermanentError
 from stratoplane.jobs import Wait
 from stratoplane.storage import StorageDriver, VolumeSpec, VolumeStatus
 from stratoplane_libvirt import names
@@ -16,6 +16,7 @@ from stratoplane_libvirt.connection import Connection, tolerating
 from stratoplane_libvirt.domain_xml import Disk, DomainRecord
 from stratoplane_libvirt.domains import all_records
 from stratoplane_libvirt.images import ImageLibrary
+from stratoplane_libvirt.locks import ObjectLocks
 from stratoplane_libvirt.pool import Pool, open_pool
 from stratoplane_libvirt.settings import LibvirtSettings
 from stratoplane_libvirt.volume_xml import Backing
@@ -32,6 +33,7 @@ class LibvirtStorageDriver(StorageDriver):
         super().__init__(settings, context)
         self._installation_id: Final = context.installation_id
         self._connection: Final = Connection(settings.uri)
+        self._locks: Final = ObjectLocks()
         self._images: Final = ImageLibrary(self._connection, settings.pool, settings.image_folder)
 
     def prepare(self) -> None:
@@ -40,7 +42,7 @@ class LibvirtStorageDriver(StorageDriver):
 
     def capacity(self) -> Capacity:
         with self._connection.reading("tell its capacity") as host:
-            return Capacity(storage_gib=self._pool(host).handle.info()[1] // _GIB)
+            return Capacity(storage_gib=_pool_gib(self._pool(host)))
 
     def observe(self, uid: UUID) -> VolumeStatus | None:
         with self._connection.reading(f"describe volume {uid}") as host:
@@ -52,11 +54,12 @@ class LibvirtStorageDriver(StorageDriver):
             return list(self._statuses(self._pool(host)))
 
     def create(self, spec: VolumeSpec) -> VolumeStatus | Wait:
-        with self._connection.changing(f"create volume {spec.uid}") as host:
+        with self._locks.hold(spec.uid), self._connection.changing(f"create volume {spec.uid}") as host:
             pool = self._pool(host)
             present = pool.find(self._name(spec.uid))
             if present is not None:
                 return _adopted(spec, present)
+            _refuse_too_large(spec, pool)
             image: Backing | None = None
             if spec.image is not None:
                 provided = self._images.provide(host, spec.image)
@@ -67,17 +70,19 @@ class LibvirtStorageDriver(StorageDriver):
             return _status(spec.uid, pool.create_qcow2(self._name(spec.uid), spec.size_gib * _GIB, image))
 
     def update(self, spec: VolumeSpec) -> VolumeStatus:
-        with self._connection.changing(f"grow volume {spec.uid}") as host:
-            volume = self._pool(host).require(self._name(spec.uid), f"the volume {spec.uid}")
+        with self._locks.hold(spec.uid), self._connection.changing(f"grow volume {spec.uid}") as host:
+            pool = self._pool(host)
+            volume = pool.require(self._name(spec.uid), f"the volume {spec.uid}")
             size, wanted = volume.info()[1], spec.size_gib * _GIB
             if size > wanted:
                 raise ConflictError(f"the volume has {size // _GIB} GiB and cannot shrink to {spec.size_gib} GiB")
             if size < wanted:
+                _refuse_too_large(spec, pool)
                 self._grow(host, spec.uid, volume, wanted)
             return _status(spec.uid, volume)
 
     def delete(self, uid: UUID) -> None:
-        with self._connection.changing(f"delete volume {uid}") as host:
+        with self._locks.hold(uid), self._connection.changing(f"delete volume {uid}") as host:
             for _, record, _ in self._users(host, uid):
                 raise ConflictError(f"the volume {uid} is in use by {record.name}")
             self._pool(host).delete(self._name(uid))
@@ -120,6 +125,16 @@ def _adopted(spec: VolumeSpec, volume: Any) -> VolumeStatus:
     if status.size_gib != spec.size_gib:
         raise ConflictError(f"the volume {spec.uid} exists with {status.size_gib} GiB")
     return status
+
+
+def _pool_gib(pool: Pool) -> int:
+    return int(pool.handle.info()[1]) // _GIB
+
+
+def _refuse_too_large(spec: VolumeSpec, pool: Pool) -> None:
+    """Raise CapacityError if the pool could not hold the volume even if it held nothing else."""
+    if spec.size_gib > (offered := _pool_gib(pool)):
+        raise CapacityError(f"the pool {pool.name} has no {spec.size_gib} GiB: it holds {offered} GiB in all")
 
 
 def _refuse_too_small(spec: VolumeSpec, image: Backing) -> None:
