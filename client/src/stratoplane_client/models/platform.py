@@ -108,12 +108,13 @@ class Quotas(Record):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plugin(Record):
-    """A plugin that operators enabled, or why it does not work."""
+    """A plugin of the control plane: its ``state``, and the ``reason`` if it does not work."""
 
     name: str
-    status: str = ""
+    state: str = ""
     reason: str = ""
     version: str = ""
+    distribution: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,0 +1,210 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Changes from the command line: tried or done, waited for or not, one or many, each with one line of outcome."""
+
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from functools import wraps
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from stratoplane_client.cli import tables
+from stratoplane_client.cli.failures import Exit, report
+from stratoplane_client.cli.kinds import Kind
+from stratoplane_client.cli.output import document, name_of
+from stratoplane_client.cli.progress import watching
+from stratoplane_client.cli.session import Session
+from stratoplane_client.errors import ClientError, VersionConflictError
+
+if TYPE_CHECKING:
+    from stratoplane_client.changes import Change, Plan
+    from stratoplane_client.models.jobs import Job
+
+_REVISIONS = 4
+_PAST = {
+    "create": "created",
+    "update": "changed",
+    "delete": "deleted",
+    "start": "started",
+    "stop": "stopped",
+    "reboot": "rebooted",
+    "resize": "resized",
+}
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class How:
+    """How a change is made: only tried; waited for, and for how many seconds."""
+
+    dry_run: bool = False
+    wait: bool = False
+    timeout: float = 600.0
+
+
+@dataclass(frozen=True, slots=True)
+class _Begun:
+    name: str
+    outcome: Any
+    since: float
+
+
+def change_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--wait``, ``--timeout`` and ``--dry-run``; the command gets them as ``how``."""
+
+    @wraps(function)
+    def call(*args: Any, wait: bool, timeout: float, dry_run: bool, **options: Any) -> Any:
+        return function(*args, how=How(wait=wait, timeout=timeout, dry_run=dry_run), **options)
+
+    for decorate in (
+        click.option("--dry-run", is_flag=True, help="Check and show what would happen; change nothing."),
+        click.option("--timeout", type=click.FloatRange(0), default=600.0, help="Seconds to wait at most.  [600]"),
+        click.option("--wait/--no-wait", default=False, help="Wait until it is done, and show how it goes."),
+    ):
+        call = decorate(call)
+    return call
+
+
+def carry_out(session: Session, kind: Kind, verb: str, name: str, how: How, act: Callable[[Any], Any]) -> None:
+    """Make one change and show what it came to.
+
+    Args:
+        session: of this command.
+        kind: of the resource.
+        verb: of the command.
+        name: of the resource, for people.
+        how: to make it.
+        act: makes the change by the calls that it is given, which only plan if it is a dry run.
+    """
+    session.does(f"{verb} {kind.word} {name}", kind.word)
+    calls = kind.calls(session)
+    since = time.monotonic()
+    outcome = act(calls.plan if how.dry_run else calls)
+    _settle(session, kind, verb, [_Begun(name, outcome, since)], how)
+
+
+def carry_out_each(
+    session: Session, kind: Kind, verb: str, names: Sequence[str], how: How, act: Callable[[Any, Any], Any]
+) -> None:
+    """Make the same change of each named resource: begin all, then wait for all.
+
+    One that fails stops no other; at the end the first failure's exit code counts.
+
+    Args:
+        session: of this command.
+        kind: of the resources.
+        verb: of the command.
+        names: or ids.
+        how: to make it.
+        act: makes the change by the calls that it is given, of the resource that it is given.
+    """
+    calls = kind.calls(session)
+    failed: list[Exit] = []
+    begun: list[_Begun] = []
+    for name in dict.fromkeys(names):
+        session.does(f"{verb} {kind.word} {name}", kind.word)
+        since = time.monotonic()
+        try:
+            found = calls.find(name)
+            begun.append(_Begun(found.name, act(calls.plan if how.dry_run else calls, found), since))
+        except ClientError as error:
+            failed.append(report(session, error))
+    failed += _settle(session, kind, verb, begun, how, alone=len(set(names)) == 1)
+    if failed:
+        raise click.exceptions.Exit(failed[0])
+
+
+def revise(calls: Any, found: Any, change: Callable[[Any], Any]) -> Any:
+    """Return what ``change`` makes of ``found``; read it again and repeat when somebody else was faster.
+
+    Args:
+        calls: of the kind.
+        found: the resource as it was read.
+        change: makes the change from the resource it is given, on the condition that it is still the same.
+    """
+    for _ in range(_REVISIONS - 1):
+        try:
+            return change(found)
+        except VersionConflictError:
+            found = calls.get(found.id)
+    return change(found)
+
+
+def confirm(session: Session, question: str, *, yes: bool) -> None:
+    """Ask before something is lost, if there is somebody to ask.
+
+    Raises:
+        click.Abort: the answer was no.
+    """
+    if not yes and sys.stdin.isatty() and sys.stderr.isatty():
+        session.interrupted = "Nothing was changed."
+        click.confirm(question, abort=True, err=True)
+
+
+def _settle(
+    session: Session, kind: Kind, verb: str, begun: Sequence[_Begun], how: How, *, alone: bool = True
+) -> list[Exit]:
+    failed: list[Exit] = []
+    documents = []
+    for each in begun:
+        session.does(f"{verb} {kind.word} {each.name}", kind.word)
+        try:
+            shown, line = _finish(session, kind, verb, each, how)
+        except ClientError as error:
+            if alone and len(begun) == 1:
+                raise
+            failed.append(report(session, error))
+            continue
+        if session.machine_readable:
+            documents.append(shown)
+        else:
+            click.echo(tables.plain(name_of(each.outcome.resource)) if session.output == "name" else line)
+    if session.machine_readable and begun:
+        document(session, documents[0] if alone and documents else documents)
+    return failed
+
+
+def _finish(session: Session, kind: Kind, verb: str, each: _Begun, how: How) -> tuple[Any, str]:
+    """Return the document and the line for what a change came to, waiting for its end if that is wanted."""
+    what = f"{kind.word} {each.name}"
+    if how.dry_run:
+        return each.outcome.raw, _plan_line(verb, what, each.outcome)
+    change: Change[Any] = each.outcome
+    if change.job is None:
+        return change.raw, _line_at_once(kind, verb, what, change.resource)
+    if not how.wait:
+        return change.raw, f"{what}: {verb} accepted, job {change.job.id}"
+    resource, job = _wait(session, what, change, change.job, how.timeout)
+    line = f"{what} {_PAST[verb]}" if verb == "delete" else f"{what} {_PAST[verb]}: {kind.gist(resource)}"
+    return {kind.member: resource.raw, "job": job.raw}, f"{line} ({time.monotonic() - each.since:.1f} s)"
+
+
+def _wait(session: Session, what: str, change: "Change[Any]", job: "Job", timeout: float) -> tuple[Any, "Job"]:
+    session.interrupted = f"Stopped waiting; it goes on. Wait for it with 'stratoplane job wait {job.id}'."
+    seen = [job]
+    with watching(what) as watcher:
+
+        def watch(found: "Job") -> None:
+            seen.append(found)
+            watcher(found)
+
+        resource = change.wait(timeout=timeout, progress=watch)
+    session.interrupted = "Aborted."
+    return resource, seen[-1]
+
+
+def _line_at_once(kind: Kind, verb: str, what: str, resource: Any) -> str:
+    """Return the line for a change without a job: one that was done at once, or that found nothing to do."""
+    if verb == "delete":
+        return f"{what} deleted"
+    if kind.member == "key_pair":
+        return f"{what} {_PAST[verb]}: {kind.gist(resource)}"
+    return f"{what} is so already: {kind.gist(resource)}"
+
+
+def _plan_line(verb: str, what: str, plan: "Plan[Any]") -> str:
+    where = f" on cluster {plan.cluster}" if plan.cluster else ""
+    quota = tables.words(f"{amount:+d} {key}" for key, amount in plan.quota.items())
+    steps = " > ".join(plan.steps) or "-"
+    return f"Would {verb} {what}{where}; quota: {quota}; steps: {steps}. Nothing was changed."

@@ -1,0 +1,41 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``stratoplane audit``."""
+
+from itertools import islice
+
+import click
+
+from stratoplane_client.cli.groups import ProjectNoun
+from stratoplane_client.cli.output import Column, show_many
+from stratoplane_client.cli.parameters import limit_option
+from stratoplane_client.cli.session import Session
+
+_COLUMNS = (
+    Column("WHEN", lambda each: "-" if each.occurred_at is None else f"{each.occurred_at.astimezone():%m-%d %H:%M:%S}"),
+    Column("ACTOR", lambda each: each.actor or "-"),
+    Column("ACTION", lambda each: each.action),
+    Column("SUBJECT", lambda each: each.subject_name or each.subject_id or "-"),
+    Column("OUTCOME", lambda each: each.outcome),
+    Column("REQUEST", lambda each: each.request_id or "-"),
+)
+
+
+@click.group("audit", cls=ProjectNoun)
+def command() -> None:
+    """What happened, and who did it."""
+
+
+@command.command("list")
+@click.option("--subject", metavar="ID", help="Only what happened to this object.")
+@click.option("--all-orgs", is_flag=True, help="For operators: what happened on the whole platform.")
+@limit_option(50)
+@click.pass_obj
+def list_events(session: Session, subject: str | None, all_orgs: bool, most: int) -> None:  # noqa: FBT001
+    """List what happened in the organization, newest first; with --project, in that project."""
+    session.does("list audit events")
+    client = session.client
+    if all_orgs:
+        events = client.operator.audit_events
+    else:
+        events = client.audit_events(session.project_id if session.named_project else None)
+    show_many(session, islice(events.list(subject_id=subject), most), _COLUMNS, nothing="Nothing happened yet.")

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``stratoplane key``."""
+
+from pathlib import Path
+from typing import Any
+
+import click
+
+from stratoplane_client.cli.changing import How, carry_out, change_options
+from stratoplane_client.cli.groups import ProjectNoun
+from stratoplane_client.cli.kinds import KEYS
+from stratoplane_client.cli.parameters import file_text, label_option
+from stratoplane_client.cli.session import Session
+from stratoplane_client.cli.verbs import add_delete, add_list, add_show, add_update
+
+_USUAL = ("id_ed25519.pub", "id_ecdsa.pub", "id_rsa.pub")
+
+
+@click.group("key", cls=ProjectNoun)
+def command() -> None:
+    """SSH public keys that machines let in."""
+
+
+add_list(command, KEYS)
+add_show(command, KEYS)
+
+
+@command.command("create")
+@click.argument("name")
+@click.option(
+    "--public-key", metavar="FILE", help="File with the key, - for standard input; ~/.ssh/id_*.pub otherwise."
+)
+@label_option
+@change_options
+@click.pass_obj
+def create(session: Session, /, name: str, how: How, public_key: str | None, labels: Any) -> None:
+    """Keep a public key; the private key stays with you."""
+    text = (file_text(public_key or _usual_key()) or "").strip()
+    if "PRIVATE KEY" in text:
+        raise click.UsageError(f"{public_key} is a private key; give the file that ends in .pub")
+    carry_out(
+        session,
+        KEYS,
+        "create",
+        name,
+        how,
+        lambda calls: calls.create(name=name, public_key=text, labels=dict(labels)),
+    )
+
+
+def _usual_key() -> str:
+    folder = Path.home() / ".ssh"
+    found = next((folder / name for name in _USUAL if (folder / name).is_file()), None)
+    if found is None:
+        raise click.UsageError(f"there is no key in {folder}; name its file with --public-key")
+    return str(found)
+
+
+add_update(command, KEYS)
+add_delete(command, KEYS)

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``stratoplane login``."""
+
+import os
+import sys
+from itertools import islice
+from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
+
+import click
+
+from stratoplane_client.cli.contexts import Context, Contexts, config_file, save
+from stratoplane_client.cli.groups import ProjectVerb
+from stratoplane_client.cli.output import say_done
+from stratoplane_client.cli.session import Session
+from stratoplane_client.errors import AccessDeniedError
+
+if TYPE_CHECKING:
+    from stratoplane_client.client import Client
+    from stratoplane_client.models.identity import Project
+
+_LOCAL = {"localhost", "127.0.0.1", "::1"}
+
+
+@click.command("login", cls=ProjectVerb)
+@click.argument("url", required=False)
+@click.option("-u", "--username", help="Who you are.")
+@click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
+@click.option("--ca-file", metavar="FILE", help="Certificates to trust for this server, instead of the system's.")
+@click.pass_obj
+def command(session: Session, url: str | None, username: str | None, password_stdin: bool, ca_file: str | None) -> None:  # noqa: FBT001
+    """Log in to a server and remember it as a context.
+
+    Without a URL: to the server of the current context. The context is called USERNAME@HOST unless --context says
+    otherwise.
+    """
+    kept = session.contexts.named.get(session.current_name)
+    known = os.environ.get("STRATOPLANE_URL") or (kept.url if kept else None)
+    url = (url or known or _ask("URL of the server")).rstrip("/")
+    same = kept if kept is not None and kept.url == url else None
+    username = username or _ask("Username", same.username if same else None)
+    trusted = ca_file or (same.ca_file if same else "")
+    session.does(f"log in to {url} as {username}")
+    password = sys.stdin.readline().rstrip("\r\n") if password_stdin else _ask("Password", secret=True)
+    with session.connect(url, None, trusted) as client:
+        _warn_of_plain_text(url)
+        given = client.login(username, password)
+        project = _project(session, client)
+        context = Context(
+            url=url,
+            token=given.token,
+            username=username,
+            organization=client.me().organization.name,
+            project=project.name if project else "",
+            project_id=project.id if project else "",
+            ca_file=trusted,
+        )
+    name = session.context_name or _name(session.contexts, context)
+    save(config_file(), session.contexts.with_context(name, context))
+    where = f"project {context.project}" if context.project else "no project yet"
+    say_done(session, f"Logged in to {url} as {username} (organization {context.organization}, {where}).")
+
+
+def _ask(what: str, default: str | None = None, *, secret: bool = False) -> str:
+    if not sys.stdin.isatty():
+        option = {"Password": "--password-stdin", "Username": "--username"}.get(what, "the URL")
+        raise click.UsageError(f"there is no terminal to ask for the {what.lower()}; give {option}")
+    return str(click.prompt(what, default=default, hide_input=secret, err=True))
+
+
+def _project(session: Session, client: "Client") -> "Project | None":
+    """Return the project that was asked for, or the only one there is."""
+    if session.named_project is not None:
+        session.noun = "project"
+        return client.projects.find(session.named_project)
+    try:
+        visible = list(islice(client.projects.list(), 2))
+    except AccessDeniedError:
+        return None  # operators need not have one
+    return visible[0] if len(visible) == 1 else None
+
+
+def _name(contexts: Contexts, context: Context) -> str:
+    """Return the name of the context for the same person at the same server, or a new one."""
+    for name, each in contexts.named.items():
+        if (each.url, each.username) == (context.url, context.username):
+            return name
+    return f"{context.username}@{urlsplit(context.url).netloc}"
+
+
+def _warn_of_plain_text(url: str) -> None:
+    parts = urlsplit(url)
+    if parts.scheme == "http" and parts.hostname not in _LOCAL:
+        click.echo("Warning: without https everybody on the way can read password and token.", err=True)

@@ -1,0 +1,104 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``stratoplane project``."""
+
+from itertools import islice
+from typing import Any
+
+import click
+
+from stratoplane_client.cli.changing import confirm, revise
+from stratoplane_client.cli.commands.org import COLUMNS, sheet
+from stratoplane_client.cli.contexts import NoContextError, config_file, save
+from stratoplane_client.cli.groups import Noun
+from stratoplane_client.cli.output import say_done, show_done, show_many, show_one
+from stratoplane_client.cli.parameters import completing, label_option, limit_option, relabel_options, relabelled
+from stratoplane_client.cli.session import Session
+
+names = completing(lambda session, _: (each.name for each in session.client.projects.list()))
+
+
+@click.group("project", cls=Noun)
+def command() -> None:
+    """Places for resources, with roles and quotas of their own."""
+
+
+@command.command("list")
+@limit_option()
+@click.pass_obj
+def list_projects(session: Session, most: int | None) -> None:
+    """List the projects that you can see."""
+    session.does("list projects")
+    show_many(session, islice(session.client.projects.list(), most), COLUMNS, nothing="You see no projects yet.")
+
+
+@command.command("show")
+@click.argument("name", required=False, shell_complete=names)
+@click.pass_obj
+def show(session: Session, name: str | None) -> None:
+    """Show one project in full, the context's by default."""
+    session.does(f"show project {name}" if name else "show the project", "project")
+    projects = session.client.projects
+    show_one(session, projects.find(name) if name else projects.get(session.project_id), sheet)
+
+
+@command.command("use")
+@click.argument("name", shell_complete=names)
+@click.pass_obj
+def use(session: Session, name: str) -> None:
+    """Work in this project from now on, unless --project says otherwise."""
+    session.does(f"use project {name}", "project")
+    found = session.client.projects.find(name)
+    if not session.current_name:
+        raise NoContextError("there is no context to keep it in; set STRATOPLANE_PROJECT, or log in")
+    changed = session.contexts.with_changed(session.current_name, project=found.name, project_id=found.id)
+    save(config_file(), changed)
+    say_done(session, f"Now working in project {found.name}.")
+
+
+@command.command("create")
+@click.argument("name")
+@click.option("--display-name", help="For people.")
+@label_option
+@click.pass_obj
+def create(session: Session, name: str, display_name: str | None, labels: Any) -> None:
+    """Create a project in your organization."""
+    session.does(f"create project {name}")
+    made = session.client.projects.create(name=name, display_name=display_name, labels=dict(labels))
+    show_done(session, made, f"project {name} created; 'stratoplane project use {name}' works in it")
+
+
+@command.command("update")
+@click.argument("name", shell_complete=names)
+@click.option("--name", "new_name", help="New name.")
+@click.option("--display-name", help="For people.")
+@relabel_options
+@click.pass_obj
+def update(session: Session, /, name: str, **options: Any) -> None:
+    """Change a project."""
+    session.does(f"update project {name}", "project")
+    projects = session.client.projects
+    changed = revise(
+        projects,
+        projects.find(name),
+        lambda fresh: projects.update(
+            fresh.id,
+            name=options["new_name"],
+            display_name=options["display_name"],
+            labels=relabelled(fresh.labels, options["labels"], options["removed"]),
+            if_match=fresh.etag,
+        ),
+    )
+    show_done(session, changed, f"project {changed.name} changed")
+
+
+@command.command("delete")
+@click.argument("name", shell_complete=names)
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def delete(session: Session, name: str, yes: bool) -> None:  # noqa: FBT001
+    """Delete an empty project."""
+    session.does(f"delete project {name}", "project")
+    found = session.client.projects.find(name)
+    confirm(session, f"Delete project {found.name}?", yes=yes)
+    session.client.projects.delete(found.id)
+    say_done(session, f"project {found.name} deleted")

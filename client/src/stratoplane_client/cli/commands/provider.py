@@ -1,0 +1,36 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``stratoplane provider``."""
+
+import click
+
+from stratoplane_client.cli import tables
+from stratoplane_client.cli.groups import Noun
+from stratoplane_client.cli.output import Column, show_many
+from stratoplane_client.cli.session import Session
+
+_COLUMNS = (
+    Column("CLUSTER", lambda each: each.cluster),
+    Column("INTERFACE", lambda each: each.interface),
+    Column("DRIVER", lambda each: each.driver),
+    Column("VERSION", lambda each: each.version),
+    Column("STATUS", lambda each: each.status),
+    Column("PRODUCTION", lambda each: "yes" if each.production_ready else "no"),
+    Column("SEEN", lambda each: tables.age(each.reported_at)),
+    Column("REASON", lambda each: each.reason or "-"),
+)
+
+
+@click.group("provider", cls=Noun)
+def command() -> None:
+    """Drivers of clusters, and why one does not work."""
+
+
+@command.command("list")
+@click.option("--cluster", metavar="NAME", help="Only those of this cluster.")
+@click.pass_obj
+def list_providers(session: Session, cluster: str | None) -> None:
+    """List drivers as their agents reported them (operators)."""
+    session.does("list providers")
+    found = session.client.operator.providers.list()
+    mine = (each for each in found if cluster in {None, each.cluster, each.cluster_id})
+    show_many(session, mine, _COLUMNS, nothing="No agent has reported a driver.")

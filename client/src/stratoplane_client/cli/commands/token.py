@@ -1,0 +1,70 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``stratoplane token``."""
+
+import click
+
+from stratoplane_client.cli import tables
+from stratoplane_client.cli.changing import confirm
+from stratoplane_client.cli.groups import Noun
+from stratoplane_client.cli.output import Column, document, say_done, show_many
+from stratoplane_client.cli.parameters import DURATION, completing
+from stratoplane_client.cli.session import Session
+
+_COLUMNS = (
+    Column("NAME", lambda each: each.name or "-"),
+    Column("KIND", lambda each: each.kind),
+    Column("AGE", lambda each: tables.age(each.created_at)),
+    Column("ENDS", lambda each: tables.age(each.expires_at) if each.expires_at else "never"),
+    Column("ID", lambda each: each.id),
+)
+
+
+@click.group("token", cls=Noun)
+def command() -> None:
+    """Your tokens, for programs."""
+
+
+@command.command("list")
+@click.pass_obj
+def list_tokens(session: Session) -> None:
+    """List your tokens; secrets are shown only when they are made."""
+    session.does("list tokens")
+    show_many(session, session.client.tokens.list(), _COLUMNS, nothing="There are no tokens.")
+
+
+@command.command("create")
+@click.argument("name")
+@click.option("--expires-in", type=DURATION, help="When it ends, as 12h or 30d; never by default.")
+@click.pass_obj
+def create(session: Session, name: str, expires_in: int | None) -> None:
+    """Create a token for a program and print its secret, this once.
+
+    The secret alone is on standard output, so that it can go straight into a file or a variable.
+    """
+    session.does(f"create token {name}")
+    made = session.client.tokens.create(name=name, expires_in=expires_in)
+    if session.machine_readable:
+        document(session, made.raw)
+        return
+    ends = f"ends {made.expires_at.astimezone():%Y-%m-%d %H:%M}" if made.expires_at else "never ends"
+    click.echo(f"Token {name} ({made.id}) {ends}. It is not shown again:", err=True)
+    click.echo(made.token)
+
+
+@command.command("delete")
+@click.argument("token_id", metavar="NAME|ID", shell_complete=completing(lambda session, _: _names(session)))
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def delete(session: Session, token_id: str, yes: bool) -> None:  # noqa: FBT001
+    """End a token."""
+    from stratoplane_client.reading import find
+
+    session.does(f"delete token {token_id}", "token")
+    found = find(session.client.tokens.list, None, "token", token_id)
+    confirm(session, f"Delete token {found.name or found.id}? Programs that use it are locked out.", yes=yes)
+    session.client.tokens.delete(found.id)
+    say_done(session, f"token {found.name or found.id} deleted")
+
+
+def _names(session: Session) -> list[str]:
+    return [each.name for each in session.client.tokens.list() if each.name]

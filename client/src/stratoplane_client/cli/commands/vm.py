@@ -1,0 +1,182 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``stratoplane vm``."""
+
+import sys
+from typing import Any
+
+import click
+
+from stratoplane_client.cli import tables
+from stratoplane_client.cli.changing import How, carry_out, carry_out_each, change_options, revise
+from stratoplane_client.cli.groups import ProjectNoun
+from stratoplane_client.cli.kinds import KEYS, MACHINES, NETWORKS, VOLUMES, Kind
+from stratoplane_client.cli.output import document
+from stratoplane_client.cli.parameters import completing, file_text, label_option
+from stratoplane_client.cli.progress import watching
+from stratoplane_client.cli.session import Session
+from stratoplane_client.cli.verbs import add_delete, add_list, add_show, add_update, add_wait, argument
+
+_flavors = completing(lambda session, _: (each.name for each in session.client.flavors.list()))
+_images = completing(lambda session, _: (each.name for each in session.client.images.list()))
+
+
+@click.group("vm", cls=ProjectNoun)
+def command() -> None:
+    """Virtual machines."""
+
+
+add_list(command, MACHINES)
+add_show(command, MACHINES)
+add_update(command, MACHINES)
+
+
+@command.command("create")
+@click.argument("name")
+@click.option("--flavor", required=True, shell_complete=_flavors, help="Size: name or id of a flavor.")
+@click.option("--image", shell_complete=_images, help="Name or id of the image to start from.")
+@click.option(
+    "--boot-volume", shell_complete=completing(VOLUMES.names), help="Volume to boot from, instead of --image."
+)
+@click.option(
+    "--network", "networks", multiple=True, shell_complete=completing(NETWORKS.names), help="Network to join; repeat."
+)
+@click.option(
+    "--volume", "volumes", multiple=True, shell_complete=completing(VOLUMES.names), help="Volume to attach; repeat."
+)
+@click.option("--key", shell_complete=completing(KEYS.names), help="Key that the guest lets in.")
+@click.option("--user-data", metavar="FILE", help="File for cloud-init; - for standard input.")
+@click.option("--cluster", metavar="NAME", help="Where to put it; chosen for you otherwise.")
+@click.option("--stopped", is_flag=True, help="Do not start it.")
+@label_option
+@change_options
+@click.pass_obj
+def create(session: Session, /, name: str, how: How, **options: Any) -> None:
+    """Create a virtual machine and start it."""
+    if (options["image"] is None) == (options["boot_volume"] is None):
+        raise click.UsageError("give either --image or --boot-volume")
+    user_data = file_text(options["user_data"])
+    session.does(f"create vm {name}")
+    network_ids = ids(session, NETWORKS, options["networks"])
+    volume_ids = ids(session, VOLUMES, options["volumes"])
+    boot = ids(session, VOLUMES, [options["boot_volume"]] if options["boot_volume"] else [])
+    carry_out(
+        session,
+        MACHINES,
+        "create",
+        name,
+        how,
+        lambda calls: calls.create(
+            name=name,
+            flavor=options["flavor"],
+            image=options["image"],
+            boot_volume_id=boot[0] if boot else None,
+            network_ids=network_ids,
+            volume_ids=volume_ids,
+            key_pair=options["key"],
+            user_data=user_data,
+            labels=dict(options["labels"]),
+            cluster=options["cluster"],
+            power="STOPPED" if options["stopped"] else None,
+        ),
+    )
+
+
+def ids(session: Session, kind: Kind, names: Any) -> tuple[str, ...]:
+    """Return the ids of the named resources, in their order."""
+    session.noun = kind.word
+    return tuple(kind.calls(session).find(each).id for each in names)
+
+
+@command.command("start")
+@argument(MACHINES, "names", many=True)
+@change_options
+@click.pass_obj
+def start(session: Session, names: tuple[str, ...], how: How) -> None:
+    """Start machines."""
+    carry_out_each(session, MACHINES, "start", names, how, lambda calls, found: calls.update(found.id, power="RUNNING"))
+
+
+@command.command("stop")
+@argument(MACHINES, "names", many=True)
+@change_options
+@click.pass_obj
+def stop(session: Session, names: tuple[str, ...], how: How) -> None:
+    """Stop machines."""
+    carry_out_each(session, MACHINES, "stop", names, how, lambda calls, found: calls.update(found.id, power="STOPPED"))
+
+
+@command.command("reboot")
+@argument(MACHINES, "names", many=True)
+@change_options
+@click.pass_obj
+def reboot(session: Session, names: tuple[str, ...], how: How) -> None:
+    """Restart running machines."""
+    carry_out_each(session, MACHINES, "reboot", names, how, lambda calls, found: calls.reboot(found.id))
+
+
+@command.command("resize")
+@argument(MACHINES)
+@click.argument("flavor", shell_complete=_flavors)
+@change_options
+@click.pass_obj
+def resize(session: Session, name: str, flavor: str, how: How) -> None:
+    """Give a machine another flavor."""
+    carry_out_each(session, MACHINES, "resize", [name], how, lambda calls, found: calls.update(found.id, flavor=flavor))
+
+
+@command.command("attach")
+@argument(MACHINES)
+@argument(VOLUMES, "volumes", many=True)
+@change_options
+@click.pass_obj
+def attach(session: Session, name: str, volumes: tuple[str, ...], how: How) -> None:
+    """Attach volumes to a machine."""
+    session.does(f"attach volumes to vm {name}")
+    added = ids(session, VOLUMES, volumes)
+    _change_volumes(session, name, how, lambda present: tuple(dict.fromkeys((*present, *added))))
+
+
+@command.command("detach")
+@argument(MACHINES)
+@argument(VOLUMES, "volumes", many=True)
+@change_options
+@click.pass_obj
+def detach(session: Session, name: str, volumes: tuple[str, ...], how: How) -> None:
+    """Detach volumes from a machine; their data stays."""
+    session.does(f"detach volumes from vm {name}")
+    gone = ids(session, VOLUMES, volumes)
+    _change_volumes(session, name, how, lambda present: tuple(each for each in present if each not in gone))
+
+
+def _change_volumes(session: Session, name: str, how: How, wanted: Any) -> None:
+    def change(calls: Any, found: Any) -> Any:
+        return revise(
+            MACHINES.calls(session),
+            found,
+            lambda machine: calls.update(machine.id, volume_ids=wanted(machine.volume_ids), if_match=machine.etag),
+        )
+
+    carry_out_each(session, MACHINES, "update", [name], how, change)
+
+
+@command.command("console")
+@argument(MACHINES)
+@click.option("--timeout", type=click.FloatRange(0), default=120.0, help="Seconds to wait at most.  [120]")
+@click.pass_obj
+def console(session: Session, name: str, timeout: float) -> None:
+    """Print what a machine wrote to its serial console."""
+    session.does(f"read the console of vm {name}", MACHINES.word)
+    calls = MACHINES.calls(session)
+    found = calls.find(name)
+    with watching(f"console of vm {found.name}") as watcher:
+        text = calls.console(found.id, timeout=timeout, progress=watcher)
+    if session.machine_readable:
+        document(session, {"text": text})
+    else:
+        # A guest must not command the terminal of who reads what it wrote; a file gets every byte.
+        shown = "\n".join(map(tables.plain, text.splitlines())) if sys.stdout.isatty() else text
+        click.echo(shown, nl=not shown.endswith("\n"))
+
+
+add_delete(command, MACHINES)
+add_wait(command, MACHINES)

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Values on the command line: labels, sizes, durations, limits, and what completes names in the shell."""
+
+import re
+import sys
+from collections.abc import Callable, Iterable, Mapping
+from itertools import islice
+from pathlib import Path
+from typing import Any
+
+import click
+from click.shell_completion import CompletionItem
+
+from stratoplane_client.cli.session import Session
+from stratoplane_client.errors import ClientError
+
+_UNITS = {"": 1, "g": 1, "gb": 1, "gib": 1, "t": 1024, "tb": 1024, "tib": 1024}
+_MEMORY = {"": 1, "m": 1, "mb": 1, "mib": 1, "g": 1024, "gb": 1024, "gib": 1024}
+_SECONDS = {"": 1, "s": 1, "m": 60, "h": 3_600, "d": 86_400, "w": 604_800}
+_MOST_COMPLETIONS = 100
+
+
+class Amount(click.ParamType[int]):
+    """A whole number with a unit, in the unit that the API counts in."""
+
+    def __init__(self, name: str, units: Mapping[str, int], example: str) -> None:
+        """Keep the units, each with its factor."""
+        self.name = name
+        self._units = units
+        self._example = example
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> int:
+        """Return the amount in the API's unit."""
+        if isinstance(value, int):
+            return value
+        match = re.fullmatch(r"(\d{1,12}) ?([a-z]*)", str(value).strip().lower())
+        if match is None or match[2] not in self._units:
+            self.fail(f"{value!r} is no {self.name}; write it as {self._example}", param, ctx)
+        return int(match[1]) * self._units[match[2]]
+
+
+SIZE_GIB = Amount("size", _UNITS, "20, 20GiB or 2TiB")
+MEMORY_MIB = Amount("amount of memory", _MEMORY, "512, 512MiB or 4GiB")
+DURATION = Amount("duration", _SECONDS, "3600, 90m, 12h or 30d")
+
+
+class Pair(click.ParamType[Any]):
+    """``key=value``."""
+
+    name = "key=value"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return key and value."""
+        if isinstance(value, tuple):
+            return value
+        key, sign, rest = str(value).partition("=")
+        if not sign or not key:
+            self.fail(f"{value!r} is no key=value", param, ctx)
+        return key, rest
+
+
+class Limit(Pair):
+    """``key=limit``, where a limit is a whole number or ``unlimited``."""
+
+    name = "key=limit"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
+        """Return key and limit, -1 for none."""
+        key, limit = super().convert(value, param, ctx)
+        if limit == "unlimited":
+            return key, -1
+        if not str(limit).lstrip("-").isdigit():
+            self.fail(f"{limit!r} is no limit; give a whole number or 'unlimited'", param, ctx)
+        return key, int(limit)
+
+
+def label_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--label`` to a command that creates."""
+    return click.option("--label", "labels", type=Pair(), multiple=True, help="Label; give it several times.")(function)
+
+
+def relabel_options(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--label`` and ``--remove-label`` to a command that changes."""
+    remove = click.option("--remove-label", "removed", metavar="KEY", multiple=True, help="Label to take away.")
+    add = click.option("--label", "labels", type=Pair(), multiple=True, help="Label to add or change.")
+    return add(remove(function))
+
+
+def relabelled(
+    labels: Mapping[str, str], added: Iterable[tuple[str, str]], removed: Iterable[str]
+) -> dict[str, str] | None:
+    """Return all labels as they shall be, None if none is to change."""
+    gone = set(removed)
+    wanted = {key: value for key, value in {**labels, **dict(added)}.items() if key not in gone}
+    return None if wanted == dict(labels) else wanted
+
+
+def limit_option(default: int | None = None) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return the option ``--limit`` for a list."""
+    shown = "All of them by default." if default is None else f"{default} by default."
+    return click.option(
+        "--limit", "most", type=click.IntRange(1), default=default, help=f"Most lines to print. {shown}"
+    )
+
+
+def file_text(path: str | None) -> str | None:
+    """Return the text of a file, of standard input for ``-``, None for no file.
+
+    Raises:
+        click.ClickException: it cannot be read.
+    """
+    if path is None:
+        return None
+    try:
+        if path == "-":
+            return sys.stdin.read()
+        return Path(path).expanduser().read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise click.FileError(path, str(error)) from error
+
+
+def completing(names: Callable[[Session, str], Iterable[str]]) -> Any:
+    """Return what completes names in the shell; when the server cannot tell, nothing is offered."""
+
+    def complete(context: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
+        session = context.find_object(Session) or Session()
+        session.hurried = True
+        try:
+            found = list(islice(names(session, incomplete), _MOST_COMPLETIONS))
+        except ClientError:
+            return []
+        return [CompletionItem(name) for name in found if name.startswith(incomplete)]
+
+    return complete

@@ -1,0 +1,154 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Verbs that every kind of resource has: list, show, delete, wait."""
+
+from collections.abc import Callable
+from itertools import islice
+from typing import TYPE_CHECKING, Any
+
+import click
+
+from stratoplane_client.cli.changing import How, carry_out_each, change_options, confirm, revise
+from stratoplane_client.cli.groups import Noun
+from stratoplane_client.cli.kinds import Kind
+from stratoplane_client.cli.output import show_done, show_many, show_one
+from stratoplane_client.cli.parameters import completing, limit_option, relabel_options, relabelled
+from stratoplane_client.cli.progress import watching
+from stratoplane_client.cli.session import Session
+from stratoplane_client.errors import ClientError
+
+if TYPE_CHECKING:
+    from stratoplane_client.jobs import Jobs
+    from stratoplane_client.models.jobs import Job
+
+
+Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
+
+
+class NothingToWaitForError(ClientError):
+    """The resource is in another state than the one waited for, and nothing is under way that could change it."""
+
+
+def argument(kind: Kind, name: str = "name", *, many: bool = False) -> Decorator:
+    """Return the argument that names one resource of ``kind``, or several."""
+    return click.argument(
+        name,
+        metavar=f"{kind.word.upper()}{'...' if many else ''}",
+        nargs=-1 if many else 1,
+        required=True,
+        shell_complete=completing(kind.names),
+    )
+
+
+def add_list(noun: Noun, kind: Kind) -> None:
+    """Add the verb ``list`` to ``noun``."""
+
+    @noun.command("list")
+    @click.option("--status", metavar="STATUS", help="Only those with this status, as RUNNING.")
+    @click.option("--labels", "selector", metavar="SELECTOR", help="Only those with these labels: env=prod,tier!=web.")
+    @click.option("--name", "part", metavar="PART", help="Only those whose name contains this.")
+    @click.option("--sort", type=click.Choice(["created_at", "-created_at", "name"]), help="Order of the lines.")
+    @limit_option()
+    @click.pass_obj
+    def command(
+        session: Session, status: str | None, selector: str | None, part: str | None, sort: str | None, most: int | None
+    ) -> None:
+        session.does(f"list {kind.plural}")
+        found = kind.calls(session).list(
+            status=status and status.upper(), labels=selector, name_contains=part, sort=sort
+        )
+        filtered = any((status, selector, part))
+        nothing = f"No {kind.plural} match." if filtered else f"There are no {kind.plural} in this project."
+        show_many(session, islice(found, most), kind.columns, nothing=nothing)
+
+    command.help = f"List the {kind.plural} of the project."
+
+
+def add_show(noun: Noun, kind: Kind) -> None:
+    """Add the verb ``show`` to ``noun``."""
+
+    @noun.command("show")
+    @argument(kind)
+    @click.pass_obj
+    def command(session: Session, name: str) -> None:
+        session.does(f"show {kind.word} {name}", kind.word)
+        show_one(session, kind.calls(session).find(name), kind.sheet)
+
+    command.help = f"Show one {kind.word} in full."
+
+
+def add_update(noun: Noun, kind: Kind) -> None:
+    """Add the verb ``update``, for what every kind has: name and labels."""
+
+    @noun.command("update")
+    @argument(kind)
+    @click.option("--name", "new_name", help="New name.")
+    @relabel_options
+    @change_options
+    @click.pass_obj
+    def command(session: Session, name: str, new_name: str | None, labels: Any, removed: Any, how: How) -> None:
+        if not (new_name or labels or removed):
+            raise click.UsageError("give --name, --label or --remove-label")
+
+        def change(calls: Any, found: Any) -> Any:
+            return revise(
+                kind.calls(session),
+                found,
+                lambda fresh: calls.update(
+                    fresh.id,
+                    name=new_name,
+                    labels=relabelled(fresh.labels, labels, removed),
+                    if_match=fresh.etag,
+                ),
+            )
+
+        carry_out_each(session, kind, "update", [name], how, change)
+
+    command.help = f"Change name or labels of one {kind.word}."
+
+
+def add_delete(noun: Noun, kind: Kind) -> None:
+    """Add the verb ``delete`` to ``noun``."""
+
+    @noun.command("delete")
+    @argument(kind, "names", many=True)
+    @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+    @change_options
+    @click.pass_obj
+    def command(session: Session, names: tuple[str, ...], yes: bool, how: How) -> None:  # noqa: FBT001  # click's call
+        if not how.dry_run:
+            confirm(session, f"Delete {kind.word} {', '.join(names)}?", yes=yes)
+        carry_out_each(session, kind, "delete", names, how, lambda calls, found: calls.delete(found.id))
+
+    command.help = f"Delete {kind.plural}. Asks first on a terminal."
+
+
+def add_wait(noun: Noun, kind: Kind) -> None:
+    """Add the verb ``wait`` to ``noun``."""
+
+    @noun.command("wait")
+    @argument(kind)
+    @click.option(
+        "--status", metavar="STATUS", help="Wait until it has this status, not only until nothing is going on."
+    )
+    @click.option("--timeout", type=click.FloatRange(0), default=600.0, help="Seconds to wait at most.  [600]")
+    @click.pass_obj
+    def command(session: Session, name: str, status: str | None, timeout: float) -> None:
+        session.does(f"wait for {kind.word} {name}", kind.word)
+        calls = kind.calls(session)
+        found = calls.find(name)
+        jobs = session.client.jobs(session.project_id)
+        session.interrupted = f"Stopped waiting; what is going on with {kind.word} {name} goes on."
+        wanted = status and status.upper()
+        while found.status != wanted and (job := _under_way(jobs, found.id)) is not None:
+            with watching(f"{kind.word} {found.name}") as watcher:
+                jobs.wait(job.id, timeout=timeout, progress=watcher)
+            found = calls.get(found.id)
+        if wanted and found.status != wanted:
+            raise NothingToWaitForError(f"it is {found.status} and no job is under way that would make it {wanted}")
+        show_done(session, found, f"{kind.word} {found.name}: {kind.gist(found)}")
+
+    command.help = f"Wait for what is going on with one {kind.word}."
+
+
+def _under_way(jobs: "Jobs", resource_id: str) -> "Job | None":
+    return next((each for each in jobs.list(resource_id=resource_id, page_size=20) if not each.ended), None)
