@@ -79,10 +79,11 @@ def test_a_version_that_was_read_too_long_ago(site: "Site") -> None:
     site.update(volume, labels={"env": "prod"}, context=site.context(if_version=version))
     before = site.everything()
 
-    for attempt in (site.update, site.delete):
-        patch = {"labels": {}} if attempt == site.update else {}
-        with pytest.raises(VersionMismatchError, match=f"is at version {version + 1}, you read {version}"):
-            attempt(volume, context=site.context(if_version=version), **patch)
+    outdated, said = site.context(if_version=version), f"is at version {version + 1}, you read {version}"
+    with pytest.raises(VersionMismatchError, match=said):
+        site.update(volume, labels={}, context=outdated)
+    with pytest.raises(VersionMismatchError, match=said):
+        site.delete(volume, context=outdated)
 
     assert site.everything() == before
 
