@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every hook that a plugin may implement.
 
-A plugin is a module or object behind an entry point of the group ``stratoplane.plugins``; its functions carry
-:data:`hookimpl`. Hooks that may refuse are fail-closed: a plugin that raises refuses. Hooks that only watch are
-fail-open: what they raise is logged and changes nothing.
+A plugin is a module, an object or a class behind an entry point of the group ``stratoplane.plugins``; its functions
+carry :data:`hookimpl`. A class is made with its settings: an object of the frozen dataclass that it names ``Settings``,
+read from its table ``[plugins.<name>]`` and the environment (see :mod:`stratoplane.settings`).
+
+Hooks that may refuse are fail-closed: a plugin that raises refuses. Hooks that only watch are fail-open: what they
+raise is logged and changes nothing.
 """
 
 from collections.abc import Mapping, Sequence
@@ -26,6 +29,8 @@ class AdmissionRequest:
     Attributes:
         action: ``create``, ``update`` or ``delete``.
         kind: kind of the resource.
+        name: its name, after the change.
+        previous_name: its name before an update; None when the resource is new.
         spec: the desired state as the request gives it, JSON values.
     """
 
@@ -35,6 +40,7 @@ class AdmissionRequest:
     organization_id: UUID
     project_id: UUID
     actor: str
+    previous_name: str | None = None
     spec: Mapping[str, object] = field(default_factory=dict)
     labels: Mapping[str, str] = field(default_factory=dict)
 

@@ -8,10 +8,11 @@ works on.
 import dataclasses
 import importlib.metadata
 import inspect
-from collections.abc import Iterable, Mapping, Sequence
+import os
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from types import ModuleType
+from types import MappingProxyType, ModuleType
 from typing import Any, Final
 
 import pluggy
@@ -20,7 +21,9 @@ from stevedore.named import NamedExtensionManager
 from stratoplane import CONTRACT, hookspecs
 from stratoplane.compute import ComputeDriver
 from stratoplane.drivers import Interface
+from stratoplane.errors import SettingsError
 from stratoplane.network import NetworkDriver
+from stratoplane.settings import NoSettings, load
 from stratoplane.storage import StorageDriver
 
 PLUGIN_GROUP: Final = "stratoplane.plugins"
@@ -101,17 +104,44 @@ def shape_problem(candidate: Any, interface: Interface) -> str:
     return ""
 
 
-def load_plugins(enabled: Iterable[str]) -> tuple[pluggy.PluginManager, Sequence[Extension]]:
+def load_plugins(
+    enabled: Iterable[str],
+    tables: Mapping[str, Mapping[str, object]] = MappingProxyType({}),
+    environment: Mapping[str, str] = os.environ,
+) -> tuple[pluggy.PluginManager, Sequence[Extension]]:
     """Load the enabled plugins, in that order, into a plugin manager that knows every hook.
+
+    Args:
+        enabled: names of entry points.
+        tables: settings of plugins by name, as the tables ``[plugins.<name>]`` of a configuration file hold them.
+        environment: where the settings that plugins declare are looked for first.
 
     Returns:
         The manager with the plugins that work, and every plugin installed or named, with its state and reason.
     """
     manager = pluggy.PluginManager(hookspecs.PROJECT_NAME)
     manager.add_hookspecs(hookspecs)
-    chosen = {name: _register(manager, _load_one(PLUGIN_GROUP, name)) for name in dict.fromkeys(enabled)}
+    chosen = {}
+    for name in dict.fromkeys(enabled):
+        found = _with_settings(_load_one(PLUGIN_GROUP, name), tables.get(name, {}), environment)
+        chosen[name] = _register(manager, found)
     others = [each for each in installed(PLUGIN_GROUP) if each.name not in chosen]
     return manager, sorted([*chosen.values(), *others], key=lambda extension: extension.name)
+
+
+def _with_settings(extension: Extension, table: Mapping[str, object], environment: Mapping[str, str]) -> Extension:
+    """Return a plugin that is a class as an object of it, made with its settings."""
+    if extension.state is not ExtensionState.LOADED or not inspect.isclass(extension.loaded):
+        return extension
+    maker: Callable[[object], object] = extension.loaded
+    settings = getattr(extension.loaded, "Settings", NoSettings)
+    try:
+        plugin = maker(load(settings, table, environment, where=f"[plugins.{extension.name}]"))
+    except SettingsError as error:
+        return _broken(extension, error.detail)
+    except Exception as error:  # noqa: BLE001  # a plugin's constructor may raise anything, and the rest works on
+        return _broken(extension, f"{type(error).__name__}: {error}")
+    return dataclasses.replace(extension, loaded=plugin)
 
 
 def _register(manager: pluggy.PluginManager, extension: Extension) -> Extension:
@@ -152,6 +182,8 @@ def _load_one(group: str, name: str) -> Extension:
     )
     if failures:
         return _broken(known[0], f"{type(failures[0]).__name__}: {failures[0]}")
+    if name not in manager:
+        return _broken(known[0], "installed after this process had looked for extensions; restart it")
     return dataclasses.replace(known[0], state=ExtensionState.LOADED, loaded=manager[name].plugin)
 
 

@@ -94,11 +94,14 @@ def _surroundings(
     return found
 
 
-def _admission(context: RequestContext, action: str, row: Mapping[str, Any], spec: Json) -> AdmissionRequest:
+def _admission(
+    context: RequestContext, action: str, row: Mapping[str, Any], spec: Json, previous_name: str | None = None
+) -> AdmissionRequest:
     return AdmissionRequest(
         action=action,
         kind=row["kind"],
         name=row["name"],
+        previous_name=previous_name,
         organization_id=context.organization_id,
         project_id=row["project_id"],
         actor=context.actor.name,
@@ -236,7 +239,7 @@ def update(
     reshaped = draft.spec != row["spec"] or after["name"] != row["name"]
     if not reshaped and after["labels"] == row["labels"]:
         return _unchanged(connection, context, found.now, Accepted(resource=wire_form.resource(row)))
-    plugins.admit(_admission(context, "update", after, draft.spec))
+    plugins.admit(_admission(context, "update", after, draft.spec, row["name"]))
     if kind.interface is not None:
         check_cluster(draft, found.clusters, row["cluster_id"])
     holds = _amount(row["holds"])
@@ -290,7 +293,7 @@ def delete(
         raise InUseError(
             f"{words} {row['name']} is used by {', '.join(users)}; delete or detach those first", used_by=users
         )
-    plugins.admit(_admission(context, "delete", row, row["spec"]))
+    plugins.admit(_admission(context, "delete", row, row["spec"], row["name"]))
     row |= {"version": row["version"] + 1, "updated_at": found.now, "generation": row["generation"] + 1, "detail": ""}
     audit = acceptance.audit_row(context, AuditAction.RESOURCE_DELETE_ACCEPTED, row, found.now, {})
     if kind.interface is None:
