@@ -113,7 +113,11 @@ def test_the_journal_can_be_counted_while_the_agent_runs(journal, path, tmp_path
 
 
 def test_only_its_user_reads_the_journal(journal, path):
-    assert path.stat().st_mode & 0o077 == 0
+    journal.admit([offer()])
+    files = list(path.parent.glob(f"{path.name}*"))
+
+    assert len(files) == 3
+    assert all(each.stat().st_mode & 0o077 == 0 for each in files)
 
 
 def test_a_closed_journal_says_so(path):

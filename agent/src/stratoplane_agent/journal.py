@@ -5,6 +5,7 @@ An operation is written, and on the disk, before it is acknowledged: an agent th
 what it owes. The highest epoch seen of each operation stays behind, so that a late or repeated offer is refused.
 """
 
+import os
 import sqlite3
 import threading
 import time
@@ -81,7 +82,7 @@ class Journal:
         self._lock: Final = threading.Lock()
         try:
             self._connection = _open(path)
-        except sqlite3.OperationalError as error:
+        except (OSError, sqlite3.OperationalError) as error:
             raise JournalError(f"{path} cannot be opened: {error}") from error
         except sqlite3.DatabaseError as error:
             self._connection = _open_anew(path, error)
@@ -198,6 +199,8 @@ def tally_of(path: Path) -> Tally:
 
 
 def _open(path: Path) -> sqlite3.Connection:
+    # Specifications hold user data. SQLite gives the files beside this one the same mode.
+    os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     try:
         # Readers (`status`) never wait for the agent, and a commit appends to one file.
@@ -206,7 +209,6 @@ def _open(path: Path) -> sqlite3.Connection:
     except BaseException:
         connection.close()
         raise
-    path.chmod(0o600)
     return connection
 
 

@@ -176,11 +176,14 @@ class Providers:
 
     def _prepare(self, provider: Provider) -> None:
         try:
-            changed = provider.prepare()
+            self._prepare_and_tell(provider)
         finally:
             with self._settled:
                 self._at_work -= 1
                 self._settled.notify_all()
+
+    def _prepare_and_tell(self, provider: Provider) -> None:
+        changed = provider.prepare()
         report, backoff = provider.report, self._backoffs[provider.interface]
         if report.status is ProviderStatus.UNREACHABLE:
             self._timetable.after(backoff.delay(), lambda: self.prepare_one(provider))
