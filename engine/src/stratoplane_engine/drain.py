@@ -57,6 +57,9 @@ def drain(database: Database, plugins: Plugins, *, owner: str, generator: random
         moved += len(current)
         if stale := len(verdicts) - len(current):
             _log.warning("%d verdicts were refused: another worker had claimed those jobs", stale)
+        if len(claimed) < BATCH and not any(verdict.settlement for verdict in verdicts):
+            # Nothing was left over, and no end of a job has woken another.
+            return moved
 
 
 def _judge(row: Mapping[str, Any], generator: random.Random) -> Verdict | None:

@@ -35,3 +35,5 @@ def relay(database: Database, wake_ups: WakeUps) -> int:
                 _log.warning("%s", error.detail)
             rows.forget(connection, [row["id"] for row in taken])
         sent += len(taken)
+        if len(taken) < BATCH:
+            return sent

@@ -12,15 +12,12 @@ from typing import Any, Final
 from uuid import UUID
 
 import orjson
-from sqlalchemy import Connection, Engine, create_engine, make_url, text
+from sqlalchemy import Connection, Engine, create_engine, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 
 from stratoplane.errors import UnavailableError
 
-_ENTER: Final = text(
-    "SELECT set_config('role', :role, true), set_config('stratoplane.organization', :organization, true)"
-)
 SYSTEM_ROLE: Final = "stratoplane_system"
 TENANT_ROLE: Final = "stratoplane_tenant"
 
@@ -52,7 +49,7 @@ class Database:
             pool_size=pool_size,
             max_overflow=pool_size,
             pool_timeout=5,
-            pool_pre_ping=False,
+            isolation_level="AUTOCOMMIT",
             json_serializer=dump_json,
             json_deserializer=orjson.loads,
             connect_args={"application_name": application, "connect_timeout": 5, "prepare_threshold": 3},
@@ -81,9 +78,17 @@ class Database:
     @contextmanager
     def _transaction(self, role: str, organization: str) -> Iterator[Connection]:
         try:
-            with self.engine.begin() as connection:
-                connection.execute(_ENTER, {"role": role, "organization": organization})
-                yield connection
+            with self.engine.connect() as connection:
+                # One round trip for all three; autocommit connections let this BEGIN be the only one.
+                enter = f"BEGIN; SET LOCAL ROLE {role}; SET LOCAL stratoplane.organization = '{organization}'"
+                connection.exec_driver_sql(enter)
+                try:
+                    yield connection
+                except BaseException:
+                    if not connection.invalidated:
+                        connection.exec_driver_sql("ROLLBACK")
+                    raise
+                connection.exec_driver_sql("COMMIT")
         except (OperationalError, PoolTimeoutError) as error:
             raise _unavailable(error) from error
         except DBAPIError as error:

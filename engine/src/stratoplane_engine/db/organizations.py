@@ -50,7 +50,7 @@ SELECT r.kind, r.name FROM resource r WHERE r.organization_id = :organization AN
 """)
 _INSERT_QUOTA: Final = text("""
 INSERT INTO quota (organization_id, scope_id, key, limit_amount)
-SELECT :organization, :scope, q.key, q.amount 
+SELECT :organization, :scope, q.key, q.amount
 FROM jsonb_to_recordset(CAST(:limits AS jsonb)) AS q(key text, amount bigint)
 ON CONFLICT (organization_id, scope_id, key) DO UPDATE SET limit_amount = EXCLUDED.limit_amount
 """)
