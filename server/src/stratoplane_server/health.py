@@ -15,6 +15,7 @@ from stratoplane_engine.db import clusters, migrate
 from stratoplane_engine.db.connection import Database
 from stratoplane_server.addresses import describe_url
 from stratoplane_server.process_table import memory_bytes, seconds_running
+from stratoplane_server.schema import revision_of
 from stratoplane_server.state import ChildReport, ChildState, SupervisorReport
 
 POSTGRESQL: Final = "postgresql"
@@ -130,10 +131,8 @@ def database_and_clusters(url: str) -> tuple[ServiceHealth, Sequence[ClusterHeal
 
 
 def _schema(database: Database) -> ServiceHealth:
-    with database.system() as connection:
-        version = ".".join(str(number) for number in connection.dialect.server_version_info or ())
-        revision = migrate.current_revision(connection)
-    newest = migrate.newest_revision()
+    revision, newest = revision_of(database), migrate.newest_revision()
+    version = ".".join(str(number) for number in database.engine.dialect.server_version_info or ())
     words = f"PostgreSQL {version}, schema {revision or 'none'}"
     remedy = "" if revision == newest else f"; this version wants {newest}: run stratoplane-server migrate"
     address = describe_url(database.url)

@@ -27,6 +27,7 @@ _IMAGES: Final = {
     "mock": ({"name": "mock-linux", "source": "mock-linux.qcow2", "description": "an image that boots nothing"},)
 }
 _PAUSE_SECONDS: Final = 1.0
+_SUBJECT: Final = "the database "
 _log: Final = logging.getLogger(__name__)
 
 
@@ -53,7 +54,7 @@ def _migrate(url: str) -> None:
             revision = migrate.upgrade(url)
         except UnavailableError as error:
             if error.detail != said:
-                _log.warning("PostgreSQL at %s: %s; waiting", describe_url(url), error.detail)
+                _log.warning("PostgreSQL at %s %s; waiting", describe_url(url), error.detail.removeprefix(_SUBJECT))
                 said = error.detail
             time.sleep(_PAUSE_SECONDS)
         else:

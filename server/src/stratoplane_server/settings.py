@@ -70,7 +70,7 @@ class ServerSettings:
             if getattr(self, name) < 1
         ]
         if problems:
-            raise ValueError("; ".join(problems))
+            raise SettingsError(f"the settings cannot be used: {'; '.join(problems)}", problems)
 
     def _listen_problems(self) -> list[str]:
         values = {"api_listen": self.api_listen, "agent_listen": self.agent_listen}

@@ -1,0 +1,20 @@
+# SPDX-License-Identifier: Apache-2.0
+"""At which revision a database is."""
+
+from sqlalchemy.exc import DataError, ProgrammingError
+
+from stratoplane_engine.db import migrate
+from stratoplane_engine.db.connection import Database
+
+
+def revision_of(database: Database) -> str:
+    """Return the revision of the schema, empty before the first migration, which also makes the roles that ask.
+
+    Raises:
+        UnavailableError: the database does not answer.
+    """
+    try:
+        with database.system() as connection:
+            return migrate.current_revision(connection)
+    except (DataError, ProgrammingError):
+        return ""

@@ -1,0 +1,125 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The operator's command, run as an operator runs it."""
+
+import json
+import os
+import socket
+import subprocess
+import sys
+from collections.abc import Callable, Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from stratoplane_embedded.processes import wait_until
+from stratoplane_server.state import StateFolder
+
+SECONDS = 60
+COMMAND = [sys.executable, "-m", "stratoplane_server"]
+
+
+class Operator:
+    """Somebody at a terminal, with a state folder and ports of their own."""
+
+    command = COMMAND
+
+    def __init__(self, state: Path) -> None:
+        self.folder = StateFolder(path=state)
+        outer = {name: value for name, value in os.environ.items() if not name.startswith("STRATOPLANE_")}
+        self.variables = {
+            **outer,
+            "STRATOPLANE_STATE": str(state),
+            "STRATOPLANE_API_LISTEN": f"127.0.0.1:{free_port()}",
+            "STRATOPLANE_AGENT_LISTEN": f"127.0.0.1:{free_port()}",
+        }
+
+    def run(self, *arguments: str, text: str = "", seconds: float = SECONDS, **variables: str):
+        """Run the command to its end."""
+        return subprocess.run(
+            [*COMMAND, *arguments],
+            env={**self.variables, **variables},
+            input=text,
+            capture_output=True,
+            text=True,
+            timeout=seconds,
+            check=False,
+        )
+
+    def say(self, *arguments: str, **options: str) -> str:
+        """Run the command, which must succeed, and return what it prints."""
+        done = self.run(*arguments, **options)
+        assert done.returncode == 0, done.stdout + done.stderr
+        return done.stdout
+
+    def fail(self, *arguments: str, code: int = 1, **options: str) -> str:
+        """Run the command, which must fail with ``code`` and without a traceback, and return its complaint."""
+        done = self.run(*arguments, **options)
+        assert done.returncode == code, done.stdout + done.stderr
+        assert "Traceback" not in done.stderr
+        return done.stderr
+
+    def status(self, **variables: str) -> dict[str, Any]:
+        return json.loads(self.run("status", "-o", "json", **variables).stdout)
+
+    def child(self, name: str):
+        report = self.folder.read_report()
+        return next((child for child in report.children if child.name == name), None) if report else None
+
+    def await_ready(self) -> None:
+        def ready() -> bool:
+            report = self.folder.read_report()
+            return report is not None and report.ready
+
+        assert wait_until(ready, SECONDS), self.log("supervisor")
+
+    def log(self, name: str) -> str:
+        path = self.folder.logs / f"{name}.log"
+        return path.read_text() if path.exists() else ""
+
+    def await_log(self, name: str, words: str) -> None:
+        assert wait_until(lambda: words in self.log(name), SECONDS), self.log(name)
+
+
+def free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+@pytest.fixture(scope="session")
+def operator_class() -> type[Operator]:
+    return Operator
+
+
+@pytest.fixture
+def operator(tmp_path: Path) -> Iterator[Operator]:
+    someone = Operator(tmp_path / "state")
+    yield someone
+    someone.run("down")
+
+
+@pytest.fixture
+def in_background() -> Iterator[Callable[..., subprocess.Popen[str]]]:
+    """Start the command without waiting for it; it ends with the test."""
+    started: list[subprocess.Popen[str]] = []
+
+    def start(operator: Operator, *arguments: str, **variables: str) -> subprocess.Popen[str]:
+        process = subprocess.Popen(
+            [*COMMAND, *arguments],
+            env={**operator.variables, **variables},
+            stdout=subprocess.DEVNULL,
+            stderr=subprocess.DEVNULL,
+            text=True,
+        )
+        started.append(process)
+        return process
+
+    yield start
+    for process in started:
+        process.terminate()
+        try:
+            process.wait(SECONDS / 4)
+        except subprocess.TimeoutExpired:
+            process.kill()
+            process.wait()

@@ -1,0 +1,94 @@
+# SPDX-License-Identifier: Apache-2.0
+import statistics
+import subprocess
+import sys
+import time
+
+import pytest
+
+
+def test_help_comes_at_once(operator):
+    def seconds() -> float:
+        began = time.monotonic()
+        operator.say("--help")
+        return time.monotonic() - began
+
+    # Less than half of what one import of the engine takes: nothing of it may be loaded.
+    assert statistics.median(seconds() for _ in range(5)) < 0.5
+
+
+def test_help_loads_nothing_heavy():
+    program = (
+        "import sys; from stratoplane_server.cli import cli\n"
+        "try: cli.main(['up', '--help'], standalone_mode=True)\n"
+        "except SystemExit: pass\n"
+        "print(*sorted({'sqlalchemy', 'flask', 'redis', 'alembic', 'pluggy'} & sys.modules.keys()), file=sys.stderr)"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stderr.strip() == ""
+
+
+@pytest.mark.parametrize("arguments", [["--help"], ["run", "-h"], ["plugins", "enable", "--help"]])
+def test_help_names_what_there_is(operator, arguments):
+    assert "Usage: stratoplane-server" in operator.say(*arguments)
+
+
+def test_exit_codes_are_documented(operator):
+    assert "Exit codes: 0 done, 1 failed" in operator.say("--help")
+
+
+@pytest.mark.parametrize("arguments", [["fly"], ["run", "everything"], ["create-admin"], ["up", "--what"]])
+def test_wrong_usage_is_2(operator, arguments):
+    assert "Usage: stratoplane-server" in operator.fail(*arguments, code=2)
+
+
+def test_each_wrong_setting_is_a_line(operator):
+    said = operator.fail("up", code=2, STRATOPLANE_DATABASE_URL="mysql://x", STRATOPLANE_API_LISTEN="nowhere")
+    assert said.splitlines() == [
+        "error: api_listen: 'nowhere' is not of the form host:port",
+        "error: database_url: must begin with postgresql:// or postgres://",
+    ]
+
+
+def test_nothing_is_up(operator):
+    assert f"no platform is up in {operator.folder.path}" in operator.fail("status")
+    assert f"no platform is up in {operator.folder.path}" in operator.fail("run", "api")
+    assert "no platform is up" in operator.say("down")
+    assert not operator.folder.path.exists()
+
+
+def test_an_option_wins_over_the_variable(operator, tmp_path):
+    assert f"no platform is up in {tmp_path}/other" in operator.fail("status", "--state", f"{tmp_path}/other")
+
+
+def test_migrate_and_create_admin_without_a_platform(operator):
+    assert "run stratoplane-server migrate first" in operator.fail("create-admin", "--username", "early")
+    assert "the schema is at revision" in operator.say("migrate")
+    assert "created administrator early" in operator.say("create-admin", "--username", "early")
+
+
+def test_a_database_that_does_not_answer_is_one_line(operator):
+    said = operator.fail("migrate", STRATOPLANE_DATABASE_URL="postgresql://me:secret@127.0.0.1:1/nothing")
+    assert "does not answer" in said
+    assert "secret" not in said
+    assert len(said.splitlines()) == 1
+
+
+def test_plugins_without_a_platform(operator):
+    assert "naming  DISABLED" in operator.say("plugins", "list")
+    assert operator.say("plugins", "enable", "naming") == "naming is enabled\n"
+    assert operator.say("plugins", "disable", "naming") == "naming is disabled\n"
+    assert "no installed distribution offers a plugin smoke; known are naming" in operator.fail(
+        "plugins", "enable", "smoke"
+    )
+    fixed = operator.fail("plugins", "enable", "naming", STRATOPLANE_PLUGINS="")
+    assert "fixed by STRATOPLANE_PLUGINS" in fixed
+
+
+def test_a_broken_plugin_is_listed_with_its_reason(operator):
+    assert "absent  MISSING" in operator.say("plugins", "list", STRATOPLANE_PLUGINS="absent")
+
+
+def test_a_state_folder_that_cannot_be_made(operator, tmp_path):
+    (tmp_path / "file").touch()
+    assert "cannot be used" in operator.fail("up", "--state", f"{tmp_path}/file/state")

@@ -1,0 +1,205 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The whole platform on one host, as ``up`` starts it."""
+
+import json
+import os
+import shutil
+import signal
+import socket
+import stat
+import urllib.error
+import urllib.request
+from pathlib import Path
+
+import pytest
+
+from stratoplane_embedded.postgresql import PostgresqlServer
+from stratoplane_embedded.processes import wait_until
+from stratoplane_embedded.valkey import ValkeyServer
+
+SECONDS = 60
+MIB = 1024 * 1024
+ROLES = ("api", "agent-api", "worker", "scheduler")
+
+
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory, operator_class):
+    """A platform that is up for all tests of this module that leave it up."""
+    operator = operator_class(tmp_path_factory.mktemp("shared") / "state")
+    operator.say("up", "--detach")
+    yield operator
+    operator.run("down")
+
+
+def log_in(operator, username: str, password: str) -> int:
+    body = json.dumps({"username": username, "password": password}).encode()
+    request = urllib.request.Request(
+        f"http://{operator.variables['STRATOPLANE_API_LISTEN']}/api/common/v1/login",
+        data=body,
+        headers={"Content-Type": "application/json"},
+    )
+    try:
+        with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310  # our own
+            return answer.status
+    except urllib.error.HTTPError as error:
+        with error:
+            return error.code
+
+
+def test_the_first_start_makes_an_administrator_who_can_log_in(shared):
+    credentials = json.loads(shared.folder.credentials.read_text())
+    assert stat.S_IMODE(shared.folder.credentials.stat().st_mode) == 0o600
+    assert log_in(shared, credentials["username"], credentials["password"]) == 200
+    assert log_in(shared, credentials["username"], "guessed") == 401
+    assert credentials["password"] not in "".join(shared.log(name) for name in ("prepare", "supervisor", "api"))
+
+
+def test_status_shows_every_process_database_and_cluster(shared):
+    health = shared.status()
+    assert health["healthy"]
+    names = [process["name"] for process in health["processes"]]
+    assert names == ["supervisor", "postgres", "valkey", *ROLES, "agent"]
+    assert all(process["pid"] and process["uptime"] > 0 for process in health["processes"])
+    assert [(service["name"], service["healthy"]) for service in health["services"]] == [
+        ("postgresql", True),
+        ("valkey", True),
+    ]
+    (cluster,) = health["clusters"]
+    assert (cluster["name"], cluster["connected"], cluster["drivers"]) == ("local", True, ["mock"])
+    page = shared.say("status")
+    assert f"healthy: API http://{shared.variables['STRATOPLANE_API_LISTEN']}" in page
+
+
+def test_memory_without_postgresql_is_under_500_mib(shared):
+    processes = shared.status()["processes"]
+    assert sum(process["memory"] for process in processes if process["name"] != "postgres") < 500 * MIB
+
+
+def test_up_again_says_that_it_is_up(shared):
+    assert "is already up" in shared.say("up", "--detach")
+    assert "is already up" in shared.fail("up")
+
+
+def test_an_administrator_more(shared):
+    said = shared.say("create-admin", "--username", "second")
+    password = said.split()[-1]
+    assert log_in(shared, "second", password) == 200
+    assert "'second' is taken" in shared.fail("create-admin", "--username", "second")
+    said = shared.say("create-admin", "--username", "third", "--password-stdin", text="a password of my own\n")
+    assert "a password of my own" not in said
+    assert log_in(shared, "third", "a password of my own") == 200
+    assert "is empty" in shared.fail("create-admin", "--username", "fourth", "--password-stdin", code=2)
+
+
+def test_migrate_does_nothing_when_there_is_nothing_to_do(shared):
+    assert shared.say("migrate") == shared.say("migrate")
+
+
+def test_a_role_can_run_beside_on_the_same_databases(shared, in_background):
+    second = in_background(shared, "run", "worker")
+    (worker,) = [process for process in shared.status()["processes"] if process["name"] == "worker"]
+    assert wait_until(lambda: b"stratoplane_engine.worker" in _command_line(second.pid), SECONDS)
+    assert second.pid != worker["pid"]
+    assert second.poll() is None
+
+
+def _command_line(pid: int) -> bytes:
+    return Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
+def test_plugins_are_enabled_and_disabled_while_the_platform_runs(shared):
+    before = {name: shared.child(name).process for name in (*ROLES, "postgres", "agent")}
+    assert "naming is enabled; the platform's roles start again" in shared.say("plugins", "enable", "naming")
+    assert wait_until(lambda: "naming LOADED" in shared.log("worker"), SECONDS)
+    shared.await_ready()
+    after = {name: shared.child(name).process for name in before}
+    assert {name for name in before if before[name] != after[name]} == set(ROLES)
+    assert "naming  LOADED" in shared.say("plugins", "list")
+    assert "was enabled already" in shared.say("plugins", "enable", "naming")
+
+
+def test_kill_9_of_everything_is_healed_and_nothing_is_lost(shared):
+    shared.say("create-admin", "--username", "kept", "--password-stdin", text="kept password\n")
+    before = {child.name: child.process for child in shared.folder.read_report().children if child.process}
+    assert set(before) == {"postgres", "valkey", *ROLES, "agent"}
+    for key in before.values():
+        key.send(signal.SIGKILL)
+
+    def healed() -> bool:
+        report = shared.folder.read_report()
+        now = {child.name: child.process for child in report.children if child.process}
+        return report.ready and set(now) == set(before) and all(now[name] != before[name] for name in now)
+
+    assert wait_until(healed, SECONDS), shared.log("supervisor")
+    assert log_in(shared, "kept", "kept password") == 200
+    assert all(process["restarts"] for process in shared.status()["processes"][1:])
+
+
+def test_status_is_not_healthy_while_a_role_is_down(shared):
+    supervisor = shared.folder.read_report().process
+    supervisor.send(signal.SIGSTOP)  # so that nobody starts it again
+    try:
+        worker = shared.child("worker").process
+        worker.send(signal.SIGKILL)
+        assert wait_until(lambda: not worker.alive, SECONDS)
+        done = shared.run("status")
+        assert done.returncode == 1
+        assert "not healthy" in done.stdout
+        assert "worker      ended" in done.stdout
+    finally:
+        os.kill(supervisor.pid, signal.SIGCONT)
+
+
+def test_what_was_made_outlives_the_supervisor_and_even_the_database(operator):
+    operator.say("up", "--detach")
+    credentials, agent = operator.folder.credentials.read_bytes(), operator.folder.agent_credential.read_bytes()
+    administrator = json.loads(credentials)
+    report = operator.folder.read_report()
+    report.process.send(signal.SIGKILL)
+    assert wait_until(lambda: not report.process.alive, SECONDS)
+    assert "no platform is up" in operator.fail("status")
+
+    operator.say("up", "--detach")
+    assert not any(child.process.alive for child in report.children if child.process)
+    assert operator.status()["healthy"]
+    assert operator.folder.credentials.read_bytes() == credentials
+    assert operator.folder.agent_credential.read_bytes() == agent
+    assert log_in(operator, administrator["username"], administrator["password"]) == 200
+
+    assert "the platform is down; its data stays" in operator.say("down")
+    assert "no platform is up" in operator.say("down")
+    shutil.rmtree(operator.folder.postgresql)
+    operator.say("up", "--detach")
+    assert "the agent enrols anew" in operator.log("supervisor")
+    assert log_in(operator, administrator["username"], administrator["password"]) == 200
+    assert operator.status()["healthy"]
+
+
+def test_databases_of_your_own_that_are_down_at_first(operator, in_background, tmp_path):
+    postgresql, valkey = PostgresqlServer(tmp_path / "pg"), ValkeyServer(tmp_path / "vk")
+    with postgresql, valkey:
+        urls = {"STRATOPLANE_DATABASE_URL": postgresql.url, "STRATOPLANE_REDIS_URL": valkey.url}
+    in_background(operator, "up", **urls)
+    operator.await_log("supervisor", "/stratoplane does not answer (")
+    assert wait_until(lambda: operator.child("prepare").problem.endswith("; waiting"), SECONDS)
+    with postgresql:
+        operator.await_log("supervisor", "/valkey.sock does not answer (")
+        operator.await_ready()
+        assert operator.log("prepare").count("PostgreSQL at") == 1
+        assert not (operator.folder.path / "postgresql").exists()
+        assert not operator.status(**urls)["healthy"]
+        with valkey:
+            assert operator.status(**urls)["healthy"]
+        assert operator.run("down", **urls).returncode == 0
+
+
+def test_a_taken_port_is_named_until_it_is_free_and_no_agent_is_needed(operator, in_background):
+    with socket.create_server(("127.0.0.1", 0)) as other:
+        listen = f"127.0.0.1:{other.getsockname()[1]}"
+        operator.variables["STRATOPLANE_API_LISTEN"] = listen
+        in_background(operator, "up", "--no-agent")
+        operator.await_log("supervisor", f"api cannot listen on {listen} (Address already in use)")
+    operator.await_ready()
+    assert operator.child("agent") is None
+    assert operator.status()["healthy"]
+    assert operator.status()["clusters"] == []
