@@ -48,6 +48,8 @@ class _Begun:
     name: str
     outcome: Any
     since: float
+    before: int = -1
+    """The resource's version when it was read, to tell a change that was done at once from one that was none."""
 
 
 def change_options(function: Callable[..., Any]) -> Callable[..., Any]:
@@ -77,7 +79,7 @@ def carry_out(session: Session, kind: Kind, verb: str, name: str, how: How, act:
         how: to make it.
         act: makes the change by the calls that it is given, which only plan if it is a dry run.
     """
-    session.does(f"{verb} {kind.word} {name}", kind.word)
+    session.does(f"{verb} {kind.word} {name}")
     calls = kind.calls(session)
     since = time.monotonic()
     outcome = act(calls.plan if how.dry_run else calls)
@@ -107,7 +109,9 @@ def carry_out_each(
         since = time.monotonic()
         try:
             found = calls.find(name)
-            begun.append(_Begun(found.name, act(calls.plan if how.dry_run else calls, found), since))
+            # From here on it is something else that may be missing: a flavor, a volume.
+            session.noun = ""
+            begun.append(_Begun(found.name, act(calls.plan if how.dry_run else calls, found), since, found.version))
         except ClientError as error:
             failed.append(report(session, error))
     failed += _settle(session, kind, verb, begun, how, alone=len(set(names)) == 1)
@@ -148,7 +152,7 @@ def _settle(
     failed: list[Exit] = []
     documents = []
     for each in begun:
-        session.does(f"{verb} {kind.word} {each.name}", kind.word)
+        session.does(f"{verb} {kind.word} {each.name}")
         try:
             shown, line = _finish(session, kind, verb, each, how)
         except ClientError as error:
@@ -172,7 +176,7 @@ def _finish(session: Session, kind: Kind, verb: str, each: _Begun, how: How) -> 
         return each.outcome.raw, _plan_line(verb, what, each.outcome)
     change: Change[Any] = each.outcome
     if change.job is None:
-        return change.raw, _line_at_once(kind, verb, what, change.resource)
+        return change.raw, _line_at_once(kind, verb, what, change.resource, each.before)
     if not how.wait:
         return change.raw, f"{what}: {verb} accepted, job {change.job.id}"
     resource, job = _wait(session, what, change, change.job, how.timeout)
@@ -194,13 +198,12 @@ def _wait(session: Session, what: str, change: "Change[Any]", job: "Job", timeou
     return resource, seen[-1]
 
 
-def _line_at_once(kind: Kind, verb: str, what: str, resource: Any) -> str:
+def _line_at_once(kind: Kind, verb: str, what: str, resource: Any, before: int) -> str:
     """Return the line for a change without a job: one that was done at once, or that found nothing to do."""
     if verb == "delete":
         return f"{what} deleted"
-    if kind.member == "key_pair":
-        return f"{what} {_PAST[verb]}: {kind.gist(resource)}"
-    return f"{what} is so already: {kind.gist(resource)}"
+    done = "is so already" if resource.version == before else _PAST[verb]
+    return f"{what} {done}: {kind.gist(resource)}"
 
 
 def _plan_line(verb: str, what: str, plan: "Plan[Any]") -> str:

@@ -2,19 +2,14 @@
 """Contexts: which server, as whom, in which project; kept in one file that only its owner can read."""
 
 import os
-import tempfile
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field, fields, replace
 from pathlib import Path
 from typing import Any
 
-from stratoplane_client.errors import ClientError, InvalidSettingError
+from stratoplane_client.errors import InvalidSettingError
 
 _DIRECTORY_MODE = 0o700
-
-
-class NoContextError(ClientError):
-    """There is nothing to talk to yet; the caller logs in."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -100,6 +95,8 @@ def save(path: Path, contexts: Contexts) -> None:
     Raises:
         InvalidSettingError: the file cannot be written.
     """
+    import tempfile
+
     import tomli_w
 
     document = {

@@ -9,8 +9,7 @@ from enum import IntEnum
 import click
 
 from stratoplane_client import errors as e
-from stratoplane_client.cli.contexts import NoContextError
-from stratoplane_client.cli.session import Session
+from stratoplane_client.cli.session import NoContextError, Session
 
 
 class Exit(IntEnum):

@@ -5,7 +5,6 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
-from pathlib import Path
 from typing import Any
 
 import click
@@ -109,6 +108,8 @@ def file_text(path: str | None) -> str | None:
     Raises:
         click.ClickException: it cannot be read.
     """
+    from pathlib import Path
+
     if path is None:
         return None
     try:

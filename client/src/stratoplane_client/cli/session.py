@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 
 import click
 
-from stratoplane_client.errors import InvalidSettingError
+from stratoplane_client.errors import ClientError, InvalidSettingError
 
 if TYPE_CHECKING:
     from stratoplane_client.cli.contexts import Context, Contexts
@@ -20,6 +20,10 @@ FORMATS = ("table", "json", "yaml", "name")
 _WORTH_A_WORD = 1.0
 _PATIENT = 30.0
 _HURRIED = 2.0
+
+
+class NoContextError(ClientError):
+    """There is nothing to talk to yet; the caller logs in."""
 
 
 class Session:
@@ -71,7 +75,7 @@ class Session:
             NoContextError: neither says where the server is.
             InvalidSettingError: it is named and unknown.
         """
-        from stratoplane_client.cli.contexts import Context, NoContextError
+        from stratoplane_client.cli.contexts import Context
 
         url, token = os.environ.get("STRATOPLANE_URL"), os.environ.get("STRATOPLANE_TOKEN")
         kept = self.contexts.named_or_raise(self.current_name) if self.current_name else None
@@ -89,8 +93,6 @@ class Session:
         Raises:
             NoContextError: nobody has logged in.
         """
-        from stratoplane_client.cli.contexts import NoContextError
-
         if not self.context.token:
             raise NoContextError(f"you are not logged in to {self.context.url}; use 'stratoplane login'")
         return self.connect(self.context.url, self.context.token, self.context.ca_file)

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """``stratoplane key``."""
 
-from pathlib import Path
 from typing import Any
 
 import click
@@ -49,6 +48,8 @@ def create(session: Session, /, name: str, how: How, public_key: str | None, lab
 
 
 def _usual_key() -> str:
+    from pathlib import Path
+
     folder = Path.home() / ".ssh"
     found = next((folder / name for name in _USUAL if (folder / name).is_file()), None)
     if found is None:

@@ -8,11 +8,11 @@ import click
 
 from stratoplane_client.cli.changing import confirm, revise
 from stratoplane_client.cli.commands.org import COLUMNS, sheet
-from stratoplane_client.cli.contexts import NoContextError, config_file, save
+from stratoplane_client.cli.contexts import config_file, save
 from stratoplane_client.cli.groups import Noun
 from stratoplane_client.cli.output import say_done, show_done, show_many, show_one
 from stratoplane_client.cli.parameters import completing, label_option, limit_option, relabel_options, relabelled
-from stratoplane_client.cli.session import Session
+from stratoplane_client.cli.session import NoContextError, Session
 
 names = completing(lambda session, _: (each.name for each in session.client.projects.list()))
 

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """``stratoplane quota``."""
 
+from math import ceil
 from typing import TYPE_CHECKING, Any
 
 import click
@@ -77,5 +78,5 @@ def _show(session: Session, found: "Quotas") -> None:
 def _row(owner: str, line: "QuotaLine") -> tuple[str, ...]:
     if line.limit < 0:
         return owner, line.key, str(line.used), "unlimited", ""
-    filled = _BAR if line.limit == 0 else min(_BAR, round(_BAR * line.used / line.limit))
+    filled = _BAR if line.limit == 0 else min(_BAR, ceil(_BAR * line.used / line.limit))
     return owner, line.key, str(line.used), str(line.limit), "#" * filled + "." * (_BAR - filled)

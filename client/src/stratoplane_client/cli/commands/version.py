@@ -5,10 +5,9 @@ from importlib.metadata import version
 
 import click
 
-from stratoplane_client.cli.contexts import NoContextError
 from stratoplane_client.cli.groups import Verb
 from stratoplane_client.cli.output import document
-from stratoplane_client.cli.session import Session
+from stratoplane_client.cli.session import NoContextError, Session
 from stratoplane_client.errors import ClientError
 
 
