@@ -50,7 +50,7 @@ claimed AS (
         storage_gib_claimed = c.storage_gib_claimed + k.storage_gib
     FROM draft, held,
         jsonb_to_record(d->'claim') AS k(cluster_id uuid, vcpus bigint, memory_mib bigint, storage_gib bigint)
-    WHERE c.id = k.cluster_id AND held.rows >= 0
+    WHERE c.id = k.cluster_id AND c.deleted_at IS NULL AND held.rows >= 0
         AND (k.vcpus <= 0 OR c.vcpus_claimed + k.vcpus <= c.vcpus_total)
         AND (k.memory_mib <= 0 OR c.memory_mib_claimed + k.memory_mib <= c.memory_mib_total)
         AND (k.storage_gib <= 0 OR c.storage_gib_claimed + k.storage_gib <= c.storage_gib_total)

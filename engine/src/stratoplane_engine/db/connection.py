@@ -49,6 +49,7 @@ class Database:
             pool_size=pool_size,
             max_overflow=pool_size,
             pool_timeout=5,
+            hide_parameters=True,
             isolation_level="AUTOCOMMIT",
             json_serializer=dump_json,
             json_deserializer=orjson.loads,

@@ -13,9 +13,7 @@ _log: Final = logging.getLogger(__name__)
 _RECONNECT_SECONDS: Final = 1.0
 
 
-def notifications(
-    database_url: str, channels: Sequence[str], *, idle_seconds: float
-) -> Iterator[frozenset[str]]:
+def notifications(database_url: str, channels: Sequence[str], *, idle_seconds: float) -> Iterator[frozenset[str]]:
     """Yield the payloads of notifications, those that came together at once, for ever.
 
     Nothing (an empty set) is yielded after each (re)connection and after ``idle_seconds`` without any, so that the

@@ -163,6 +163,7 @@ role_binding = Table(
     ForeignKeyConstraint(["organization_id", "user_id"], ["user_account.organization_id", "user_account.id"]),
     ForeignKeyConstraint(["organization_id", "project_id"], ["project.organization_id", "project.id"]),
     Index("role_binding_user_id_idx", "user_id"),
+    Index("role_binding_page_idx", "organization_id", "id"),
     Index(
         "role_binding_once_key",
         "user_id",
@@ -528,6 +529,7 @@ audit_event = Table(
     _text("trace_id"),
     _object("detail"),
     _time("occurred_at", default=True),
+    Index("audit_event_organization_idx", "organization_id", "id"),
     Index("audit_event_page_idx", "organization_id", "project_id", "id"),
     Index("audit_event_subject_idx", "organization_id", "subject_id", "id"),
 )

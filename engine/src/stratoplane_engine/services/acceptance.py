@@ -18,8 +18,8 @@ from stratoplane.errors import (
     InUseError,
     InvalidSpecError,
     NameTakenError,
-    NoClusterError,
     QuotaExceededError,
+    ResourceNotFoundError,
     StratoplaneError,
     Violation,
 )
@@ -63,12 +63,15 @@ def quota_lines(organization_id: UUID, project_id: UUID, change: Amount) -> list
     ]
 
 
-def claim(cluster_id: UUID | None, change: Amount) -> dict[str, Any] | None:
-    """Return what changes in the cluster's claims, None when nothing does."""
+def claim(cluster_id: UUID | None, change: Amount, *, even_nothing: bool = False) -> dict[str, Any] | None:
+    """Return what changes in the cluster's claims, None when nothing does.
+
+    A claim of nothing still makes sure that the cluster is not deleted meanwhile; new resources make one.
+    """
     if cluster_id is None:
         return None
     amounts = {name: change.get(key, 0) for name, key in _CLAIMS.items()}
-    return {"cluster_id": cluster_id, **amounts} if any(amounts.values()) else None
+    return {"cluster_id": cluster_id, **amounts} if even_nothing or any(amounts.values()) else None
 
 
 def job_row(
@@ -205,7 +208,7 @@ def _over_quota(
     scope = "organization" if scope_id == context.organization_id else "project"
     held = [row for row in rows.quotas(connection, context.organization_id, [scope_id]) if row["key"] == key]
     if not held:
-        return NoClusterError(f"the {scope} has no quota of {key}; tell an operator")
+        return ResourceNotFoundError(f"the {scope} was deleted a moment ago; list what there is")
     limit, used, wanted = held[0]["limit_amount"], held[0]["used"], line["amount"]
     detail = (
         f"the {scope}'s quota of {key} is {limit}: {used} used, {wanted} more wanted;"

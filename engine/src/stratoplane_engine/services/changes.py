@@ -203,7 +203,7 @@ def _write(
     document = Acceptance(
         resource=row,
         quota=acceptance.quota_lines(context.organization_id, row["project_id"], change),
-        claim=acceptance.claim(row["cluster_id"], change),
+        claim=acceptance.claim(row["cluster_id"], change, even_nothing=new),
         links=links,
         job=job,
         steps=steps,

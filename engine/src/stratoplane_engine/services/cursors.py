@@ -2,9 +2,13 @@
 """Opaque cursors: where a page of a list ends. They carry the sort, so that a cursor fits the list it came from."""
 
 import base64
-import binascii
+from typing import Final
+from uuid import UUID
 
 from stratoplane.errors import InvalidSpecError, Violation
+
+BY_ID: Final = frozenset({"created_at", "-created_at"})
+"""Sorts whose key is an id, since ids are ordered by time."""
 
 
 def encode(sort: str, key: str) -> str:
@@ -22,7 +26,9 @@ def decode(sort: str, cursor: str) -> str | None:
         return None
     try:
         kept, _, key = base64.urlsafe_b64decode(cursor + "=" * (-len(cursor) % 4)).decode().partition("|")
-    except (binascii.Error, UnicodeDecodeError) as error:
+        if sort in BY_ID:
+            UUID(key)
+    except ValueError as error:  # binascii's and the decoder's errors are ValueErrors too
         raise _wrong() from error
     if kept != sort or not key:
         raise _wrong()

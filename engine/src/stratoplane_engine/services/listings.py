@@ -3,9 +3,7 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
-from uuid import UUID
 
-from stratoplane.errors import InvalidSpecError, Violation
 from stratoplane_engine.context import Listing, Page
 from stratoplane_engine.services import cursors
 
@@ -18,14 +16,7 @@ def after(page: Page, sort: str = "created_at") -> str | None:
     Raises:
         InvalidSpecError: the cursor is not one of this list.
     """
-    key = cursors.decode(sort, page.cursor)
-    if key is not None:
-        try:
-            UUID(key)
-        except ValueError as error:
-            detail = "the cursor is not one of this list; leave it out to begin again"
-            raise InvalidSpecError(detail, [Violation(pointer="/cursor", detail=detail)]) from error
-    return key
+    return cursors.decode(sort, page.cursor)
 
 
 def listing(rows: Sequence[Row], page: Page, wire: Callable[[Row], Row], sort: str = "created_at") -> Listing:

@@ -34,6 +34,7 @@ def upgrade() -> None:
         ),
         sa.PrimaryKeyConstraint("id", name=op.f("audit_event_pkey")),
     )
+    op.create_index("audit_event_organization_idx", "audit_event", ["organization_id", "id"], unique=False)
     op.create_index("audit_event_page_idx", "audit_event", ["organization_id", "project_id", "id"], unique=False)
     op.create_index("audit_event_subject_idx", "audit_event", ["organization_id", "subject_id", "id"], unique=False)
     op.create_table(
@@ -526,6 +527,7 @@ def upgrade() -> None:
         unique=True,
     )
     op.create_index("role_binding_user_id_idx", "role_binding", ["user_id"], unique=False)
+    op.create_index("role_binding_page_idx", "role_binding", ["organization_id", "id"], unique=False)
     op.create_table(
         "job",
         sa.Column("id", sa.Uuid(), nullable=False),
@@ -738,6 +740,7 @@ def downgrade() -> None:
         postgresql_where=sa.text("state IN ('PENDING', 'RETRYING', 'RUNNING')"),
     )
     op.drop_table("job")
+    op.drop_index("role_binding_page_idx", table_name="role_binding")
     op.drop_index("role_binding_user_id_idx", table_name="role_binding")
     op.drop_index("role_binding_once_key", table_name="role_binding")
     op.drop_table("role_binding")
@@ -777,5 +780,6 @@ def downgrade() -> None:
     op.drop_table("cluster")
     op.drop_index("audit_event_subject_idx", table_name="audit_event")
     op.drop_index("audit_event_page_idx", table_name="audit_event")
+    op.drop_index("audit_event_organization_idx", table_name="audit_event")
     op.drop_table("audit_event")
     # ### end Alembic commands ###
