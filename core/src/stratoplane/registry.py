@@ -174,12 +174,15 @@ def _load_one(group: str, name: str) -> Extension:
         both = ", ".join(extension.distribution for extension in known)
         return _broken(known[0], f"offered by several distributions ({both}); remove all but one")
     failures: list[BaseException] = []
-    manager: NamedExtensionManager[Any] = NamedExtensionManager(
-        group,
-        [name],
-        invoke_on_load=False,
-        on_load_failure_callback=lambda _manager, _point, error: failures.append(error),
-    )
+    try:
+        manager: NamedExtensionManager[Any] = NamedExtensionManager(
+            group,
+            [name],
+            invoke_on_load=False,
+            on_load_failure_callback=lambda _manager, _point, error: failures.append(error),
+        )
+    except (AssertionError, SystemExit) as error:  # which stevedore lets pass
+        failures.append(error)
     if failures:
         return _broken(known[0], f"{type(failures[0]).__name__}: {failures[0]}")
     if name not in manager:

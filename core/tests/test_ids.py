@@ -1,0 +1,68 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Ids are UUIDv7 in the order of their making; names are RFC 1123 labels."""
+
+import re
+import time
+from concurrent.futures import ThreadPoolExecutor
+from uuid import RFC_4122
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from stratoplane.ids import NAME_PATTERN, is_name, new_id
+
+
+def test_an_id_is_a_uuid_of_version_7():
+    ids = [new_id() for _ in range(1000)]
+
+    assert {identifier.version for identifier in ids} == {7}
+    assert {identifier.variant for identifier in ids} == {RFC_4122}
+
+
+def test_an_id_holds_the_time_of_its_making():
+    before = time.time_ns() // 1_000_000
+
+    milliseconds = new_id().int >> 80
+
+    assert before <= milliseconds <= time.time_ns() // 1_000_000 + 1
+
+
+def test_ids_of_a_process_never_go_back():
+    ids = [new_id() for _ in range(20_000)]
+
+    assert ids == sorted(ids)
+    assert len(set(ids)) == len(ids)
+
+
+def test_threads_get_different_ids():
+    with ThreadPoolExecutor(max_workers=8) as pool:
+        batches = list(pool.map(lambda _: [new_id() for _ in range(2000)], range(8)))
+
+    assert all(batch == sorted(batch) for batch in batches)
+    assert len({identifier for batch in batches for identifier in batch}) == 16_000
+
+
+@pytest.mark.parametrize("name", ["a", "7", "web-1", "a" * 63, "0--0"])
+def test_labels_are_names(name):
+    assert is_name(name)
+
+
+@pytest.mark.parametrize(
+    "name", ["", "-a", "a-", "A", "a_b", "a.b", "a" * 64, "é", "a\n", "a b", "<a>", "a\x00", "\uff41"]
+)
+def test_anything_else_is_none(name):
+    assert not is_name(name)
+
+
+@given(st.text(max_size=70))
+def test_a_name_needs_no_escaping_anywhere(text):
+    if is_name(text):
+        assert re.fullmatch(r"[a-z0-9-]{1,63}", text)
+        assert not text.startswith("-")
+        assert not text.endswith("-")
+
+
+@given(st.from_regex(NAME_PATTERN.replace("$", r"\Z"), fullmatch=True))
+def test_whatever_matches_the_published_pattern_is_a_name(text):
+    assert is_name(text)
