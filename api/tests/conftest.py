@@ -235,8 +235,16 @@ def cluster(database, agent_app, operator):
 
 @pytest.fixture
 def make_cluster(database, agent_app, operator):
-    """``make_cluster()``: another cluster, enrolled and connected."""
-    return lambda: enrol_cluster(database, agent_app, operator, f"rack-{uuid.uuid4().hex[:8]}")
+    """``make_cluster()``: another cluster, enrolled and connected; afterwards it takes nothing new."""
+    made = []
+
+    def make() -> Cluster:
+        made.append(enrol_cluster(database, agent_app, operator, f"rack-{uuid.uuid4().hex[:8]}"))
+        return made[-1]
+
+    yield make
+    for cluster in made:
+        operator("PATCH", f"{OPS}/clusters/{cluster.id}", {"state": "DISABLED"})
 
 
 def enrol_cluster(database, agent_app, operator, name):

@@ -3,6 +3,7 @@
 
 import threading
 import time
+from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
@@ -74,6 +75,19 @@ def test_a_poll_is_woken_by_the_work_that_comes(make_cluster, make_tenant, drain
     operations, woken = found[0]
     assert [each["verb"] for each in operations] == ["create"]
     assert woken - offered < 4
+
+
+def test_an_agent_holds_a_bounded_number_of_polls(make_cluster, settings):
+    cluster, other = make_cluster(), make_cluster()
+    body = {"maximum": 1, "wait_seconds": 2}
+    with ThreadPoolExecutor(settings.agent_polls + 1) as pool:
+        polls = [pool.submit(cluster.agent, "POST", "/offers", body) for _ in range(settings.agent_polls + 1)]
+        neighbour = other.agent("POST", "/offers", {"maximum": 1, "wait_seconds": 0})
+        answers = [poll.result() for poll in polls]
+
+    assert neighbour.status_code == 200
+    assert sorted(answer.status_code for answer in answers) == [*[200] * settings.agent_polls, 429]
+    assert next(each for each in answers if each.status_code == 429).headers["Retry-After"] == "1"
 
 
 def test_an_agent_sees_and_ends_the_operations_of_its_own_cluster_only(make_cluster, make_tenant, drain_once):

@@ -24,9 +24,9 @@ LEFT_OUT = ["log_out"]
 
 # Every combination of boundary values takes a minute of a processor and found nothing more than random requests do.
 CONFIG = schemathesis.Config.from_dict({"phases": {"coverage": {"enabled": False}}})
-SCHEMA = schemathesis.openapi.from_wsgi(
-    "/api/common/v1/openapi.json", create_documented_app(), config=CONFIG
-).exclude(operation_id=LEFT_OUT)
+SCHEMA = schemathesis.openapi.from_wsgi("/api/common/v1/openapi.json", create_documented_app(), config=CONFIG).exclude(
+    operation_id=LEFT_OUT
+)
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,10 @@ import uuid
 
 import pytest
 
+from stratoplane_api.app import create_app
+from stratoplane_api.settings import ApiSettings
+from stratoplane_engine.plugins import Plugins
+
 COMMON, TENANT = "/api/common/v1", "/api/tenant/v1"
 PASSWORD = "a long pass phrase"
 NOBODY = "0199d2a5-0c28-7a00-8000-000000000000"
@@ -33,6 +37,21 @@ def test_a_wrong_login_is_refused_without_saying_what_was_wrong(app, operator, u
     problem = refused(answer, 401, "authentication_failed")
     assert problem["detail"] == "the user name or the password is wrong"
     assert answer.headers["WWW-Authenticate"]
+
+
+def test_guessing_a_password_is_slowed_down_for_that_name_and_address(database, valkey_url, tenant):
+    settings = ApiSettings(database_url=database.url, redis_url=valkey_url, login_attempts=2)
+    client = create_app(database, Plugins.load(()), settings).test_client()
+
+    def log_in(username, password, address):
+        body = {"username": username, "password": password}
+        return client.post(f"{COMMON}/login", json=body, environ_base={"REMOTE_ADDR": address})
+
+    guesses = [log_in(tenant.username, "wrong", "192.0.2.7").status_code for _ in range(4)]
+    assert guesses[0] == 401
+    assert guesses[-1] == 429
+    assert int(log_in(tenant.username, PASSWORD, "192.0.2.7").headers["Retry-After"]) >= 1
+    assert log_in(tenant.username, PASSWORD, "192.0.2.8").status_code == 200
 
 
 def test_an_api_token_opens_until_it_is_deleted(tenant, app):

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the provider's operators do: organizations, quotas, clusters, catalogue, jobs, plugins; and the public routes."""
+"""What the provider's operators do: organizations, quotas, clusters, catalogue, jobs, plugins; public routes."""
 
 import uuid
 

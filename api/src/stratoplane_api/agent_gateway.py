@@ -7,6 +7,7 @@ from typing import Final
 from flask import Flask, current_app, g
 
 from stratoplane_api.listener import Listener
+from stratoplane_api.waiting import PollCount
 from stratoplane_api.wakeups import Wakeups
 from stratoplane_engine.db.connection import Database
 from stratoplane_engine.services.agents import AgentIdentity
@@ -16,11 +17,17 @@ _EXTENSION: Final = "stratoplane_agents"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AgentGateway:
-    """The parts that the agents' application was made of; ``listener`` wakes polls through ``wakeups``."""
+    """The parts that the agents' application was made of.
+
+    Attributes:
+        wakeups: hold the polls; ``listener`` wakes them.
+        polls: counts those of each agent, so that no agent takes the places of the others.
+    """
 
     database: Database
     wakeups: Wakeups
     listener: Listener
+    polls: PollCount
 
 
 def install(app: Flask, parts: AgentGateway) -> None:

@@ -12,7 +12,7 @@ from stratoplane_api.listener import Listener
 from stratoplane_api.ratelimit import Limit, RateLimiter
 from stratoplane_api.settings import ApiSettings
 from stratoplane_api.views import agent, common, ops, tenant
-from stratoplane_api.waiting import Places
+from stratoplane_api.waiting import Places, PollCount
 from stratoplane_api.wakeups import Wakeups
 from stratoplane_engine.db.connection import Database
 from stratoplane_engine.db.operations import OPERATION_CHANNEL
@@ -31,7 +31,11 @@ def create_app(database: Database, plugins: Plugins, settings: ApiSettings) -> F
     rules = _rules(settings, functools.partial(identity.authenticate, database))
     app = assemble((common.ROUTES, tenant.ROUTES, ops.ROUTES), rules)
     parts = gateway.Gateway(
-        database=database, plugins=plugins, limiter=rules.limiter, places=Places(settings.waiting_requests)
+        database=database,
+        plugins=plugins,
+        limiter=rules.limiter,
+        login_limit=Limit(name="user-logins", requests=settings.login_attempts, seconds=_MINUTE),
+        places=Places(settings.waiting_requests),
     )
     gateway.install(app, parts)
     return app
@@ -42,7 +46,10 @@ def create_agent_app(database: Database, settings: ApiSettings) -> Flask:
     app = assemble((agent.ROUTES,), _rules(settings, functools.partial(agents.authenticate, database)))
     wakeups = Wakeups()
     listener = Listener(database.url, OPERATION_CHANNEL, wakeups)
-    agent_gateway.install(app, agent_gateway.AgentGateway(database=database, wakeups=wakeups, listener=listener))
+    parts = agent_gateway.AgentGateway(
+        database=database, wakeups=wakeups, listener=listener, polls=PollCount(settings.agent_polls)
+    )
+    agent_gateway.install(app, parts)
     return app
 
 
@@ -57,5 +64,5 @@ def _rules(settings: ApiSettings, authenticate: Callable[[str], object]) -> admi
         authenticate=authenticate,
         limiter=RateLimiter(settings.redis_url) if settings.redis_url else None,
         limit=Limit(name="requests", requests=settings.rate_requests, seconds=settings.rate_seconds),
-        login_limit=Limit(name="logins", requests=settings.login_attempts, seconds=_MINUTE),
+        login_limit=Limit(name="logins", requests=settings.address_logins, seconds=_MINUTE),
     )

@@ -111,7 +111,10 @@ def _header(name: str, description: str, **schema: Any) -> dict[str, Any]:
 
 _PARAMETERS: Final[Mapping[str, dict[str, Any]]] = MappingProxyType(
     {
-        "RequestId": _header(REQUEST_ID_HEADER, "Your own name for this request, echoed: up to 64 letters, digits and `._:-`; another is replaced."),
+        "RequestId": _header(
+            REQUEST_ID_HEADER,
+            "Your own name for this request, echoed: up to 64 letters, digits and `._:-`; another is replaced.",
+        ),
         "TraceParent": _header(TRACE_HEADER, "W3C trace context; carried through to the driver call."),
         "IdempotencyKey": _header(
             IDEMPOTENCY_HEADER,

@@ -9,7 +9,7 @@ from flask import Flask, current_app, g, request
 
 from stratoplane_api import etag, idempotency, labels, prefer
 from stratoplane_api.operations import Feature, Operation
-from stratoplane_api.ratelimit import RateLimiter
+from stratoplane_api.ratelimit import Limit, RateLimiter
 from stratoplane_api.tracing import Trace
 from stratoplane_api.waiting import Places
 from stratoplane_engine.context import Actor, IdempotencyKey, Page, RequestContext
@@ -25,12 +25,14 @@ class Gateway:
 
     Attributes:
         limiter: counts requests; None when there is no Redis to count in.
+        login_limit: logins with one user name from one address.
         places: for requests that are held until a job ends.
     """
 
     database: Database
     plugins: Plugins
     limiter: RateLimiter | None
+    login_limit: Limit
     places: Places
 
 

@@ -20,15 +20,21 @@ class ApiSettings:
     rate_seconds: int = setting(
         60, help="length of the rate limit's window, seconds", env="STRATOPLANE_API_RATE_SECONDS"
     )
-    login_attempts: int = setting(20, help="logins per address and minute", env="STRATOPLANE_API_LOGIN_ATTEMPTS")
+    login_attempts: int = setting(
+        20, help="logins per address and user name in a minute", env="STRATOPLANE_API_LOGIN_ATTEMPTS"
+    )
+    address_logins: int = setting(300, help="logins per address in a minute", env="STRATOPLANE_API_ADDRESS_LOGINS")
     waiting_requests: int = setting(
         4,
         help="requests per process that may be held until a job ends; further ones are answered at once",
         env="STRATOPLANE_API_WAITING_REQUESTS",
     )
+    agent_polls: int = setting(
+        8, help="polls that one agent may hold at a time in a process", env="STRATOPLANE_API_AGENT_POLLS"
+    )
     plugins: tuple[str, ...] = setting((), help="names of the enabled plugins", env="STRATOPLANE_PLUGINS")
 
     def __post_init__(self) -> None:
-        for name in ("pool_size", "rate_requests", "rate_seconds", "login_attempts"):
+        for name in ("pool_size", "rate_requests", "rate_seconds", "login_attempts", "address_logins", "agent_polls"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}: must be at least 1")

@@ -65,13 +65,14 @@ def offers() -> Response:
     wish = _message(messages.OfferRequest)
     parts, identity = agent_gateway(), agent()
     parts.listener.ensure()
-    found = hold(
-        parts.wakeups,
-        str(identity.cluster_id),
-        max(0.0, min(wish.wait_seconds, LONGEST_POLL)),
-        lambda: agents.take_offers(parts.database, identity, wish),
-        lambda taken: bool(taken.operations),
-    )
+    with parts.polls.hold(identity.id):
+        found = hold(
+            parts.wakeups,
+            str(identity.cluster_id),
+            max(0.0, min(wish.wait_seconds, LONGEST_POLL)),
+            lambda: agents.take_offers(parts.database, identity, wish),
+            lambda taken: bool(taken.operations),
+        )
     return _answer(found)
 
 

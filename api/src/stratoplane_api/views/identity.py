@@ -1,13 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Logging in and out, who one is, and one's own tokens."""
 
+import hashlib
 from datetime import timedelta
 from typing import Any, Final
 
 from flask import Response, g, request
 
 from stratoplane_api import answers
-from stratoplane_api.gateway import context, database
+from stratoplane_api.gateway import context, database, gateway
 from stratoplane_api.operations import LOGIN, Gate, Operation
 from stratoplane_api.routes import Routes
 from stratoplane_api.schemas import examples
@@ -65,6 +66,7 @@ def _serve_session(routes: Routes) -> None:
         )
     )
     def log_in(body: dict[str, Any]) -> Response:
+        _count_login(body["username"])
         trace: Trace = g.trace
         session = identity.log_in(
             database(),
@@ -89,6 +91,14 @@ def _serve_session(routes: Routes) -> None:
     def log_out() -> Response:
         identity.log_out(database(), context())
         return answers.empty()
+
+
+def _count_login(username: str) -> None:
+    """Count one login; by address as well, so that nobody can shut a user out from elsewhere."""
+    limiter = gateway().limiter
+    if limiter is not None:
+        name = hashlib.sha256(f"{request.remote_addr}|{username}".encode()).hexdigest()[:32]
+        limiter.take(gateway().login_limit, name)
 
 
 def _serve_me(routes: Routes) -> None:

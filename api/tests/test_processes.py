@@ -1,0 +1,109 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The applications as they are really served: threads in preloaded processes, and greenlets that hold many polls."""
+
+import os
+import socket
+import subprocess
+import sys
+import time
+import urllib.error
+import urllib.request
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+
+import orjson
+import pytest
+
+COMMON, TENANT = "/api/common/v1", "/api/tenant/v1"
+POLLS = 60
+
+
+def free_port():
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        return listener.getsockname()[1]
+
+
+@contextmanager
+def served(application, database_url, redis_url, *arguments):
+    """Serve an application by gunicorn and give a function that calls it."""
+    port = free_port()
+    command = [sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", "--graceful-timeout", "1", *arguments]
+    environment = os.environ | {"STRATOPLANE_DATABASE_URL": database_url, "STRATOPLANE_REDIS_URL": redis_url}
+    environment["STRATOPLANE_API_AGENT_POLLS"] = str(POLLS)
+    process = subprocess.Popen(
+        [*command, f"stratoplane_api.wsgi:{application}()"], env=environment, stderr=subprocess.DEVNULL
+    )
+
+    def call(method, path, body=None, token=""):
+        headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {token}"} if token else {})}
+        data = None if body is None else orjson.dumps(body)
+        request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", data, headers, method=method)
+        try:
+            with urllib.request.urlopen(request, timeout=40) as answer:  # noqa: S310  # our own server
+                return answer.status, orjson.loads(answer.read() or b"null")
+        except urllib.error.HTTPError as error:
+            with error:
+                return error.code, orjson.loads(error.read())
+
+    try:
+        wait_for(port, process)
+        yield call
+    finally:
+        process.terminate()
+        process.wait(20)
+
+
+def wait_for(port, process):
+    until = time.monotonic() + 60
+    while time.monotonic() < until:
+        assert process.poll() is None, "gunicorn ended"
+        with socket.socket() as probe:
+            if probe.connect_ex(("127.0.0.1", port)) == 0:
+                return
+        time.sleep(0.05)
+    pytest.fail("gunicorn does not listen")
+
+
+def test_preloaded_processes_with_threads_serve_requests_side_by_side(database_url, valkey_url, tenant, cluster):
+    arguments = ("--workers", "2", "--worker-class", "gthread", "--threads", "8", "--preload")
+    path = f"{TENANT}/projects/{tenant.project_id}/buckets"
+    with served("create_application", database_url, valkey_url, *arguments) as call, ThreadPoolExecutor(16) as pool:
+        assert call("GET", f"{COMMON}/health")[1]["status"] == "ok"
+        login = {"username": tenant.username, "password": "a long pass phrase"}
+        token = call("POST", f"{COMMON}/login", login)[1]["token"]
+        bodies = [{"name": f"b-{number}"} for number in range(40)]
+        statuses = {answer[0] for answer in pool.map(lambda body: call("POST", path, body, token), bodies)}
+        status, listed = call("GET", f"{path}?limit=100", token=token)
+    cluster.work()
+
+    assert statuses == {202}
+    assert status == 200
+    assert {each["name"] for each in listed["items"]} == {body["name"] for body in bodies}
+
+
+def test_one_process_with_greenlets_holds_many_polls_and_wakes_them(
+    database_url, valkey_url, make_cluster, make_tenant, drain_once
+):
+    cluster, tenant = make_cluster(), make_tenant()
+    arguments = ("--workers", "1", "--worker-class", "gevent", "--worker-connections", "1000")
+    poll = {"maximum": 1, "wait_seconds": 25}
+    with (
+        served("create_agent_application", database_url, valkey_url, *arguments) as call,
+        ThreadPoolExecutor(POLLS) as pool,
+    ):
+        polls = [pool.submit(call, "POST", "/api/agent/v1/offers", poll, cluster.agent.token) for _ in range(POLLS)]
+        began = time.monotonic()
+        status, _ = call("POST", "/api/agent/v1/offers", {"maximum": 0, "wait_seconds": 0}, "stranger")
+        assert status == 401
+        for number in range(POLLS):
+            kind, size = ("volumes", {"size_gib": 1}) if number % 2 else ("buckets", {})
+            tenant.make(kind, name=f"it-{number}", cluster=cluster.name, **size)
+        drain_once()
+        answers = [each.result(30) for each in polls]
+        took = time.monotonic() - began
+
+    assert {status for status, _ in answers} == {200}
+    offered = [operation["id"] for _, answer in answers for operation in answer["operations"]]
+    assert len(offered) == len(set(offered)) == POLLS
+    assert took < 24
