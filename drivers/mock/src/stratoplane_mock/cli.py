@@ -44,7 +44,7 @@ def default_region(environment: Mapping[str, str]) -> Path:
     if named := environment.get(_REGION_VARIABLE):
         return Path(named)
     state = Path(environment.get(_STATE_VARIABLE) or ".stratoplane")
-    return state / "agent" / "drivers" / "mock" / FILE_NAME
+    return state / "agents" / "mock" / "drivers" / "mock" / FILE_NAME
 
 
 def _parser() -> argparse.ArgumentParser:
