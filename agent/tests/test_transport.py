@@ -2,8 +2,10 @@
 """HTTP to the control plane: kept connections, and errors sorted by what the caller does next."""
 
 import socket
+import ssl
 import threading
 from contextlib import contextmanager
+from pathlib import Path
 
 import pytest
 
@@ -16,9 +18,11 @@ from stratoplane_agent.transport import (
     UnreachableControlPlaneError,
 )
 
+LAB = Path(__file__).parent / "lab"
+
 
 @contextmanager
-def server(*answers: bytes | None):
+def server(*answers: bytes | None, tls: ssl.SSLContext | None = None):
     """Answer each request with the next of ``answers``; after None the connection is closed. Yields URL and log."""
     listener = socket.create_server(("127.0.0.1", 0))
     log: list[tuple[int, bytes]] = []
@@ -26,8 +30,16 @@ def server(*answers: bytes | None):
     def serve() -> None:
         left, number = list(answers), 0
         while left:
-            connection, _ = listener.accept()
+            try:
+                connection, _ = listener.accept()
+            except OSError:  # the test is over
+                return
             number += 1
+            try:
+                connection = tls.wrap_socket(connection, server_side=True) if tls else connection
+            except OSError:  # the client does not trust the certificate
+                connection.close()
+                continue
             with connection, connection.makefile("rb") as stream:
                 while left and (request := _request(stream)):
                     log.append((number, request))
@@ -38,7 +50,7 @@ def server(*answers: bytes | None):
     thread = threading.Thread(target=serve, daemon=True)
     thread.start()
     try:
-        yield f"http://127.0.0.1:{listener.getsockname()[1]}", log
+        yield f"http{'s' if tls else ''}://127.0.0.1:{listener.getsockname()[1]}", log
     finally:
         listener.close()
 
@@ -141,3 +153,36 @@ def test_a_proxy_is_used():
     with server(answer("200 OK", b'{"d":4}')) as (url, log):
         assert post("http://cloud.example:8701/sub", route=Route(proxy=url)) == {"d": 4}
         assert log[0][1].startswith(b"POST http://cloud.example:8701/sub/x HTTP/1.1")
+
+
+@pytest.fixture
+def tls():
+    """Serve with a certificate for 127.0.0.1 that no system knows."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(LAB / "certificate.pem", LAB / "key.pem")
+    return context
+
+
+def test_a_certificate_of_the_named_authority_is_trusted(tls):
+    with server(answer("200 OK", b'{"e":5}'), tls=tls) as (url, _):
+        assert post(url, route=Route(ca_file=LAB / "certificate.pem")) == {"e": 5}
+
+
+def test_an_unknown_certificate_is_refused(tls):
+    with (
+        server(answer("200 OK"), tls=tls) as (url, log),
+        pytest.raises(UnreachableControlPlaneError, match="certificate verify failed"),
+    ):
+        post(url)
+
+    assert log == []
+
+
+def test_a_certificate_of_another_name_is_refused(tls):
+    with (
+        server(answer("200 OK"), tls=tls) as (url, log),
+        pytest.raises(UnreachableControlPlaneError, match="certificate is not valid for 'localhost'"),
+    ):
+        post(url.replace("127.0.0.1", "localhost"), route=Route(ca_file=LAB / "certificate.pem"))
+
+    assert log == []
