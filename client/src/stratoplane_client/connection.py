@@ -118,9 +118,9 @@ class Connection:
     def _words(self, error: HTTPError, timeout: float) -> str:
         server = self.url
         if isinstance(error, ReadTimeoutError):
-            return f"{server} did not answer within {timeout:.0f} s"
-        if isinstance(error, ConnectTimeoutError):
-            return f"{server} took no connection within {self._route.connect_timeout:.0f} s"
+            return f"{server} did not answer within {timeout:g} s"
+        if isinstance(error, ConnectTimeoutError) and not isinstance(error, NewConnectionError):
+            return f"{server} took no connection within {self._route.connect_timeout:g} s"
         if isinstance(error, SSLError):
             return f"{server} has no certificate that is trusted: {_reason(error)}"
         if isinstance(error, ProxyError):
