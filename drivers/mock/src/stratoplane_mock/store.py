@@ -10,6 +10,7 @@ import os
 import sqlite3
 import threading
 import time
+import weakref
 from collections.abc import Iterator
 from pathlib import Path
 from typing import Any, Final
@@ -117,6 +118,8 @@ class Store:
         with _locked(self._lock_file):
             self._writer: Final = _connect(path)
             self._reader: Final = _connect(path)
+        # Drivers have no end of life in their contract: the file is closed when nobody uses the store any more.
+        self._release: Final = weakref.finalize(self, _close, self._writer, self._reader, self._lock_file)
 
     @classmethod
     def open(cls, path: Path) -> "Store":
@@ -180,9 +183,13 @@ class Store:
     def close(self) -> None:
         """Close the file; the store cannot be used any more."""
         with self._write_lock, self._read_lock:
-            self._writer.close()
-            self._reader.close()
-            os.close(self._lock_file)
+            self._release()
+
+
+def _close(writer: sqlite3.Connection, reader: sqlite3.Connection, lock_file: int) -> None:
+    writer.close()
+    reader.close()
+    os.close(lock_file)
 
 
 def _connect(path: Path) -> sqlite3.Connection:
