@@ -65,7 +65,7 @@ def test_status_shows_every_process_database_and_cluster(shared):
         ("valkey", True),
     ]
     (cluster,) = health["clusters"]
-    assert (cluster["name"], cluster["connected"], cluster["drivers"]) == ("local", True, ["mock"])
+    assert (cluster["name"], cluster["connected"], cluster["drivers"]) == ("local-mock", True, ["mock"])
     page = shared.say("status")
     assert f"healthy: API http://{shared.variables['STRATOPLANE_API_LISTEN']}" in page
 
@@ -152,7 +152,7 @@ def test_status_is_not_healthy_while_a_role_is_down(shared):
 
 def test_what_was_made_outlives_the_supervisor_and_even_the_database(operator):
     operator.say("up", "--detach")
-    credentials, agent = operator.folder.credentials.read_bytes(), operator.folder.agent_credential.read_bytes()
+    credentials, agent = operator.folder.credentials.read_bytes(), operator.folder.agent("mock").credential.read_bytes()
     administrator = json.loads(credentials)
     report = operator.folder.read_report()
     report.process.send(signal.SIGKILL)
@@ -163,7 +163,7 @@ def test_what_was_made_outlives_the_supervisor_and_even_the_database(operator):
     assert not any(child.process.alive for child in report.children if child.process)
     assert operator.status()["healthy"]
     assert operator.folder.credentials.read_bytes() == credentials
-    assert operator.folder.agent_credential.read_bytes() == agent
+    assert operator.folder.agent("mock").credential.read_bytes() == agent
     assert log_in(operator, administrator["username"], administrator["password"]) == 200
 
     assert "the platform is down; its data stays" in operator.say("down")

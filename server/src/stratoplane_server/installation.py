@@ -19,7 +19,7 @@ from stratoplane_server.enabled_plugins import read_choice
 from stratoplane_server.process_table import ProcessKey
 from stratoplane_server.roles import Role
 from stratoplane_server.settings import Configuration
-from stratoplane_server.state import StateFolder, SupervisorReport
+from stratoplane_server.state import AgentFolder, StateFolder, SupervisorReport
 
 POSTGRES: Final = "postgres"
 VALKEY: Final = "valkey"
@@ -28,7 +28,7 @@ AGENT: Final = "agent"
 _PROBE_SECONDS: Final = 0.5
 _STEADY_SECONDS: Final = 1.0
 # Whatever they are doing is taken up by another, or by them after the next start: nothing is lost by a kill.
-_WORKER_STOP_SECONDS: Final = 5.0
+_WORKER_STOP_SECONDS: Final = 3.0
 
 
 class AddressTakenError(OSError):
@@ -137,10 +137,14 @@ class Installation:
             after=(Role.AGENT_API.value,),
         )
 
+    @property
+    def _agent_folder(self) -> AgentFolder:
+        return self.folder.agent(self.configuration.server.driver)
+
     def _agent_is_connected(self, pid: int) -> bool:
         """Read what the agent writes for its own status command."""
         try:
-            document = json.loads(self.folder.agent_status.read_text(encoding="utf-8"))
+            document = json.loads(self._agent_folder.status.read_text(encoding="utf-8"))
         except (OSError, ValueError):
             return False
         return bool(document.get("pid") == pid and document.get("connection") == "connected")

@@ -20,16 +20,16 @@ _COMMAND: Final = (sys.executable, "-m", "stratoplane_agent", "run")
 def main() -> NoReturn:
     """Replace this process by the agent."""
     settings = server_settings.read().server
-    folder = StateFolder(path=settings.state)
-    folder.agent.mkdir(mode=0o700, parents=True, exist_ok=True)
+    agent = StateFolder(path=settings.state).agent(settings.driver)
+    agent.path.mkdir(mode=0o700, parents=True, exist_ok=True)
     variables = {
         **os.environ,
-        "STRATOPLANE_AGENT_STATE": str(folder.agent),
+        "STRATOPLANE_AGENT_STATE": str(agent.path),
         "STRATOPLANE_AGENT_CONTROL_PLANE": settings.agent_url,
-        "STRATOPLANE_AGENT_NAME": os.environ.get("STRATOPLANE_AGENT_NAME") or settings.cluster,
+        "STRATOPLANE_AGENT_NAME": os.environ.get("STRATOPLANE_AGENT_NAME") or settings.cluster_name,
         "STRATOPLANE_AGENT_DRIVER": settings.driver,
     }
-    if not folder.agent_credential.exists():
+    if not agent.credential.exists():
         variables[TOKEN_VARIABLE] = _join_token(settings)
     os.execve(_COMMAND[0], _COMMAND, variables)  # noqa: S606  # no shell
 
@@ -40,7 +40,7 @@ def _join_token(settings: ServerSettings) -> str:
 
     database = Database(settings.database_url, pool_size=1, application="stratoplane-local-agent")
     try:
-        return clusters.ensure_local_cluster(database, settings.cluster)[1]
+        return clusters.ensure_local_cluster(database, settings.cluster_name)[1]
     finally:
         database.close()
 

@@ -9,6 +9,8 @@ import json
 import logging
 import sys
 import time
+from dataclasses import asdict
+from pathlib import Path
 from typing import Final
 
 from stratoplane.errors import AuthenticationFailedError, NameTakenError, StratoplaneError, UnavailableError
@@ -19,7 +21,7 @@ from stratoplane_server import health
 from stratoplane_server import settings as server_settings
 from stratoplane_server.addresses import describe_url
 from stratoplane_server.settings import ServerSettings
-from stratoplane_server.state import StateFolder, write_private
+from stratoplane_server.state import Credentials, StateFolder, read_credentials, write_private
 
 ADMINISTRATOR: Final = "admin"
 # What a first start offers to boot from; other drivers' images are files that the operator provides.
@@ -76,44 +78,36 @@ def _first_start(settings: ServerSettings) -> None:
     try:
         bootstrap.bootstrap(database, _IMAGES.get(settings.driver, ()))
         _ensure_administrator(database, folder, settings)
-        _forget_foreign_credential(database, folder)
+        _forget_foreign_credential(database, folder.agent(settings.driver).credential)
     finally:
         database.close()
 
 
 def _ensure_administrator(database: Database, folder: StateFolder, settings: ServerSettings) -> None:
     """Make the first administrator and keep the password where only the operator reads it."""
-    kept = _kept_credentials(folder)
-    chosen = kept or {"username": ADMINISTRATOR, "password": credentials.new_password()}
+    kept = read_credentials(folder.credentials)
+    chosen = kept or Credentials(username=ADMINISTRATOR, password=credentials.new_password())
     # Written first: a password that nobody can read any more would be worse than one that opens nothing.
-    write_private(folder.credentials, {**chosen, "url": settings.api_url})
+    write_private(folder.credentials, {**asdict(chosen), "url": settings.api_url})
     try:
-        bootstrap.create_administrator(database, chosen["username"], chosen["password"])
+        bootstrap.create_administrator(database, chosen.username, chosen.password)
     except NameTakenError:
         if kept is None:
             folder.credentials.unlink()
             _log.info("the user %s exists; its password was never in %s", ADMINISTRATOR, folder.path)
     else:
-        _log.info("made the administrator %s; the password is in %s", chosen["username"], folder.credentials)
+        _log.info("made the administrator %s; the password is in %s", chosen.username, folder.credentials)
 
 
-def _kept_credentials(folder: StateFolder) -> dict[str, str] | None:
-    try:
-        document = json.loads(folder.credentials.read_text(encoding="utf-8"))
-        return {name: str(document[name]) for name in ("username", "password")}
-    except (FileNotFoundError, KeyError, TypeError, ValueError):
-        return None
-
-
-def _forget_foreign_credential(database: Database, folder: StateFolder) -> None:
+def _forget_foreign_credential(database: Database, credential: Path) -> None:
     """Let the local agent enrol anew when its credential is from another database, such as one that was replaced."""
     try:
-        secret = json.loads(folder.agent_credential.read_text(encoding="utf-8"))["secret"]
+        secret = json.loads(credential.read_text(encoding="utf-8"))["secret"]
         agents.authenticate(database, secret)
     except FileNotFoundError:
         return
     except (AuthenticationFailedError, KeyError, TypeError, ValueError):
-        folder.agent_credential.replace(folder.agent_credential.with_suffix(".refused"))
+        credential.replace(credential.with_suffix(".refused"))
         _log.warning("the local agent's credential is not of this database; the agent enrols anew")
 
 

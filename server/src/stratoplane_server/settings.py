@@ -20,6 +20,7 @@ from stratoplane_api.settings import ApiSettings
 from stratoplane_engine.settings import EngineSettings
 
 CONFIG_VARIABLE: Final = "STRATOPLANE_CONFIG"
+DEFAULT_STATE: Final = ".stratoplane"
 _ROLES: Final[Mapping[str, type]] = {"api": ApiSettings, "engine": EngineSettings}
 _SHARED: Final = {"database_url": "postgresql://", "redis_url": "redis://", "plugins": []}
 _LISTEN: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:\s/]+):(\d{1,5})")
@@ -33,7 +34,7 @@ class ServerSettings:
     """Settings of ``stratoplane-server``."""
 
     state: Path = setting(  # noqa: RUF009  # makes a dataclass field
-        Path(".stratoplane"),
+        Path(DEFAULT_STATE),
         help="folder for databases, logs, credentials and the local agent",
         env="STRATOPLANE_STATE",
     )
@@ -55,7 +56,9 @@ class ServerSettings:
     api_threads: int = setting(8, help="threads of each process of the API", env="STRATOPLANE_API_THREADS")
     workers: int = setting(1, help="workers that run jobs", env="STRATOPLANE_WORKERS")
     driver: str = setting("mock", help="driver of the local agent", env="STRATOPLANE_DRIVER")
-    cluster: str = setting("local", help="name of the local agent's cluster", env="STRATOPLANE_CLUSTER")
+    cluster: str = setting(
+        "", help="name of the local agent's cluster; local-<driver> when empty", env="STRATOPLANE_CLUSTER"
+    )
     plugins: tuple[str, ...] | None = setting(
         None,
         help="names of the enabled plugins, in order; not set leaves it to `stratoplane-server plugins`",
@@ -88,6 +91,11 @@ class ServerSettings:
             for name, schemes in wanted.items()
             if getattr(self, name) and not getattr(self, name).startswith(schemes)
         ]
+
+    @property
+    def cluster_name(self) -> str:
+        """The local agent's cluster: one for each driver, since the objects of one are not there for another."""
+        return self.cluster or f"local-{self.driver}"
 
     @property
     def api_url(self) -> str:

@@ -4,7 +4,7 @@
 import json
 import os
 from collections.abc import Mapping, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, field
 from enum import StrEnum
 from pathlib import Path
 from typing import Any, Final
@@ -67,6 +67,31 @@ class SupervisorReport:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Credentials:
+    """Name and password of the first administrator."""
+
+    username: str
+    password: str = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AgentFolder:
+    """Paths that the local agent writes and others read."""
+
+    path: Path
+
+    @property
+    def credential(self) -> Path:
+        """What the agent keeps of its enrolment."""
+        return self.path / "credential.json"
+
+    @property
+    def status(self) -> Path:
+        """What the agent writes of its connection."""
+        return self.path / "status.json"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class StateFolder:
     """Paths inside the state folder."""
 
@@ -84,24 +109,19 @@ class StateFolder:
     def valkey(self) -> Path:
         return self.path / "valkey"
 
-    @property
-    def agent(self) -> Path:
-        return self.path / "agent"
-
-    @property
-    def agent_credential(self) -> Path:
-        """What the local agent keeps of its enrolment."""
-        return self.agent / "credential.json"
-
-    @property
-    def agent_status(self) -> Path:
-        """What the local agent writes of its connection."""
-        return self.agent / "status.json"
+    def agent(self, driver: str) -> "AgentFolder":
+        """Return the folder of the local agent with that driver: another driver is another agent of another cluster."""
+        return AgentFolder(path=self.path / "agents" / driver)
 
     @property
     def credentials(self) -> Path:
         """Name and password of the first administrator, readable by its owner only."""
         return self.path / "credentials.json"
+
+    @property
+    def demo_password(self) -> Path:
+        """Password of the demonstration's user, readable by its owner only."""
+        return self.path / "demo-password"
 
     @property
     def plugins(self) -> Path:
@@ -151,6 +171,15 @@ class StateFolder:
     def write_report(self, report: SupervisorReport) -> None:
         """Replace the report as a whole, readable by its owner only."""
         write_private(self.report, asdict(report))
+
+
+def read_credentials(path: Path) -> Credentials | None:
+    """Return what the credentials file holds, None when there is none or it is damaged."""
+    try:
+        document = json.loads(path.read_text(encoding="utf-8"))
+        return Credentials(username=str(document["username"]), password=str(document["password"]))
+    except (FileNotFoundError, KeyError, TypeError, ValueError):
+        return None
 
 
 def write_private(path: Path, document: Mapping[str, object]) -> None:

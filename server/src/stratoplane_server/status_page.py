@@ -23,16 +23,17 @@ def gather(configuration: Configuration) -> Health:
     """
     settings = configuration.server
     report = living_report(StateFolder(path=settings.state))
+    api_url = report.api_url if report else settings.api_url
     processes = health.processes(report) if report else ()
     try:
         database_url, redis_url = running_urls(configuration)
     except NoDatabaseError:
         if report is None:
             raise
-        return Health(api_url=settings.api_url, processes=processes, services=(), clusters=())
+        return Health(api_url=api_url, processes=processes, services=(), clusters=())
     database, clusters = health.database_and_clusters(database_url)
     services = (database, health.valkey(redis_url))
-    return Health(api_url=settings.api_url, processes=processes, services=services, clusters=clusters)
+    return Health(api_url=api_url, processes=processes, services=services, clusters=clusters)
 
 
 def as_json(found: Health) -> str:

@@ -86,9 +86,9 @@ class Supervisor:
         waiting = next((child.spec.name for child in self._children if not child.ready), "")
         children = [child.report() for child in self._children]
         report = self._describe(key_of(os.getpid()))
-        self._folder.write_report(replace(report, ready=not waiting, waiting_for=waiting, children=children))
         if not waiting and not self._was_ready:
             _log.info("the platform is up: API %s, agents' API %s", report.api_url, report.agent_url)
+        self._folder.write_report(replace(report, ready=not waiting, waiting_for=waiting, children=children))
         self._was_ready = not waiting
 
     def _pause(self) -> float:
