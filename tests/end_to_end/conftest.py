@@ -76,9 +76,9 @@ class Platform:
         return document
 
     def pid(self, child: str) -> int:
-        """Return the process number of a child of the supervisor."""
+        """Return the process number of a child of the supervisor, 0 while it has none."""
         found = next(each for each in self.report()["children"] if each["name"] == child)
-        pid: int = found["process"]["pid"]
+        pid: int = found["process"]["pid"] if found["process"] else 0
         return pid
 
 

@@ -79,10 +79,7 @@ class Database:
     @contextmanager
     def _transaction(self, role: str, organization: str) -> Iterator[Connection]:
         try:
-            with self.engine.connect() as connection:
-                # One round trip for all three; autocommit connections let this BEGIN be the only one.
-                enter = f"BEGIN; SET LOCAL ROLE {role}; SET LOCAL stratoplane.organization = '{organization}'"
-                connection.exec_driver_sql(enter)
+            with self._entered(role, organization) as connection:
                 try:
                     yield connection
                 except BaseException:
@@ -96,6 +93,30 @@ class Database:
             if error.connection_invalidated:
                 raise _unavailable(error) from error
             raise
+
+    def _entered(self, role: str, organization: str) -> Connection:
+        """Return a connection inside a new transaction.
+
+        A kept connection may be dead since PostgreSQL was restarted. That shows at the first statement, when nothing
+        has happened yet, so a second one is tried before anybody hears of it.
+        """
+        try:
+            return self._enter(role, organization)
+        except OperationalError as error:
+            if not error.connection_invalidated:
+                raise
+            return self._enter(role, organization)
+
+    def _enter(self, role: str, organization: str) -> Connection:
+        connection = self.engine.connect()
+        try:
+            # One round trip for all three; autocommit connections let this BEGIN be the only one.
+            enter = f"BEGIN; SET LOCAL ROLE {role}; SET LOCAL stratoplane.organization = '{organization}'"
+            connection.exec_driver_sql(enter)
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
 
 def _unavailable(error: Exception) -> UnavailableError:
