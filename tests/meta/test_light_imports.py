@@ -10,10 +10,11 @@ import pytest
 PROBE = """
 import importlib, json, pkgutil, sys
 before = set(sys.modules)
-package = importlib.import_module(sys.argv[1])
-for module in pkgutil.walk_packages(package.__path__, package.__name__ + "."):
-    if not module.name.startswith(tuple(sys.argv[2:]) or ("-",)):
-        importlib.import_module(module.name)
+def load(name):
+    for module in pkgutil.iter_modules(getattr(importlib.import_module(name), "__path__", ()), name + "."):
+        if not module.name.startswith(tuple(sys.argv[2:]) or ("-",)):
+            load(module.name)
+load(sys.argv[1])
 print(json.dumps(sorted({name.split(".")[0] for name in set(sys.modules) - before})))
 """
 
