@@ -326,7 +326,7 @@ def _add_tenant(connection: Connection, organization_id: UUID) -> tuple[UUID, st
     return _add_project(connection, organization_id), flavor, image
 
 
-def build_site(database: Database) -> Site:
+def _build_site(database: Database) -> Site:
     """Put a new tenant with a cluster of its own into a database."""
     organization_id, user_id = new_id(), new_id()
     with database.system() as connection:
@@ -351,16 +351,16 @@ def build_site(database: Database) -> Site:
     return replace(bare, cluster_id=cluster_id, cluster=cluster, hand=_hand(database, cluster_id))
 
 
-@pytest.fixture(scope="module")
-def make_site() -> Callable[[Database], Site]:
-    """``make_site(database)`` puts a new tenant with a cluster of its own into a database."""
-    return build_site
+@pytest.fixture(scope="session")
+def build_site() -> Callable[[Database], Site]:
+    """``build_site(database)`` puts a new tenant with a cluster of its own into a database."""
+    return _build_site
 
 
 @pytest.fixture
 def site(database: Database) -> Iterator[Site]:
     """A tenant with a cluster of its own; other tests' clusters and jobs are out of the way."""
-    made = build_site(database)
+    made = _build_site(database)
     yield made
     made.execute("UPDATE cluster SET deleted_at = clock_timestamp() WHERE deleted_at IS NULL")
     made.execute("UPDATE job SET state = 'CANCELLED' WHERE state IN ('PENDING', 'RUNNING', 'RETRYING')")
@@ -369,10 +369,10 @@ def site(database: Database) -> Iterator[Site]:
 @pytest.fixture
 def fresh_site(fresh_database: Database) -> Site:
     """A tenant with a cluster, alone in a database."""
-    return build_site(fresh_database)
+    return _build_site(fresh_database)
 
 
 @pytest.fixture
 def other_site(site: Site) -> Site:
     """Another organization beside ``site``, with a cluster of its own."""
-    return build_site(site.database)
+    return _build_site(site.database)

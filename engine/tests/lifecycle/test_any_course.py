@@ -1,0 +1,245 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whatever tenants ask, agents answer and workers do, in any order: the books balance and no state is skipped."""
+
+import random
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Any
+
+import pytest
+from hypothesis import HealthCheck, settings
+from hypothesis import strategies as st
+from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
+from sqlalchemy import text
+
+from stratoplane import jobs, resources
+from stratoplane.errors import StratoplaneError, UnavailableError
+from stratoplane.messages import Operation, OperationResult, Outcome
+from stratoplane_engine.context import Accepted
+from stratoplane_engine.db import jobs as job_rows
+from stratoplane_engine.db.connection import Database
+from stratoplane_engine.drain import write_back
+from stratoplane_engine.reconciler import reconcile
+from stratoplane_engine.runner import Verdict, advance, read_claim
+from stratoplane_engine.sweeper import sweep
+from stratoplane_engine.wakeups import WakeUps
+
+if TYPE_CHECKING:
+    from conftest import Site
+
+LIMITS = {"volumes": 4, "storage_gib": 60, "virtual_machines": 3, "networks": 3, "vcpus": 6}
+OUTCOMES = st.sampled_from(["done", "done", "done", "transient", "uncertain", "permanent", "silence"])
+NUMBERS = st.integers(0, 4)
+KINDS = st.sampled_from(["volume", "network", "virtual_machine", "virtual_machine"])
+
+
+NOTE = """
+CREATE FUNCTION {function}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN
+    INSERT INTO transition VALUES ('{table}', OLD.{column}, NEW.{column}) ON CONFLICT DO NOTHING;
+    RETURN NULL;
+END $$;
+CREATE TRIGGER {function} AFTER UPDATE ON {table} FOR EACH ROW WHEN (OLD.{column} <> NEW.{column})
+    EXECUTE FUNCTION {function}()
+"""
+
+
+class Course(RuleBasedStateMachine):
+    """One tenant with small limits, one cluster, one agent, and workers of which some stall."""
+
+    make_site: "Callable[[], Site]"
+    wake_ups: WakeUps
+
+    @initialize()
+    def begin(self) -> None:
+        self.site = self.make_site()
+        self.made: dict[str, list[Accepted]] = {"volume": [], "network": [], "virtual_machine": []}
+        self.stalled: list[Verdict] = []
+        self.site.add_flavor("large", 4, 4096, 10)
+        for key, limit in LIMITS.items():
+            self.site.limit(key, limit)
+
+    @rule(kind=KINDS, number=NUMBERS)
+    def create(self, kind: str, number: int) -> None:
+        bodies: dict[str, dict[str, Any]] = {
+            "volume": {"size_gib": 1 + number},
+            "network": {"cidr": f"10.{number}.0.0/16"},
+            "virtual_machine": {"volume_ids": self.ids("volume", number), "network_ids": self.ids("network", 1)},
+        }
+        with refusals():
+            self.made[kind].append(self.site.create(kind, **bodies[kind]))
+
+    def ids(self, kind: str, most: int) -> list[object]:
+        return [made.resource["id"] for made in self.made[kind]][-most:] if most else []
+
+    def one(self, kind: str, number: int) -> list[Accepted]:
+        return self.made[kind][number % len(self.made[kind]) :][:1] if self.made[kind] else []
+
+    @rule(kind=KINDS, which=NUMBERS, number=NUMBERS)
+    def change(self, kind: str, which: int, number: int) -> None:
+        patches: list[dict[str, Any]] = [
+            {"power": "STOPPED"},
+            {"power": "RUNNING"},
+            {"flavor": self.site.flavor},
+            {"flavor": f"large-{self.site.flavor}", "name": f"large-{which}"},
+            {"volume_ids": self.ids("volume", which % 3)},
+        ]
+        for made in self.one(kind, which):
+            patch = {"volume": {"size_gib": 2 + number}, "network": {"name": f"net-{number}"}}.get(
+                kind, patches[number]
+            )
+            with refusals():
+                self.site.update(made, **patch)
+
+    @rule(kind=KINDS, which=NUMBERS)
+    def delete(self, kind: str, which: int) -> None:
+        for made in self.one(kind, which):
+            with refusals():
+                self.site.delete(made)
+
+    @rule(which=NUMBERS, action=st.sampled_from(["reboot", "read_console"]))
+    def act(self, which: int, action: str) -> None:
+        for made in self.one("virtual_machine", which):
+            with refusals():
+                self.site.act(made, action)
+
+    @rule()
+    def work(self) -> None:
+        self.site.drain()
+
+    @rule()
+    def come_to_rest(self) -> None:
+        """Agents that went silent are given up, and all that can be done is done."""
+        self.site.execute("UPDATE operation SET deadline_at = clock_timestamp() - interval '1 second'")
+        sweep(self.site.database, self.wake_ups)
+        self.site.settle()
+
+    @rule(outcomes=st.lists(OUTCOMES, min_size=1, max_size=4))
+    def answer(self, outcomes: list[str]) -> None:
+        left = iter(outcomes * 50)
+
+        def behave(operation: Operation) -> OperationResult | None:
+            outcome = next(left)
+            if outcome == "silence":
+                return None
+            if outcome == "done":
+                return self.site.hand.done(operation)
+            return self.site.hand.failed(operation, Outcome(outcome), code=outcome)
+
+        self.site.hand.work(behave)
+
+    @rule()
+    def stall(self) -> None:
+        """A worker claims, judges, and sleeps longer than its lease."""
+        with self.site.database.system() as connection:
+            claimed = job_rows.claim(connection, owner="sleeper", limit=2)
+        self.stalled += [advance(read_claim(row), random.Random(1)) for row in claimed]
+        over = "UPDATE job SET lease_until = clock_timestamp() - interval '1 second' WHERE lease_owner = 'sleeper'"
+        self.site.execute(over)
+
+    @rule()
+    def wake_up(self) -> None:
+        """The sleepers write back; it counts only where nobody claimed the job anew meanwhile."""
+        for verdict in self.stalled:
+            (row,) = self.site.rows("SELECT epoch FROM job WHERE id = :id", id=verdict.job.id)
+            with self.site.database.system() as connection:
+                current = write_back(connection, [verdict])
+            assert (verdict.job.id in current) == (row["epoch"] == verdict.job.epoch)
+        self.stalled = []
+
+    @rule(what=st.sampled_from(["operation", "job"]))
+    def let_time_pass(self, what: str) -> None:
+        self.site.hurry()
+        if what == "operation":
+            self.site.execute("UPDATE operation SET deadline_at = clock_timestamp() - interval '1 second'")
+        else:
+            self.site.execute("UPDATE job SET deadline_at = clock_timestamp() - interval '1 second'")
+        sweep(self.site.database, self.wake_ups)
+        reconcile(self.site.database)
+
+    @invariant()
+    def books_balance(self) -> None:
+        self.site.check_accounts()
+
+    @invariant()
+    def one_job_of_a_resource_is_at_work_at_a_time(self) -> None:
+        crowded = self.site.rows(
+            "SELECT j.resource_id FROM operation o JOIN job j ON j.id = o.job_id"
+            " WHERE o.state IN ('QUEUED', 'OFFERED', 'RUNNING') GROUP BY 1 HAVING count(*) > 1"
+        )
+        assert crowded == []
+
+    def teardown(self) -> None:
+        self.come_to_rest()
+        live = "SELECT kind, state FROM job WHERE state IN ('PENDING', 'RUNNING', 'RETRYING')"
+        unsettled = "SELECT name, status FROM resource WHERE status IN ('PENDING', 'UPDATING', 'DELETING')"
+        assert self.site.rows(live) == self.site.rows(unsettled) == []
+        self.site.check_accounts()
+        self.check_links()
+        self.site.execute("UPDATE cluster SET deleted_at = clock_timestamp() WHERE deleted_at IS NULL")
+
+    def check_links(self) -> None:
+        """Assert that machines are linked to the volumes that they are desired to have, gone ones to none."""
+        machines = self.site.rows(
+            "SELECT r.status, r.spec->'volume_ids' AS wanted, ARRAY(SELECT l.target_id FROM resource_link l"
+            " WHERE l.source_id = r.id AND l.role = 'volume' ORDER BY l.position) AS linked"
+            " FROM resource r WHERE r.kind = 'virtual_machine'"
+        )
+        for machine in machines:
+            linked = [str(each) for each in machine["linked"]]
+            if machine["status"] == "DELETED":
+                assert linked == []
+            elif machine["status"] != "FAILED":
+                assert linked == machine["wanted"]
+
+
+@contextmanager
+def refusals() -> Iterator[None]:
+    """Let requests be refused, but not for want of a database: that is what a deadlock looks like."""
+    try:
+        yield
+    except UnavailableError:
+        raise
+    except StratoplaneError:
+        pass
+
+
+@pytest.fixture
+def noted(fresh_database: Database) -> Database:
+    """A database that notes every change of a job's state and a resource's status."""
+    with fresh_database.engine.begin() as connection:
+        connection.exec_driver_sql(
+            "CREATE TABLE transition (subject text, before text, after text, PRIMARY KEY (subject, before, after));"
+            "GRANT ALL ON transition TO PUBLIC"
+        )
+        for table, column in (("job", "state"), ("resource", "status")):
+            names = {"function": f"note_{table}", "table": table, "column": column}
+            connection.exec_driver_sql(NOTE.format(**names))
+    return fresh_database
+
+
+def test_no_course_of_events_unbalances_the_books_or_leaves_anything_stuck(
+    noted: Database, valkey_url: str, build_site: "Callable[[Database], Site]"
+) -> None:
+    class Here(Course):
+        make_site = staticmethod(lambda: build_site(noted))
+        wake_ups = WakeUps(valkey_url)
+
+    run_state_machine_as_test(
+        Here,
+        settings=settings(
+            max_examples=15, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
+        ),
+    )
+
+    with noted.system() as connection:
+        seen = {tuple(row) for row in connection.execute(text("SELECT subject, before, after FROM transition"))}
+    allowed = {("job", *pair) for pair in _pairs(jobs.TRANSITIONS)}
+    allowed |= {("resource", *pair) for pair in _pairs(resources.TRANSITIONS)}
+    assert seen - allowed == set()
+    assert {after for subject, _, after in seen if subject == "job"} >= {"RUNNING", "RETRYING", "SUCCEEDED", "FAILED"}
+
+
+def _pairs(transitions: Any) -> Iterator[tuple[str, str]]:
+    for before, followers in transitions.items():
+        for after in followers:
+            yield before.value, after.value
