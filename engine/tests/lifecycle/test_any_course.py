@@ -84,9 +84,8 @@ class Course(RuleBasedStateMachine):
             {"volume_ids": self.ids("volume", which % 3)},
         ]
         for made in self.one(kind, which):
-            patch = {"volume": {"size_gib": 2 + number}, "network": {"name": f"net-{number}"}}.get(
-                kind, patches[number]
-            )
+            others: dict[str, dict[str, Any]] = {"volume": {"size_gib": 2 + number}, "network": {"name": f"n-{number}"}}
+            patch = others.get(kind, patches[number])
             with refusals():
                 self.site.update(made, **patch)
 
