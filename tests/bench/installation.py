@@ -3,6 +3,7 @@
 
 import json
 import os
+import socket
 import subprocess
 import sys
 import time
@@ -17,6 +18,13 @@ OPERATIONS = "/api/ops/v1"
 COMMON = "/api/common/v1"
 
 
+def _free_port() -> int:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        port: int = listener.getsockname()[1]
+        return port
+
+
 class Installation:
     """The running platform, an operator's session and a tenant's.
 
@@ -26,23 +34,31 @@ class Installation:
 
     def __init__(self, folder: Path) -> None:
         self.state = folder / "state"
+        api, agents = _free_port(), _free_port()
         self._environment = os.environ | {
             "STRATOPLANE_STATE": str(self.state),
-            "STRATOPLANE_API_LISTEN": "127.0.0.1:8790",
-            "STRATOPLANE_AGENT_LISTEN": "127.0.0.1:8791",
+            "STRATOPLANE_API_LISTEN": f"127.0.0.1:{api}",
+            "STRATOPLANE_AGENT_LISTEN": f"127.0.0.1:{agents}",
             "STRATOPLANE_API_RATE_REQUESTS": "10000000",
         }
-        self.url = "http://127.0.0.1:8790"
+        self.url = f"http://127.0.0.1:{api}"
         self.project = ""
         self.network = ""
 
     def __enter__(self) -> Self:
+        try:
+            self._begin()
+        except BaseException:
+            self._server("down")
+            raise
+        return self
+
+    def _begin(self) -> None:
         self._server("up", "--detach")
         credentials = json.loads((self.state / "credentials.json").read_text())
         login = {"username": credentials["username"], "password": credentials["password"]}
         self.operator = Session(self._logged_in(login))
         self._make_tenant()
-        return self
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
