@@ -19,8 +19,17 @@ SECONDS = 60
 COMMAND = [sys.executable, "-m", "stratoplane_server"]
 
 
+WATCHER = """
+from stratoplane.hookspecs import hookimpl
+
+@hookimpl
+def stratoplane_committed(event):
+    pass
+"""
+
+
 class Operator:
-    """Somebody at a terminal, with a state folder and ports of their own."""
+    """Somebody at a terminal, with a state folder, ports and plugins of their own."""
 
     command = COMMAND
 
@@ -29,6 +38,7 @@ class Operator:
         outer = {name: value for name, value in os.environ.items() if not name.startswith("STRATOPLANE_")}
         self.variables = {
             **outer,
+            "PYTHONPATH": str(_install_plugin(state.parent / "site")),
             "STRATOPLANE_STATE": str(state),
             "STRATOPLANE_API_LISTEN": f"127.0.0.1:{free_port()}",
             "STRATOPLANE_AGENT_LISTEN": f"127.0.0.1:{free_port()}",
@@ -79,6 +89,16 @@ class Operator:
 
     def await_log(self, name: str, words: str) -> None:
         assert wait_until(lambda: words in self.log(name), SECONDS), self.log(name)
+
+
+def _install_plugin(site: Path) -> Path:
+    """Install a distribution with the plugin ``watcher`` and one that cannot be imported into the folder ``site``."""
+    facts = site / "stratoplane_watcher-1.2.dist-info"
+    facts.mkdir(parents=True, exist_ok=True)
+    (site / "stratoplane_watcher.py").write_text(WATCHER)
+    (facts / "METADATA").write_text("Metadata-Version: 2.1\nName: stratoplane-watcher\nVersion: 1.2\n")
+    (facts / "entry_points.txt").write_text("[stratoplane.plugins]\nwatcher = stratoplane_watcher\nbroken = absent\n")
+    return site
 
 
 def free_port() -> int:

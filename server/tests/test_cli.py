@@ -1,4 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
+import json
 import statistics
 import subprocess
 import sys
@@ -75,18 +76,25 @@ def test_a_database_that_does_not_answer_is_one_line(operator):
 
 
 def test_plugins_without_a_platform(operator):
-    assert "naming  DISABLED" in operator.say("plugins", "list")
-    assert operator.say("plugins", "enable", "naming") == "naming is enabled\n"
-    assert operator.say("plugins", "disable", "naming") == "naming is disabled\n"
-    assert "no installed distribution offers a plugin smoke; known are naming" in operator.fail(
-        "plugins", "enable", "smoke"
-    )
-    fixed = operator.fail("plugins", "enable", "naming", STRATOPLANE_PLUGINS="")
+    assert "watcher  DISABLED" in operator.say("plugins", "list")
+    assert operator.say("plugins", "enable", "watcher") == "watcher is enabled\n"
+    assert operator.say("plugins", "disable", "watcher") == "watcher is disabled\n"
+    assert "no installed distribution offers a plugin smoke; known are " in operator.fail("plugins", "enable", "smoke")
+    fixed = operator.fail("plugins", "enable", "watcher", STRATOPLANE_PLUGINS="")
     assert "fixed by STRATOPLANE_PLUGINS" in fixed
 
 
 def test_a_broken_plugin_is_listed_with_its_reason(operator):
-    assert "absent  MISSING" in operator.say("plugins", "list", STRATOPLANE_PLUGINS="absent")
+    reason = "ModuleNotFoundError: No module named 'absent'"
+    assert f"broken is enabled; but it is BROKEN: {reason}" in operator.say("plugins", "enable", "broken")
+    listed = {each["name"]: each for each in json.loads(operator.say("plugins", "list", "-o", "json"))}
+    assert (listed["broken"]["state"], listed["broken"]["reason"]) == ("BROKEN", reason)
+    assert listed["watcher"]["state"] == "DISABLED"
+
+
+def test_a_plugin_that_is_enabled_and_not_installed_is_listed(operator):
+    listed = json.loads(operator.say("plugins", "list", "-o", "json", STRATOPLANE_PLUGINS="removed"))
+    assert next(each["state"] for each in listed if each["name"] == "removed") == "MISSING"
 
 
 def test_a_state_folder_that_cannot_be_made(operator, tmp_path):

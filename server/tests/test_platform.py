@@ -109,13 +109,13 @@ def _command_line(pid: int) -> bytes:
 
 def test_plugins_are_enabled_and_disabled_while_the_platform_runs(shared):
     before = {name: shared.child(name).process for name in (*ROLES, "postgres", "agent")}
-    assert "naming is enabled; the platform's roles start again" in shared.say("plugins", "enable", "naming")
-    assert wait_until(lambda: "naming LOADED" in shared.log("worker"), SECONDS)
+    assert "watcher is enabled; the platform's roles start again" in shared.say("plugins", "enable", "watcher")
+    assert wait_until(lambda: "watcher LOADED" in shared.log("worker"), SECONDS)
     shared.await_ready()
     after = {name: shared.child(name).process for name in before}
     assert {name for name in before if before[name] != after[name]} == set(ROLES)
-    assert "naming  LOADED" in shared.say("plugins", "list")
-    assert "was enabled already" in shared.say("plugins", "enable", "naming")
+    assert "watcher  LOADED" in shared.say("plugins", "list")
+    assert "was enabled already" in shared.say("plugins", "enable", "watcher")
 
 
 def test_kill_9_of_everything_is_healed_and_nothing_is_lost(shared):
