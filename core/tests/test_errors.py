@@ -22,9 +22,11 @@ from stratoplane.errors import (
     PermissionDeniedError,
     ProviderRateLimitedError,
     QuotaExceededError,
+    RateLimitedError,
     SettingsError,
     StratoplaneError,
     TransientError,
+    UnavailableError,
     UncertainError,
     UnreachableError,
     UnsupportedError,
@@ -93,6 +95,11 @@ def test_what_repeating_cannot_help_is_permanent(kind):
 )
 def test_facts_are_json_values(error, payload):
     assert json.loads(json.dumps(error.payload())) == payload
+
+
+@pytest.mark.parametrize("kind", [RateLimitedError, UnavailableError])
+def test_a_refusal_that_passes_says_when_to_come_back(kind):
+    assert kind("later", retry_after=4.5).retry_after == 4.5
 
 
 def test_no_error_knows_http():

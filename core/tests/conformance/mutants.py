@@ -16,7 +16,7 @@ from reference import (
 )
 
 from stratoplane.drivers import Capacity, Driver, Feature, UsageSample
-from stratoplane.errors import ConflictError
+from stratoplane.errors import BusyError, ConflictError
 from stratoplane.jobs import Wait
 
 
@@ -279,6 +279,12 @@ class WaitsForEver(ReferenceCompute):
     def create(self, spec):
         super().create(spec)
         return Wait(seconds=0.05, reason="never")
+
+
+@caught_by("what_was_created_is_observed_as_it_should_be")
+class IsAlwaysBusy(ReferenceCompute):
+    def create(self, spec):
+        raise BusyError("try again")
 
 
 @caught_by("what_was_created_is_observed_as_it_should_be")

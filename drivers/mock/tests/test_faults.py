@@ -289,6 +289,32 @@ def test_the_first_rule_that_hits_decides(cluster, machine):
     assert [count.calls for count in cluster.region.faults.show()] == [1, 1, 0]
 
 
+def test_a_slow_answer_to_a_question_is_an_answer(cluster):
+    cluster.region.faults.set(always(Fault.SLOW, verb="observe", delay_seconds=0.01))
+
+    assert cluster.compute.observe(uuid.uuid4()) is None
+
+
+def test_a_late_request_that_is_refused_is_only_noted(cluster, machine, caplog):
+    cluster.region.faults.set(always(Fault.LATE, verb="update", delay_seconds=0.05))
+
+    with pytest.raises(UncertainError):
+        cluster.compute.update(machine())
+    for thread in [thread for thread in threading.enumerate() if isinstance(thread, threading.Timer)]:
+        thread.join()
+
+    assert "mock_late_call_failed" in caplog.text
+
+
+def test_a_region_whose_file_cannot_be_used_is_unreachable(cluster, machine):
+    cluster.compute._session.region.close()
+
+    with pytest.raises(UnreachableError, match="read"):
+        cluster.compute._session.region.look(lambda transaction: transaction.now)
+    with pytest.raises(UnreachableError, match="written"):
+        cluster.compute._session.region.write(lambda transaction: transaction.now)
+
+
 def test_too_many_calls_are_refused_until_there_is_room(make_cluster):
     cluster = make_cluster(calls_per_second=5.0)
 

@@ -9,7 +9,7 @@ from uuid import UUID, uuid4
 import pytest
 
 from stratoplane.compute import ImageReference, MachineInterface, MachineSpec
-from stratoplane.errors import CapacityError, ConflictError, DriverError, NotFoundError
+from stratoplane.errors import CapacityError, ConflictError, NotFoundError
 from stratoplane.network import NetworkSpec
 from stratoplane.resources import PowerState
 from stratoplane.storage import VolumeSpec
@@ -200,12 +200,3 @@ def is_usable(address: str, network: NetworkSpec) -> bool:
     cidr = ip_network(network.cidr)
     reserved = {ip_address(network.gateway), cidr.network_address, cidr.broadcast_address}
     return ip_address(address) in cidr and ip_address(address) not in reserved
-
-
-def tidied(bench: Workbench) -> None:
-    """Delete what the companions of a test made; a machine that still holds them was reported by its own test."""
-    for uid in bench.made:
-        try:
-            bench.delete(uid)
-        except DriverError:
-            continue

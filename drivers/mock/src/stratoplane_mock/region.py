@@ -126,7 +126,7 @@ class MockRegion:
             with self._store.writing(cut_at=cut_at) as transaction:
                 remove_due(transaction)
                 return work(transaction)
-        except sqlite3.Error as error:
+        except (OSError, sqlite3.Error) as error:
             raise UnreachableError("the region's file cannot be written now", provider_text=str(error)) from error
 
     def _pass_gate(self) -> None:
