@@ -54,6 +54,17 @@ def test_guessing_a_password_is_slowed_down_for_that_name_and_address(database, 
     assert log_in(tenant.username, PASSWORD, "192.0.2.8").status_code == 200
 
 
+@pytest.mark.parametrize(("proxies", "seen"), [(0, "127.0.0.1"), (1, "198.51.100.7")])
+def test_the_callers_address_is_what_trusted_proxies_say(database, tenant, operator, proxies, seen):
+    settings = ApiSettings(database_url=database.url, trusted_proxies=proxies)
+    client = create_app(database, Plugins.load(()), settings).test_client()
+    body = {"username": tenant.username, "password": PASSWORD}
+    assert client.post(f"{COMMON}/login", json=body, headers={"X-Forwarded-For": "198.51.100.7"}).status_code == 200
+
+    event = tenant.admin("GET", f"{TENANT}/audit-events?limit=1").json["items"][0]
+    assert (event["action"], event["detail"]["remote"]) == ("identity:user:logged-in", seen)
+
+
 def test_an_api_token_opens_until_it_is_deleted(tenant, app):
     made = tenant.admin("POST", f"{COMMON}/tokens", {"name": "ci", "expires_in": 3600})
     headers = {"Authorization": f"Bearer {made.json['token']}"}

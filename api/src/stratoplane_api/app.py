@@ -5,6 +5,7 @@ import functools
 from collections.abc import Callable
 
 from flask import Flask
+from werkzeug.middleware.proxy_fix import ProxyFix
 
 from stratoplane_api import admission, agent_gateway, gateway
 from stratoplane_api.assembly import assemble
@@ -38,6 +39,7 @@ def create_app(database: Database, plugins: Plugins, settings: ApiSettings) -> F
         places=Places(settings.waiting_requests),
     )
     gateway.install(app, parts)
+    _believe_proxies(app, settings)
     return app
 
 
@@ -50,6 +52,7 @@ def create_agent_app(database: Database, settings: ApiSettings) -> Flask:
         database=database, wakeups=wakeups, listener=listener, polls=PollCount(settings.agent_polls)
     )
     agent_gateway.install(app, parts)
+    _believe_proxies(app, settings)
     return app
 
 
@@ -57,6 +60,11 @@ def create_documented_app() -> Flask:
     """Return the application of the public namespaces for its document alone: it connects to nothing."""
     nowhere = "postgresql://nowhere/none"
     return create_app(Database(nowhere), Plugins.load(()), ApiSettings(database_url=nowhere))
+
+
+def _believe_proxies(app: Flask, settings: ApiSettings) -> None:
+    if settings.trusted_proxies:
+        app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.trusted_proxies)  # type: ignore[method-assign]
 
 
 def _rules(settings: ApiSettings, authenticate: Callable[[str], object]) -> admission.Admission:

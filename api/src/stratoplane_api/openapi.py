@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The OpenAPI document: served at ``/api/common/v1/openapi.json``, written by ``python -m stratoplane_api.openapi``."""
 
+import functools
 import sys
 from importlib.metadata import version
 from pathlib import Path
@@ -63,6 +64,7 @@ def write(app: Flask, path: Path) -> None:
     path.write_bytes(orjson.dumps(document(app), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
 
 
+@functools.cache
 def installed_version() -> str:
     """Return the version of the gateway's distribution."""
     return version(DISTRIBUTION)

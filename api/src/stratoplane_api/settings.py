@@ -32,9 +32,15 @@ class ApiSettings:
     agent_polls: int = setting(
         8, help="polls that one agent may hold at a time in a process", env="STRATOPLANE_API_AGENT_POLLS"
     )
+    trusted_proxies: int = setting(
+        0, help="reverse proxies in front whose X-Forwarded-For is believed", env="STRATOPLANE_API_TRUSTED_PROXIES"
+    )
     plugins: tuple[str, ...] = setting((), help="names of the enabled plugins", env="STRATOPLANE_PLUGINS")
 
     def __post_init__(self) -> None:
         for name in ("pool_size", "rate_requests", "rate_seconds", "login_attempts", "address_logins", "agent_polls"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}: must be at least 1")
+        for name in ("waiting_requests", "trusted_proxies"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name}: must not be negative")
