@@ -112,7 +112,7 @@ def test_children_start_in_order_and_stop_in_reverse(supervised):
     assert running.report() is None
 
 
-@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT, signal.SIGHUP])
 def test_it_stops_and_leaves_nothing(supervised, number):
     running = supervised(TWO)
     running.wait_ready()
@@ -228,7 +228,7 @@ def test_a_reload_starts_the_named_children_again(supervised):
     """)
     running.wait_ready()
     first, second = running.pid("first"), running.pid("second")
-    running.process.send_signal(signal.SIGHUP)
+    running.process.send_signal(signal.SIGUSR1)
     assert wait_until(lambda: running.pid("second") != second and running.report().ready, SECONDS)
     assert running.pid("first") == first
     assert running.child("second").restarts == 0

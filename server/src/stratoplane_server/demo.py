@@ -32,8 +32,7 @@ from stratoplane_server.state import StateFolder, read_credentials
 
 NAME: Final = "demo"
 FLAVOR: Final = "tiny"
-CIDR: Final = "10.20.0.0/24"
-_AGENT_SECONDS: Final = 30.0
+_AGENT_SECONDS: Final = 10.0
 _IMAGE_FOLDER_VARIABLE: Final = "STRATOPLANE_LIBVIRT_IMAGE_FOLDER"
 _IMAGE_FOLDER: Final = "/var/lib/stratoplane/images"
 _LIMITS: Final = {
@@ -230,11 +229,12 @@ def _machine(steps: _Steps, tenant: Client, project: Project, settings: ServerSe
     taken = {each.name for each in (*machines.list(), *volumes.list())}
     number = next(each for each in itertools.count(1) if not {f"web-{each}", f"data-{each}"} & taken)
     cluster = settings.cluster_name
+    cidr = f"10.{20 if settings.driver == 'mock' else 21}.0.0/24"  # networks of a project must not overlap
     network_name = f"{NAME}-{settings.driver}"
     network: Network = steps.do(
         "network",
         lambda: _found_or(
-            networks, network_name, lambda: _waited(networks.create(name=network_name, cidr=CIDR, cluster=cluster))
+            networks, network_name, lambda: _waited(networks.create(name=network_name, cidr=cidr, cluster=cluster))
         ),
         lambda made: f"{made.name}, {made.cidr}, {made.status}",
     )

@@ -2,7 +2,6 @@
 """``plugins list``, ``enable`` and ``disable``."""
 
 import json
-import signal
 from collections.abc import Sequence
 from typing import Final
 
@@ -11,6 +10,7 @@ from stratoplane_server.databases import living_report
 from stratoplane_server.enabled_plugins import PluginChoiceError, change_choice, read_choice
 from stratoplane_server.settings import Configuration
 from stratoplane_server.state import StateFolder
+from stratoplane_server.supervisor import RELOAD_SIGNAL
 from stratoplane_server.tables import render
 
 _COLUMNS: Final = ("NAME", "STATE", "DISTRIBUTION", "VERSION", "REASON")
@@ -60,7 +60,7 @@ def _change(configuration: Configuration, name: str, *, enabled: bool) -> str:
     report = living_report(folder)
     if report is None:
         return f"{name} is {word}"
-    report.process.send(signal.SIGHUP)
+    report.process.send(RELOAD_SIGNAL)
     return f"{name} is {word}; the platform's roles start again"
 
 

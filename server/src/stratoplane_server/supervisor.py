@@ -17,6 +17,8 @@ from stratoplane_server.children import Child, ChildSpec
 from stratoplane_server.process_table import ProcessKey, key_of
 from stratoplane_server.state import StateFolder, SupervisorReport
 
+STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)  # the last when its terminal is closed
+RELOAD_SIGNAL: Final = signal.SIGUSR1
 _STARTING_SECONDS: Final = 0.05
 _IDLE_SECONDS: Final = 60.0
 _STALE_SECONDS: Final = 5.0
@@ -24,13 +26,13 @@ _log: Final = logging.getLogger(__name__)
 
 
 class Supervisor:
-    """Keeps the children of one state folder running until SIGTERM or SIGINT.
+    """Keeps the children of one state folder running until one of STOP_SIGNALS.
 
     Args:
         folder: the state folder, whose lock the caller holds.
         specs: the children in the order of their start.
         describe: gives the report without its children; addresses are known only once the databases run.
-        on_reload: names the children to start again after SIGHUP.
+        on_reload: names the children to start again after RELOAD_SIGNAL.
 
     Call :meth:`run` from the main thread: the kernel ends the children when that thread ends.
     """
@@ -54,7 +56,7 @@ class Supervisor:
         clean_up(self._folder)
         with self._signals() as wake:
             try:
-                while not self._requests & {signal.SIGTERM, signal.SIGINT}:
+                while not self._requests.intersection(STOP_SIGNALS):
                     self._reload_if_asked()
                     if self._look():
                         self._tell()
@@ -105,9 +107,9 @@ class Supervisor:
                 yield child.due
 
     def _reload_if_asked(self) -> None:
-        if signal.SIGHUP not in self._requests:
+        if RELOAD_SIGNAL not in self._requests:
             return
-        self._requests.discard(signal.SIGHUP)
+        self._requests.discard(RELOAD_SIGNAL)
         names = self._on_reload()
         chosen = [child for child in self._children if child.spec.name in names]
         self._stop(chosen)
@@ -134,7 +136,7 @@ class Supervisor:
         read, write = os.pipe()
         for end in (read, write):
             os.set_blocking(end, False)
-        numbers = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP, signal.SIGCHLD)
+        numbers = (*STOP_SIGNALS, RELOAD_SIGNAL, signal.SIGCHLD)
         before = {number: signal.signal(number, self._remember) for number in numbers}
         woken_before = signal.set_wakeup_fd(write, warn_on_full_buffer=False)
         try:
