@@ -122,6 +122,15 @@ def test_it_stops_and_leaves_nothing(supervised, number):
     assert not any(key.alive for key in keys)
 
 
+def test_what_was_ignored_before_stays_ignored_as_nohup_wants(supervised):
+    running = supervised("signal.signal(signal.SIGHUP, signal.SIG_IGN)" + TWO)
+    running.wait_ready()
+    running.process.send_signal(signal.SIGHUP)
+    os.kill(running.pid("second"), signal.SIGKILL)
+    assert wait_until(lambda: running.child("second").restarts == 1 and running.report().ready, SECONDS)
+    assert running.process.poll() is None
+
+
 def test_a_child_that_dies_comes_back_and_the_others_stay(supervised):
     running = supervised(TWO)
     running.wait_ready()

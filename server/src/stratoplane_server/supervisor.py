@@ -136,7 +136,8 @@ class Supervisor:
         read, write = os.pipe()
         for end in (read, write):
             os.set_blocking(end, False)
-        numbers = (*STOP_SIGNALS, RELOAD_SIGNAL, signal.SIGCHLD)
+        wanted = (*STOP_SIGNALS, RELOAD_SIGNAL, signal.SIGCHLD)
+        numbers = [number for number in wanted if signal.getsignal(number) is not signal.SIG_IGN]  # nohup
         before = {number: signal.signal(number, self._remember) for number in numbers}
         woken_before = signal.set_wakeup_fd(write, warn_on_full_buffer=False)
         try:
