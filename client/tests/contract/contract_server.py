@@ -19,6 +19,8 @@ from contract_routes import Routes
 from contract_rules import Refusal
 from contract_state import State, new_id, now
 
+PASSWORD = "a long pass phrase"
+
 
 @dataclass(frozen=True, kw_only=True)
 class Fault:

@@ -2,7 +2,6 @@
 """From an error to an exit code and one line: what happened, to what, and what to do next."""
 
 import os
-import sys
 from collections.abc import Sequence
 from enum import IntEnum
 
@@ -61,11 +60,6 @@ def run(root: click.Group, arguments: Sequence[str]) -> int:
     session = Session()
     try:
         returned = root.main(list(arguments), prog_name="stratoplane", obj=session, standalone_mode=False)
-        sys.stdout.flush()
-    except BrokenPipeError:
-        # Whoever read the output has enough of it; nothing is left to say, and Python must not try.
-        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
-        return Exit.OK
     except (click.Abort, KeyboardInterrupt):
         say(session.interrupted)
         return Exit.INTERRUPTED

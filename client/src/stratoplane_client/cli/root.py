@@ -47,8 +47,8 @@ SECTIONS = (
             "me": "Show who you are and what you may do.",
             "token": "Your tokens, for programs.",
             "context": "Servers and identities that this command knows.",
-            "completion": "Print a script that completes this command in your shell.",
-            "version": "Show the versions of this command and the server.",
+            "completion": "Print a script that completes commands and names in your shell.",
+            "version": "Show the versions of this command and of the server.",
         },
     ),
 )

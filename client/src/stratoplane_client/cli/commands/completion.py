@@ -18,7 +18,7 @@ _HOW = {
 @click.argument("shell", type=click.Choice(sorted(_HOW)))
 @click.pass_context
 def command(context: click.Context, shell: str) -> None:
-    """Print a script that completes commands, options and names in your shell.
+    """Print a script that completes commands and names in your shell.
 
     For bash and zsh put 'source <(stratoplane completion bash)', or zsh, into ~/.bashrc or ~/.zshrc; for fish
     'stratoplane completion fish | source' into ~/.config/fish/config.fish.

@@ -34,7 +34,8 @@ def command(session: Session, url: str | None, username: str | None, password_st
     Without a URL: to the server of the current context. The context is called USERNAME@HOST unless --context says
     otherwise.
     """
-    kept = session.contexts.named.get(session.current_name)
+    named = session.contexts.named
+    kept = named.get(session.current_name) or named.get(session.contexts.current)
     known = os.environ.get("STRATOPLANE_URL") or (kept.url if kept else None)
     url = (url or known or _ask("URL of the server")).rstrip("/")
     same = kept if kept is not None and kept.url == url else None
@@ -63,8 +64,8 @@ def command(session: Session, url: str | None, username: str | None, password_st
 
 def _ask(what: str, default: str | None = None, *, secret: bool = False) -> str:
     if not sys.stdin.isatty():
-        option = {"Password": "--password-stdin", "Username": "--username"}.get(what, "the URL")
-        raise click.UsageError(f"there is no terminal to ask for the {what.lower()}; give {option}")
+        option = {"Password": "--password-stdin", "Username": "--username"}.get(what, "it as the first word")
+        raise click.UsageError(f"there is no terminal to ask for {what}; give {option}")
     return str(click.prompt(what, default=default, hide_input=secret, err=True))
 
 

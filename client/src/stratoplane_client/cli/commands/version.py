@@ -14,7 +14,7 @@ from stratoplane_client.errors import ClientError
 @click.command("version", cls=Verb)
 @click.pass_obj
 def command(session: Session) -> None:
-    """Show the versions of this command and, if it can be reached, the server."""
+    """Show the versions of this command and of the server, if it can be reached."""
     session.hurried = True
     mine = version("stratoplane-client")
     facts: dict[str, str | None] = {"client": mine, "server": None, "url": None}

@@ -1,0 +1,163 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every failure is one line that says what failed, why and what helps; the exit code says of which sort it was."""
+
+import signal
+
+import pytest
+from contract_server import Fault
+
+NETWORK = ("network", "create", "front", "--cidr", "10.0.0.0/24")
+
+
+@pytest.mark.parametrize(
+    ("words", "line"),
+    [
+        (["vm", "lst"], "Error: there is no command 'lst'; did you mean 'list'? See 'stratoplane vm --help'."),
+        (["vmm", "list"], "Error: there is no command 'vmm'; did you mean 'vm'? See 'stratoplane --help'."),
+        (["vm", "create", "web-1"], "Error: Missing option '--flavor'. See 'stratoplane vm create --help'."),
+        (
+            ["vm", "create", "web-1", "--flavor", "small"],
+            "Error: give either --image or --boot-volume. See 'stratoplane vm create --help'.",
+        ),
+        (
+            ["volume", "create", "data", "--size", "20 bananas"],
+            (
+                "Error: Invalid value for '--size': '20 bananas' is no size; write it as 20, 20GiB or 2TiB. "
+                "See 'stratoplane volume create --help'."
+            ),
+        ),
+        (
+            ["vm", "update", "web-1", "--label", "env"],
+            "Error: Invalid value for '--label': 'env' is no key=value. See 'stratoplane vm update --help'.",
+        ),
+    ],
+)
+def test_a_command_line_that_makes_no_sense(alice, words, line):
+    assert alice.failed(2, *words) == line
+
+
+@pytest.mark.parametrize(
+    ("status", "code", "exit_code"),
+    [
+        (401, "authentication_failed", 3),
+        (403, "permission_denied", 3),
+        (403, "quota_exceeded", 6),
+        (404, "resource_not_found", 4),
+        (409, "name_taken", 5),
+        (409, "state_conflict", 5),
+        (410, "resource_deleted", 4),
+        (412, "version_mismatch", 5),
+        (422, "invalid_spec", 1),
+        (500, "internal_error", 1),
+        (503, "no_cluster_available", 1),
+    ],
+)
+def test_refusals_have_an_exit_code_of_their_sort(alice, contract, status, code, exit_code):
+    contract.faults.append(Fault(status=status, document={"code": code, "detail": "some\nwords."}))
+
+    line = alice.failed(exit_code, *NETWORK)
+    assert line.startswith("Error: cannot create network front: some words.")
+    assert ".." not in line
+
+
+def test_every_member_that_is_wrong_is_named(alice, contract):
+    errors = [{"pointer": "/cidr", "detail": "has host bits set; the network is 10.0.0.0/24"}]
+    document = {"code": "invalid_spec", "detail": "the content cannot be accepted", "errors": errors}
+    contract.faults.append(Fault(status=422, document=document))
+
+    assert alice.failed(1, *NETWORK) == (
+        "Error: cannot create network front: the content cannot be accepted "
+        "(cidr: has host bits set; the network is 10.0.0.0/24)."
+    )
+
+
+def test_with_v_the_request_is_named(alice, contract):
+    contract.state.limits["networks"] = 0
+    answer = alice(*NETWORK, "-v")
+
+    request = contract.requests[-1]
+    trace = request.headers["traceparent"].split("-")[1]
+    assert answer.returncode == 6
+    assert answer.stderr.splitlines()[-1].endswith(
+        f"[403 quota_exceeded, request {request.headers['x-request-id']}, trace {trace}]"
+    )
+    assert {each.headers["traceparent"].split("-")[1] for each in contract.requests[-1:]} == {trace}
+    assert f"request {request.headers['x-request-id']}" in answer.stderr.splitlines()[-2]
+
+
+def test_a_server_that_is_not_there(alice, contract):
+    contract.stop()
+
+    assert alice.failed(7, "vm", "list") == (
+        f"Error: cannot list vms: cannot connect to {contract.url}: Connection refused. "
+        "Check that the server runs and that 'stratoplane context show' has the right URL."
+    )
+
+
+def test_a_gateway_without_a_server_behind_it(alice, contract):
+    contract.faults.extend([Fault(status=502, raw=b"<html>bad gateway</html>")] * 5)
+
+    assert "HTTP status 502" in alice.failed(7, "vm", "list")
+
+
+def test_what_is_no_stratoplane_server(alice, contract):
+    contract.faults.append(Fault(status=200, raw=b"<html>hello</html>"))
+
+    assert "is this a Stratoplane server?" in alice.failed(1, "vm", "list")
+
+
+def test_a_job_that_fails(alice, contract):
+    contract.state.failure = {"code": "no_capacity_at_provider", "detail": "no room", "provider_text": "disk full"}
+    answer = alice(*NETWORK, "--wait")
+    job_id = next(iter(contract.state.jobs))
+
+    assert answer.returncode == 1
+    assert answer.stdout == ""
+    assert answer.stderr.splitlines()[-1] == (
+        f"Error: cannot create network front: job {job_id} failed: no room (provider: disk full). "
+        f"'stratoplane job show {job_id}' shows every step."
+    )
+    shown = alice.done("job", "show", job_id)
+    assert "disk full" in shown
+    assert "no_capacity_at_provider" in shown
+
+
+def test_a_wait_that_is_too_long(alice, contract):
+    contract.state.stuck = True
+    answer = alice(*NETWORK, "--wait", "--timeout", "1")
+    job_id = next(iter(contract.state.jobs))
+
+    assert answer.returncode == 8
+    assert answer.stderr.splitlines()[-1] == (
+        f"Error: cannot create network front: job {job_id} is PENDING at step 'provision' after 1 s. "
+        f"It goes on; wait for it with 'stratoplane job wait {job_id}'."
+    )
+
+
+def test_who_stops_waiting_is_told_that_it_goes_on(alice, contract):
+    contract.state.stuck = True
+    with alice.process(*NETWORK, "--wait") as process:
+        assert process.stderr.readline() == "network front: PENDING 0/2, provision\n"
+        process.send_signal(signal.SIGINT)
+        _, errors = process.communicate(timeout=30)
+
+    job_id = next(iter(contract.state.jobs))
+    assert process.returncode == 130
+    assert errors.strip() == f"Stopped waiting; it goes on. Wait for it with 'stratoplane job wait {job_id}'."
+
+
+def test_whoever_reads_only_the_beginning_causes_no_noise(alice, contract):
+    for number in range(30):
+        contract.add_project(f"a-project-with-a-rather-long-name-{number:02}" * 40)
+    with alice.process("project", "list", PYTHONUNBUFFERED="1") as process:
+        process.stdout.close()
+        assert process.stderr.read() == ""
+
+
+def test_names_from_others_do_not_command_the_terminal(alice, contract):
+    contract.state.nouns["/api/tenant/v1/projects"][0]["display_name"] = "\x1b]0;owned\x07\x1b[31mred\nnext"
+
+    shown = alice.done("project", "list")
+    assert "\x1b" not in shown
+    assert "\x07" not in shown
+    assert len(shown.splitlines()) == 2

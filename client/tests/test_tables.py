@@ -1,0 +1,55 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Text for people: columns, ages, sizes."""
+
+from datetime import UTC, datetime, timedelta
+
+import pytest
+
+from stratoplane_client.cli import tables
+
+NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
+
+
+@pytest.mark.parametrize(
+    ("passed", "text"),
+    [
+        (timedelta(), "0s"),
+        (timedelta(seconds=59), "59s"),
+        (timedelta(seconds=119), "119s"),
+        (timedelta(minutes=2), "2m"),
+        (timedelta(minutes=119), "119m"),
+        (timedelta(hours=2), "2h"),
+        (timedelta(hours=47), "47h"),
+        (timedelta(days=2), "2d"),
+        (timedelta(days=400), "400d"),
+        (-timedelta(minutes=30), "in 30m"),
+    ],
+)
+def test_ages(passed, text):
+    assert tables.age(NOW - passed, NOW) == text
+
+
+def test_an_unknown_age():
+    assert tables.age(None) == tables.moment(None) == tables.duration(None, NOW) == "-"
+
+
+@pytest.mark.parametrize(("mib", "text"), [(256, "256 MiB"), (1024, "1 GiB"), (1536, "1.5 GiB"), (262_144, "256 GiB")])
+def test_memory(mib, text):
+    assert tables.memory(mib) == text
+
+
+def test_columns_line_up_for_every_script():
+    shown = tables.table(("NAME", "CITY"), [("東京都", "Tōkyō"), ("o\u0301", "x"), ("plain", "y")], color=False)
+
+    assert shown.splitlines() == ["NAME    CITY", "東京都  Tōkyō", "o\u0301       x", "plain   y"]
+
+
+def test_a_sheet_keeps_several_lines_in_their_column():
+    shown = tables.sheet([("Name", "web-1"), ("Networks", "a\nb"), ("Empty", "")], color=False)
+
+    assert shown.splitlines() == ["Name      web-1", "Networks  a", "          b", "Empty"]
+
+
+def test_labels_and_words():
+    assert tables.labels({"b": "2", "a": ""}) == "a,b=2"
+    assert tables.labels({}) == tables.words([]) == "-"
