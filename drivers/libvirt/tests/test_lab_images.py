@@ -49,10 +49,6 @@ def qemu_img(*arguments):
     subprocess.run(["qemu-img", "create", "-q", "-f", "qcow2", *arguments], check=True)
 
 
-def pool_names(cluster):
-    return set(cluster.host.storagePoolLookupByName(cluster.settings.pool).listVolumes())
-
-
 @pytest.mark.parametrize("form", ["qcow2", "raw"])
 def test_an_image_is_copied_whole_and_marked(picky, create, folder, form):
     path = folder / "disk"
@@ -69,10 +65,11 @@ def test_an_image_is_copied_whole_and_marked(picky, create, folder, form):
 
 def test_an_image_with_a_backing_file_is_refused(picky, create, folder):
     qemu_img("-b", "/etc/hostname", "-F", "raw", str(folder / "hostile"), "1M")
-    before = pool_names(picky)
+    uid = new_id()
     with pytest.raises(PermanentError, match="backing file"):
-        create("hostile")
-    assert pool_names(picky) == before
+        create("hostile", uid=uid)
+    assert not any(str(uid) in name for name in open_pool(picky.host, picky.settings.pool).names())
+    assert picky.files() == set()
     assert list(picky.compute.list()) == []
 
 

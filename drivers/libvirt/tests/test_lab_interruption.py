@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Verbs cut off at every call that they make: libvirt does what it was asked for, and its answer never arrives.
+"""Verbs cut off after every change that they make: libvirt did what it was asked for, and its answer never arrives.
 
-The connection goes through the fixture ``cutter``. A cut before a call is the cut after the one before it.
+The connection goes through the fixture ``cutter``. A cut before a change is the cut after the one before it.
 """
 
 import dataclasses
@@ -28,7 +28,7 @@ def shaky(cluster, cutter):
 
 
 def cut_everywhere(cutter, verb, after_each):
-    """Call ``verb`` with the connection cut at its first call, its second and so on, until it gets through."""
+    """Call ``verb`` with the connection cut at its first change, its second and so on, until it gets through."""
     for number in itertools.count(1):
         cutter.arm(number)
         try:
@@ -71,7 +71,7 @@ def test_creating_a_machine(cluster, shaky, cutter, guest):
     def verb():
         shaky.settle(shaky.compute.create, spec)
 
-    assert cut_everywhere(cutter, verb, recover) > 15
+    assert cut_everywhere(cutter, verb, recover) > 6
 
 
 def test_starting_a_machine(cluster, shaky, cutter, guest):
@@ -81,7 +81,7 @@ def test_starting_a_machine(cluster, shaky, cutter, guest):
         assert shaky.settle(shaky.compute.update, guest).power is PowerState.RUNNING
         machines_with(cluster, guest.uid)[0].destroy()
 
-    assert cut_everywhere(cutter, lambda: shaky.compute.update(guest), recover) > 5
+    assert cut_everywhere(cutter, lambda: shaky.compute.update(guest), recover) > 1
 
 
 def test_deleting_a_machine(cluster, shaky, cutter, guest):
@@ -93,7 +93,7 @@ def test_deleting_a_machine(cluster, shaky, cutter, guest):
         assert_nothing_left(cluster, guest)
         cluster.settle(cluster.compute.create, spec)
 
-    assert cut_everywhere(cutter, lambda: shaky.compute.delete(spec.uid), recover) > 8
+    assert cut_everywhere(cutter, lambda: shaky.compute.delete(spec.uid), recover) > 3
 
 
 def test_creating_and_deleting_a_network(cluster, shaky, cutter, network_spec):
@@ -107,8 +107,8 @@ def test_creating_and_deleting_a_network(cluster, shaky, cutter, network_spec):
         assert list(cluster.network.list()) == []
         cluster.network.create(network_spec)
 
-    assert cut_everywhere(cutter, lambda: shaky.network.create(network_spec), recover_creation) > 5
-    assert cut_everywhere(cutter, lambda: shaky.network.delete(network_spec.uid), recover_deletion) > 3
+    assert cut_everywhere(cutter, lambda: shaky.network.create(network_spec), recover_creation) > 2
+    assert cut_everywhere(cutter, lambda: shaky.network.delete(network_spec.uid), recover_deletion) > 1
 
 
 def test_creating_and_deleting_a_volume(cluster, shaky, cutter, tiny):
@@ -129,8 +129,8 @@ def test_creating_and_deleting_a_volume(cluster, shaky, cutter, tiny):
     def create():
         shaky.settle(shaky.storage.create, spec)
 
-    assert cut_everywhere(cutter, create, recover_creation) > 3
-    assert cut_everywhere(cutter, lambda: shaky.storage.delete(spec.uid), recover_deletion) > 2
+    assert cut_everywhere(cutter, create, recover_creation) > 0
+    assert cut_everywhere(cutter, lambda: shaky.storage.delete(spec.uid), recover_deletion) > 0
 
 
 def test_copying_an_image(cluster, shaky, cutter, tiny):
@@ -145,5 +145,5 @@ def test_copying_an_image(cluster, shaky, cutter, tiny):
     def recover():
         assert shaky.settle(shaky.storage.create, copied[-1]).size_gib == 1
 
-    assert cut_everywhere(cutter, create, recover) > 5
+    assert cut_everywhere(cutter, create, recover) > 3
     assert len(cluster.files()) == len(copied)

@@ -31,7 +31,7 @@ def test_a_network_reads_back_as_it_was_built(network_spec, mark, mode):
     record = read_network(render(build_network(spec, mark)))
     assert (record.uid, record.mode, record.mark) == (spec.uid, mode, mark)
     assert (str(record.subnet), str(record.gateway)) == (spec.cidr, spec.gateway)
-    assert record.pool == (IPv4Address("10.201.0.2"), IPv4Address("10.201.0.254"))
+    assert record.pool == (record.gateway + 1, record.subnet.broadcast_address - 1)
     assert record.hosts == {}
 
 

@@ -86,7 +86,7 @@ export LIBVIRT_LAB_REQUIRED=yes
 say "image"
 provide_image
 say "driver"
-"$venv/bin/python" -m pytest "$root/drivers/libvirt/tests" "$@"
+"$venv/bin/python" -m pytest -n 2 --dist loadscope "$root/drivers/libvirt/tests" "$@"
 say "platform"
 start_platform
 say "main job"

@@ -103,26 +103,34 @@ def open_pool(host: Any, name: str) -> Pool:
     handle = _find_pool(host, name)
     if handle is None:
         raise MisconfiguredError(f"libvirt has no storage pool {name!r}; define one of kind dir")
-    return _started(handle)
+    if not handle.isActive():
+        with tolerating(libvirt.VIR_ERR_OPERATION_INVALID):
+            handle.create(0)
+    return Pool(handle)
 
 
 def open_own_pool(host: Any, name: str, path: str) -> Pool:
     """Return a pool of the driver's own, defined, with its folder made, started and kept over restarts."""
-    handle = _find_pool(host, name)
-    if handle is None:
-        handle = host.storagePoolDefineXML(render(build_folder_pool(name, path)), 0)
-        handle.build(0)
+    handle = _find_pool(host, name) or _define_pool(host, name, path)
+    if not handle.isActive():
         handle.setAutostart(1)
-    return _started(handle)
+        with tolerating(libvirt.VIR_ERR_OPERATION_INVALID):
+            handle.create(libvirt.VIR_STORAGE_POOL_CREATE_WITH_BUILD)
+    return Pool(handle)
+
+
+def _define_pool(host: Any, name: str, path: str) -> Any:
+    """Define a pool; one that another process defined at the same moment serves as well."""
+    try:
+        return host.storagePoolDefineXML(render(build_folder_pool(name, path)), 0)
+    except libvirt.libvirtError:
+        found = _find_pool(host, name)
+        if found is None:
+            raise
+        return found
 
 
 def _find_pool(host: Any, name: str) -> Any | None:
     with tolerating(libvirt.VIR_ERR_NO_STORAGE_POOL):
         return host.storagePoolLookupByName(name)
     return None
-
-
-def _started(handle: Any) -> Pool:
-    if not handle.isActive():
-        handle.create(0)
-    return Pool(handle)
