@@ -25,7 +25,10 @@ def lines(path: Path) -> list[str]:
 
 
 def test_no_file_is_longer_than_one_can_hold_in_mind(files, root):
-    assert [str(path.relative_to(root)) for path in files if len(lines(path)) > LONGEST_FILE] == []
+    # Migrations are generated lists of statements that nobody edits again.
+    ours = [path for path in files if "migrations" not in path.parts]
+
+    assert [str(path.relative_to(root)) for path in ours if len(lines(path)) > LONGEST_FILE] == []
 
 
 def test_no_function_is_longer_than_a_screen(files, root):

@@ -1,0 +1,69 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Every table of the platform.
+
+Tables that hold tenants' data carry ``organization_id`` first in their keys and indexes, and the migration forces
+row-level security on them (:data:`TENANT_TABLES`).
+"""
+
+from typing import Final
+
+from stratoplane_engine.db.tables.clusters import agent, cluster, flavor, image, join_token, provider
+from stratoplane_engine.db.tables.columns import metadata
+from stratoplane_engine.db.tables.history import audit_event, inventory
+from stratoplane_engine.db.tables.identity import (
+    api_token,
+    installation,
+    organization,
+    project,
+    role,
+    role_binding,
+    user_account,
+)
+from stratoplane_engine.db.tables.jobs import idempotency, job, job_step, operation, outbox
+from stratoplane_engine.db.tables.ownership import quota, resource, resource_link, resource_revision
+
+__all__ = [
+    "TENANT_TABLES",
+    "agent",
+    "api_token",
+    "audit_event",
+    "cluster",
+    "flavor",
+    "idempotency",
+    "image",
+    "installation",
+    "inventory",
+    "job",
+    "job_step",
+    "join_token",
+    "metadata",
+    "operation",
+    "organization",
+    "outbox",
+    "project",
+    "provider",
+    "quota",
+    "resource",
+    "resource_link",
+    "resource_revision",
+    "role",
+    "role_binding",
+    "user_account",
+]
+
+TENANT_TABLES: Final = (
+    project,
+    user_account,
+    role_binding,
+    api_token,
+    quota,
+    resource,
+    resource_link,
+    resource_revision,
+    job,
+    job_step,
+    operation,
+    idempotency,
+    audit_event,
+)
+"""Tables under forced row-level security: a tenant's transaction sees the rows of its own organization only."""

@@ -1,0 +1,144 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Jobs, their steps and operations, and what is to be told."""
+
+from typing import Final
+
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    Double,
+    ForeignKey,
+    ForeignKeyConstraint,
+    Identity,
+    Index,
+    Integer,
+    PrimaryKeyConstraint,
+    Table,
+    Uuid,
+    text,
+)
+from sqlalchemy.dialects.postgresql import JSONB
+
+from stratoplane.jobs import LIVE, JobState
+from stratoplane_engine.db.tables.columns import count, identifier, json_object, metadata, moment, one_of, words
+
+_LIVE_JOB: Final = text("state IN (" + ", ".join(f"'{state}'" for state in sorted(LIVE)) + ")")
+
+job = Table(
+    "job",
+    metadata,
+    identifier(),
+    Column("organization_id", Uuid, nullable=False),
+    Column("project_id", Uuid, nullable=False),
+    Column("resource_id", Uuid, nullable=False),
+    words("resource_kind", None),
+    words("resource_name"),
+    Column("cluster_id", Uuid, nullable=True),
+    # The workflow: "virtual_machine.create".
+    words("kind", None),
+    words("state", "PENDING"),
+    json_object("input"),
+    json_object("output"),
+    Column("error", JSONB, nullable=True),
+    # The step that comes next; counts down while the job undoes.
+    Column("position", Integer, nullable=False, server_default=text("0")),
+    Column("undoing", Boolean, nullable=False, server_default=text("false")),
+    count("attempts"),
+    count("epoch"),
+    words("lease_owner"),
+    moment("lease_until", nullable=True),
+    # When a worker should look; NULL while an agent has it, or at the end.
+    moment("next_run_at", default=True, nullable=True),
+    moment("deadline_at"),
+    words("actor"),
+    words("request_id"),
+    words("trace_parent"),
+    moment("created_at", default=True),
+    moment("started_at", nullable=True),
+    moment("finished_at", nullable=True),
+    one_of("state", JobState),
+    ForeignKeyConstraint(["organization_id", "resource_id"], ["resource.organization_id", "resource.id"]),
+    Index("job_runnable_idx", "next_run_at", postgresql_where=_LIVE_JOB),
+    Index("job_resource_idx", "resource_id", "id", postgresql_where=_LIVE_JOB),
+    Index("job_deadline_idx", "deadline_at", postgresql_where=_LIVE_JOB),
+    Index("job_page_idx", "organization_id", "project_id", "id"),
+)
+
+job_step = Table(
+    "job_step",
+    metadata,
+    Column("organization_id", Uuid, nullable=False),
+    Column("job_id", Uuid, ForeignKey("job.id", ondelete="CASCADE"), nullable=False),
+    Column("position", Integer, nullable=False),
+    words("name", None),
+    words("state", "PENDING"),
+    count("attempts"),
+    json_object("output"),
+    Column("error", JSONB, nullable=True),
+    moment("started_at", nullable=True),
+    moment("finished_at", nullable=True),
+    PrimaryKeyConstraint("job_id", "position"),
+)
+
+operation = Table(
+    "operation",
+    metadata,
+    identifier(),
+    Column("organization_id", Uuid, nullable=False),
+    Column("job_id", Uuid, ForeignKey("job.id", ondelete="CASCADE"), nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("cluster_id", Uuid, ForeignKey("cluster.id"), nullable=False),
+    Column("resource_id", Uuid, nullable=False),
+    words("kind", None),
+    words("verb", None),
+    json_object("spec"),
+    # QUEUED, OFFERED, RUNNING, DONE, ABANDONED
+    words("state", "QUEUED"),
+    count("epoch"),
+    Column("observe_first", Boolean, nullable=False, server_default=text("false")),
+    Column("agent_id", Uuid, nullable=True),
+    Column("timeout_seconds", Double, nullable=False),
+    words("trace_parent"),
+    Column("result", JSONB, nullable=True),
+    moment("created_at", default=True),
+    moment("offered_until", nullable=True),
+    moment("acknowledged_at", nullable=True),
+    moment("deadline_at"),
+    moment("finished_at", nullable=True),
+    CheckConstraint("state IN ('QUEUED', 'OFFERED', 'RUNNING', 'DONE', 'ABANDONED')", name="state"),
+    Index("operation_offer_idx", "cluster_id", "id", postgresql_where=text("state IN ('QUEUED', 'OFFERED')")),
+    Index(
+        "operation_open_idx",
+        "deadline_at",
+        postgresql_where=text("state IN ('QUEUED', 'OFFERED', 'RUNNING')"),
+    ),
+    Index("operation_job_idx", "job_id", "position"),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    Column("id", BigInteger, Identity(always=True), primary_key=True),
+    words("topic", None),
+    json_object("payload"),
+    moment("created_at", default=True),
+    moment("sent_at", nullable=True),
+    Index("outbox_unsent_idx", "id", postgresql_where=text("sent_at IS NULL")),
+)
+
+idempotency = Table(
+    "idempotency",
+    metadata,
+    Column("organization_id", Uuid, nullable=False),
+    Column("actor_id", Uuid, nullable=False),
+    words("key", None),
+    words("fingerprint", None),
+    Column("status", Integer, nullable=True),
+    Column("answer", JSONB, nullable=True),
+    moment("created_at", default=True),
+    moment("expires_at"),
+    PrimaryKeyConstraint("organization_id", "actor_id", "key"),
+    Index("idempotency_expires_at_idx", "expires_at"),
+)
