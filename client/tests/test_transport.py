@@ -29,6 +29,7 @@ from stratoplane_client import (
     UnexpectedAnswerError,
     VersionConflictError,
 )
+from stratoplane_client.errors import api_error
 
 
 def test_each_call_names_itself_and_its_trace(contract, connect):
@@ -221,3 +222,10 @@ def test_one_who_watches_hears_of_every_try(contract, connect):
 
     assert [(each.number, each.status, each.pause is None) for each in seen] == [(1, 503, False), (2, 200, True)]
     assert seen[0].call.path == "/api/common/v1/version"
+
+
+def test_what_the_detail_says_already_is_not_said_twice():
+    errors = [{"pointer": "/cidr", "detail": "has host bits set"}, {"pointer": "", "detail": "too much\nof it"}]
+    error = api_error(422, {"code": "invalid_spec", "detail": "/cidr has host bits set", "errors": errors})
+
+    assert str(error) == "/cidr has host bits set (too much of it)"

@@ -105,9 +105,9 @@ class ApiError(ClientError):
         super().__init__(self._words())
 
     def _words(self) -> str:
-        members = [f"{each.pointer.lstrip('/')}: {each.detail}".removeprefix(": ") for each in self.errors]
-        said = [each for each in members if each not in self.detail]
-        return " ".join(f"{self.detail} ({'; '.join(said)})".split()) if said else " ".join(self.detail.split())
+        unsaid = [each for each in self.errors if each.detail not in self.detail]
+        members = [f"{each.pointer.lstrip('/')}: {each.detail}".removeprefix(": ") for each in unsaid]
+        return " ".join(f"{self.detail} ({'; '.join(members)})".split()) if members else " ".join(self.detail.split())
 
 
 class InvalidRequestError(ApiError):

@@ -149,5 +149,6 @@ class Session:
         if self.verbose:
             line = f"{call.method} {call.target} {outcome} {attempt.seconds * 1000:.0f} ms request {attempt.request_id}"
             click.echo(line, err=True)
-        if attempt.pause is not None and (self.verbose or attempt.pause >= _WORTH_A_WORD):
+        noticed = attempt.pause is not None and attempt.pause >= _WORTH_A_WORD and sys.stderr.isatty()
+        if attempt.pause is not None and (self.verbose or noticed):
             click.echo(f"Trying again in {attempt.pause:.1f} s: {attempt.failure}", err=True)
