@@ -21,8 +21,12 @@ def folder(tmp_path) -> StateFolder:
 
 def test_a_report_comes_back_as_it_was_written(folder):
     folder.make()
-    child = ChildReport(name="api", state=ChildState.RUNNING, stop_signal=15, process=key_of(os.getpid()), restarts=2)
-    waiting = ChildReport(name="worker", state=ChildState.WAITING, stop_signal=2, problem="ended with code 1")
+    child = ChildReport(
+        name="api", state=ChildState.RUNNING, stop_signal=15, stop_seconds=1.5, process=key_of(os.getpid()), restarts=2
+    )
+    waiting = ChildReport(
+        name="worker", state=ChildState.WAITING, stop_signal=2, stop_seconds=20.0, problem="ended with code 1"
+    )
     report = SupervisorReport(
         process=key_of(os.getpid()),
         api_url="http://a",

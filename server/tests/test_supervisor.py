@@ -200,12 +200,17 @@ def test_children_die_with_a_supervisor_that_is_killed(supervised):
 def test_what_a_killed_supervisor_left_is_ended_by_the_next_and_nothing_else(supervised, tmp_path):
     left = subprocess.Popen(["sleep", "1000"])
     other = subprocess.Popen(["sleep", "1000"])
+    script = ["/bin/sh", "-c", "trap '' TERM; echo; sleep 1000"]
+    stubborn = subprocess.Popen(script, stdout=subprocess.PIPE, start_new_session=True)
+    stubborn.stdout.readline()
     folder = StateFolder(path=tmp_path / "state")
     folder.make()
     dead = {"pid": 2**22 - 1, "started": 1}
+    known = {"state": "running", "stop_signal": signal.SIGTERM, "stop_seconds": 0.5}
     children = [
-        {"name": "left", "state": "running", "stop_signal": signal.SIGTERM, "process": asdict(key_of(left.pid))},
-        {"name": "other", "state": "running", "stop_signal": 9, "process": {"pid": other.pid, "started": 5}},
+        {**known, "name": "left", "process": asdict(key_of(left.pid))},
+        {**known, "name": "stubborn", "process": asdict(key_of(stubborn.pid))},
+        {**known, "name": "other", "process": {"pid": other.pid, "started": 5}},
     ]
     report = {"process": dead, "api_url": "", "agent_url": "", "database_url": "", "redis_url": ""}
     folder.report.write_text(json.dumps({**report, "ready": True, "waiting_for": "", "children": children}))
@@ -213,10 +218,13 @@ def test_what_a_killed_supervisor_left_is_ended_by_the_next_and_nothing_else(sup
         running = supervised(TWO)
         running.wait_ready()
         assert left.wait(SECONDS) == -signal.SIGTERM
+        assert stubborn.wait(SECONDS) == -signal.SIGKILL
+        assert stubborn.stdout.read() == b""  # its own child, which had the pipe too, is gone
         assert other.poll() is None
         assert f"left (process {left.pid}) is left from a killed supervisor" in running.stop()
     finally:
-        for each in (left, other):
+        stubborn.stdout.close()
+        for each in (left, other, stubborn):
             each.kill()
             each.wait()
 

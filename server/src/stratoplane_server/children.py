@@ -80,6 +80,7 @@ class Child:
             name=self.spec.name,
             state=self._state,
             stop_signal=self.spec.stop_signal,
+            stop_seconds=self.spec.stop_seconds,
             process=key_of(self._process.pid) if self._process is not None else None,
             restarts=self._restarts,
             problem="" if self.ready else self._problem,

@@ -2,6 +2,7 @@
 """What the kernel knows about processes: whether one is still the same, how old it is, how much memory it has."""
 
 import os
+import signal
 import time
 from collections import defaultdict
 from dataclasses import dataclass
@@ -40,6 +41,18 @@ class ProcessKey:
                 os.kill(self.pid, number)
             except ProcessLookupError:
                 return
+
+    def kill_group(self) -> None:
+        """Kill the process, and with it the group that it leads, if it leads one."""
+        if not self.alive:
+            return
+        try:
+            if os.getpgid(self.pid) == self.pid:
+                os.killpg(self.pid, signal.SIGKILL)
+            else:
+                os.kill(self.pid, signal.SIGKILL)
+        except ProcessLookupError:
+            return
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -42,6 +42,7 @@ class ChildReport:
     name: str
     state: ChildState
     stop_signal: int
+    stop_seconds: float
     process: ProcessKey | None = None
     restarts: int = 0
     problem: str = ""

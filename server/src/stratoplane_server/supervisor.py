@@ -21,7 +21,7 @@ STOP_SIGNALS: Final = (signal.SIGTERM, signal.SIGINT, signal.SIGHUP)  # the last
 RELOAD_SIGNAL: Final = signal.SIGUSR1
 _STARTING_SECONDS: Final = 0.05
 _IDLE_SECONDS: Final = 60.0
-_STALE_SECONDS: Final = 5.0
+_KILLED_SECONDS: Final = 5.0
 _log: Final = logging.getLogger(__name__)
 
 
@@ -161,15 +161,16 @@ def clean_up(folder: StateFolder) -> None:
     for child in reversed(report.children):
         if child.process is not None and child.process.alive:
             _log.warning("%s (process %d) is left from a killed supervisor; ending it", child.name, child.process.pid)
-            _end(child.process, child.stop_signal)
+            child.process.send(child.stop_signal)
+    for child in reversed(report.children):
+        if child.process is not None and not _ended_within(child.process, child.stop_seconds):
+            child.process.kill_group()
+            _ended_within(child.process, _KILLED_SECONDS)
     folder.report.unlink(missing_ok=True)
 
 
-def _end(key: ProcessKey, number: int) -> None:
-    key.send(number)
-    if not wait_until(lambda: not key.alive, _STALE_SECONDS):
-        key.send(signal.SIGKILL)
-        wait_until(lambda: not key.alive, _STALE_SECONDS)
+def _ended_within(key: ProcessKey, seconds: float) -> bool:
+    return wait_until(lambda: not key.alive, seconds)
 
 
 def _drain(descriptor: int) -> None:
