@@ -26,12 +26,14 @@ class Drainer:
         self._random: Final = random.Random()  # noqa: S311  # jitter of retries, not a secret
 
     def drain(self) -> int:
-        """Move on what can be moved on; a database that is away is logged, and the sweeper wakes us again."""
+        """Move on what can be moved on; what goes wrong is logged, and the sweeper wakes us again."""
         try:
             return drain(self.database, self.plugins, owner=self.owner, generator=self._random)
         except UnavailableError as error:
             _log.warning("%s", error.detail)
-            return 0
+        except Exception:  # noqa: BLE001  # the role outlives any one round
+            _log.exception("a drain broke; what it had claimed is claimed again when its lease has ended")
+        return 0
 
 
 _drainers: Final[list[Drainer]] = []

@@ -2,21 +2,19 @@
 """The scheduler role: relays the outbox at once, sweeps and reconciles by the clock. Several may run."""
 
 import logging
-import os
 import threading
 import time
 from collections.abc import Callable
 from typing import Final
 
 from stratoplane.errors import UnavailableError
-from stratoplane.settings import load
 from stratoplane_engine.db.acceptance import OUTBOX_CHANNEL
 from stratoplane_engine.db.connection import Database
 from stratoplane_engine.db.listen import notifications
 from stratoplane_engine.logs import configure_logging
 from stratoplane_engine.reconciler import reconcile
 from stratoplane_engine.relay import relay
-from stratoplane_engine.settings import EngineSettings
+from stratoplane_engine.settings import load_settings
 from stratoplane_engine.stopping import stop_event
 from stratoplane_engine.sweeper import sweep
 from stratoplane_engine.wakeups import WakeUps
@@ -28,7 +26,7 @@ _IDLE_SECONDS: Final = 2.0
 def main() -> None:
     """Serve until SIGTERM or SIGINT."""
     configure_logging()
-    settings = load(EngineSettings, {}, os.environ)
+    settings = load_settings()
     database = Database(settings.database_url, pool_size=3, application="stratoplane-scheduler")
     wake_ups = WakeUps(settings.redis_url)
     stop = stop_event()

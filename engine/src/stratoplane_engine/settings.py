@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """Settings that every role of the control plane shares."""
 
+import os
+import sys
 from dataclasses import MISSING, dataclass
 
-from stratoplane.settings import setting
+from stratoplane.errors import SettingsError
+from stratoplane.settings import load, setting
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -19,3 +22,11 @@ class EngineSettings:
     reconcile_seconds: float = setting(
         30.0, help="seconds between comparisons of desired and observed state", env="STRATOPLANE_RECONCILE_SECONDS"
     )
+
+
+def load_settings() -> EngineSettings:
+    """Return a role's settings from the environment; end the program with what is wrong in one line."""
+    try:
+        return load(EngineSettings, {}, os.environ)
+    except SettingsError as error:
+        sys.exit(error.detail)

@@ -21,7 +21,7 @@ _FORGET_SECONDS: Final = 60
 
 def connect(redis_url: str) -> Redis:
     """Return a connection to Valkey or Redis; nothing is sent before the first command."""
-    return Redis.from_url(redis_url, socket_connect_timeout=2, retry=Retry(NoBackoff(), 0))
+    return Redis.from_url(redis_url, socket_connect_timeout=2, socket_timeout=5, retry=Retry(NoBackoff(), 0))
 
 
 class WakeUps:
