@@ -92,14 +92,12 @@ class MachineChanges(Changes[VirtualMachine, Outcome]):
         Args:
             name: 1 to 63 of ``a-z``, ``0-9`` and ``-``.
             flavor: id or name.
-            image: id or name of the image to start from; this or ``boot_volume_id``.
-            boot_volume_id: id of the volume to boot from.
-            network_ids: networks to join, one card each.
-            volume_ids: volumes to attach.
+            image: id or name of the image to start from, instead of the volume ``boot_volume_id``.
+            network_ids: networks to join, one card each; ``volume_ids`` are volumes to attach.
             key_pair: id or name of the key pair that the guest lets in.
             user_data: for cloud-init.
             labels: of your own.
-            cluster: name; chosen for you when left out.
+            cluster: its name; chosen for you when left out.
             power: ``RUNNING`` or ``STOPPED``.
             idempotency_key: names this change; the same key gets the same answer.
 
