@@ -101,6 +101,8 @@ def test_a_role_can_run_beside_on_the_same_databases(shared, in_background):
     assert wait_until(lambda: b"stratoplane_engine.worker" in _command_line(second.pid), SECONDS)
     assert second.pid != worker["pid"]
     assert second.poll() is None
+    second.terminate()
+    assert second.wait(SECONDS) == 0
 
 
 def _command_line(pid: int) -> bytes:
