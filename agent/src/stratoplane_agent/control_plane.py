@@ -80,12 +80,13 @@ class ControlPlane:
         answer = self._transport.post(f"{_PREFIX}/results", body, seconds=_ANSWER_SECONDS)
         return _decode(ResultsAnswer, answer)
 
-    def inventory(self, kind: str, items: Sequence[bytes], capacity: Capacity) -> None:
+    def inventory(self, kind: str, items: Sequence[bytes], capacity: Capacity, age_seconds: float) -> None:
         """Report every object of one kind, each item given as encoded JSON: thousands of them stay compact."""
-        body = b'{"kinds":[%s],"items":[%s],"capacity":%s}' % (
+        body = b'{"kinds":[%s],"items":[%s],"capacity":%s,"age_seconds":%.3f}' % (
             json.dumps(kind).encode(),
             b",".join(items),
             _encode(capacity),
+            age_seconds,
         )
         self._transport.post(f"{_PREFIX}/inventory", body, seconds=_LONG_ANSWER_SECONDS)
 

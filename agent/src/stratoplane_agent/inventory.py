@@ -25,10 +25,15 @@ _log: Final = Log("inventory")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Survey:
-    """What a driver answered for one kind: encoded items, None when it failed to list them."""
+    """What a driver answered for one kind: encoded items, None when it failed to list them.
+
+    Attributes:
+        begun: reading of the monotonic clock when the driver began to list.
+    """
 
     kind: Kind
     items: Sequence[bytes] | None
+    begun: float
 
 
 class Inventory:
@@ -91,7 +96,8 @@ class Inventory:
                 _log.warning("inventory_incomplete", reason=f"a driver did not answer within {_SURVEY_SECONDS:g} s")
                 return
             if survey.items is not None:
-                self._control_plane.inventory(survey.kind.name, survey.items, self._providers.capacity())
+                age = time.monotonic() - survey.begun
+                self._control_plane.inventory(survey.kind.name, survey.items, self._providers.capacity(), age)
 
     def _ask(self, kind: Kind, answers: "queue.SimpleQueue[_Survey]") -> bool:
         """Have a driver list its objects, on its own threads; tell whether an answer will come."""
@@ -106,12 +112,13 @@ class Inventory:
         return True
 
     def _answer(self, provider: Provider, kind: Kind, answers: "queue.SimpleQueue[_Survey]") -> None:
+        begun = time.monotonic()
         try:
             items = _listed(provider, kind)
         finally:
             with self._lock:
                 self._surveyed.discard(kind)
-        answers.put(_Survey(kind=kind, items=items))
+        answers.put(_Survey(kind=kind, items=items, begun=begun))
 
 
 def _listed(provider: Provider, kind: Kind) -> Sequence[bytes] | None:

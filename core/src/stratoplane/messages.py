@@ -199,8 +199,13 @@ class InventoryItem:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Inventory:
-    """Everything ours on the cluster, of the named ``kinds`` (a kind whose driver failed to list is left out)."""
+    """Everything ours on the cluster, of the named ``kinds`` (a kind whose driver failed to list is left out).
+
+    Attributes:
+        age_seconds: how long ago the drivers began to list: what was made after that is not missing.
+    """
 
     kinds: tuple[str, ...]
     items: tuple[InventoryItem, ...]
     capacity: Capacity = field(default_factory=Capacity)
+    age_seconds: float = 0.0

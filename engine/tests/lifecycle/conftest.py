@@ -12,6 +12,7 @@ import pytest
 from psycopg import sql
 from sqlalchemy import Connection, insert, make_url, text
 
+from stratoplane.drivers import Capacity
 from stratoplane.ids import new_id
 from stratoplane.messages import (
     AcknowledgementAnswer,
@@ -128,7 +129,9 @@ class Hand:
     def list_inventory(self, items: Mapping[UUID, tuple[str, Mapping[str, object]]], *kinds: str) -> None:
         """Report that the cluster holds ``items`` (uid to kind and status) and nothing else of the ``kinds``."""
         listed = tuple(InventoryItem(uid=uid, kind=kind, status=status) for uid, (kind, status) in items.items())
-        agents.report_inventory(self.database, self.identity, Inventory(kinds=kinds or KINDS, items=listed))
+        capacity = Capacity(vcpus=10_000, memory_mib=10_000_000, storage_gib=100_000)
+        listing = Inventory(kinds=kinds or KINDS, items=listed, capacity=capacity)
+        agents.report_inventory(self.database, self.identity, listing)
 
 
 @dataclass(kw_only=True)

@@ -53,7 +53,13 @@ WHERE c.id = :cluster AND (c.vcpus_total, c.memory_mib_total, c.storage_gib_tota
 """)
 _INVENTORY: Final = text("""
 WITH seen AS MATERIALIZED (
-    SELECT * FROM jsonb_to_recordset(CAST(:items AS jsonb)) AS i(uid uuid, kind text, status jsonb)
+    SELECT DISTINCT ON (i.uid) i.uid, i.kind, i.status
+    FROM jsonb_to_recordset(CAST(:items AS jsonb)) AS i(uid uuid, kind text, status jsonb) WHERE i.kind = ANY(:kinds)
+),
+told AS (
+    INSERT INTO inventory_report (cluster_id, kind, taken_at)
+    SELECT :cluster, k, clock_timestamp() - make_interval(secs => :age) FROM unnest(CAST(:kinds AS text[])) AS k
+    ON CONFLICT (cluster_id, kind) DO UPDATE SET taken_at = EXCLUDED.taken_at
 ),
 gone AS (
     DELETE FROM inventory v WHERE v.cluster_id = :cluster AND v.kind = ANY(:kinds)
@@ -63,7 +69,6 @@ INSERT INTO inventory (cluster_id, uid, kind, status) SELECT :cluster, s.uid, s.
 ON CONFLICT (cluster_id, uid) DO UPDATE SET status = EXCLUDED.status, seen_at = clock_timestamp()
     WHERE inventory.status IS DISTINCT FROM EXCLUDED.status
 """)
-_INVENTORY_TIME: Final = text("UPDATE cluster c SET inventory_at = clock_timestamp() WHERE c.id = :cluster")
 
 
 def use_join_token(connection: Connection, secret_hash: str) -> Mapping[str, Any] | None:
@@ -106,9 +111,8 @@ def set_capacity(connection: Connection, cluster_id: UUID, capacity: Capacity) -
 
 
 def replace_inventory(
-    connection: Connection, cluster_id: UUID, kinds: Sequence[str], items: Sequence[Mapping[str, Any]]
+    connection: Connection, cluster_id: UUID, kinds: Sequence[str], items: Sequence[Mapping[str, Any]], *, age: float
 ) -> None:
-    """Write what the cluster holds of the ``kinds``; rows that did not change are not touched."""
-    parameters = {"cluster": cluster_id, "kinds": list(kinds), "items": dump_json(items)}
+    """Write what the cluster held of the ``kinds`` ``age`` seconds ago; rows that did not change are not touched."""
+    parameters = {"cluster": cluster_id, "kinds": sorted(set(kinds)), "items": dump_json(items), "age": age}
     connection.execute(_INVENTORY, parameters)
-    connection.execute(_INVENTORY_TIME, {"cluster": cluster_id})

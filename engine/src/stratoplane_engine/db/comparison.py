@@ -12,24 +12,32 @@ from stratoplane_engine.db.connection import dump_json
 _LIVE: Final = "(" + ", ".join(f"'{state}'" for state in sorted(LIVE)) + ")"
 _QUIET: Final = f"NOT EXISTS (SELECT FROM job j WHERE j.resource_id = r.id AND j.state IN {_LIVE})"
 
+# A resource as its cluster showed it after the last change of it had come to rest: what was listed before does not
+# count. Clocks of agent and database are not compared, but the answer took its time to get here.
+_LISTED_SINCE: Final = """
+    JOIN inventory_report p ON p.cluster_id = r.cluster_id AND p.kind = r.kind
+        AND p.taken_at > r.updated_at + interval '5 seconds'
+"""
 # A machine whose power differs from what is desired, with nobody at work on it.
 _POWER_DRIFT: Final = text(f"""
 SELECT r.id, r.organization_id, r.project_id, r.kind, r.name, r.cluster_id, r.spec, r.generation,
     v.status->>'power' AS observed, r.spec->>'power' AS desired
-FROM inventory v JOIN resource r ON r.id = v.uid AND r.cluster_id = v.cluster_id
-WHERE r.kind = 'virtual_machine' AND v.kind = r.kind AND r.deleted_at IS NULL AND r.status IN ('RUNNING', 'STOPPED')
-    AND v.status->>'power' IS DISTINCT FROM r.spec->>'power' AND v.seen_at > r.updated_at AND {_QUIET}
-ORDER BY r.id LIMIT :limit FOR UPDATE OF r SKIP LOCKED
+FROM resource r {_LISTED_SINCE} JOIN inventory v ON v.uid = r.id AND v.cluster_id = r.cluster_id AND v.kind = r.kind
+WHERE r.kind = 'virtual_machine' AND r.deleted_at IS NULL AND r.status IN ('RUNNING', 'STOPPED')
+    AND v.status->>'power' IS DISTINCT FROM r.spec->>'power' AND {_QUIET}
+ORDER BY r.id LIMIT :limit FOR NO KEY UPDATE OF r SKIP LOCKED
 """)
-# Settled before the inventory was taken, and not in it.
 _MISSING: Final = text(f"""
-WITH lost AS (
+WITH gone AS MATERIALIZED (
+    SELECT r.organization_id, r.id FROM resource r {_LISTED_SINCE}
+    WHERE r.deleted_at IS NULL AND r.status IN ('ACTIVE', 'RUNNING', 'STOPPED') AND {_QUIET}
+        AND NOT EXISTS (SELECT FROM inventory v WHERE v.cluster_id = r.cluster_id AND v.uid = r.id)
+    ORDER BY r.id FOR NO KEY UPDATE OF r SKIP LOCKED
+),
+lost AS (
     UPDATE resource r SET status = 'LOST', version = r.version + 1, updated_at = clock_timestamp(),
         detail = 'the cluster no longer has it; an operator must look'
-    FROM cluster c
-    WHERE c.id = r.cluster_id AND r.deleted_at IS NULL AND r.status IN ('ACTIVE', 'RUNNING', 'STOPPED')
-        AND c.inventory_at > r.updated_at + interval '5 seconds'
-        AND NOT EXISTS (SELECT FROM inventory v WHERE v.cluster_id = r.cluster_id AND v.uid = r.id) AND {_QUIET}
+    FROM gone g WHERE r.organization_id = g.organization_id AND r.id = g.id
     RETURNING r.*
 ),
 recorded AS (
@@ -39,11 +47,16 @@ recorded AS (
 SELECT id, organization_id, project_id, kind, name FROM lost
 """)
 _FOUND_AGAIN: Final = text("""
-WITH found AS (
-    UPDATE resource r SET status = CASE WHEN r.kind = 'virtual_machine' THEN v.status->>'power' ELSE 'ACTIVE' END,
-        version = r.version + 1, updated_at = clock_timestamp(), detail = ''
-    FROM inventory v
-    WHERE v.uid = r.id AND v.cluster_id = r.cluster_id AND r.status = 'LOST' AND r.deleted_at IS NULL
+WITH back AS MATERIALIZED (
+    SELECT r.organization_id, r.id, CASE WHEN r.kind <> 'virtual_machine' THEN 'ACTIVE'
+        WHEN v.status->>'power' = 'RUNNING' THEN 'RUNNING' ELSE 'STOPPED' END AS status
+    FROM resource r JOIN inventory v ON v.uid = r.id AND v.cluster_id = r.cluster_id AND v.kind = r.kind
+    WHERE r.status = 'LOST' AND r.deleted_at IS NULL
+    ORDER BY r.id FOR NO KEY UPDATE OF r SKIP LOCKED
+),
+found AS (
+    UPDATE resource r SET status = b.status, version = r.version + 1, updated_at = clock_timestamp(), detail = ''
+    FROM back b WHERE r.organization_id = b.organization_id AND r.id = b.id
     RETURNING r.*
 ),
 recorded AS (
@@ -54,8 +67,9 @@ SELECT id, organization_id, project_id, kind, name FROM found
 """)
 _ORPHANS: Final = text("""
 SELECT v.cluster_id, v.uid, v.kind, v.first_seen_at FROM inventory v
-LEFT JOIN resource r ON r.id = v.uid
-WHERE (r.id IS NULL OR r.deleted_at < v.seen_at - interval '60 seconds')
+JOIN inventory_report p ON p.cluster_id = v.cluster_id AND p.kind = v.kind
+LEFT JOIN resource r ON r.id = v.uid AND r.cluster_id = v.cluster_id AND r.kind = v.kind
+WHERE r.id IS NULL OR r.deleted_at < p.taken_at - interval '5 seconds'
 ORDER BY v.cluster_id, v.uid LIMIT :limit
 """)
 _INSERT_JOBS: Final = text("""

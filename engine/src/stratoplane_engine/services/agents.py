@@ -41,6 +41,7 @@ from stratoplane_engine.db.connection import Database
 POLL_SECONDS: Final = 25.0
 INVENTORY_SECONDS: Final = 30.0
 LARGEST_OFFER: Final = 200
+_OLDEST_INVENTORY: Final = 86_400.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -171,8 +172,13 @@ def report_results(database: Database, agent: AgentIdentity, message: Results) -
     return ResultsAnswer(accepted=tuple(sorted(accepted)), stale=tuple(sorted(stale)))
 
 
+def _age(message: Inventory) -> float:
+    return min(max(0.0, message.age_seconds), _OLDEST_INVENTORY)
+
+
 def report_inventory(database: Database, agent: AgentIdentity, message: Inventory) -> None:
     """Take down what the cluster holds; the reconciler compares it with what it should."""
     with database.system() as connection:
-        rows.replace_inventory(connection, agent.cluster_id, message.kinds, [to_json(each) for each in message.items])
+        items = [to_json(each) for each in message.items]
+        rows.replace_inventory(connection, agent.cluster_id, message.kinds, items, age=_age(message))
         rows.set_capacity(connection, agent.cluster_id, message.capacity)

@@ -9,7 +9,7 @@ from typing import Final
 
 from stratoplane_engine.db.tables.clusters import agent, cluster, flavor, image, join_token, provider
 from stratoplane_engine.db.tables.columns import metadata
-from stratoplane_engine.db.tables.history import audit_event, inventory
+from stratoplane_engine.db.tables.history import audit_event, inventory, inventory_report
 from stratoplane_engine.db.tables.identity import (
     api_token,
     installation,
@@ -33,6 +33,7 @@ __all__ = [
     "image",
     "installation",
     "inventory",
+    "inventory_report",
     "job",
     "job_step",
     "join_token",

@@ -36,7 +36,6 @@ cluster = Table(
         count("storage_gib_claimed"),
         json_object("labels"),
         moment("seen_at", nullable=True),
-        moment("inventory_at", nullable=True),
         moment("deleted_at", nullable=True),
     ),
     Index("cluster_name_key", "name", unique=True, postgresql_where=text("deleted_at IS NULL")),

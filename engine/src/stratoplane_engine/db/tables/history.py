@@ -36,3 +36,13 @@ inventory = Table(
     moment("seen_at", default=True),
     PrimaryKeyConstraint("cluster_id", "uid"),
 )
+
+# When an agent last began to list the objects of a kind, and did list them all.
+inventory_report = Table(
+    "inventory_report",
+    metadata,
+    Column("cluster_id", Uuid, ForeignKey("cluster.id"), nullable=False),
+    words("kind", None),
+    moment("taken_at"),
+    PrimaryKeyConstraint("cluster_id", "kind"),
+)

@@ -52,7 +52,6 @@ def upgrade() -> None:
         sa.Column("storage_gib_claimed", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("labels", postgresql.JSONB(astext_type=sa.Text()), server_default=sa.text("'{}'"), nullable=False),
         sa.Column("seen_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
-        sa.Column("inventory_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
         sa.Column("deleted_at", postgresql.TIMESTAMP(timezone=True), nullable=True),
         sa.Column("version", sa.BigInteger(), server_default=sa.text("1"), nullable=False),
         sa.Column(
@@ -277,6 +276,14 @@ def upgrade() -> None:
         ),
         sa.ForeignKeyConstraint(["cluster_id"], ["cluster.id"], name=op.f("inventory_cluster_id_fkey")),
         sa.PrimaryKeyConstraint("cluster_id", "uid", name=op.f("inventory_pkey")),
+    )
+    op.create_table(
+        "inventory_report",
+        sa.Column("cluster_id", sa.Uuid(), nullable=False),
+        sa.Column("kind", sa.Text(), nullable=False),
+        sa.Column("taken_at", postgresql.TIMESTAMP(timezone=True), nullable=False),
+        sa.ForeignKeyConstraint(["cluster_id"], ["cluster.id"], name=op.f("inventory_report_cluster_id_fkey")),
+        sa.PrimaryKeyConstraint("cluster_id", "kind", name=op.f("inventory_report_pkey")),
     )
     op.create_table(
         "join_token",
@@ -759,6 +766,7 @@ def downgrade() -> None:
     op.drop_index("project_name_key", table_name="project", postgresql_where=sa.text("deleted_at IS NULL"))
     op.drop_table("project")
     op.drop_table("join_token")
+    op.drop_table("inventory_report")
     op.drop_table("inventory")
     op.drop_index("agent_cluster_id_idx", table_name="agent")
     op.drop_table("agent")
