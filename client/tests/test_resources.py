@@ -7,6 +7,7 @@ import pytest
 from contract_server import Fault
 
 from stratoplane_client import (
+    ConnectionFailedError,
     InUseError,
     JobFailedError,
     NameAmbiguousError,
@@ -205,6 +206,25 @@ def test_one_who_waits_is_woken_when_the_job_ends(contract, networks, later):
 
     later(let_it_end)
     assert change.wait(timeout=30).status == "ACTIVE"
+
+
+def test_a_waiter_bears_with_a_server_that_is_away_for_a_while(contract, networks, pauses):
+    change = networks.create(name="front", cidr="10.0.0.0/24")
+    away = Fault(status=503, document={"code": "service_unavailable"})
+    contract.faults.extend([away] * 12 + [Fault(cut="before")] * 3)
+
+    assert change.wait().status == "ACTIVE"
+    # Five tries at a time, and a second in between.
+    assert pauses.count(1.0) == 3
+    assert not contract.faults
+
+
+def test_a_waiter_gives_up_a_server_that_stays_away(contract, networks):
+    change = networks.create(name="front", cidr="10.0.0.0/24")
+    contract.faults.extend([Fault(cut="before")] * 5)
+
+    with pytest.raises(ConnectionFailedError):
+        change.wait(timeout=0)
 
 
 def test_progress_is_told_step_by_step(networks):

@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from stratoplane_client.decode import decode
-from stratoplane_client.errors import JobFailedError, WaitTimeoutError
+from stratoplane_client.errors import ConnectionFailedError, JobFailedError, UnavailableError, WaitTimeoutError
 from stratoplane_client.models.jobs import Job
 from stratoplane_client.paging import LARGEST_PAGE, pages
 from stratoplane_client.reading import segment
@@ -17,7 +17,10 @@ DEFAULT_WAIT: Final = 600.0
 LONGEST_POLL: Final = 20.0
 WATCHED_POLL: Final = 1.0
 """Seconds that one long poll takes, and takes when somebody watches the progress."""
+LONGEST_ABSENCE: Final = 60.0
+"""Seconds without the server that a waiter bears."""
 _TOO_SOON: Final = 0.25
+_AGAIN: Final = 1.0
 
 Progress = Callable[[Job], None]
 
@@ -62,12 +65,13 @@ class Jobs:
         Raises:
             JobFailedError: it ended without success.
             WaitTimeoutError: ``timeout`` seconds have passed.
+            ConnectionFailedError: the server was away for a minute; a shorter absence does not end the waiting.
         """
         deadline = time.monotonic() + timeout
         longest = LONGEST_POLL if progress is None else WATCHED_POLL
         while True:
             started = time.monotonic()
-            job = self.get(identifier, wait=max(0.0, min(longest, deadline - started)))
+            job = self._look(identifier, max(0.0, min(longest, deadline - started)), deadline)
             if progress is not None:
                 progress(job)
             if job.succeeded:
@@ -79,3 +83,14 @@ class Jobs:
             if time.monotonic() - started < _TOO_SOON:
                 # The server holds no more requests at present and answered at once.
                 self._transport.sleep(_TOO_SOON)
+
+    def _look(self, identifier: str, wait: float, deadline: float) -> Job:
+        """Return the job; bear with a server that is away for a while, because the job does not need it."""
+        patience = min(deadline, time.monotonic() + LONGEST_ABSENCE)
+        while True:
+            try:
+                return self.get(identifier, wait=wait)
+            except (ConnectionFailedError, UnavailableError):
+                if time.monotonic() >= patience:
+                    raise
+                self._transport.sleep(_AGAIN)
