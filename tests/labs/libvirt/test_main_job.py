@@ -3,6 +3,7 @@
 
 import os
 import subprocess
+import uuid
 from pathlib import Path
 
 import pytest
@@ -16,7 +17,7 @@ GIB = 1024**3
 def test_a_machine_lives_from_one_request_to_the_last(tenant, catalogue, witness):
     network = tenant.networks.create(name="front", cidr="10.77.0.0/24", mode="NAT").wait()
     volume = tenant.volumes.create(name="data", size_gib=1).wait()
-    key_pair = tenant.key_pairs.create(name="mine", public_key=KEY)
+    key_pair = tenant.key_pairs.create(name="mine", public_key=KEY).wait()
     assert network.id in witness.networks()
     assert any(f"-volume-{volume.id}." in name for name in witness.volumes())
 
@@ -52,7 +53,7 @@ def test_a_machine_lives_from_one_request_to_the_last(tenant, catalogue, witness
     assert not any(machine.id in name for name in witness.volumes())
     tenant.volumes.delete(volume.id).wait()
     tenant.networks.delete(network.id).wait()
-    tenant.key_pairs.delete(key_pair.id)
+    tenant.key_pairs.delete(key_pair.id).wait()
     assert not any(volume.id in name for name in witness.volumes())
     assert network.id not in witness.networks()
 
@@ -106,13 +107,19 @@ def test_many_machines_side_by_side_are_all_there_and_all_gone(tenant, catalogue
     assert witness.networks() == []
 
 
-def test_a_hostile_image_fails_the_job_with_the_reason_and_leaves_nothing(operator, tenant, catalogue, witness):
-    folder = Path(os.environ["STRATOPLANE_LIBVIRT_IMAGE_FOLDER"])
-    command = ["qemu-img", "create", "-q", "-f", "qcow2", "-b", "/etc/shadow", "-F", "raw"]
-    subprocess.run([*command, str(folder / "hostile.qcow2"), "1M"], check=True)
-    image = operator.operator.images.create(name=f"hostile-{tenant.project_id[-12:]}", source="hostile.qcow2")
+@pytest.fixture
+def hostile_image(operator):
+    """An image whose content would be a file of the host."""
+    path = Path(os.environ["STRATOPLANE_LIBVIRT_IMAGE_FOLDER"]) / "hostile.qcow2"
+    command = ["qemu-img", "create", "-q", "-f", "qcow2", "-b", "/etc/shadow", "-F", "raw", str(path), "1M"]
+    subprocess.run(command, check=True)
+    yield operator.operator.images.create(name=f"hostile-{uuid.uuid4().hex[:12]}", source=path.name, format="qcow2")
+    path.unlink()
+
+
+def test_a_hostile_image_fails_the_job_with_the_reason_and_leaves_nothing(tenant, catalogue, hostile_image, witness):
     before = witness.volumes()
-    change = tenant.machines.create(name="victim", flavor=catalogue.small, image=image.id)
+    change = tenant.machines.create(name="victim", flavor=catalogue.small, image=hostile_image.id)
     with pytest.raises(JobFailedError) as caught:
         change.wait()
     assert "backing file" in caught.value.job.error.detail
