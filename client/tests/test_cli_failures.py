@@ -88,16 +88,17 @@ def test_with_v_the_request_is_named(alice, contract):
 def test_a_server_that_is_not_there(alice, contract):
     contract.stop()
 
-    assert alice.failed(7, "vm", "list") == (
+    assert alice.failed(7, "vm", "list", STRATOPLANE_ATTEMPTS="2") == (
         f"Error: cannot list vms: cannot connect to {contract.url}: Connection refused. "
         "Check that the server runs and that 'stratoplane context show' has the right URL."
     )
 
 
 def test_a_gateway_without_a_server_behind_it(alice, contract):
-    contract.faults.extend([Fault(status=502, raw=b"<html>bad gateway</html>")] * 5)
+    contract.faults.extend([Fault(status=502, raw=b"<html>bad gateway</html>")] * 2)
 
-    assert "HTTP status 502" in alice.failed(7, "vm", "list")
+    assert "HTTP status 502" in alice.failed(7, "vm", "list", STRATOPLANE_ATTEMPTS="2")
+    assert "must be a whole number" in alice.failed(2, "vm", "list", STRATOPLANE_ATTEMPTS="none")
 
 
 def test_what_is_no_stratoplane_server(alice, contract):

@@ -211,17 +211,17 @@ def test_one_who_waits_is_woken_when_the_job_ends(contract, networks, later):
 def test_a_waiter_bears_with_a_server_that_is_away_for_a_while(contract, networks, pauses):
     change = networks.create(name="front", cidr="10.0.0.0/24")
     away = Fault(status=503, document={"code": "service_unavailable"})
-    contract.faults.extend([away] * 12 + [Fault(cut="before")] * 3)
+    contract.faults.extend([away] * 15 + [Fault(cut="before")] * 3)
 
     assert change.wait().status == "ACTIVE"
-    # Five tries at a time, and a second in between.
-    assert pauses.count(1.0) == 3
+    # Seven tries at a time, and a second in between.
+    assert pauses.count(1.0) == 2
     assert not contract.faults
 
 
 def test_a_waiter_gives_up_a_server_that_stays_away(contract, networks):
     change = networks.create(name="front", cidr="10.0.0.0/24")
-    contract.faults.extend([Fault(cut="before")] * 5)
+    contract.faults.extend([Fault(cut="before")] * 7)
 
     with pytest.raises(ConnectionFailedError):
         change.wait(timeout=0)

@@ -56,12 +56,12 @@ def test_a_server_that_is_away_for_a_while_is_asked_again_after_what_it_says(con
 
 
 def test_a_server_that_stays_away_is_told_of_in_the_end(contract, client, pauses):
-    contract.faults.extend([BUSY] * 5)
+    contract.faults.extend([BUSY] * 7)
 
     with pytest.raises(UnavailableError, match="later") as caught:
         client.version()
     assert (caught.value.status, caught.value.code, caught.value.retry_after) == (503, "service_unavailable", 2)
-    assert len(pauses) == 4
+    assert len(pauses) == 6
     assert not contract.faults
 
 
@@ -140,7 +140,7 @@ def test_a_connection_that_was_never_made_is_tried_again_even_without_a_key():
     failure = ConnectionFailedError("refused", sent=False)
 
     assert RetryPolicy().pause(1, failure, repeatable=False, spent=0) is not None
-    assert RetryPolicy().pause(5, failure, repeatable=False, spent=0) is None
+    assert RetryPolicy().pause(7, failure, repeatable=False, spent=0) is None
 
 
 @pytest.mark.parametrize("status", [400, 401, 403, 404, 409, 410, 412, 422, 500])

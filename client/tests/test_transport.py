@@ -136,7 +136,7 @@ def test_a_server_that_is_not_there(pauses):
 
     with pytest.raises(ConnectionFailedError, match=f"cannot connect to http://127.0.0.1:{port}: Connection refused"):
         client.version()
-    assert len(pauses) == 4
+    assert len(pauses) == 6
 
 
 def test_a_name_that_nobody_knows():

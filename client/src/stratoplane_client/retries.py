@@ -17,7 +17,7 @@ _IN_PROGRESS: Final = "idempotency_in_progress"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RetryPolicy:
-    """How often and how long a call is tried.
+    """How often and how long a call is tried; by default long enough for a server that restarts.
 
     Attributes:
         attempts: tries in all, 1 for no repetition.
@@ -26,7 +26,7 @@ class RetryPolicy:
         budget: seconds that all pauses of one call take together at most. A ``Retry-After`` beyond it ends the call.
     """
 
-    attempts: int = 5
+    attempts: int = 7
     base: float = 0.2
     cap: float = 5.0
     budget: float = 30.0

@@ -102,11 +102,11 @@ class Session:
         import secrets
 
         from stratoplane_client.client import Client, Options
-        from stratoplane_client.retries import NO_RETRIES, RetryPolicy
+        from stratoplane_client.retries import RetryPolicy
 
         options = Options(
             timeout=_HURRIED if self.hurried else _PATIENT,
-            retries=NO_RETRIES if self.hurried else RetryPolicy(),
+            retries=RetryPolicy(attempts=1 if self.hurried else _attempts()),
             ca_file=ca_file or None,
             trace_id=secrets.token_hex(16),
             user_agent="stratoplane",
@@ -152,3 +152,10 @@ class Session:
         noticed = attempt.pause is not None and attempt.pause >= _WORTH_A_WORD and sys.stderr.isatty()
         if attempt.pause is not None and (self.verbose or noticed):
             click.echo(f"Trying again in {attempt.pause:.1f} s: {attempt.failure}", err=True)
+
+
+def _attempts() -> int:
+    text = os.environ.get("STRATOPLANE_ATTEMPTS", "7")
+    if not text.isdigit() or int(text) < 1:
+        raise InvalidSettingError(f"STRATOPLANE_ATTEMPTS is {text!r}; it must be a whole number from 1 on")
+    return int(text)
