@@ -2,6 +2,8 @@
 """The document: valid, current, complete, and true to the routes."""
 
 import re
+import subprocess
+import sys
 from pathlib import Path
 
 import orjson
@@ -61,6 +63,13 @@ def test_operation_ids_are_unique_and_in_one_form():
 
     assert sorted(identifiers) == sorted(set(identifiers))
     assert all(re.fullmatch(r"[a-z]+(_[a-z]+)*", identifier) for identifier in identifiers)
+
+
+def test_the_document_is_written_as_it_is_committed(tmp_path):
+    written = tmp_path / "new" / "openapi.json"
+    subprocess.run([sys.executable, "-m", "stratoplane_api.openapi", str(written)], check=True)
+
+    assert written.read_bytes() == COMMITTED.read_bytes()
 
 
 @each_operation

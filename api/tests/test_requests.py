@@ -8,6 +8,7 @@ import orjson
 import pytest
 from flask import Flask, Response, g
 from marshmallow import fields
+from werkzeug.exceptions import BadGateway, BadRequest, ImATeapot
 
 from stratoplane.errors import AuthenticationFailedError, PermissionDeniedError, QuotaExceededError, UnavailableError
 from stratoplane_api import answers
@@ -102,6 +103,9 @@ FAILURES = {
     "1": QuotaExceededError("full", key="vcpus", scope="project", limit=4, used=4, wanted=1),
     "2": ZeroDivisionError("a secret of the inside"),
     "3": PermissionDeniedError("no", permission="resource:write"),
+    "4": BadRequest("the host is not valid"),
+    "5": ImATeapot(),
+    "6": BadGateway(),
 }
 ANY_ID = "00000000-0000-7000-8000-00000000000"
 
@@ -295,6 +299,15 @@ def test_a_full_quota_tells_its_numbers(call):
     refused = problem(call("GET", f"/api/tenant/v1/failures/{ANY_ID}1"), 409, "quota_exceeded")
 
     assert (refused["key"], refused["limit"], refused["used"], refused["wanted"]) == ("vcpus", 4, 4, 1)
+
+
+@pytest.mark.parametrize(("digit", "code"), [("4", "malformed_request"), ("5", "http_error")])
+def test_a_refusal_of_the_http_library_is_a_problem_too(call, digit, code):
+    problem(call("GET", f"/api/tenant/v1/failures/{ANY_ID}{digit}"), 400, code)
+
+
+def test_a_failure_of_the_http_library_is_an_internal_error(call):
+    problem(call("GET", f"/api/tenant/v1/failures/{ANY_ID}6"), 500, "internal_error")
 
 
 def test_an_unexpected_error_tells_nothing_of_the_inside_and_is_logged(call, caplog):

@@ -77,20 +77,28 @@ def test_the_trace_and_the_request_of_the_caller_are_in_job_and_audit_trail(tena
     assert cluster.work()
 
 
-def test_a_caller_can_wait_for_the_end_of_the_job(tenant, cluster):
+def held(cluster, send):
+    """Return the answer to a request that waits while the cluster works."""
     answers = []
-    headers = {"Prefer": "wait=20"}
-    thread = threading.Thread(
-        target=lambda: answers.append(tenant("POST", "/volumes", BODIES["volume"], headers=headers))
-    )
+    thread = threading.Thread(target=lambda: answers.append(send()))
     thread.start()
     while thread.is_alive():
         cluster.work()
         thread.join(0.01)
+    return answers[0]
 
-    assert answers[0].status_code == 202
-    assert answers[0].headers["Preference-Applied"] == "wait=20"
-    assert answers[0].json["job"]["state"] == "SUCCEEDED"
+
+def test_a_caller_can_wait_for_the_end_of_the_job(tenant, cluster):
+    wait = {"Prefer": "wait=20"}
+    created = held(cluster, lambda: tenant("POST", "/volumes", BODIES["volume"], headers=wait))
+    path = f"/volumes/{created.json['volume']['id']}"
+    deleted = held(cluster, lambda: tenant("DELETE", path, headers=wait))
+
+    for answer, status in ((created, "ACTIVE"), (deleted, "DELETED")):
+        assert answer.status_code == 202
+        assert answer.headers["Preference-Applied"] == "wait=20"
+        assert answer.json["job"]["state"] == "SUCCEEDED"
+        assert answer.json["volume"]["status"] == status
 
 
 def test_waiting_for_a_job_ends_when_the_time_has_passed(tenant, cluster):

@@ -94,7 +94,7 @@ class User(Answer):
     id = m.identifier(required=True)
     username = m.text(required=True)
     display_name = m.text(required=True)
-    enabled = m.StrictBoolean(required=True)
+    enabled = m.flag(required=True)
     organization_id = m.identifier(required=True)
     version = m.whole(required=True)
     created_at = m.moment("When it was made.", required=True)

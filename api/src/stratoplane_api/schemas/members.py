@@ -30,15 +30,6 @@ class Pattern(validate.Regexp):
         return value
 
 
-class StrictBoolean(fields.Boolean):
-    """``true`` or ``false``; neither 1 nor "yes"."""
-
-    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> bool:
-        if not isinstance(value, bool):
-            raise self.make_error("invalid", input=value)
-        return value
-
-
 class Cidr(fields.String):
     """An IPv4 network in canonical form, as in ``10.20.0.0/24``."""
 
@@ -154,6 +145,11 @@ def words(choices: Iterable[str] = (), description: str = "", **options: Any) ->
     """Return the member for a list of words, each one of ``choices`` if there are any."""
     rule = validate.OneOf([str(word) for word in choices]) if choices else None
     return fields.List(fields.String(validate=rule), metadata=_about(description), **options)
+
+
+def flag(description: str = "", **options: Any) -> fields.Boolean:
+    """Return the member for true or false."""
+    return fields.Boolean(metadata=_about(description), **options)
 
 
 def moment(description: str, **options: Any) -> fields.DateTime:

@@ -23,7 +23,7 @@ class Cluster(Answer):
     name = m.name(required=True)
     description = m.text(required=True)
     state = m.choice(CLUSTER_STATES, required=True)
-    online = m.StrictBoolean(required=True)
+    online = m.flag(required=True)
     features = m.words(required=True)
     labels = m.labels(required=True)
     vcpus_total = m.whole(required=True)
@@ -59,7 +59,7 @@ class ClusterName(Answer):
 
     name = m.name(required=True)
     features = m.words(required=True)
-    online = m.StrictBoolean(required=True)
+    online = m.flag(required=True)
 
 
 class JoinToken(Answer):
@@ -89,7 +89,7 @@ class Provider(Answer):
     status = m.choice(ProviderStatus, required=True)
     reason = m.text("Why it cannot work.", required=True)
     features = m.words(required=True)
-    production_ready = m.StrictBoolean(required=True)
+    production_ready = m.flag(required=True)
     reported_at = m.moment("When the agent said so.", required=True)
 
 

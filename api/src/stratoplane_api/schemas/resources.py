@@ -45,7 +45,7 @@ def planned(kind: str, resource: type[Answer]) -> type[Answer]:
         f"{resource.__name__}Plan",
         {
             kind: m.one(resource, required=True),
-            "dry_run": m.StrictBoolean(required=True),
+            "dry_run": m.flag(required=True),
             "cluster": m.text("Where it would go.", required=True, allow_none=True),
             "quota": m.amounts("What it would take more of each quota.", required=True),
             "steps": m.words((), "What its job would do.", required=True),
