@@ -118,10 +118,11 @@ class Cluster:
         return found
 
     def console_lines(self, uid: UUID, start: str, count: int = 1) -> list[str]:
-        """Wait until ``count`` lines of the console hold ``start``, and return each from there on."""
+        """Wait until ``count`` whole lines of the console hold ``start``, and return each from there on."""
 
         def found() -> list[str] | None:
-            lines = [line[line.index(start) :] for line in self.compute.console_log(uid).splitlines() if start in line]
+            whole = self.compute.console_log(uid).split("\n")[:-1]
+            lines = [line[line.index(start) :].strip() for line in whole if start in line]
             return lines if len(lines) >= count else None
 
         return self.until(found)

@@ -84,11 +84,11 @@ class Tenant:
         return self.client.key_pairs(self.project_id)
 
     def console_lines(self, machine: VirtualMachine, start: str, count: int = 1) -> list[str]:
-        """Wait until ``count`` lines of the machine's console hold ``start``, and return each from there on."""
+        """Wait until ``count`` whole lines of the machine's console hold ``start``, and return each from there on."""
 
         def found() -> list[str]:
-            text = self.machines.console(machine.id)
-            lines = [line[line.index(start) :].strip() for line in text.splitlines() if start in line]
+            whole = self.machines.console(machine.id).split("\n")[:-1]
+            lines = [line[line.index(start) :].strip() for line in whole if start in line]
             return lines if len(lines) >= count else []
 
         return until(found, f"{start} on the console of {machine.name}")
