@@ -52,7 +52,7 @@ types: $(DEVELOPMENT) ## Check types with mypy --strict
 	@$(BIN)/mypy
 
 imports: $(DEVELOPMENT) ## Check which distribution may import which
-	@PYTHONPATH=drivers/libvirt/src $(BIN)/lint-imports # the libvirt driver is installed only where its headers are
+	@PYTHONPATH=drivers/libvirt/src $(BIN)/lint-imports
 
 docs: $(DEVELOPMENT) ## Write the generated pages of docs/reference anew
 	@$(BIN)/python tools/generate_reference.py
