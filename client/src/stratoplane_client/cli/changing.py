@@ -14,6 +14,7 @@ from stratoplane_client.cli import tables
 from stratoplane_client.cli.failures import Exit, report
 from stratoplane_client.cli.kinds import Kind
 from stratoplane_client.cli.output import document, name_of
+from stratoplane_client.cli.parameters import timeout_option
 from stratoplane_client.cli.progress import watching
 from stratoplane_client.cli.session import Session
 from stratoplane_client.errors import ClientError, VersionConflictError
@@ -59,13 +60,14 @@ def change_options(function: Callable[..., Any]) -> Callable[..., Any]:
     def call(*args: Any, wait: bool, timeout: float, dry_run: bool, **options: Any) -> Any:
         return function(*args, how=How(wait=wait, timeout=timeout, dry_run=dry_run), **options)
 
+    decorated: Callable[..., Any] = call
     for decorate in (
         click.option("--dry-run", is_flag=True, help="Check and show what would happen; change nothing."),
-        click.option("--timeout", type=click.FloatRange(0), default=600.0, help="Seconds to wait at most.  [600]"),
+        timeout_option(600.0),
         click.option("--wait/--no-wait", default=False, help="Wait until it is done, and show how it goes."),
     ):
-        call = decorate(call)
-    return call
+        decorated = decorate(decorated)
+    return decorated
 
 
 def carry_out(session: Session, kind: Kind, verb: str, name: str, how: How, act: Callable[[Any], Any]) -> None:

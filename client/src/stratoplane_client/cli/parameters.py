@@ -98,7 +98,23 @@ def limit_option(default: int | None = None) -> Callable[[Callable[..., Any]], C
     """Return the option ``--limit`` for a list."""
     shown = "All of them by default." if default is None else f"{default} by default."
     return click.option(
-        "--limit", "most", type=click.IntRange(1), default=default, help=f"Most lines to print. {shown}"
+        "--limit",
+        "most",
+        type=click.IntRange(1),
+        default=default,
+        metavar="NUMBER",
+        help=f"Most lines to print. {shown}",
+    )
+
+
+def timeout_option(seconds: float) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return the option ``--timeout`` for what waits."""
+    return click.option(
+        "--timeout",
+        type=click.FloatRange(0),
+        default=seconds,
+        metavar="SECONDS",
+        help=f"How long to wait at most; {seconds:g} by default.",
     )
 
 

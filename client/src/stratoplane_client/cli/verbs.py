@@ -11,7 +11,7 @@ from stratoplane_client.cli.changing import How, carry_out_each, change_options,
 from stratoplane_client.cli.groups import Noun
 from stratoplane_client.cli.kinds import Kind
 from stratoplane_client.cli.output import show_done, show_many, show_one
-from stratoplane_client.cli.parameters import completing, limit_option, relabel_options, relabelled
+from stratoplane_client.cli.parameters import completing, limit_option, relabel_options, relabelled, timeout_option
 from stratoplane_client.cli.progress import watching
 from stratoplane_client.cli.session import Session
 from stratoplane_client.errors import ClientError
@@ -81,7 +81,7 @@ def add_update(noun: Noun, kind: Kind) -> None:
 
     @noun.command("update")
     @argument(kind)
-    @click.option("--name", "new_name", help="New name.")
+    @click.option("--name", "new_name", metavar="NAME", help="New name.")
     @relabel_options
     @change_options
     @click.pass_obj
@@ -130,7 +130,7 @@ def add_wait(noun: Noun, kind: Kind) -> None:
     @click.option(
         "--status", metavar="STATUS", help="Wait until it has this status, not only until nothing is going on."
     )
-    @click.option("--timeout", type=click.FloatRange(0), default=600.0, help="Seconds to wait at most.  [600]")
+    @timeout_option(600.0)
     @click.pass_obj
     def command(session: Session, name: str, status: str | None, timeout: float) -> None:
         session.does(f"wait for {kind.word} {name}", kind.word)

@@ -117,7 +117,7 @@ def delete(session: Session, name: str, yes: bool) -> None:  # noqa: FBT001
 
 @command.command("join-token")
 @click.argument("name", shell_complete=_names)
-@click.option("--expires-in", type=DURATION, help="When it ends, as 10m or 2h; an hour by default.")
+@click.option("--expires-in", type=DURATION, metavar="DURATION", help="When it ends, as 10m or 2h; an hour by default.")
 @click.pass_obj
 def join_token(session: Session, name: str, expires_in: int | None) -> None:
     """Create a token with which one agent can join, once (operators).

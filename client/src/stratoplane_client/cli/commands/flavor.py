@@ -53,9 +53,9 @@ def show(session: Session, name: str) -> None:
 
 @command.command("create")
 @click.argument("name")
-@click.option("--vcpus", type=int, required=True, help="Processors.")
-@click.option("--memory", type=MEMORY_MIB, required=True, help="Memory in MiB, or with a unit as 4GiB.")
-@click.option("--disk", type=SIZE_GIB, required=True, help="Root disk in GiB.")
+@click.option("--vcpus", type=int, required=True, metavar="NUMBER", help="Processors.")
+@click.option("--memory", type=MEMORY_MIB, required=True, metavar="SIZE", help="Memory in MiB, or with a unit as 4GiB.")
+@click.option("--disk", type=SIZE_GIB, required=True, metavar="SIZE", help="Root disk in GiB.")
 @click.pass_obj
 def create(session: Session, name: str, vcpus: int, memory: int, disk: int) -> None:
     """Offer a flavor (operators)."""
@@ -66,10 +66,10 @@ def create(session: Session, name: str, vcpus: int, memory: int, disk: int) -> N
 
 @command.command("update")
 @click.argument("name", shell_complete=_names)
-@click.option("--name", "new_name", help="New name.")
-@click.option("--vcpus", type=int, help="Processors.")
-@click.option("--memory", type=MEMORY_MIB, help="Memory in MiB, or with a unit as 4GiB.")
-@click.option("--disk", type=SIZE_GIB, help="Root disk in GiB.")
+@click.option("--name", "new_name", metavar="NAME", help="New name.")
+@click.option("--vcpus", type=int, metavar="NUMBER", help="Processors.")
+@click.option("--memory", type=MEMORY_MIB, metavar="SIZE", help="Memory in MiB, or with a unit as 4GiB.")
+@click.option("--disk", type=SIZE_GIB, metavar="SIZE", help="Root disk in GiB.")
 @click.pass_obj
 def update(session: Session, /, name: str, **options: Any) -> None:
     """Change a flavor (operators); machines keep the size they were made with."""

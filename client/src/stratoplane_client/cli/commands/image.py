@@ -54,10 +54,12 @@ def show(session: Session, name: str) -> None:
 
 @command.command("create")
 @click.argument("name")
-@click.option("--source", required=True, help="File name in the drivers' image folder, or the provider's own id.")
+@click.option(
+    "--source", required=True, metavar="FILE", help="File name in the drivers' image folder, or the provider's own id."
+)
 @click.option("--format", "form", type=click.Choice(["qcow2", "raw"]), help="What the file is; qcow2 by default.")
 @click.option("--sha256", metavar="DIGEST", help="Digest of the file.")
-@click.option("--minimum-disk", type=SIZE_GIB, help="Smallest disk in GiB that it fits on.")
+@click.option("--minimum-disk", type=SIZE_GIB, metavar="SIZE", help="Smallest disk in GiB that it fits on.")
 @click.option("--description", help="For people.")
 @click.pass_obj
 def create(session: Session, /, name: str, **options: Any) -> None:
@@ -76,8 +78,8 @@ def create(session: Session, /, name: str, **options: Any) -> None:
 
 @command.command("update")
 @click.argument("name", shell_complete=_names)
-@click.option("--name", "new_name", help="New name.")
-@click.option("--minimum-disk", type=SIZE_GIB, help="Smallest disk in GiB that it fits on.")
+@click.option("--name", "new_name", metavar="NAME", help="New name.")
+@click.option("--minimum-disk", type=SIZE_GIB, metavar="SIZE", help="Smallest disk in GiB that it fits on.")
 @click.option("--description", help="For people.")
 @click.pass_obj
 def update(session: Session, /, name: str, **options: Any) -> None:

@@ -10,7 +10,7 @@ import click
 from stratoplane_client.cli import tables
 from stratoplane_client.cli.groups import ProjectNoun
 from stratoplane_client.cli.output import Column, show_done, show_many, show_one
-from stratoplane_client.cli.parameters import limit_option
+from stratoplane_client.cli.parameters import limit_option, timeout_option
 from stratoplane_client.cli.progress import watching
 from stratoplane_client.cli.session import Session
 
@@ -67,7 +67,7 @@ def show(session: Session, job_id: str, all_orgs: bool) -> None:  # noqa: FBT001
 
 @command.command("wait")
 @click.argument("job_id", metavar="ID")
-@click.option("--timeout", type=click.FloatRange(0), default=600.0, help="Seconds to wait at most.  [600]")
+@timeout_option(600.0)
 @click.pass_obj
 def wait(session: Session, job_id: str, timeout: float) -> None:
     """Wait until a job has ended; fails if the job did."""

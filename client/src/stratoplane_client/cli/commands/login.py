@@ -24,7 +24,7 @@ _LOCAL = {"localhost", "127.0.0.1", "::1"}
 
 @click.command("login", cls=ProjectVerb)
 @click.argument("url", required=False)
-@click.option("-u", "--username", help="Who you are.")
+@click.option("-u", "--username", metavar="NAME", help="Who you are.")
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
 @click.option("--ca-file", metavar="FILE", help="Certificates to trust for this server, instead of the system's.")
 @click.pass_obj

@@ -53,7 +53,7 @@ def show(session: Session, name: str | None) -> None:
 
 @command.command("create")
 @click.argument("name")
-@click.option("--display-name", help="For people.")
+@click.option("--display-name", metavar="TEXT", help="For people.")
 @label_option
 @click.pass_obj
 def create(session: Session, name: str, display_name: str | None, labels: Any) -> None:
@@ -66,8 +66,8 @@ def create(session: Session, name: str, display_name: str | None, labels: Any) -
 
 @command.command("update")
 @click.argument("name", shell_complete=_names)
-@click.option("--name", "new_name", help="New name.")
-@click.option("--display-name", help="For people.")
+@click.option("--name", "new_name", metavar="NAME", help="New name.")
+@click.option("--display-name", metavar="TEXT", help="For people.")
 @relabel_options
 @click.pass_obj
 def update(session: Session, /, name: str, **options: Any) -> None:

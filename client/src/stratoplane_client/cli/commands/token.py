@@ -34,7 +34,7 @@ def list_tokens(session: Session) -> None:
 
 @command.command("create")
 @click.argument("name")
-@click.option("--expires-in", type=DURATION, help="When it ends, as 12h or 30d; never by default.")
+@click.option("--expires-in", type=DURATION, metavar="DURATION", help="When it ends, as 12h or 30d; never by default.")
 @click.pass_obj
 def create(session: Session, name: str, expires_in: int | None) -> None:
     """Create a token for a program and print its secret, this once.

@@ -58,7 +58,7 @@ def show(session: Session, username: str, all_orgs: bool) -> None:  # noqa: FBT0
 
 @command.command("create")
 @click.argument("username")
-@click.option("--display-name", help="The person's name.")
+@click.option("--display-name", metavar="TEXT", help="The person's name.")
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
 @click.option("--org", metavar="NAME|ID", help="For operators: the organization that the user belongs to.")
 @click.pass_obj

@@ -11,12 +11,14 @@ from stratoplane_client.cli.changing import How, carry_out, carry_out_each, chan
 from stratoplane_client.cli.groups import ProjectNoun
 from stratoplane_client.cli.kinds import KEYS, MACHINES, NETWORKS, VOLUMES, Kind
 from stratoplane_client.cli.output import document
-from stratoplane_client.cli.parameters import completing, file_text, label_option
+from stratoplane_client.cli.parameters import completing, file_text, label_option, timeout_option
 from stratoplane_client.cli.progress import watching
 from stratoplane_client.cli.session import Session
 from stratoplane_client.cli.verbs import add_delete, add_list, add_show, add_update, add_wait, argument
 
 _flavors = completing(lambda session, _: (each.name for each in session.client.flavors.list()))
+_volumes = completing(VOLUMES.names)
+_networks = completing(NETWORKS.names)
 _images = completing(lambda session, _: (each.name for each in session.client.images.list()))
 
 
@@ -32,18 +34,18 @@ add_update(command, MACHINES)
 
 @command.command("create")
 @click.argument("name")
-@click.option("--flavor", required=True, shell_complete=_flavors, help="Size: name or id of a flavor.")
-@click.option("--image", shell_complete=_images, help="Name or id of the image to start from.")
+@click.option("--flavor", required=True, metavar="FLAVOR", shell_complete=_flavors, help="Size of the machine.")
+@click.option("--image", metavar="IMAGE", shell_complete=_images, help="Image to start from.")
 @click.option(
-    "--boot-volume", shell_complete=completing(VOLUMES.names), help="Volume to boot from, instead of --image."
+    "--boot-volume", metavar="VOLUME", shell_complete=_volumes, help="Volume to boot from, instead of --image."
 )
 @click.option(
-    "--network", "networks", multiple=True, shell_complete=completing(NETWORKS.names), help="Network to join; repeat."
+    "--network", "networks", metavar="NETWORK", multiple=True, shell_complete=_networks, help="Network to join; repeat."
 )
 @click.option(
-    "--volume", "volumes", multiple=True, shell_complete=completing(VOLUMES.names), help="Volume to attach; repeat."
+    "--volume", "volumes", metavar="VOLUME", multiple=True, shell_complete=_volumes, help="Volume to attach; repeat."
 )
-@click.option("--key", shell_complete=completing(KEYS.names), help="Key that the guest lets in.")
+@click.option("--key", metavar="KEY", shell_complete=completing(KEYS.names), help="Key that the guest lets in.")
 @click.option("--user-data", metavar="FILE", help="File for cloud-init; - for standard input.")
 @click.option("--cluster", metavar="NAME", help="Where to put it; chosen for you otherwise.")
 @click.option("--stopped", is_flag=True, help="Do not start it.")
@@ -161,7 +163,7 @@ def _change_volumes(session: Session, name: str, how: How, wanted: Any) -> None:
 
 @command.command("console")
 @argument(MACHINES)
-@click.option("--timeout", type=click.FloatRange(0), default=120.0, help="Seconds to wait at most.  [120]")
+@timeout_option(120.0)
 @click.pass_obj
 def console(session: Session, name: str, timeout: float) -> None:
     """Print what a machine wrote to its serial console."""

@@ -25,7 +25,7 @@ add_show(command, VOLUMES)
 @command.command("create")
 @click.argument("name")
 @click.option("--size", type=SIZE_GIB, required=True, metavar="SIZE", help="Size in GiB, or with a unit as 2TiB.")
-@click.option("--image", help="Name or id of an image to fill it with.")
+@click.option("--image", metavar="IMAGE", help="Image to fill it with.")
 @click.option("--cluster", metavar="NAME", help="Where to put it; chosen for you otherwise.")
 @label_option
 @change_options
