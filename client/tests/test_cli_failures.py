@@ -158,6 +158,8 @@ def test_whoever_reads_only_the_beginning_causes_no_noise(alice, contract):
 def test_names_from_others_do_not_command_the_terminal(alice, contract):
     contract.state.nouns["/api/tenant/v1/projects"][0]["display_name"] = "\x1b]0;owned\x07\x1b[31mred\nnext"
 
+    contract.faults.append(Fault(status=409, document={"code": "state_conflict", "detail": "no \x1b[2Jway"}))
+    assert "\x1b" not in alice.failed(5, *NETWORK)
     shown = alice.done("project", "list")
     assert "\x1b" not in shown
     assert "\x07" not in shown

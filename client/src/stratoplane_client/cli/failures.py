@@ -127,5 +127,8 @@ def usage(error: click.UsageError) -> str:
 def say(line: str) -> None:
     """Write a line to standard error; red on a terminal if it is an error."""
     if line:
+        from stratoplane_client.cli.tables import plain
+
+        line = plain(line)
         shown = click.style("Error:", fg="red", bold=True) + line[6:] if line.startswith("Error:") else line
         click.echo(shown, err=True, color=None if "NO_COLOR" not in os.environ else False)

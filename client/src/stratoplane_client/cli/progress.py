@@ -9,6 +9,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from stratoplane_client.cli.tables import plain
+
 if TYPE_CHECKING:
     from stratoplane_client.models.jobs import Job
 
@@ -40,7 +42,7 @@ class _Lines:
         step = f", {job.progress.step}" if job.progress.step and not job.ended else ""
         line = f"{self._what}: {job.state} {job.progress.done}/{job.progress.total}{step}"
         if line != self._last:
-            click.echo(line, err=True)
+            click.echo(plain(line), err=True)
         self._last = line
 
 
