@@ -97,7 +97,7 @@ def test_the_id_of_another_project_of_the_same_organization(site: "Site") -> Non
 
 
 def test_the_id_of_another_organization(site: "Site", other_site: "Site") -> None:
-    foreign = other_site.made("network", cidr="10.1.0.0/24")
+    foreign = other_site.made("network", cidr="10.1.0.0/24", cluster=other_site.cluster)
     refused(site, "virtual_machine", ResourceNotFoundError, network_ids=[foreign.resource["id"]])
 
 

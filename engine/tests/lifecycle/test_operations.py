@@ -21,7 +21,7 @@ if TYPE_CHECKING:
 @pytest.fixture
 def operation(site: "Site") -> Iterator[Operation]:
     """The offered create of a volume."""
-    site.create("volume", size_gib=1)
+    site.create("volume", size_gib=1, cluster=site.cluster)
     site.drain()
     (offered,) = site.hand.offers()
     yield offered

@@ -69,7 +69,7 @@ def upgrade() -> None:
         "CREATE TRIGGER audit_event_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON audit_event"
         " FOR EACH STATEMENT EXECUTE FUNCTION refuse_change()"
     )
-    op.execute(f"REVOKE UPDATE, DELETE ON audit_event FROM {TENANT}, {SYSTEM}")
+    op.execute(f"REVOKE UPDATE, DELETE ON audit_event, resource_revision FROM {TENANT}, {SYSTEM}")
 
 
 def _isolate(table: str, own: str) -> None:

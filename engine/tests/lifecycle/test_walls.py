@@ -1,0 +1,171 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Row-level security is a wall of its own: a query without any filter sees nothing of another organization."""
+
+from collections.abc import Callable
+from contextlib import AbstractContextManager
+from typing import TYPE_CHECKING
+
+import pytest
+from sqlalchemy import Connection, Table, delete, insert, text, update
+from sqlalchemy.exc import DBAPIError
+
+from stratoplane.ids import new_id
+from stratoplane_engine.context import IdempotencyKey
+from stratoplane_engine.db import tables
+
+if TYPE_CHECKING:
+    from conftest import Site
+
+TENANT_TABLES = [*tables.TENANT_TABLES, tables.organization]
+# Rights alone keep tenants from changing these.
+APPENDED_ONLY = {"audit_event", "organization", "resource_revision"}
+HIDDEN = ["agent", "inventory", "inventory_report", "join_token", "outbox", "alembic_version"]
+
+
+@pytest.fixture
+def full(site: "Site") -> "Site":
+    """A site with at least one row of its own in every table of tenants."""
+    network = site.made("network", cidr="10.1.0.0/24")
+    keyed = site.context(idempotency=IdempotencyKey(key="k", fingerprint="f"))
+    site.create("virtual_machine", network_ids=[network.resource["id"]], context=keyed)
+    organization, user = site.organization_id, new_id()
+    with site.database.system() as connection:
+        connection.execute(
+            insert(tables.user_account).values(id=user, organization_id=organization, username=str(user))
+        )
+        role = connection.execute(text("SELECT id FROM role LIMIT 1")).scalar_one()
+        owned = {"organization_id": organization, "user_id": user}
+        connection.execute(insert(tables.role_binding).values(id=new_id(), role_id=role, scope="ORGANIZATION", **owned))
+        connection.execute(
+            insert(tables.api_token).values(id=new_id(), kind="api", name="t", secret_hash=str(user), **owned)
+        )
+    return site
+
+
+def count(connection: Connection, table: Table) -> int:
+    number: int = connection.execute(text(f"SELECT count(*) FROM {table.name}")).scalar_one()  # noqa: S608  # our tables
+    return number
+
+
+def test_every_table_with_an_organization_is_behind_the_wall() -> None:
+    behind = {table.name for table in tables.TENANT_TABLES}
+    assert {table.name for table in tables.metadata.sorted_tables if "organization_id" in table.columns} == behind
+
+
+@pytest.mark.parametrize("table", TENANT_TABLES, ids=lambda table: table.name)
+def test_another_organizations_rows_are_not_there_to_be_seen_changed_or_deleted(
+    full: "Site", other_site: "Site", table: Table
+) -> None:
+    with full.database.tenant(full.organization_id) as connection:
+        own = count(connection, table)
+    assert own > 0
+    column = "id" if table.name == "organization" else "organization_id"
+    with other_site.database.tenant(other_site.organization_id) as connection:
+        seen = connection.execute(text(f"SELECT DISTINCT {column} FROM {table.name}")).scalars().all()  # noqa: S608
+        assert set(seen) <= {other_site.organization_id}
+        if table.name not in APPENDED_ONLY:
+            foreign = table.c[column] == full.organization_id
+            for statement in (update(table).values({column: table.c[column]}), delete(table)):
+                assert connection.execute(statement.where(foreign)).rowcount == 0
+    with full.database.tenant(full.organization_id) as connection:
+        assert count(connection, table) == own
+
+
+def test_without_an_organization_nothing_is_seen(full: "Site") -> None:
+    with full.database.tenant(full.organization_id) as connection:
+        connection.execute(text("SET LOCAL stratoplane.organization = ''"))
+        assert [table.name for table in TENANT_TABLES if count(connection, table)] == []
+
+
+def test_the_organization_of_one_transaction_is_not_that_of_the_next(full: "Site", other_site: "Site") -> None:
+    """The setting ends with its transaction, as it must on connections that are used in turn."""
+    with full.database.tenant(full.organization_id) as connection:
+        assert count(connection, tables.resource) > 0
+    with full.database.engine.connect() as connection:
+        now = "SELECT current_user, coalesce(current_setting('stratoplane.organization', true), '')"
+        user, organization = connection.execute(text(now)).one()
+    assert organization == ""
+    assert not str(user).endswith(("_tenant", "_system"))
+
+
+def test_a_row_cannot_be_given_to_another_organization(full: "Site", other_site: "Site") -> None:
+    values = {"id": new_id(), "organization_id": other_site.organization_id, "name": "planted"}
+    planting = insert(tables.project).values(**values)
+    giving = update(tables.project).values(organization_id=other_site.organization_id)
+    for statement in (planting, giving):
+        refused = pytest.raises(DBAPIError, match="row-level security")
+        with refused, full.database.tenant(full.organization_id) as connection:
+            connection.execute(statement)
+
+
+@pytest.mark.parametrize("table", HIDDEN)
+def test_what_is_the_providers_alone_cannot_be_read_by_tenants(site: "Site", table: str) -> None:
+    with pytest.raises(DBAPIError, match="permission denied"), site.database.tenant(site.organization_id) as connection:
+        connection.execute(text(f"SELECT FROM {table}"))  # our tables
+
+
+@pytest.mark.parametrize(
+    "statement",
+    [
+        "UPDATE cluster SET vcpus_total = 1",
+        "UPDATE cluster SET state = 'DISABLED'",
+        "DELETE FROM cluster",
+        "UPDATE flavor SET vcpus = 0",
+        "INSERT INTO image (id, name, source) VALUES (gen_random_uuid(), 'x', 'x')",
+        "UPDATE organization SET name = 'x'",
+        "UPDATE resource_revision SET holds = '{}'",
+        "DELETE FROM resource_revision",
+        "UPDATE role SET permissions = '{platform:write}'",
+        "DELETE FROM outbox",
+        "DROP TABLE job",
+        "ALTER TABLE resource DISABLE ROW LEVEL SECURITY",
+        "CREATE TABLE mine (id int)",
+    ],
+)
+def test_tenants_may_not_write_what_is_the_platforms(site: "Site", statement: str) -> None:
+    denied = pytest.raises(DBAPIError, match=r"permission denied|must be owner")
+    with denied, site.database.tenant(site.organization_id) as connection:
+        connection.execute(text(statement))
+
+
+def test_the_roles_can_neither_log_in_nor_bypass_and_own_nothing(site: "Site") -> None:
+    roles = site.rows(
+        "SELECT r.rolname, r.rolcanlogin, r.rolsuper, r.rolbypassrls,"
+        " (SELECT count(*) FROM pg_class c WHERE c.relowner = r.oid) AS owned"
+        " FROM pg_roles r WHERE r.rolname IN ('stratoplane_tenant', 'stratoplane_system')"
+    )
+    assert len(roles) == 2
+    for role in roles:
+        assert (role["rolcanlogin"], role["rolsuper"], role["rolbypassrls"], role["owned"]) == (False, False, False, 0)
+
+
+@pytest.mark.parametrize("who", ["tenant", "system", "owner"])
+@pytest.mark.parametrize(
+    "statement",
+    ["UPDATE audit_event SET actor = 'nobody'", "DELETE FROM audit_event", "TRUNCATE audit_event"],
+)
+def test_the_audit_trail_only_grows(full: "Site", who: str, statement: str) -> None:
+    before = full.rows("SELECT * FROM audit_event ORDER BY id")
+
+    opened: dict[str, Callable[[], AbstractContextManager[Connection]]] = {
+        "tenant": lambda: full.database.tenant(full.organization_id),
+        "system": full.database.system,
+        "owner": full.database.engine.connect,
+    }
+    refused = pytest.raises(DBAPIError, match=r"permission denied|the audit trail only grows")
+    with refused, opened[who]() as connection:
+        connection.execute(text(statement))
+
+    assert full.rows("SELECT * FROM audit_event ORDER BY id") == before
+
+
+def test_a_change_whose_audit_event_cannot_be_written_does_not_happen(fresh_site: "Site") -> None:
+    with fresh_site.database.engine.connect() as connection:
+        refusing = "ALTER TABLE audit_event ADD CONSTRAINT never CHECK (action <> 'tenant:resource:create-accepted')"
+        connection.exec_driver_sql(refusing)
+    before = fresh_site.everything()
+
+    with pytest.raises(DBAPIError, match="never"):
+        fresh_site.create("volume", size_gib=1)
+
+    assert fresh_site.everything() == before

@@ -1,0 +1,162 @@
+# SPDX-License-Identifier: Apache-2.0
+"""What kinds make of a request, as far as it needs no database."""
+
+import base64
+import re
+import shutil
+import struct
+import subprocess
+from ipaddress import IPv4Address, IPv4Network, ip_network
+from pathlib import Path
+from uuid import UUID, uuid4
+
+import pytest
+from hypothesis import example, given, settings
+from hypothesis import strategies as st
+
+from stratoplane.errors import InvalidSpecError
+from stratoplane_engine.kinds.catalogue import KINDS
+from stratoplane_engine.kinds.key_pair import fingerprint
+from stratoplane_engine.kinds.network import PRIVATE, parse_cidr
+from stratoplane_engine.kinds.virtual_machine import mac_address
+from stratoplane_engine.workflows.catalogue import WORKFLOWS, step_names
+
+ED25519 = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGPKSUEyDRJGXJrSYvJF0bjPzS0pVIWzB1oDOLKmRLgj"
+UUIDS = st.uuids()
+
+
+@given(UUIDS, UUIDS)
+@settings(deadline=None)
+def test_a_card_is_unicast_local_and_follows_from_machine_and_network(machine: UUID, network: UUID) -> None:
+    card = mac_address(machine, network)
+    assert re.fullmatch(r"02(:[0-9a-f]{2}){5}", card)
+    first = int(card[:2], 16)
+    assert (first & 1, first & 2) == (0, 2)
+    assert card == mac_address(str(machine), str(network))
+
+
+def test_cards_of_many_machines_differ() -> None:
+    network = uuid4()
+    assert len({mac_address(uuid4(), network) for _ in range(5000)}) == 5000
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(0, 32))
+@example(0, 8)
+@example(int(IPv4Address("240.0.0.0")), 8)
+@example(int(IPv4Address("127.0.0.0")), 24)
+@example(int(IPv4Address("169.254.0.0")), 16)
+@example(int(IPv4Address("100.64.0.0")), 24)
+@example(int(IPv4Address("192.0.2.0")), 24)
+@settings(deadline=None)
+def test_a_range_is_taken_exactly_if_it_is_private_and_of_a_size_to_serve(address: int, prefix: int) -> None:
+    text = f"{IPv4Address(address)}/{prefix}"
+    network = ip_network(text, strict=False)
+    assert isinstance(network, IPv4Network)
+    servable = (
+        8 <= prefix <= 29
+        and int(network.network_address) == address
+        and any(network.subnet_of(private) for private in PRIVATE)
+    )
+    if servable:
+        assert parse_cidr(text) == network
+    else:
+        with pytest.raises(InvalidSpecError) as caught:
+            parse_cidr(text)
+        assert [violation.pointer for violation in caught.value.violations] == ["/cidr"]
+
+
+@given(st.sampled_from(PRIVATE), st.integers(0, 2**24), st.integers(8, 29))
+@settings(deadline=None)
+def test_every_private_range_of_a_servable_size_is_taken(private: IPv4Network, offset: int, prefix: int) -> None:
+    prefix = max(prefix, private.prefixlen)
+    address = int(private.network_address) + offset % private.num_addresses
+    network = IPv4Network((address, prefix), strict=False)
+    assert parse_cidr(str(network)) == network
+
+
+@given(st.text(max_size=40))
+@settings(deadline=None)
+def test_any_other_text_is_refused_by_name(text: str) -> None:
+    with pytest.raises(InvalidSpecError) as caught:
+        parse_cidr(f"{text}?")
+    assert caught.value.violations[0].pointer == "/cidr"
+
+
+@pytest.fixture(scope="module")
+def keygen() -> str:
+    program = shutil.which("ssh-keygen")
+    if program is None:
+        pytest.skip("ssh-keygen is not installed on this machine")
+    return program
+
+
+@pytest.mark.parametrize(("kind", "bits"), [("ed25519", "256"), ("rsa", "2048"), ("ecdsa", "256"), ("ecdsa", "521")])
+def test_fingerprints_are_those_that_openssh_prints(tmp_path: Path, keygen: str, kind: str, bits: str) -> None:
+    command = [keygen, "-q", "-t", kind, "-b", bits, "-N", "", "-C", "alice@example", "-f", str(tmp_path / "key")]
+    subprocess.run(command, check=True)
+    public = (tmp_path / "key.pub").read_text()
+    printed = subprocess.run(
+        [keygen, "-l", "-E", "sha256", "-f", str(tmp_path / "key.pub")], check=True, capture_output=True, text=True
+    )
+
+    assert fingerprint(public) == printed.stdout.split()[1]
+
+
+def test_the_fingerprint_of_a_known_key() -> None:
+    """Printed by OpenSSH 9.2; the comment is no part of it."""
+    assert fingerprint(ED25519) == fingerprint(f"{ED25519} alice@example") == fingerprint(f"  {ED25519}\n")
+
+
+def blob(*fields: bytes) -> str:
+    return base64.b64encode(b"".join(struct.pack(">I", len(field)) + field for field in fields)).decode()
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "",
+        "ssh-ed25519",
+        "ssh-ed25519 not-base64!",
+        "ssh-dss AAAAB3NzaC1kc3MAAACBAP",
+        "-----BEGIN OPENSSH PRIVATE KEY-----\nb3BlbnNzaA==\n-----END OPENSSH PRIVATE KEY-----",
+        ED25519 + "\nssh-rsa AAAA",
+        ED25519 + " comment\rssh-rsa AAAA",
+        ED25519 + " comment\x0bssh-rsa AAAA",
+        ED25519 + " comment\u2028ssh-rsa AAAA",
+        ED25519 + " comment\x00",
+        'command="reboot" ' + ED25519,
+        ED25519.replace("ssh-ed25519", "ssh-rsa"),
+        "ssh-ed25519 " + blob(b"ssh-ed25519"),
+        "ssh-ed25519 " + blob(b"ssh-ed25519", b"short"),
+        "ssh-ed25519 " + blob(b"ssh-ed25519", b"x" * 32)[:-8],
+        "ssh-ed25519 " + blob(b"ssh-ed25519", b"x" * 32, b"more"),
+        "ssh-rsa " + blob(b"ssh-rsa", b"\x01\x00\x01"),
+        "ssh-rsa " + base64.b64encode(b"\xff\xff\xff\xffssh-rsa").decode(),
+    ],
+)
+def test_what_is_no_public_key_in_one_line(text: str) -> None:
+    with pytest.raises(InvalidSpecError) as caught:
+        fingerprint(text)
+    assert [violation.pointer for violation in caught.value.violations] == ["/public_key"]
+
+
+@given(st.text(max_size=200))
+@settings(deadline=None)
+def test_any_text_is_refused_by_name(text: str) -> None:
+    with pytest.raises(InvalidSpecError) as caught:
+        fingerprint(text)
+    assert caught.value.violations[0].pointer == "/public_key"
+
+
+def test_every_kind_on_a_cluster_can_be_made_changed_and_deleted() -> None:
+    for kind in KINDS.values():
+        names = {name for name in WORKFLOWS if name.startswith(f"{kind.name}.")}
+        assert (names >= {f"{kind.name}.{verb}" for verb in ("create", "update", "delete")}) == (
+            kind.interface is not None
+        )
+
+
+def test_a_workflows_steps_have_names_of_their_own() -> None:
+    for name, workflow in WORKFLOWS.items():
+        assert workflow.name == name
+        assert len(set(step_names(name))) == len(step_names(name)) > 0
