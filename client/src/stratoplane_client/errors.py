@@ -3,7 +3,6 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from http import HTTPStatus
 from typing import TYPE_CHECKING, Any, Final
 
 if TYPE_CHECKING:
@@ -177,6 +176,7 @@ _BY_CODE: Final[Mapping[str, type[ApiError]]] = {
     "name_taken": NameTakenError,
     "resource_in_use": InUseError,
 }
+_SERVER_ERRORS: Final = 500
 _BY_STATUS: Final[Mapping[int, type[ApiError]]] = {
     400: InvalidRequestError,
     401: NotAuthenticatedError,
@@ -198,7 +198,7 @@ _BY_STATUS: Final[Mapping[int, type[ApiError]]] = {
 
 def api_error(status: int, document: Mapping[str, Any], *, retry_after: float | None = None) -> ApiError:
     """Return the error for an answer: by its code where that says more than the status, else by its status."""
-    nearest = ServerError if status >= HTTPStatus.INTERNAL_SERVER_ERROR else ApiError
+    nearest = ServerError if status >= _SERVER_ERRORS else ApiError
     kind = _BY_CODE.get(str(document.get("code"))) or _BY_STATUS.get(status, nearest)
     return kind(status, document, retry_after=retry_after)
 

@@ -5,12 +5,14 @@ import difflib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from importlib import import_module
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from click.shell_completion import CompletionItem
 
 from stratoplane_client.cli.session import FORMATS, Session
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 _NOUNS = "stratoplane_client.cli.commands"
 
@@ -138,7 +140,9 @@ class Root(Noun):
             with formatter.section(section.title):
                 formatter.write_dl([(name.ljust(width), line) for name, line in section.nouns.items()])
 
-    def shell_complete(self, ctx: click.Context, incomplete: str) -> list[CompletionItem]:
+    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
         """Complete nouns without loading them."""
+        from click.shell_completion import CompletionItem
+
         nouns = [CompletionItem(name, help=line) for name, line in self._lines.items() if name.startswith(incomplete)]
         return nouns + click.Command.shell_complete(self, ctx, incomplete)

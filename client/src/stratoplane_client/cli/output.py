@@ -1,16 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Printing records as the caller asked: a table, JSON, YAML, names."""
 
-import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from stratoplane_client.cli import tables
 from stratoplane_client.cli.session import Session
-from stratoplane_client.decode import Record
+
+if TYPE_CHECKING:
+    from stratoplane_client.decode import Record
 
 
 @dataclass(frozen=True, slots=True)
@@ -24,7 +25,7 @@ class Column:
 Sheet = Callable[[Any], Iterable[tuple[str, str]]]
 
 
-def show_many(session: Session, records: Iterable[Record], columns: Sequence[Column], *, nothing: str) -> None:
+def show_many(session: Session, records: Iterable["Record"], columns: Sequence[Column], *, nothing: str) -> None:
     """Print a list; for people, ``nothing`` says that it is empty."""
     found = list(records)
     if session.machine_readable:
@@ -39,7 +40,7 @@ def show_many(session: Session, records: Iterable[Record], columns: Sequence[Col
         click.echo(nothing, err=True)
 
 
-def show_one(session: Session, record: Record, sheet: Sheet) -> None:
+def show_one(session: Session, record: "Record", sheet: Sheet) -> None:
     """Print one object."""
     if session.machine_readable:
         document(session, record.raw)
@@ -49,7 +50,7 @@ def show_one(session: Session, record: Record, sheet: Sheet) -> None:
         click.echo(tables.sheet(sheet(record), color=session.color), color=session.color)
 
 
-def show_done(session: Session, record: Record, message: str) -> None:
+def show_done(session: Session, record: "Record", message: str) -> None:
     """Print what a change came to: for people one line, for programs the object."""
     if session.machine_readable:
         document(session, record.raw)
@@ -73,6 +74,8 @@ def document(session: Session, value: Any) -> None:
         text = yaml.safe_dump(_plain(value), sort_keys=False, allow_unicode=True, default_flow_style=False, width=1000)
         click.echo(text, nl=False)
     else:
+        import json
+
         click.echo(json.dumps(_plain(value), indent=2, ensure_ascii=False))
 
 

@@ -5,13 +5,15 @@ import re
 import sys
 from collections.abc import Callable, Iterable, Mapping
 from itertools import islice
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
-from click.shell_completion import CompletionItem
 
 from stratoplane_client.cli.session import Session
 from stratoplane_client.errors import ClientError
+
+if TYPE_CHECKING:
+    from click.shell_completion import CompletionItem
 
 _UNITS = {"": 1, "g": 1, "gb": 1, "gib": 1, "t": 1024, "tb": 1024, "tib": 1024}
 _MEMORY = {"": 1, "m": 1, "mb": 1, "mib": 1, "g": 1024, "gb": 1024, "gib": 1024}
@@ -139,7 +141,9 @@ def file_text(path: str | None) -> str | None:
 def completing(names: Callable[[Session, str], Iterable[str]]) -> Any:
     """Return what completes names in the shell; when the server cannot tell, nothing is offered."""
 
-    def complete(context: click.Context, _: click.Parameter, incomplete: str) -> list[CompletionItem]:
+    def complete(context: click.Context, _: click.Parameter, incomplete: str) -> "list[CompletionItem]":
+        from click.shell_completion import CompletionItem
+
         session = context.find_object(Session) or Session()
         session.hurried = True
         try:
