@@ -14,8 +14,9 @@ from stratoplane.errors import PermanentError, StateConflictError, StratoplaneEr
 from stratoplane.ids import new_id
 from stratoplane.jobs import Dispatch, Done, JobState, Step, StepAnswer, Wait
 from stratoplane.resources import ResourceStatus
+from stratoplane_engine.claims import ClaimedJob
 from stratoplane_engine.kinds.draft import Described
-from stratoplane_engine.runner import RETRY, ClaimedJob, Verdict, advance
+from stratoplane_engine.runner import RETRY, Verdict, advance
 from stratoplane_engine.workflows.context import Settlement, StepContext, Workflow
 
 Run = Callable[[StepContext], StepAnswer]

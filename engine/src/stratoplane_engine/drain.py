@@ -14,17 +14,19 @@ from stratoplane.hookspecs import CommittedEvent
 from stratoplane.ids import new_id
 from stratoplane.jobs import TERMINAL, JobState
 from stratoplane.quota import QuotaKey, difference
+from stratoplane_engine.claims import read_claim
 from stratoplane_engine.db import audit as audit_rows
 from stratoplane_engine.db import jobs as rows
 from stratoplane_engine.db.connection import Database
 from stratoplane_engine.kinds import wire_form
 from stratoplane_engine.kinds.draft import Link
 from stratoplane_engine.plugins import Plugins
-from stratoplane_engine.runner import Verdict, advance, read_claim
+from stratoplane_engine.runner import Verdict, advance, quarantine
 from stratoplane_engine.services.acceptance import claim
 
 _log: Final = logging.getLogger(__name__)
 BATCH: Final = 100
+MOST_CRASHES: Final = 3
 _AUDIT_ACTIONS: Final = {
     JobState.SUCCEEDED: (AuditAction.JOB_SUCCEEDED, "succeeded"),
     JobState.FAILED: (AuditAction.JOB_FAILED, "failed"),
@@ -49,22 +51,30 @@ def drain(database: Database, plugins: Plugins, *, owner: str, generator: random
     while True:
         with database.system() as connection:
             claimed = rows.claim(connection, owner=owner, limit=BATCH)
-        if not claimed:
-            return moved
-        verdicts = [verdict for row in claimed if (verdict := _judge(row, generator))]
-        current = _written(database, verdicts)
-        _tell(plugins, [verdict for verdict in verdicts if verdict.job.id in current])
-        moved += len(current)
-        if stale := len(verdicts) - len(current):
-            _log.warning("%d verdicts were refused: another worker had claimed those jobs", stale)
-        if len(claimed) < BATCH and not any(verdict.settlement for verdict in verdicts):
+        fresh = [row for row in claimed if not row["crashes"]]
+        suspects = [row for row in claimed if row["crashes"]]
+        verdicts = [each for batch in (fresh, suspects) if batch for each in _move(database, plugins, batch, generator)]
+        moved += len(verdicts)
+        if len(fresh) < BATCH and not suspects and not any(verdict.settlement for verdict in verdicts):
             # Nothing was left over, and no end of a job has woken another.
             return moved
 
 
+def _move(
+    database: Database, plugins: Plugins, claimed: Sequence[Mapping[str, Any]], generator: random.Random
+) -> Sequence[Verdict]:
+    """Move claimed jobs and return the verdicts that counted."""
+    verdicts = [verdict for row in claimed if (verdict := _judge(row, generator))]
+    current = _written(database, verdicts)
+    counted = [verdict for verdict in verdicts if verdict.job.id in current]
+    _tell(plugins, counted)
+    return counted
+
+
 def _judge(row: Mapping[str, Any], generator: random.Random) -> Verdict | None:
     try:
-        return advance(read_claim(row), generator)
+        job = read_claim(row)
+        return advance(job, generator) if row["crashes"] < MOST_CRASHES else quarantine(job)
     except Exception:  # noqa: BLE001  # one job that cannot be judged must not hold up those claimed with it
         _log.exception(
             "job %s (%s) cannot be moved; it is tried again when its lease has ended", row["id"], row["kind"]
@@ -76,7 +86,7 @@ def _written(database: Database, verdicts: Sequence[Verdict]) -> frozenset[Any]:
     """Write the verdicts back together, or one by one when one of them stands in the way of all."""
     try:
         with database.system() as connection:
-            return write_back(connection, verdicts)
+            current = write_back(connection, verdicts)
     except DBAPIError as error:
         if len(verdicts) == 1:
             _log.exception(
@@ -85,6 +95,9 @@ def _written(database: Database, verdicts: Sequence[Verdict]) -> frozenset[Any]:
             return frozenset()
         _log.warning("verdicts are written back one by one: %s", error)
         return frozenset().union(*(_written(database, [verdict]) for verdict in verdicts))
+    if stale := len(verdicts) - len(current):
+        _log.warning("%d verdicts were refused: another worker had claimed those jobs", stale)
+    return current
 
 
 def write_back(connection: Connection, verdicts: Sequence[Verdict]) -> frozenset[Any]:

@@ -7,22 +7,29 @@ in one transaction, fenced by the claim's epoch. Nothing in between touches the 
 
 import logging
 import random
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
-from uuid import UUID
 
 from stratoplane.errors import NotFoundError, PermanentError, StratoplaneError, TransientError, UncertainError
 from stratoplane.ids import new_id
 from stratoplane.jobs import Dispatch, Done, JobState, RetryPolicy, Step, StepAnswer, StepState, Wait
 from stratoplane.messages import Outcome
 from stratoplane.resources import ResourceStatus
-from stratoplane_engine.kinds.draft import Described
+from stratoplane_engine.claims import ClaimedJob, notes_of
 from stratoplane_engine.workflows.catalogue import WORKFLOWS
-from stratoplane_engine.workflows.context import LinkedTarget, Settlement, StepContext, Workflow
+from stratoplane_engine.workflows.context import Settlement, StepContext, Workflow
 
 _log: Final = logging.getLogger(__name__)
 RETRY: Final = RetryPolicy()
+
+
+def _lost(_context: StepContext, why: str = "") -> Settlement:
+    return Settlement(status=ResourceStatus.FAILED, detail=why)
+
+
+# Stands in for the workflow of a job that an older or newer version has made.
+_UNKNOWN: Final = Workflow(name="unknown", steps=(), settle=_lost, fail=_lost)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -36,7 +43,7 @@ class Verdict:
         settlement: what the end makes of the resource.
     """
 
-    job: "ClaimedJob"
+    job: ClaimedJob
     state: JobState
     position: int
     undoing: bool
@@ -46,74 +53,6 @@ class Verdict:
     steps: tuple[Mapping[str, Any], ...] = ()
     operation: Mapping[str, Any] | None = None
     settlement: Settlement | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ClaimedJob:
-    """A job as the claim brought it."""
-
-    id: UUID
-    kind: str
-    epoch: int
-    position: int
-    undoing: bool
-    attempts: int
-    error: Mapping[str, Any] | None
-    overdue: bool
-    actor: str
-    request_id: str
-    trace_parent: str
-    context: StepContext
-    steps: tuple[Mapping[str, Any], ...]
-    operation: Mapping[str, Any] | None
-
-
-def read_claim(row: Mapping[str, Any]) -> ClaimedJob:
-    """Make the claimed job of a claim's row."""
-    resource = row["resource"]
-    described = Described(
-        id=UUID(resource["id"]),
-        organization_id=row["organization_id"],
-        project_id=row["project_id"],
-        kind=resource["kind"],
-        name=resource["name"],
-        status=ResourceStatus(resource["status"]),
-        cluster_id=row["cluster_id"],
-        spec=resource["spec"],
-        observed=resource["observed"],
-        holds=resource["holds"],
-        generation=resource["generation"],
-        observed_generation=resource["observed_generation"],
-    )
-    targets = tuple(
-        LinkedTarget(id=UUID(each["id"]), kind=each["kind"], name=each["name"], status=ResourceStatus(each["status"]))
-        for each in row["targets"] or ()
-    )
-    steps = tuple(row["steps"] or ())
-    context = StepContext(
-        job_id=row["id"],
-        resource=described,
-        given=row["input"],
-        targets=targets,
-        outputs={step["name"]: step["output"] for step in steps if step["state"] == StepState.DONE},
-        token=_notes(steps, row["position"]).get("token", {}),
-    )
-    copied = ("id", "kind", "epoch", "position", "undoing", "attempts", "error", "overdue", "actor", "request_id")
-    return ClaimedJob(
-        **{name: row[name] for name in copied},
-        trace_parent=row["trace_parent"],
-        context=context,
-        steps=steps,
-        operation=row["operation"],
-    )
-
-
-def _notes(steps: Sequence[Mapping[str, Any]], position: int) -> Mapping[str, Any]:
-    """Return what the runner noted with the step at work; a finished step has its output in the same place."""
-    if not 0 <= position < len(steps) or steps[position]["state"] != StepState.RUNNING:
-        return {}
-    notes: Mapping[str, Any] = steps[position]["output"]
-    return notes
 
 
 @dataclass(slots=True)
@@ -137,7 +76,7 @@ class _Course:
 
     def notes(self) -> Mapping[str, Any]:
         """Return what was noted with the step at the position: operation, generation, whether it is uncertain."""
-        return _notes(self.job.steps, self.position)
+        return notes_of(self.job.steps, self.position)
 
     def record(self, state: StepState, *, output: Mapping[str, Any], error: Any = None, again: int = 0) -> None:
         before = self.steps.get(self.position) or self.job.steps[self.position]
@@ -357,8 +296,37 @@ def _end(course: _Course, state: JobState, make: Callable[[], Settlement]) -> Ve
         _log.exception("the end of job %s broke", course.job.id)
         detail = f"the end of the job broke ({type(error).__name__}); tell an operator"
         course.error = course.error or _described(PermanentError(detail))
-        state, settlement = JobState.FAILED, Settlement(status=ResourceStatus.FAILED, detail=detail)
+        state, settlement = JobState.FAILED, _failure(course.workflow, course.context(), detail)
     return _verdict(course, state, settlement=settlement)
+
+
+def _failure(workflow: Workflow, context: StepContext, detail: str) -> Settlement:
+    try:
+        return workflow.fail(context, detail)
+    except Exception:  # noqa: BLE001  # as in _end
+        _log.exception("the failure of job %s broke", context.job_id)
+        return Settlement(status=ResourceStatus.FAILED, detail=detail)
+
+
+def quarantine(job: ClaimedJob, workflows: Mapping[str, Workflow] = WORKFLOWS) -> Verdict:
+    """Return the end of a job that none of its workers survived; no step runs, and what was made is left as it is."""
+    detail = "several workers died in a row while they moved this job; tell an operator"
+    workflow = workflows.get(job.kind, _UNKNOWN)
+    begun = {step["name"] for step in job.steps if step["state"] != StepState.PENDING}
+    course = _Course(
+        job=job,
+        workflow=workflow,
+        position=job.position,
+        undoing=job.undoing,
+        error={"code": "quarantined", "detail": detail, "provider_text": "", "leaks": _undoable(workflow, begun)},
+        generator=random.Random(0),  # noqa: S311  # nothing is drawn
+    )
+    _log.error("job %s (%s) is quarantined: %s", job.id, job.kind, detail)
+    return _end(course, JobState.FAILED, lambda: _failure(workflow, job.context, detail))
+
+
+def _undoable(workflow: Workflow, names: set[str]) -> list[str]:
+    return [step.name for step in workflow.steps if step.undo is not None and step.name in names]
 
 
 def _verdict(course: _Course, state: JobState, **rest: Any) -> Verdict:

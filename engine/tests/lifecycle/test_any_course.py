@@ -15,12 +15,13 @@ from sqlalchemy import text
 from stratoplane import jobs, resources
 from stratoplane.errors import StratoplaneError, UnavailableError
 from stratoplane.messages import Operation, OperationResult, Outcome
+from stratoplane_engine.claims import read_claim
 from stratoplane_engine.context import Accepted
 from stratoplane_engine.db import jobs as job_rows
 from stratoplane_engine.db.connection import Database
 from stratoplane_engine.drain import write_back
 from stratoplane_engine.reconciler import reconcile
-from stratoplane_engine.runner import Verdict, advance, read_claim
+from stratoplane_engine.runner import Verdict, advance
 from stratoplane_engine.sweeper import sweep
 from stratoplane_engine.wakeups import WakeUps
 

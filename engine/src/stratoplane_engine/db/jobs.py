@@ -21,22 +21,29 @@ _STEPS: Final = """
         FROM job_step s WHERE s.job_id = j.id) AS steps
 """
 
-_CLAIM: Final = text(f"""
-WITH runnable AS MATERIALIZED (
+_RUNNABLE: Final = f"""
     SELECT j.id FROM job j
-    WHERE j.state IN {_LIVE} AND j.next_run_at <= clock_timestamp()
-        AND (j.lease_until IS NULL OR j.lease_until < clock_timestamp())
-        AND NOT EXISTS (SELECT FROM job e WHERE e.resource_id = j.resource_id AND e.state IN {_LIVE}
+    WHERE j.state IN {_LIVE} AND j.next_run_at <= clock_timestamp() AND NOT EXISTS (
+        SELECT FROM job e WHERE e.resource_id = j.resource_id AND e.state IN {_LIVE}
             AND (e.created_at, e.id) < (j.created_at, j.id))
+"""
+# A job whose lease ran out may be what killed its worker. It is taken alone, so that it takes no other with it.
+_CLAIM: Final = text(f"""
+WITH fresh AS MATERIALIZED ({_RUNNABLE} AND j.lease_until IS NULL
     ORDER BY j.next_run_at LIMIT :limit FOR UPDATE OF j SKIP LOCKED
+),
+suspect AS MATERIALIZED ({_RUNNABLE} AND j.lease_until < clock_timestamp()
+    ORDER BY j.next_run_at LIMIT 1 FOR UPDATE OF j SKIP LOCKED
 ),
 claimed AS (
     UPDATE job j SET state = 'RUNNING', epoch = j.epoch + 1, lease_owner = :owner,
+        crashes = j.crashes + CASE WHEN j.lease_until IS NULL THEN 0 ELSE 1 END,
         lease_until = clock_timestamp() + make_interval(secs => :lease),
         started_at = coalesce(j.started_at, clock_timestamp())
-    FROM runnable WHERE j.id = runnable.id RETURNING j.*
+    FROM (SELECT id FROM fresh UNION ALL SELECT id FROM suspect) AS runnable WHERE j.id = runnable.id RETURNING j.*
 )
-SELECT j.id, j.organization_id, j.project_id, j.kind, j.input, j.position, j.undoing, j.attempts, j.epoch, j.error,
+SELECT j.id, j.organization_id, j.project_id, j.kind, j.input, j.position, j.undoing, j.attempts, j.epoch, j.crashes,
+    j.error,
     j.deadline_at < clock_timestamp() AS overdue, j.actor, j.request_id, j.trace_parent, j.cluster_id,
     to_jsonb(r) AS resource, {_STEPS},
     (SELECT jsonb_agg(jsonb_build_object('id', t.id, 'kind', t.kind, 'name', t.name, 'status', t.status))
@@ -53,7 +60,7 @@ WITH verdict AS MATERIALIZED (
         undoing boolean, attempts bigint, next_run_in double precision, error jsonb, output jsonb)
 )
 UPDATE job j SET state = v.state, position = v.position, undoing = v.undoing, attempts = v.attempts, error = v.error,
-    output = coalesce(v.output, j.output), lease_until = NULL, lease_owner = '',
+    output = coalesce(v.output, j.output), lease_until = NULL, lease_owner = '', crashes = 0,
     next_run_at = clock_timestamp() + make_interval(secs => v.next_run_in),
     finished_at = CASE WHEN v.state IN {_LIVE} THEN NULL ELSE clock_timestamp() END
 FROM verdict v WHERE j.id = v.id AND j.epoch = v.epoch AND j.state IN {_LIVE}
@@ -197,8 +204,9 @@ _READ_ANY: Final = text(f"SELECT j.*, {_STEPS} FROM job j WHERE j.id = :id")
 def claim(connection: Connection, *, owner: str, limit: int) -> Sequence[Mapping[str, Any]]:
     """Take up to ``limit`` runnable jobs, oldest first, with everything that their steps may look at.
 
-    Jobs of one resource run one after the other; the lease is on the database's clock and the epoch grows with each
-    claim, so that a worker that was thought dead cannot write back.
+    At most one more comes with ``crashes``: its lease ran out, and the caller moves it after the others, alone. Jobs of
+    one resource run one after the other; the lease is on the database's clock and the epoch grows with each claim, so
+    that a worker that was thought dead cannot write back.
     """
     parameters = {"owner": owner, "limit": limit, "lease": LEASE_SECONDS}
     return [row._asdict() for row in connection.execute(_CLAIM, parameters)]

@@ -49,6 +49,8 @@ job = Table(
     count("epoch"),
     words("lease_owner"),
     moment("lease_until", nullable=True),
+    # How many claims in a row ended without an answer: their workers died, or could not make sense of the job.
+    count("crashes"),
     # When a worker should look; NULL while an agent has it, or at the end.
     moment("next_run_at", default=True, nullable=True),
     moment("deadline_at"),

@@ -555,6 +555,7 @@ def upgrade() -> None:
         sa.Column("epoch", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column("lease_owner", sa.Text(), server_default=sa.text("''"), nullable=False),
         sa.Column("lease_until", postgresql.TIMESTAMP(timezone=True), nullable=True),
+        sa.Column("crashes", sa.BigInteger(), server_default=sa.text("0"), nullable=False),
         sa.Column(
             "next_run_at",
             postgresql.TIMESTAMP(timezone=True),
