@@ -14,9 +14,11 @@ def descendants(kind):
         yield from descendants(child)
 
 
+REACHING = {"stratoplane", "stratoplane_engine", "stratoplane_api"}
 SHIPPED = [
     core.StratoplaneError,
-    *(kind for kind in descendants(core.StratoplaneError) if kind.__module__.startswith("stratoplane")),
+    # Commands, drivers and agents have errors of their own that never reach the gateway.
+    *(kind for kind in descendants(core.StratoplaneError) if kind.__module__.split(".")[0] in REACHING),
 ]
 
 
