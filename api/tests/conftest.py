@@ -233,6 +233,13 @@ def cluster(database, agent_app, operator):
     return enrol_cluster(database, agent_app, operator, "rack-1")
 
 
+@pytest.fixture(autouse=True)
+def cluster_is_heard_of(request):
+    """Let the agent speak up: between two tests of one session, tests of others may take longer than its silence."""
+    if "cluster" in request.fixturenames:
+        request.getfixturevalue("cluster").agent("POST", "/offers", {"maximum": 0, "wait_seconds": 0})
+
+
 @pytest.fixture
 def make_cluster(database, agent_app, operator):
     """``make_cluster()``: another cluster, enrolled and connected; afterwards it takes nothing new."""
