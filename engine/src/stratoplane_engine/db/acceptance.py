@@ -10,20 +10,22 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
 
+import orjson
+import psycopg
 from sqlalchemy import Connection, text
 
 from stratoplane.resources import READY, ResourceStatus
-from stratoplane_engine.db.connection import dump_json
+from stratoplane_engine.db.connection import dump_json, execute_last
 
 OUTBOX_CHANNEL: Final = "stratoplane_outbox"
 
 _RESERVE: Final = """
-draft AS MATERIALIZED (SELECT CAST(:draft AS jsonb) AS d),
+draft AS MATERIALIZED (SELECT CAST(%(draft)s AS jsonb) AS d),
 link AS MATERIALIZED (SELECT k.* FROM draft, jsonb_populate_recordset(NULL::resource_link, d->'links') AS k),
 -- What a new link points at must still be usable once nobody else is at it: a deletion may have come in between.
 usable AS MATERIALIZED (
     SELECT r.id FROM resource r JOIN link k ON k.organization_id = r.organization_id AND k.target_id = r.id
-    WHERE r.organization_id = :organization AND r.deleted_at IS NULL AND (r.status = ANY(:usable) OR EXISTS (
+    WHERE r.organization_id = %(organization)s AND r.deleted_at IS NULL AND (r.status = ANY(%(usable)s) OR EXISTS (
         SELECT FROM resource_link l WHERE l.organization_id = k.organization_id AND l.source_id = k.source_id
             AND l.target_id = k.target_id AND l.role = k.role))
     ORDER BY r.id FOR KEY SHARE OF r
@@ -33,8 +35,9 @@ wanted AS MATERIALIZED (
     FROM draft, jsonb_to_recordset(d->'quota') AS w(scope_id uuid, key text, amount bigint)
 ),
 locked AS MATERIALIZED (
-    SELECT q.organization_id, q.scope_id, q.key, w.amount FROM quota q JOIN wanted w USING (scope_id, key)
-    WHERE q.organization_id = :organization AND (SELECT count(*) FROM usable) >= 0
+    SELECT q.organization_id, q.scope_id, q.key, q.limit_amount, q.used, w.amount
+    FROM quota q JOIN wanted w USING (scope_id, key)
+    WHERE q.organization_id = %(organization)s AND (SELECT count(*) FROM usable) >= 0
     ORDER BY q.scope_id, q.key FOR UPDATE OF q
 ),
 reserved AS (
@@ -118,17 +121,25 @@ answer_written AS (
 ),
 outbox_written AS (
     INSERT INTO outbox (topic, payload) SELECT 'job', jsonb_build_object('job_id', id) FROM job_written
+),
+refusal AS MATERIALIZED (
+    SELECT (SELECT jsonb_agg(to_jsonb(w) || jsonb_build_object('limit', l.limit_amount, 'used', l.used))
+            FROM wanted w LEFT JOIN locked l USING (scope_id, key) WHERE NOT EXISTS
+            (SELECT FROM reserved r WHERE r.scope_id = w.scope_id AND r.key = w.key)) AS short,
+        (SELECT jsonb_agg(k.target_id) FROM link k WHERE NOT EXISTS (SELECT FROM usable u WHERE u.id = k.target_id))
+            AS gone,
+        (d->'claim' ? 'cluster_id') AND NOT EXISTS (SELECT FROM claimed) AS no_room,
+        (d->'idempotency' ? 'key') AND NOT EXISTS (SELECT FROM answer_written) AS key_taken,
+        (SELECT count(*) FROM resource_written) AS written
+    FROM draft
 )
-SELECT (SELECT jsonb_agg(w) FROM wanted w WHERE NOT EXISTS
-        (SELECT FROM reserved r WHERE r.scope_id = w.scope_id AND r.key = w.key)) AS short,
-    (SELECT count(*) FROM claimed) AS claimed, (SELECT count(*) FROM answer_written) AS answers,
-    (SELECT jsonb_agg(k.target_id) FROM link k WHERE NOT EXISTS (SELECT FROM usable u WHERE u.id = k.target_id))
-        AS gone,
-    (SELECT count(*) FROM resource_written) AS written,
-    (SELECT pg_notify('stratoplane_outbox', '') FROM job_written) AS notified
+SELECT CASE WHEN r.short IS NOT NULL OR r.gone IS NOT NULL OR r.no_room OR r.key_taken
+        THEN refuse_acceptance(to_jsonb(r)) END,
+    (SELECT pg_notify('stratoplane_outbox', '') FROM job_written)
+FROM refusal r
 """
-_CREATE: Final = text(f"WITH {_RESERVE}, {_INSERT_RESOURCE}, {_REST}")
-_CHANGE: Final = text(f"WITH {_RESERVE}, {_UPDATE_RESOURCE}, {_REST}")
+_CREATE: Final = f"WITH {_RESERVE}, {_INSERT_RESOURCE}, {_REST}"
+_CHANGE: Final = f"WITH {_RESERVE}, {_UPDATE_RESOURCE}, {_REST}"
 _KEEP_ANSWER: Final = text("""
 INSERT INTO idempotency (organization_id, actor_id, key, fingerprint, status, answer, expires_at)
 SELECT i.organization_id, i.actor_id, i.key, i.fingerprint, i.status, i.answer, i.expires_at
@@ -162,28 +173,35 @@ class Acceptance:
     idempotency: Mapping[str, Any] | None = None
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Written:
-    """What the statement could not do; anything here means that the caller must take the transaction back.
+class RefusedError(Exception):
+    """Something does not fit any more; nothing was written and the transaction is lost.
 
     Attributes:
-        short: quota lines that did not fit.
-        claim_fits: whether the cluster had the room.
+        short: quota lines that did not fit: ``{scope_id, key, amount, limit, used}``; no limit means no scope.
+        no_room: whether the cluster has filled up.
         gone: ids of what was to be used and cannot be any more.
         key_taken: whether the idempotency key is that of an answer which was committed in between.
     """
 
-    short: Sequence[Mapping[str, Any]]
-    claim_fits: bool
-    gone: frozenset[UUID]
-    key_taken: bool
+    def __init__(self, refusal: Mapping[str, Any]) -> None:
+        super().__init__("refused")
+        self.short: Sequence[Mapping[str, Any]] = refusal["short"] or ()
+        self.no_room: bool = refusal["no_room"]
+        self.gone = frozenset(map(UUID, refusal["gone"] or ()))
+        self.key_taken: bool = refusal["key_taken"]
 
 
-def accept(connection: Connection, organization_id: UUID, acceptance: Acceptance, *, new: bool) -> Written:
-    """Write everything in one statement.
+def accept(
+    connection: Connection, organization_id: UUID, acceptance: Acceptance, *, new: bool, commit: bool = True
+) -> None:
+    """Write everything in one statement, and end the transaction with it unless ``commit`` is off.
+
+    The rows of quotas are where the creates of a project meet: they are held until the commit, which therefore goes
+    with the statement and does not wait for this process to come back. So it is the statement that refuses.
 
     Raises:
-        sqlalchemy.exc.IntegrityError: a name or a volume is taken; the constraint's name tells.
+        RefusedError: something did not fit.
+        psycopg.IntegrityError: a name or a volume is taken; the constraint's name tells.
     """
     document = {
         "resource": acceptance.resource,
@@ -197,13 +215,10 @@ def accept(connection: Connection, organization_id: UUID, acceptance: Acceptance
     }
     statement = _CREATE if new else _CHANGE
     parameters = {"draft": dump_json(document), "organization": organization_id, "usable": _USABLE}
-    row = connection.execute(statement, parameters).one()
-    return Written(
-        short=row.short or (),
-        claim_fits=acceptance.claim is None or row.claimed == 1,
-        gone=frozenset(map(UUID, row.gone or ())),
-        key_taken=acceptance.idempotency is not None and row.answers == 0,
-    )
+    try:
+        execute_last(connection, statement, parameters, commit=commit)
+    except psycopg.errors.RaiseException as error:
+        raise RefusedError(orjson.loads(error.diag.message_detail or "{}")) from error
 
 
 def keep_answer(connection: Connection, idempotency: Mapping[str, Any]) -> None:

@@ -6,12 +6,14 @@ organization (row-level security), ``stratoplane_system`` sees all and serves th
 organization are set inside the transaction, so that a connection pooler in transaction mode may stand between.
 """
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from typing import Any, Final
 from uuid import UUID
 
 import orjson
+import psycopg
+from psycopg.pq import TransactionStatus
 from sqlalchemy import Connection, Engine, create_engine, make_url
 from sqlalchemy.exc import DBAPIError, OperationalError
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
@@ -86,7 +88,8 @@ class Database:
                     if not connection.invalidated:
                         connection.exec_driver_sql("ROLLBACK")
                     raise
-                connection.exec_driver_sql("COMMIT")
+                if _is_open(connection):
+                    connection.exec_driver_sql("COMMIT")
         except (OperationalError, PoolTimeoutError) as error:
             raise _unavailable(error) from error
         except DBAPIError as error:
@@ -117,6 +120,42 @@ class Database:
             connection.close()
             raise
         return connection
+
+
+def execute_last(connection: Connection, statement: str, parameters: Mapping[str, Any], *, commit: bool) -> None:
+    """Run the last statement of a transaction and commit in the same round trip, when it succeeds.
+
+    Locks of the statement end without waiting for this process: behind a busy interpreter that is the longer part.
+
+    Args:
+        statement: with psycopg's placeholders, ``%(name)s``.
+        commit: False leaves the transaction open, for a caller that takes it back.
+
+    Raises:
+        psycopg.Error: the statement was refused; the transaction is lost.
+        UnavailableError: PostgreSQL went away; whether the commit arrived is unknown.
+    """
+    driver = _driver_connection(connection)
+    try:
+        with driver.pipeline():
+            driver.execute(statement, parameters)
+            if commit:
+                # Never prepared: behind a refusal the server skips even the preparing, and the client would not know.
+                driver.execute("COMMIT", prepare=False)
+    except psycopg.OperationalError as error:
+        if driver.closed:
+            connection.invalidate()
+        raise _unavailable(error) from error
+
+
+def _driver_connection(connection: Connection) -> psycopg.Connection[Any]:
+    driver = connection.connection.driver_connection
+    assert isinstance(driver, psycopg.Connection)  # noqa: S101  # for mypy: the engine is made with psycopg
+    return driver
+
+
+def _is_open(connection: Connection) -> bool:
+    return _driver_connection(connection).info.transaction_status is not TransactionStatus.IDLE
 
 
 def _unavailable(error: Exception) -> UnavailableError:

@@ -9,8 +9,8 @@ from datetime import datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
+from psycopg.errors import IntegrityError
 from sqlalchemy import Connection
-from sqlalchemy.exc import IntegrityError
 
 from stratoplane.audit import AuditAction
 from stratoplane.errors import (
@@ -26,8 +26,7 @@ from stratoplane.errors import (
 from stratoplane.ids import new_id
 from stratoplane.quota import Amount, QuotaKey
 from stratoplane_engine.context import Accepted, RequestContext
-from stratoplane_engine.db import resources as rows
-from stratoplane_engine.db.acceptance import Acceptance, accept
+from stratoplane_engine.db.acceptance import Acceptance, RefusedError, accept
 from stratoplane_engine.kinds import wire_form
 from stratoplane_engine.workflows.catalogue import step_names
 
@@ -169,19 +168,20 @@ def write(connection: Connection, context: RequestContext, acceptance: Acceptanc
         InvalidSpecError: what is to be used was deleted or failed a moment ago.
         KeyTakenError, NoRoomError: another request was quicker; the caller begins again.
     """
-    resource = acceptance.resource
     try:
-        written = accept(connection, context.organization_id, acceptance, new=new)
+        accept(connection, context.organization_id, acceptance, new=new, commit=not context.dry_run)
     except IntegrityError as error:
-        raise _taken(error, resource) from error
-    if written.gone:
-        raise _gone(acceptance.links, written.gone)
-    if written.short:
-        raise _over_quota(connection, context, written.short)
-    if not written.claim_fits:
-        raise NoRoomError
-    if written.key_taken:
-        raise KeyTakenError
+        raise _taken(error, acceptance.resource) from error
+    except RefusedError as refused:
+        raise _refusal(context, acceptance, refused) from refused
+
+
+def _refusal(context: RequestContext, acceptance: Acceptance, refused: RefusedError) -> Exception:
+    if refused.gone:
+        return _gone(acceptance.links, refused.gone)
+    if refused.short:
+        return _over_quota(context, refused.short[0])
+    return NoRoomError() if refused.no_room else KeyTakenError()
 
 
 def _gone(links: Sequence[Mapping[str, Any]], gone: frozenset[UUID]) -> InvalidSpecError:
@@ -191,7 +191,7 @@ def _gone(links: Sequence[Mapping[str, Any]], gone: frozenset[UUID]) -> InvalidS
 
 
 def _taken(error: IntegrityError, resource: Mapping[str, Any]) -> Exception:
-    constraint = getattr(getattr(error.orig, "diag", None), "constraint_name", "") or ""
+    constraint = error.diag.constraint_name
     words = resource["kind"].replace("_", " ")
     if constraint == "resource_name_key":
         return NameTakenError(f"this project has a {words} named {resource['name']!r} already; choose another name")
@@ -200,16 +200,11 @@ def _taken(error: IntegrityError, resource: Mapping[str, Any]) -> Exception:
     return error
 
 
-def _over_quota(
-    connection: Connection, context: RequestContext, short: Sequence[Mapping[str, Any]]
-) -> StratoplaneError:
-    line = short[0]
-    scope_id, key = UUID(line["scope_id"]), line["key"]
-    scope = "organization" if scope_id == context.organization_id else "project"
-    held = [row for row in rows.quotas(connection, context.organization_id, [scope_id]) if row["key"] == key]
-    if not held:
+def _over_quota(context: RequestContext, line: Mapping[str, Any]) -> StratoplaneError:
+    key, limit, used, wanted = line["key"], line["limit"], line["used"], line["amount"]
+    scope = "organization" if UUID(line["scope_id"]) == context.organization_id else "project"
+    if limit is None:
         return ResourceNotFoundError(f"the {scope} was deleted a moment ago; list what there is")
-    limit, used, wanted = held[0]["limit_amount"], held[0]["used"], line["amount"]
     detail = (
         f"the {scope}'s quota of {key} is {limit}: {used} used, {wanted} more wanted;"
         " delete something or ask an operator for more"
