@@ -40,6 +40,12 @@ def full(site: "Site") -> "Site":
         connection.execute(
             insert(tables.api_token).values(id=new_id(), kind="api", name="t", secret_hash=str(user), **owned)
         )
+        found = {"organization_id": organization, "resource_id": new_id()}
+        placed = {"project_id": site.project_id, "kind": "volume", **found}
+        connection.execute(insert(tables.leak).values(id=new_id(), job_id=new_id(), step="create", **placed))
+        connection.execute(insert(tables.drift).values(id=new_id(), field="size_gib", policy="alert", **placed))
+        seen = {"kind": "leak", "severity": "WARNING", "title": "t", "key": str(user)}
+        connection.execute(insert(tables.incident).values(id=new_id(), **seen, **found))
     return site
 
 

@@ -9,6 +9,7 @@ from typing import Final
 
 from stratoplane_engine.db.tables.clusters import agent, cluster, flavor, image, join_token, provider
 from stratoplane_engine.db.tables.columns import metadata
+from stratoplane_engine.db.tables.drift import drift, drift_policy, foreign_object
 from stratoplane_engine.db.tables.history import audit_event, inventory, inventory_report
 from stratoplane_engine.db.tables.identity import (
     api_token,
@@ -19,7 +20,8 @@ from stratoplane_engine.db.tables.identity import (
     role_binding,
     user_account,
 )
-from stratoplane_engine.db.tables.jobs import idempotency, job, job_step, operation, outbox
+from stratoplane_engine.db.tables.incidents import delivery, incident, incident_event
+from stratoplane_engine.db.tables.jobs import circuit, idempotency, job, job_step, leak, operation, outbox
 from stratoplane_engine.db.tables.ownership import quota, resource, resource_link, resource_revision
 
 __all__ = [
@@ -27,16 +29,24 @@ __all__ = [
     "agent",
     "api_token",
     "audit_event",
+    "circuit",
     "cluster",
+    "delivery",
+    "drift",
+    "drift_policy",
     "flavor",
+    "foreign_object",
     "idempotency",
     "image",
+    "incident",
+    "incident_event",
     "installation",
     "inventory",
     "inventory_report",
     "job",
     "job_step",
     "join_token",
+    "leak",
     "metadata",
     "operation",
     "organization",
@@ -66,5 +76,8 @@ TENANT_TABLES: Final = (
     operation,
     idempotency,
     audit_event,
+    leak,
+    drift,
+    incident,
 )
 """Tables under forced row-level security: a tenant's transaction sees the rows of its own organization only."""

@@ -15,6 +15,7 @@ from sqlalchemy import (
     Index,
     Integer,
     PrimaryKeyConstraint,
+    SmallInteger,
     Table,
     Uuid,
     text,
@@ -54,6 +55,11 @@ job = Table(
     # When a worker should look; NULL while an agent has it, or at the end.
     moment("next_run_at", default=True, nullable=True),
     moment("deadline_at"),
+    # Higher ones go first within an organization: what people wait for before what the platform does by itself.
+    Column("priority", SmallInteger, nullable=False, server_default=text("0")),
+    # Somebody wants it stopped: looked at between two steps.
+    moment("cancel_requested_at", nullable=True),
+    words("cancelled_by"),
     words("actor"),
     words("request_id"),
     words("trace_parent"),
@@ -66,6 +72,39 @@ job = Table(
     Index("job_resource_idx", "resource_id", "id", postgresql_where=_LIVE_JOB),
     Index("job_deadline_idx", "deadline_at", postgresql_where=_LIVE_JOB),
     Index("job_page_idx", "organization_id", "project_id", "id"),
+)
+
+# What a job that ended could not take back. The reconciler closes it when the object is gone from the inventory.
+leak = Table(
+    "leak",
+    metadata,
+    identifier(),
+    Column("organization_id", Uuid, nullable=False),
+    Column("project_id", Uuid, nullable=False),
+    Column("cluster_id", Uuid, nullable=True),
+    Column("resource_id", Uuid, nullable=False),
+    words("kind", None),
+    words("name"),
+    Column("job_id", Uuid, nullable=False),
+    words("step", None),
+    words("detail"),
+    moment("found_at", default=True),
+    moment("resolved_at", nullable=True),
+    words("resolved_by"),
+    words("note"),
+    Index("leak_open_idx", "resource_id", postgresql_where=text("resolved_at IS NULL")),
+)
+
+# How one cluster has answered lately: retries are paid from a budget, and when it is spent nothing but a probe is sent.
+circuit = Table(
+    "circuit",
+    metadata,
+    Column("cluster_id", Uuid, ForeignKey("cluster.id"), primary_key=True),
+    # Each answer of the provider adds a little, each transient failure costs one.
+    Column("budget", Double, nullable=False),
+    count("trips"),
+    moment("open_until", nullable=True),
+    moment("changed_at", default=True),
 )
 
 job_step = Table(

@@ -1,0 +1,60 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Differences between what is desired and what is there, and what to do about which."""
+
+from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, PrimaryKeyConstraint, Table, Uuid, text
+from sqlalchemy.dialects.postgresql import JSONB
+
+from stratoplane_engine.db.tables.columns import identifier, json_object, metadata, moment, words
+
+_POLICIES = "policy IN ('correct', 'adopt', 'alert')"
+
+# What operators have set; what is not here follows the defaults of the platform.
+drift_policy = Table(
+    "drift_policy",
+    metadata,
+    words("kind", None),
+    words("field", None),
+    # A driver's name; '*' is every driver that has no line of its own.
+    words("driver", "*"),
+    words("policy", None),
+    moment("updated_at", default=True),
+    PrimaryKeyConstraint("kind", "field", "driver"),
+    CheckConstraint(_POLICIES, name="policy"),
+)
+
+drift = Table(
+    "drift",
+    metadata,
+    identifier(),
+    Column("organization_id", Uuid, nullable=False),
+    Column("project_id", Uuid, nullable=False),
+    Column("resource_id", Uuid, nullable=False),
+    Column("cluster_id", Uuid, nullable=True),
+    words("kind", None),
+    words("field", None),
+    Column("desired", JSONB, nullable=True),
+    Column("observed", JSONB, nullable=True),
+    words("policy", None),
+    Column("job_id", Uuid, nullable=True),
+    moment("found_at", default=True),
+    # When the difference was gone, or had been taken over as what is desired.
+    moment("ended_at", nullable=True),
+    CheckConstraint(_POLICIES, name="policy"),
+    Index("drift_open_key", "resource_id", "field", unique=True, postgresql_where=text("ended_at IS NULL")),
+    Index("drift_page_idx", "id"),
+    Index("drift_resource_idx", "resource_id", "id"),
+)
+
+# Objects of a cluster that carry no mark of ours. They are listed and never touched, unless an operator adopts one.
+foreign_object = Table(
+    "foreign_object",
+    metadata,
+    Column("cluster_id", Uuid, ForeignKey("cluster.id"), nullable=False),
+    words("kind", None),
+    words("reference", None),
+    words("name"),
+    json_object("status"),
+    moment("first_seen_at", default=True),
+    moment("seen_at", default=True),
+    PrimaryKeyConstraint("cluster_id", "kind", "reference"),
+)
