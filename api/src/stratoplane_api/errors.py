@@ -36,6 +36,7 @@ TABLE: Final[Mapping[type[e.StratoplaneError], Row]] = MappingProxyType(
         e.NameTakenError: Row(409, "Name taken"),
         e.QuotaExceededError: Row(409, "Quota exceeded"),
         e.StateConflictError: Row(409, "State conflict"),
+        e.JobCancelledError: Row(409, "Job cancelled"),
         e.ResourceDeletedError: Row(410, "Deleted"),
         e.VersionMismatchError: Row(412, "Version mismatch"),
         r.BodyTooLargeError: Row(413, "Body too large"),

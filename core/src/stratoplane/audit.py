@@ -46,6 +46,10 @@ class AuditAction(StrEnum):
     JOB_SUCCEEDED = "engine:job:succeeded"
     JOB_FAILED = "engine:job:failed"
     JOB_CANCELLED = "engine:job:cancelled"
+    JOB_CANCEL_REQUESTED = "tenant:job:cancel-requested"
+    JOB_RETRIED = "tenant:job:retried"
+    JOB_RESOLVED = "operations:job:resolved"
+    LEAK_RESOLVED = "operations:leak:resolved"
     DRIFT_FOUND = "engine:resource:drift-found"
 
     @property

@@ -213,6 +213,12 @@ class SettingsError(StratoplaneError):
 # --- errors of drivers --------------------------------------------------------------------------------------------
 
 
+class JobCancelledError(StratoplaneError):
+    """Somebody stopped the job; nobody raises it at a caller, it is what the job says of its end."""
+
+    code = "cancelled"
+
+
 class DriverError(StratoplaneError):
     """Root of what a driver may raise. ``provider_text`` is the provider's own message, whole."""
 

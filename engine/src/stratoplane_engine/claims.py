@@ -14,7 +14,11 @@ from stratoplane_engine.workflows.context import LinkedTarget, StepContext
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ClaimedJob:
-    """A job as the claim brought it."""
+    """A job as the claim brought it.
+
+    Attributes:
+        cancelled_by: who wants it stopped, for people; empty when nobody does.
+    """
 
     id: UUID
     kind: str
@@ -24,6 +28,8 @@ class ClaimedJob:
     attempts: int
     error: Mapping[str, Any] | None
     overdue: bool
+    priority: int
+    cancelled_by: str
     actor: str
     request_id: str
     trace_parent: str
@@ -62,10 +68,10 @@ def read_claim(row: Mapping[str, Any]) -> ClaimedJob:
         outputs={step["name"]: step["output"] for step in steps if step["state"] == StepState.DONE},
         token=notes_of(steps, row["position"]).get("token", {}),
     )
-    copied = ("id", "kind", "epoch", "position", "undoing", "attempts", "error", "overdue", "actor", "request_id")
+    copied = ("id", "kind", "epoch", "position", "undoing", "attempts", "error", "overdue", "priority")
+    words = ("cancelled_by", "actor", "request_id", "trace_parent")
     return ClaimedJob(
-        **{name: row[name] for name in copied},
-        trace_parent=row["trace_parent"],
+        **{name: row[name] for name in (*copied, *words)},
         context=context,
         steps=steps,
         operation=row["operation"],

@@ -11,7 +11,14 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from typing import Any, Final
 
-from stratoplane.errors import NotFoundError, PermanentError, StratoplaneError, TransientError, UncertainError
+from stratoplane.errors import (
+    JobCancelledError,
+    NotFoundError,
+    PermanentError,
+    StratoplaneError,
+    TransientError,
+    UncertainError,
+)
 from stratoplane.ids import new_id
 from stratoplane.jobs import Dispatch, Done, JobState, RetryPolicy, Step, StepAnswer, StepState, Wait
 from stratoplane.messages import Outcome
@@ -22,6 +29,7 @@ from stratoplane_engine.workflows.context import Settlement, StepContext, Workfl
 
 _log: Final = logging.getLogger(__name__)
 RETRY: Final = RetryPolicy()
+QUARANTINED: Final = "quarantined"
 
 
 def _lost(_context: StepContext, why: str = "") -> Settlement:
@@ -132,6 +140,9 @@ def _run_one(course: _Course) -> Verdict | None:
     if course.position == len(course.workflow.steps):
         return _end(course, JobState.SUCCEEDED, lambda: course.workflow.settle(course.context()))
     step, by_agent = course.workflow.steps[course.position], course.answer is not None
+    if not by_agent and _may_stop(course):
+        _turn_back(course, _stopped(course), begun=_is_uncertain(course))
+        return None
     try:
         answer = _answered(course) if by_agent else _attempt(course, step)
     except (TransientError, UncertainError) as error:
@@ -153,6 +164,16 @@ def _run_one(course: _Course) -> Verdict | None:
     return _hold(course, step, answer)
 
 
+def _may_stop(course: _Course) -> bool:
+    """Tell whether somebody wants the job stopped and it still can be: what may have begun must be undoable."""
+    undoable = course.workflow.steps[course.position].undo is not None
+    return bool(course.job.cancelled_by) and (undoable or not _is_uncertain(course))
+
+
+def _stopped(course: _Course) -> JobCancelledError:
+    return JobCancelledError(f"stopped by {course.job.cancelled_by}; what was made has been taken back")
+
+
 def _attempt(course: _Course, step: Step[StepContext]) -> StepAnswer:
     """Run the step, unless the job's time is over; an agent's answer that came late still counts."""
     if course.job.overdue:
@@ -163,8 +184,7 @@ def _attempt(course: _Course, step: Step[StepContext]) -> StepAnswer:
 def _undo_one(course: _Course) -> Verdict | None:
     """Undo the step at the position; None when the one before may follow at once."""
     if course.position < 0:
-        reason = str((course.error or {}).get("detail", ""))
-        return _end(course, JobState.FAILED, lambda: course.workflow.fail(course.context(), reason))
+        return _end_undone(course)
     step, by_agent = course.workflow.steps[course.position], course.answer is not None
     try:
         answer = _answered(course) if by_agent else step.undo(course.context()) if step.undo else None
@@ -188,6 +208,14 @@ def _undo_one(course: _Course) -> Verdict | None:
         else:
             _undone(course)
     return None
+
+
+def _end_undone(course: _Course) -> Verdict:
+    error = course.error or {}
+    stopped = error.get("code") == JobCancelledError.code
+    settle = (course.workflow.cancel if stopped else None) or course.workflow.fail
+    state = JobState.CANCELLED if stopped else JobState.FAILED
+    return _end(course, state, lambda: settle(course.context(), str(error.get("detail", ""))))
 
 
 def _undone(course: _Course) -> None:
@@ -227,10 +255,14 @@ def _is_uncertain(course: _Course) -> bool:
 
 
 def _again(course: _Course, error: TransientError | UncertainError, *, by_agent: bool) -> Verdict | None:
+    uncertain = isinstance(error, UncertainError) or _is_uncertain(course)
     made = course.attempts() + (0 if by_agent else 1)
+    if course.job.cancelled_by and (not uncertain or course.workflow.steps[course.position].undo):
+        _turn_back(course, _stopped(course), begun=uncertain)
+        return None
     if made < RETRY.attempts and not course.job.overdue:
         return _later(course, error, by_agent=by_agent)
-    _turn_back(course, error, begun=isinstance(error, UncertainError) or _is_uncertain(course))
+    _turn_back(course, error, begun=uncertain)
     return None
 
 
@@ -284,6 +316,7 @@ def _hold(course: _Course, step: Step[StepContext], answer: Wait | Dispatch) -> 
         "spec": answer.spec,
         "observe_first": _is_uncertain(course),
         "timeout_seconds": step.timeout,
+        "priority": course.job.priority,
         "trace_parent": course.job.trace_parent,
     }
     return _verdict(course, JobState.RUNNING, operation=operation)
@@ -309,8 +342,16 @@ def _failure(workflow: Workflow, context: StepContext, detail: str) -> Settlemen
 
 
 def quarantine(job: ClaimedJob, workflows: Mapping[str, Workflow] = WORKFLOWS) -> Verdict:
-    """Return the end of a job that none of its workers survived; no step runs, and what was made is left as it is."""
+    """Return the end of a job that none of its workers survived."""
     detail = "several workers died in a row while they moved this job; tell an operator"
+    return give_up(job, code=QUARANTINED, detail=detail, workflows=workflows)
+
+
+def give_up(job: ClaimedJob, *, code: str, detail: str, workflows: Mapping[str, Workflow] = WORKFLOWS) -> Verdict:
+    """Return the end of a job where it stands: no step runs, and what was made is left as it is and listed as leaks.
+
+    ``code`` and ``detail`` become the job's error.
+    """
     workflow = workflows.get(job.kind, _UNKNOWN)
     begun = {step["name"] for step in job.steps if step["state"] != StepState.PENDING}
     course = _Course(
@@ -318,10 +359,10 @@ def quarantine(job: ClaimedJob, workflows: Mapping[str, Workflow] = WORKFLOWS) -
         workflow=workflow,
         position=job.position,
         undoing=job.undoing,
-        error={"code": "quarantined", "detail": detail, "provider_text": "", "leaks": _undoable(workflow, begun)},
+        error={"code": code, "detail": detail, "provider_text": "", "leaks": _undoable(workflow, begun)},
         generator=random.Random(0),  # noqa: S311  # nothing is drawn
     )
-    _log.error("job %s (%s) is quarantined: %s", job.id, job.kind, detail)
+    _log.error("job %s (%s) is given up: %s", job.id, job.kind, detail)
     return _end(course, JobState.FAILED, lambda: _failure(workflow, job.context, detail))
 
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 
 from stratoplane.errors import UnavailableError
-from stratoplane_engine.db import operations, outbox
+from stratoplane_engine.db import circuits, operations, outbox
 from stratoplane_engine.db.connection import Database
 from stratoplane_engine.wakeups import WakeUps
 
@@ -33,6 +33,7 @@ def sweep(database: Database, wake_ups: WakeUps) -> Sweep:
         UnavailableError: the database does not answer.
     """
     with database.system() as connection:
+        circuits.let_probes_through(connection)
         found = Sweep(
             abandoned=operations.abandon(connection, _LIMIT),
             stranded=outbox.mend_stranded_jobs(connection),

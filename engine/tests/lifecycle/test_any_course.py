@@ -14,6 +14,7 @@ from sqlalchemy import text
 
 from stratoplane import jobs, resources
 from stratoplane.errors import StratoplaneError, UnavailableError
+from stratoplane.ids import new_id
 from stratoplane.messages import Operation, OperationResult, Outcome
 from stratoplane_engine.claims import read_claim
 from stratoplane_engine.context import Accepted
@@ -131,7 +132,7 @@ class Course(RuleBasedStateMachine):
     def stall(self) -> None:
         """A worker claims, judges, and sleeps longer than its lease."""
         with self.site.database.system() as connection:
-            claimed = job_rows.claim(connection, owner="sleeper", limit=2)
+            claimed = job_rows.claim(connection, owner="sleeper", limit=2, start=new_id())
         self.stalled += [advance(read_claim(row), random.Random(1)) for row in claimed]
         over = "UPDATE job SET lease_until = clock_timestamp() - interval '1 second' WHERE lease_owner = 'sleeper'"
         self.site.execute(over)

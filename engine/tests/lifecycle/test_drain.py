@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 def claim(site: "Site", limit: int = 100) -> list[dict[str, Any]]:
     with site.database.system() as connection:
-        return [dict(row) for row in rows.claim(connection, owner="somebody", limit=limit)]
+        return [dict(row) for row in rows.claim(connection, owner="somebody", limit=limit, start=new_id())]
 
 
 def die(site: "Site") -> None:

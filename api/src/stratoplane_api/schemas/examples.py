@@ -96,6 +96,8 @@ def job(kind: str, resource_id: str, resource_name: str) -> dict[str, Any]:
         "resource_name": resource_name,
         "progress": {"done": 1, "total": 2, "step": "settle"},
         "attempts": 1,
+        "priority": 0,
+        "cancelled_by": "",
         "error": None,
         "output": {},
         "created_by": "user:alice",
@@ -105,6 +107,8 @@ def job(kind: str, resource_id: str, resource_name: str) -> dict[str, Any]:
         "started_at": _EARLIER,
         "finished_at": None,
         "deadline_at": "2026-11-23T09:00:00.125000Z",
+        "next_run_at": None,
+        "cancel_requested_at": None,
         "steps": [_step("create", "DONE", _LATER), _step("settle", "RUNNING", None)],
     }
 
@@ -116,8 +120,45 @@ def _step(name: str, state: str, finished_at: str | None) -> dict[str, Any]:
         "attempts": 1,
         "started_at": _EARLIER,
         "finished_at": finished_at,
+        "waits_for": "",
         "error": None,
     }
+
+
+JOB_OPERATION: Final = {
+    "id": "0199d2a4-7d10-7a00-8000-d3f4f3448b0a",
+    "step": "provision",
+    "verb": "create",
+    "state": "DONE",
+    "epoch": 1,
+    "observe_first": False,
+    "cluster": "rack-1",
+    "agent": "agent-1",
+    "outcome": "transient",
+    "code": "unreachable",
+    "detail": "the hypervisor does not answer",
+    "provider_text": "Failed to connect socket to '/var/run/libvirt/libvirt-sock': Connection refused",
+    "created_at": _EARLIER,
+    "acknowledged_at": _EARLIER,
+    "finished_at": _LATER,
+    "deadline_at": "2026-11-23T08:11:00.125000Z",
+}
+LEAK: Final = {
+    "id": "0199d2a4-7d20-7a00-8000-d3f4f3448b0b",
+    "organization_id": ORGANIZATION_ID,
+    "project_id": PROJECT_ID,
+    "resource_id": MACHINE_ID,
+    "kind": "virtual_machine",
+    "name": "web-1",
+    "cluster": "rack-1",
+    "job_id": JOB_ID,
+    "step": "provision",
+    "detail": "no capacity",
+    "found_at": _LATER,
+    "resolved_at": None,
+    "resolved_by": "",
+    "note": "",
+}
 
 
 TOKEN_ID: Final = "0199d2a4-7e00-7a00-8000-e4a594060c0b"  # noqa: S105  # an id, no secret

@@ -85,6 +85,12 @@ class JobsQuery(PageQuery):
     resource_id = identifier("Only those of this resource.")
 
 
+class LeaksQuery(PageQuery):
+    """What the list of leaks takes beside paging."""
+
+    open = Flag(load_default=True, metadata={"description": "Only those that nobody has seen to."})
+
+
 class AuditQuery(PageQuery):
     """What lists of audit events take beside paging."""
 

@@ -4,7 +4,7 @@
 from typing import Final
 
 from stratoplane_api.routes import Routes
-from stratoplane_api.views import jobs, organization, resources
+from stratoplane_api.views import job_control, jobs, organization, resources
 from stratoplane_api.views.kinds import KINDS
 
 ROUTES: Final = Routes("tenant", "/api/tenant/v1", "What a tenant sees and does.")
@@ -13,3 +13,4 @@ organization.serve(ROUTES)
 for _kind in KINDS:
     resources.serve(ROUTES, _kind)
 jobs.serve(ROUTES)
+job_control.serve_tenant(ROUTES)

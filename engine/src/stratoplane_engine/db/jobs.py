@@ -21,29 +21,9 @@ _STEPS: Final = """
         FROM job_step s WHERE s.job_id = j.id) AS steps
 """
 
-_RUNNABLE: Final = f"""
-    SELECT j.id FROM job j
-    WHERE j.state IN {_LIVE} AND j.next_run_at <= clock_timestamp() AND NOT EXISTS (
-        SELECT FROM job e WHERE e.resource_id = j.resource_id AND e.state IN {_LIVE}
-            AND (e.created_at, e.id) < (j.created_at, j.id))
-"""
-# A job whose lease ran out may be what killed its worker. It is taken alone, so that it takes no other with it.
-_CLAIM: Final = text(f"""
-WITH fresh AS MATERIALIZED ({_RUNNABLE} AND j.lease_until IS NULL
-    ORDER BY j.next_run_at LIMIT :limit FOR UPDATE OF j SKIP LOCKED
-),
-suspect AS MATERIALIZED ({_RUNNABLE} AND j.lease_until < clock_timestamp()
-    ORDER BY j.next_run_at LIMIT 1 FOR UPDATE OF j SKIP LOCKED
-),
-claimed AS (
-    UPDATE job j SET state = 'RUNNING', epoch = j.epoch + 1, lease_owner = :owner,
-        crashes = j.crashes + CASE WHEN j.lease_until IS NULL THEN 0 ELSE 1 END,
-        lease_until = clock_timestamp() + make_interval(secs => :lease),
-        started_at = coalesce(j.started_at, clock_timestamp())
-    FROM (SELECT id FROM fresh UNION ALL SELECT id FROM suspect) AS runnable WHERE j.id = runnable.id RETURNING j.*
-)
+CLAIMED: Final = f"""
 SELECT j.id, j.organization_id, j.project_id, j.kind, j.input, j.position, j.undoing, j.attempts, j.epoch, j.crashes,
-    j.error,
+    j.share, j.error, j.priority, j.cancelled_by,
     j.deadline_at < clock_timestamp() AS overdue, j.actor, j.request_id, j.trace_parent, j.cluster_id,
     to_jsonb(r) AS resource, {_STEPS},
     (SELECT jsonb_agg(jsonb_build_object('id', t.id, 'kind', t.kind, 'name', t.name, 'status', t.status))
@@ -52,8 +32,56 @@ SELECT j.id, j.organization_id, j.project_id, j.kind, j.input, j.position, j.und
     (SELECT jsonb_build_object('id', o.id, 'position', o.position, 'verb', o.verb, 'state', o.state, 'result', o.result)
         FROM operation o WHERE o.job_id = j.id ORDER BY o.id DESC LIMIT 1) AS operation
 FROM claimed j JOIN resource r ON r.organization_id = j.organization_id AND r.id = j.resource_id
+"""
+_WAITS: Final = f"j.state IN {_LIVE} AND j.next_run_at IS NOT NULL AND j.lease_until IS NULL"
+_DUE: Final = f"""
+    j.next_run_at <= clock_timestamp() AND NOT EXISTS (
+        SELECT FROM job e WHERE e.resource_id = j.resource_id AND e.state IN {_LIVE}
+            AND (e.created_at, e.id) < (j.created_at, j.id))
+"""
+# Organizations take turns, whatever each has waiting: beginning anywhere, one look into the index for each of them.
+_TURNS: Final = f"""
+after AS (
+    SELECT CAST(:start AS uuid) AS id
+    UNION ALL
+    SELECT (SELECT j.organization_id FROM job j WHERE {_WAITS} AND j.organization_id > a.id
+        ORDER BY j.organization_id LIMIT 1) FROM after a WHERE a.id IS NOT NULL
+),
+before AS (
+    SELECT CAST('{UUID(int=0)}' AS uuid) AS id
+    UNION ALL
+    SELECT (SELECT j.organization_id FROM job j WHERE {_WAITS} AND j.organization_id > b.id
+        AND j.organization_id <= :start ORDER BY j.organization_id LIMIT 1) FROM before b WHERE b.id IS NOT NULL
+),
+turn AS MATERIALIZED (
+    SELECT id, CAST(ceil(CAST(:limit AS numeric) / count(*) OVER ()) AS bigint) AS share FROM (
+        SELECT id FROM after WHERE id <> :start UNION ALL SELECT id FROM before WHERE id <> '{UUID(int=0)}' LIMIT :limit
+    ) AS waiting
+)
+"""
+# A job whose lease ran out may be what killed its worker. It is taken alone, so that it takes no other with it.
+_CLAIM: Final = text(f"""
+WITH RECURSIVE {_TURNS},
+fresh AS MATERIALIZED (
+    SELECT own.id, turn.share FROM turn CROSS JOIN LATERAL (
+        SELECT j.id FROM job j WHERE j.organization_id = turn.id AND {_WAITS} AND {_DUE}
+        ORDER BY j.priority DESC, j.next_run_at LIMIT turn.share FOR UPDATE OF j SKIP LOCKED
+    ) AS own
+),
+suspect AS MATERIALIZED (
+    SELECT j.id FROM job j WHERE j.state IN {_LIVE} AND j.lease_until < clock_timestamp() AND {_DUE}
+    ORDER BY j.next_run_at LIMIT 1 FOR UPDATE OF j SKIP LOCKED
+),
+claimed AS (
+    UPDATE job j SET state = 'RUNNING', epoch = j.epoch + 1, lease_owner = :owner,
+        crashes = j.crashes + CASE WHEN j.lease_until IS NULL THEN 0 ELSE 1 END,
+        lease_until = clock_timestamp() + make_interval(secs => :lease),
+        started_at = coalesce(j.started_at, clock_timestamp())
+    FROM (SELECT id, share FROM fresh UNION ALL SELECT id, 1 FROM suspect) AS runnable
+    WHERE j.id = runnable.id RETURNING j.*, runnable.share
+)
+{CLAIMED}
 """)
-
 _MOVE: Final = text(f"""
 WITH verdict AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset(CAST(:verdicts AS jsonb)) AS v(id uuid, epoch bigint, state text, position int,
@@ -77,9 +105,10 @@ WHERE s.job_id = v.job_id AND s.position = v.position
 _INSERT_OPERATIONS: Final = text("""
 WITH written AS (
     INSERT INTO operation (id, organization_id, job_id, position, cluster_id, resource_id, kind, verb, spec,
-        observe_first, timeout_seconds, trace_parent, deadline_at)
+        observe_first, timeout_seconds, trace_parent, priority, deadline_at)
     SELECT o.id, o.organization_id, o.job_id, o.position, o.cluster_id, o.resource_id, o.kind, o.verb, o.spec,
-        o.observe_first, o.timeout_seconds, o.trace_parent, clock_timestamp() + make_interval(secs => o.timeout_seconds)
+        o.observe_first, o.timeout_seconds, o.trace_parent, o.priority,
+        clock_timestamp() + make_interval(secs => o.timeout_seconds)
     FROM jsonb_populate_recordset(NULL::operation, CAST(:operations AS jsonb)) AS o
     RETURNING cluster_id
 )
@@ -201,14 +230,15 @@ SELECT j.*, {_STEPS} FROM job j WHERE j.resource_id = :resource AND j.state IN {
 _READ_ANY: Final = text(f"SELECT j.*, {_STEPS} FROM job j WHERE j.id = :id")
 
 
-def claim(connection: Connection, *, owner: str, limit: int) -> Sequence[Mapping[str, Any]]:
-    """Take up to ``limit`` runnable jobs, oldest first, with everything that their steps may look at.
+def claim(connection: Connection, *, owner: str, limit: int, start: UUID) -> Sequence[Mapping[str, Any]]:
+    """Take up to ``limit`` runnable jobs with everything that their steps may look at.
 
-    At most one more comes with ``crashes``: its lease ran out, and the caller moves it after the others, alone. Jobs of
-    one resource run one after the other; the lease is on the database's clock and the epoch grows with each claim, so
-    that a worker that was thought dead cannot write back.
+    Organizations take turns from the id ``start`` on, with an equal ``share`` each; within one the higher priority goes
+    first, then the longer wait. At most one more comes with ``crashes``: its lease ran out, and the caller moves it
+    after the others, alone. Jobs of one resource run one after the other; the lease is on the database's clock and the
+    epoch grows with each claim, so that a worker that was thought dead cannot write back.
     """
-    parameters = {"owner": owner, "limit": limit, "lease": LEASE_SECONDS}
+    parameters = {"owner": owner, "limit": limit, "lease": LEASE_SECONDS, "start": start}
     return [row._asdict() for row in connection.execute(_CLAIM, parameters)]
 
 

@@ -2,22 +2,48 @@
 """Operations on their way between the engine and the agents."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
-from uuid import UUID
+from uuid import UUID, uuid4
 
 from sqlalchemy import Connection, text
 
+from stratoplane_engine.db.circuits import HURTS, LIMITS, MOVE_CIRCUIT, ROOM
 from stratoplane_engine.db.connection import dump_json
 
 ACKNOWLEDGE_SECONDS: Final = 15.0
 OPERATION_CHANNEL: Final = "stratoplane_operation"
 
-_OFFER: Final = text("""
-WITH chosen AS MATERIALIZED (
-    SELECT o.id FROM operation o
-    WHERE o.cluster_id = :cluster AND o.state IN ('QUEUED', 'OFFERED')
-        AND (o.state = 'QUEUED' OR o.offered_until < clock_timestamp())
-    ORDER BY o.id LIMIT :maximum FOR UPDATE SKIP LOCKED
+_OPEN: Final = """o.cluster_id = :cluster AND o.state IN ('QUEUED', 'OFFERED')"""
+# Organizations take turns, as in the claim.
+_TURNS: Final = f"""
+after AS (
+    SELECT CAST(:start AS uuid) AS id
+    UNION ALL
+    SELECT (SELECT o.organization_id FROM operation o WHERE {_OPEN} AND o.organization_id > a.id
+        ORDER BY o.organization_id LIMIT 1) FROM after a WHERE a.id IS NOT NULL
+),
+before AS (
+    SELECT CAST('{UUID(int=0)}' AS uuid) AS id
+    UNION ALL
+    SELECT (SELECT o.organization_id FROM operation o WHERE {_OPEN} AND o.organization_id > b.id
+        AND o.organization_id <= :start ORDER BY o.organization_id LIMIT 1) FROM before b WHERE b.id IS NOT NULL
+),
+turn AS MATERIALIZED (
+    SELECT id, CAST(ceil(CAST((SELECT amount FROM room) AS numeric) / count(*) OVER ()) AS bigint) AS share FROM (
+        SELECT id FROM after WHERE id <> :start UNION ALL SELECT id FROM before WHERE id <> '{UUID(int=0)}'
+        LIMIT (SELECT amount FROM room)
+    ) AS waiting
+)
+"""
+_OFFER: Final = text(f"""
+WITH RECURSIVE {ROOM}, {_TURNS},
+chosen AS MATERIALIZED (
+    SELECT own.id FROM turn CROSS JOIN LATERAL (
+        SELECT o.id FROM operation o
+        WHERE {_OPEN} AND o.organization_id = turn.id AND (o.state = 'QUEUED' OR o.offered_until < clock_timestamp())
+        ORDER BY o.priority DESC, o.id LIMIT turn.share FOR UPDATE SKIP LOCKED
+    ) AS own LIMIT (SELECT amount FROM room)
 )
 UPDATE operation o SET state = 'OFFERED', epoch = o.epoch + 1, agent_id = :agent,
     offered_until = clock_timestamp() + make_interval(secs => :acknowledge)
@@ -32,7 +58,7 @@ FROM jsonb_to_recordset(CAST(:operations AS jsonb)) AS a(id uuid, epoch bigint)
 WHERE o.id = a.id AND o.epoch = a.epoch AND o.cluster_id = :cluster AND o.state IN ('OFFERED', 'RUNNING')
 RETURNING o.id
 """)
-_RESULT: Final = text("""
+_RESULT: Final = text(f"""
 WITH reported AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset(CAST(:results AS jsonb)) AS r(id uuid, epoch bigint, result jsonb)
 ),
@@ -40,8 +66,9 @@ ended AS (
     UPDATE operation o SET state = 'DONE', result = r.result, finished_at = clock_timestamp()
     FROM reported r
     WHERE o.id = r.id AND o.epoch = r.epoch AND o.cluster_id = :cluster AND o.state IN ('OFFERED', 'RUNNING')
-    RETURNING o.id, o.job_id
+    RETURNING o.id, o.job_id, {HURTS} AS hurts
 ),
+{MOVE_CIRCUIT},
 runnable AS (
     UPDATE job j SET next_run_at = clock_timestamp() FROM ended WHERE j.id = ended.job_id RETURNING j.id
 ),
@@ -50,7 +77,9 @@ SELECT (SELECT jsonb_agg(id) FROM ended) AS accepted,
     (SELECT jsonb_agg(r.id) FROM reported r JOIN operation o ON o.id = r.id
         WHERE o.cluster_id = :cluster AND o.state = 'DONE' AND o.epoch = r.epoch) AS repeated,
     (SELECT pg_notify('stratoplane_outbox', '') FROM (SELECT count(*) AS rows FROM runnable) AS c WHERE c.rows > 0)
-        AS told
+        AS told,
+    (SELECT to_jsonb(m) FROM circuit_moved m WHERE m.trips_now OR m.closes) AS circuit,
+    (SELECT pg_notify('stratoplane_operation', CAST(:cluster AS text)) FROM circuit_moved m WHERE m.closes) AS resumed
 """)
 _ABANDON: Final = text("""
 WITH late AS MATERIALIZED (
@@ -72,8 +101,18 @@ UPDATE job j SET next_run_at = clock_timestamp() FROM ended WHERE j.id = ended.j
 
 
 def offer(connection: Connection, cluster_id: UUID, agent_id: UUID, maximum: int) -> Sequence[Mapping[str, Any]]:
-    """Hand up to ``maximum`` open operations of a cluster to its agent, oldest first; each offer has a higher epoch."""
-    parameters = {"cluster": cluster_id, "agent": agent_id, "maximum": maximum, "acknowledge": ACKNOWLEDGE_SECONDS}
+    """Hand up to ``maximum`` open operations of a cluster to its agent; each offer has a higher epoch.
+
+    Organizations take turns; within one the higher priority goes first, then the older. While the cluster's circuit is
+    open nothing is handed out, and then one operation at a time until the provider answers again.
+    """
+    parameters = {
+        "cluster": cluster_id,
+        "agent": agent_id,
+        "maximum": maximum,
+        "acknowledge": ACKNOWLEDGE_SECONDS,
+        "start": uuid4(),
+    }
     rows = [row._asdict() for row in connection.execute(_OFFER, parameters)]
     return sorted(rows, key=lambda row: row["id"])
 
@@ -84,17 +123,35 @@ def acknowledge(connection: Connection, cluster_id: UUID, operations: Sequence[M
     return frozenset(connection.execute(_ACKNOWLEDGE, parameters).scalars())
 
 
-def report(
-    connection: Connection, cluster_id: UUID, results: Sequence[Mapping[str, Any]]
-) -> tuple[frozenset[UUID], frozenset[UUID]]:
-    """Take results (``{id, epoch, result}``) and make their jobs runnable.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Reception:
+    """What became of reported results.
 
-    Returns:
-        The ids whose result was taken now or before at the same epoch, and those of an older epoch.
+    Attributes:
+        accepted: ids whose result was taken now, or before at the same epoch.
+        stale: ids of an older epoch.
+        trips: how often in a row the cluster's circuit has opened, when these results opened it.
+        closed: whether these results closed the circuit.
     """
-    row = connection.execute(_RESULT, {"cluster": cluster_id, "results": dump_json(results)}).one()
+
+    accepted: frozenset[UUID]
+    stale: frozenset[UUID]
+    trips: int = 0
+    closed: bool = False
+
+
+def report(connection: Connection, cluster_id: UUID, results: Sequence[Mapping[str, Any]]) -> Reception:
+    """Take results (``{id, epoch, result}``), make their jobs runnable and charge the cluster's circuit."""
+    parameters = {"cluster": cluster_id, "results": dump_json(results), **LIMITS}
+    row = connection.execute(_RESULT, parameters).one()
     accepted = frozenset(UUID(each) for each in [*(row.accepted or ()), *(row.repeated or ())])
-    return accepted, frozenset(UUID(str(each["id"])) for each in results) - accepted
+    moved = row.circuit or {}
+    return Reception(
+        accepted=accepted,
+        stale=frozenset(UUID(str(each["id"])) for each in results) - accepted,
+        trips=moved["trips"] if moved.get("trips_now") else 0,
+        closed=bool(moved.get("closes")),
+    )
 
 
 def abandon(connection: Connection, limit: int) -> int:

@@ -38,7 +38,7 @@ def resource(row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-_JOB_TIMES: Final = ("created_at", "started_at", "finished_at", "deadline_at")
+_JOB_TIMES: Final = ("created_at", "started_at", "finished_at", "deadline_at", "cancel_requested_at")
 
 
 def job(row: Mapping[str, Any], steps: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
@@ -56,12 +56,15 @@ def job(row: Mapping[str, Any], steps: Sequence[Mapping[str, Any]]) -> dict[str,
         "resource_name": row["resource_name"],
         "progress": {"done": done, "total": len(steps), "step": at_work},
         "attempts": row.get("attempts", 0),
+        "priority": row.get("priority", 0),
+        "cancelled_by": row.get("cancelled_by", ""),
         "error": row.get("error"),
         "output": row.get("output") or {},
         "created_by": row["actor"],
         "request_id": row["request_id"],
         "trace_id": trace_id(row["trace_parent"]),
         **{name: instant(row.get(name)) for name in _JOB_TIMES},
+        "next_run_at": instant(row.get("next_run_at")) if row["state"] in ("RUNNING", "RETRYING") else None,
         "steps": [_step(step) for step in steps],
     }
 
@@ -73,7 +76,43 @@ def _step(row: Mapping[str, Any]) -> dict[str, Any]:
         "attempts": row.get("attempts", 0),
         "started_at": instant(row.get("started_at")),
         "finished_at": instant(row.get("finished_at")),
+        "waits_for": (row.get("output") or {}).get("reason", "") if row["state"] == "RUNNING" else "",
         "error": row.get("error"),
+    }
+
+
+_OPERATION_TIMES: Final = ("created_at", "acknowledged_at", "finished_at", "deadline_at")
+
+
+def operation(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the wire form of a driver call's row."""
+    result = row["result"] or {}
+    return {
+        "id": str(row["id"]),
+        "step": row["step"] or "",
+        "verb": row["verb"],
+        "state": row["state"],
+        "epoch": row["epoch"],
+        "observe_first": row["observe_first"],
+        "cluster": row["cluster"],
+        "agent": row["agent"] or "",
+        "outcome": result.get("outcome", ""),
+        "code": result.get("code", ""),
+        "detail": result.get("detail", ""),
+        "provider_text": result.get("provider_text", ""),
+        **{name: instant(row[name]) for name in _OPERATION_TIMES},
+    }
+
+
+def leak(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the wire form of an entry of the leak register."""
+    ids = ("id", "organization_id", "project_id", "resource_id", "job_id")
+    words = ("kind", "name", "cluster", "step", "detail", "resolved_by", "note")
+    return {
+        **{name: str(row[name]) for name in ids},
+        **{name: row[name] or "" for name in words},
+        "found_at": instant(row["found_at"]),
+        "resolved_at": instant(row["resolved_at"]),
     }
 
 

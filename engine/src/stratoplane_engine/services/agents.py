@@ -33,8 +33,10 @@ from stratoplane.messages import (
     Welcome,
 )
 from stratoplane.wire import to_json
+from stratoplane_engine.aftermath import open_circuit
 from stratoplane_engine.db import agents as rows
 from stratoplane_engine.db import audit as audit_rows
+from stratoplane_engine.db import incidents as incident_rows
 from stratoplane_engine.db import operations as operation_rows
 from stratoplane_engine.db.connection import Database
 
@@ -168,8 +170,10 @@ def report_results(database: Database, agent: AgentIdentity, message: Results) -
     """Take results; the same result may come twice, one of an older epoch changes nothing."""
     documents = [{"id": each.id, "epoch": each.epoch, "result": to_json(each)} for each in message.results]
     with database.system() as connection:
-        accepted, stale = operation_rows.report(connection, agent.cluster_id, documents)
-    return ResultsAnswer(accepted=tuple(sorted(accepted)), stale=tuple(sorted(stale)))
+        reception = operation_rows.report(connection, agent.cluster_id, documents)
+        if reception.trips:
+            incident_rows.see(connection, open_circuit(agent.cluster_id, reception.trips))
+    return ResultsAnswer(accepted=tuple(sorted(reception.accepted)), stale=tuple(sorted(reception.stale)))
 
 
 def _age(message: Inventory) -> float:

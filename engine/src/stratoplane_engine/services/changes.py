@@ -270,6 +270,35 @@ def _unchanged(connection: Connection, context: RequestContext, now: datetime, a
     return answer
 
 
+def recreate(
+    connection: Connection,
+    plugins: Plugins,
+    context: RequestContext,
+    project_id: UUID,
+    kind_name: str,
+    resource_id: UUID,
+) -> Accepted:
+    """Write another create of what could not be made; see :func:`stratoplane_engine.services.job_control.retry`."""
+    kind = KINDS[kind_name]
+    row = existing(connection, context, project_id, kind_name, resource_id, lock=True)
+    found = _surroundings(connection, context, project_id, References(), row)
+    if row["status"] != ResourceStatus.FAILED:
+        words = kind.name.replace("_", " ")
+        raise StateConflictError(f"{words} {row['name']} is {row['status']}; only what has failed is made again")
+    plugins.admit(_admission(context, "create", row, row["spec"]))
+    draft = Draft(spec=row["spec"])
+    check_cluster(draft, found.clusters, row["cluster_id"])
+    holds = kind.holds(row["spec"])
+    change = difference(_amount(row["holds"]), holds)
+    row |= {"version": row["version"] + 1, "updated_at": found.now, "detail": "", "holds": _plain(holds)}
+    row |= {"status": ResourceStatus.PENDING.value}
+    job = acceptance.job_row(context, row, f"{kind.name}.create", found.now, {})
+    detail = {"retry": True, "holds": row["holds"], "cluster": row["cluster"]}
+    audit = acceptance.audit_row(context, AuditAction.RESOURCE_CREATE_ACCEPTED, row, found.now, detail)
+    links = _link_rows(context, resource_id, kind, draft)
+    return _write(connection, context, row, job, audit, change=change, links=links)
+
+
 def delete(
     connection: Connection,
     plugins: Plugins,

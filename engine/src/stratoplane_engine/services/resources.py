@@ -75,7 +75,7 @@ def create(
         IdempotencyMismatchError: the key belongs to another request.
     """
     require(context, Permission.RESOURCE_WRITE, organization_id=context.organization_id, project_id=project_id)
-    return _transact(
+    return transact(
         database, context, lambda connection: changes.create(connection, plugins, context, project_id, kind, body)
     )
 
@@ -100,7 +100,7 @@ def update(
     def change(connection: Connection) -> Accepted:
         return changes.update(connection, plugins, context, project_id, kind, resource_id, patch)
 
-    return _transact(database, context, change)
+    return transact(database, context, change)
 
 
 def delete(
@@ -116,7 +116,7 @@ def delete(
     def remove(connection: Connection) -> Accepted:
         return changes.delete(connection, plugins, context, project_id, kind, resource_id)
 
-    return _transact(database, context, remove)
+    return transact(database, context, remove)
 
 
 def act(database: Database, context: RequestContext, project_id: UUID, resource_id: UUID, action: str) -> Accepted:
@@ -127,7 +127,7 @@ def act(database: Database, context: RequestContext, project_id: UUID, resource_
     """
     permission = Permission.CONSOLE_READ if action == "read_console" else Permission.RESOURCE_WRITE
     require(context, permission, organization_id=context.organization_id, project_id=project_id)
-    return _transact(
+    return transact(
         database, context, lambda connection: changes.act(connection, context, project_id, resource_id, action)
     )
 
@@ -138,7 +138,7 @@ class _DryRun(Exception):  # noqa: N818  # no error: it takes the transaction ba
         self.accepted = accepted
 
 
-def _transact(database: Database, context: RequestContext, work: Callable[[Connection], Accepted]) -> Accepted:
+def transact(database: Database, context: RequestContext, work: Callable[[Connection], Accepted]) -> Accepted:
     """Run ``work`` in one transaction, again when somebody else was quicker and another look may help.
 
     A refusal may be the effect of the first request with the same idempotency key, so that its answer comes first.

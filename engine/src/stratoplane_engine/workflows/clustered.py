@@ -150,6 +150,12 @@ def _not_deleted(_context: StepContext, why: str) -> Settlement:
     return Settlement(status=ResourceStatus.FAILED, detail=why)
 
 
+def _kept(context: StepContext, _why: str) -> Settlement:
+    """Return to the state before a deletion that nobody had begun with."""
+    observed = context.resource.observed
+    return Settlement(status=stable_status(context, observed) if observed else ResourceStatus.FAILED)
+
+
 def workflows_of(kind: str) -> tuple[Workflow, ...]:
     """Return the create, update and delete workflows of a kind."""
     return (
@@ -168,5 +174,11 @@ def workflows_of(kind: str) -> tuple[Workflow, ...]:
             settle=updated,
             fail=not_updated,
         ),
-        Workflow(name=f"{kind}.delete", steps=(Step(name="remove", run=remove),), settle=_deleted, fail=_not_deleted),
+        Workflow(
+            name=f"{kind}.delete",
+            steps=(Step(name="remove", run=remove),),
+            settle=_deleted,
+            fail=_not_deleted,
+            cancel=_kept,
+        ),
     )

@@ -70,12 +70,14 @@ class Workflow:
     Attributes:
         settle: what success makes of the resource.
         fail: what a failure makes of it, given the error's text; called after everything was undone.
+        cancel: what being stopped makes of it, where that is not the same.
     """
 
     name: str
     steps: tuple[Step[StepContext], ...]
     settle: Callable[[StepContext], Settlement]
     fail: Callable[[StepContext, str], Settlement]
+    cancel: Callable[[StepContext, str], Settlement] | None = None
 
 
 NOTHING: Final[Json] = {}

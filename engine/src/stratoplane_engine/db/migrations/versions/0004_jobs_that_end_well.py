@@ -19,7 +19,22 @@ OWN: Final = "organization_id = (SELECT nullif(current_setting('stratoplane.orga
 JOB: Final = """
 ALTER TABLE job ADD COLUMN priority smallint DEFAULT 0 NOT NULL,
     ADD COLUMN cancel_requested_at timestamp with time zone,
-    ADD COLUMN cancelled_by text DEFAULT '' NOT NULL
+    ADD COLUMN cancelled_by text DEFAULT '' NOT NULL;
+ALTER TABLE operation ADD COLUMN priority smallint DEFAULT 0 NOT NULL;
+CREATE INDEX job_turn_idx ON job (organization_id, priority DESC, next_run_at)
+    WHERE state IN ('PENDING', 'RETRYING', 'RUNNING') AND next_run_at IS NOT NULL AND lease_until IS NULL;
+CREATE INDEX job_lease_idx ON job (lease_until) WHERE state IN ('PENDING', 'RETRYING', 'RUNNING');
+DROP INDEX operation_offer_idx;
+CREATE INDEX operation_offer_idx ON operation (cluster_id, organization_id, priority DESC, id)
+    WHERE state IN ('QUEUED', 'OFFERED')
+"""
+JOB_AS_BEFORE: Final = """
+DROP INDEX job_turn_idx;
+DROP INDEX job_lease_idx;
+DROP INDEX operation_offer_idx;
+CREATE INDEX operation_offer_idx ON operation (cluster_id, id) WHERE state IN ('QUEUED', 'OFFERED');
+ALTER TABLE operation DROP COLUMN priority;
+ALTER TABLE job DROP COLUMN priority, DROP COLUMN cancel_requested_at, DROP COLUMN cancelled_by
 """
 SCHEMA: Final = """
 CREATE TABLE leak (
@@ -68,4 +83,4 @@ def upgrade() -> None:
 def downgrade() -> None:
     for table in reversed(TABLES):
         op.execute(f"DROP TABLE {table}")
-    op.execute("ALTER TABLE job DROP COLUMN priority, DROP COLUMN cancel_requested_at, DROP COLUMN cancelled_by")
+    op.execute(JOB_AS_BEFORE)

@@ -1,0 +1,156 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Organizations take turns, for workers and for agents; a cluster in trouble delays only its own work."""
+
+from collections import Counter
+from typing import TYPE_CHECKING
+from uuid import UUID
+
+import pytest
+
+from stratoplane.ids import new_id
+from stratoplane.messages import Outcome
+from stratoplane.quota import UNLIMITED
+from stratoplane_engine.db import jobs as rows
+from stratoplane_engine.sweeper import sweep
+from stratoplane_engine.wakeups import WakeUps
+
+if TYPE_CHECKING:
+    from conftest import Site
+
+_MANY = 400
+
+
+@pytest.fixture
+def crowded(fresh_site: "Site") -> "Site":
+    """A site whose tenant has many volumes waiting to be made."""
+    fresh_site.limit("volumes", UNLIMITED)
+    fresh_site.limit("storage_gib", UNLIMITED)
+    for _ in range(_MANY):
+        fresh_site.create("volume", size_gib=1)
+    return fresh_site
+
+
+@pytest.fixture
+def newcomer(crowded: "Site", build_site: object) -> "Site":
+    """Another tenant on the same cluster, with one volume waiting."""
+    other: Site = build_site(crowded.database)  # type: ignore[operator]  # a factory of sites
+    crowded.execute("DELETE FROM cluster WHERE id = :id", id=other.cluster_id)
+    other.cluster, other.cluster_id, other.hand = crowded.cluster, crowded.cluster_id, crowded.hand
+    other.create("volume", size_gib=1)
+    return other
+
+
+def claim(site: "Site", limit: int, start: UUID | None = None) -> Counter[UUID]:
+    with site.database.system() as connection:
+        claimed = rows.claim(connection, owner="somebody", limit=limit, start=start or new_id())
+    return Counter(row["organization_id"] for row in claimed)
+
+
+def test_many_waiting_jobs_of_one_tenant_do_not_delay_anothers(crowded: "Site", newcomer: "Site") -> None:
+    assert claim(crowded, 10) == {crowded.organization_id: 5, newcomer.organization_id: 1}
+
+
+@pytest.mark.parametrize("start", [UUID(int=0), UUID(int=2**128 - 1)])
+def test_turns_begin_anywhere(crowded: "Site", newcomer: "Site", start: UUID) -> None:
+    assert claim(crowded, 10, start)[newcomer.organization_id] == 1
+
+
+def test_everything_is_moved_however_many_have_something_waiting(crowded: "Site", newcomer: "Site") -> None:
+    assert crowded.drain() == _MANY + 1
+
+
+def test_many_open_operations_of_one_tenant_do_not_delay_anothers(crowded: "Site", newcomer: "Site") -> None:
+    crowded.drain()
+    offered = {operation.id for operation in crowded.hand.offers(10)}
+    owners = crowded.rows("SELECT organization_id FROM operation WHERE id = ANY(:ids)", ids=list(offered))
+    assert Counter(row["organization_id"] for row in owners) == {
+        crowded.organization_id: 5,
+        newcomer.organization_id: 1,
+    }
+
+
+def test_what_has_priority_goes_first_within_a_tenant(crowded: "Site") -> None:
+    urgent = crowded.create("volume", size_gib=1)
+    crowded.execute("UPDATE job SET priority = 5 WHERE resource_id = :id", id=urgent.resource["id"])
+
+    with crowded.database.system() as connection:
+        (first,) = rows.claim(connection, owner="somebody", limit=1, start=new_id())
+    assert str(first["resource"]["id"]) == urgent.resource["id"]
+
+
+def fail(site: "Site", times: int) -> None:
+    """Let the provider fail so often, each time at an operation of its own."""
+    for operation in site.hand.offers(times):
+        site.hand.acknowledge(operation)
+        site.hand.report(site.hand.failed(operation, Outcome.TRANSIENT))
+
+
+def let_time_pass(site: "Site") -> None:
+    site.execute("UPDATE circuit SET open_until = clock_timestamp() - interval '1 second'")
+
+
+def test_a_provider_that_keeps_failing_is_left_alone_and_then_probed(crowded: "Site") -> None:
+    crowded.drain()
+    fail(crowded, 30)
+    assert crowded.hand.offers(10) == ()
+
+    let_time_pass(crowded)
+    (probe,) = crowded.hand.offers(10)
+    assert crowded.hand.offers(10) == ()
+    crowded.hand.acknowledge(probe)
+    crowded.hand.report(crowded.hand.failed(probe, Outcome.TRANSIENT))
+    assert crowded.hand.offers(10) == ()
+    ((longer,),) = [tuple(row.values()) for row in crowded.rows("SELECT trips::int FROM circuit")]
+    assert longer == 2
+    assert [row["kind"] for row in crowded.rows("SELECT kind FROM incident")] == ["repeated-failures"]
+
+    let_time_pass(crowded)
+    (probe,) = crowded.hand.offers(10)
+    crowded.hand.acknowledge(probe)
+    crowded.hand.report(crowded.hand.done(probe))
+    assert len(crowded.hand.offers(10)) == 10
+
+
+def test_a_circuit_is_opened_by_no_more_failures_than_its_budget(crowded: "Site") -> None:
+    """Twenty calls that would be repeated, and the provider is left alone: the amplification has a bound."""
+    crowded.drain()
+    sent = 0
+    while offered := crowded.hand.offers(1):
+        crowded.hand.acknowledge(*offered)
+        crowded.hand.report(crowded.hand.failed(offered[0], Outcome.TRANSIENT))
+        sent += 1
+    assert sent == 20
+
+
+def test_now_and_then_a_failure_opens_nothing(crowded: "Site") -> None:
+    crowded.drain()
+    for at, operation in enumerate(crowded.hand.offers(200)):
+        crowded.hand.acknowledge(operation)
+        hurts = at % 6 == 0
+        crowded.hand.report(
+            crowded.hand.failed(operation, Outcome.TRANSIENT) if hurts else crowded.hand.done(operation)
+        )
+    assert crowded.rows("SELECT trips::int FROM circuit") == [{"trips": 0}]
+
+
+def test_a_cluster_in_trouble_delays_no_other(crowded: "Site") -> None:
+    other_id, other = crowded.add_cluster()
+    crowded.create("volume", size_gib=1, cluster=other)
+    crowded.drain()
+    fail(crowded, 30)
+
+    assert crowded.hand.offers(10) == ()
+    assert len(crowded.hand_of(other_id).offers(10)) == 1
+
+
+def test_the_sweeper_tells_agents_when_a_probe_may_go(crowded: "Site", valkey_url: str) -> None:
+    crowded.drain()
+    fail(crowded, 30)
+    let_time_pass(crowded)
+    with crowded.database.engine.connect() as listener:
+        driver = listener.connection.driver_connection
+        assert driver is not None
+        driver.execute("LISTEN stratoplane_operation")
+        sweep(crowded.database, WakeUps(valkey_url))
+        told = [notice.payload for notice in driver.notifies(timeout=5, stop_after=1)]
+    assert told == [str(crowded.cluster_id)]
