@@ -14,6 +14,7 @@ from typing import Final
 import redis
 
 from stratoplane.errors import RateLimitedError
+from stratoplane_engine.valkey import connect
 
 PAUSE: Final = 5.0
 """Seconds without a question to Redis after one failed."""
@@ -55,10 +56,10 @@ class RateLimiter:
         """Keep ``url`` for the first request; no connection is made here.
 
         Args:
-            url: of a Redis or Valkey server, ``redis://`` or ``unix://``.
+            url: of a Redis or Valkey server, as :func:`stratoplane_engine.valkey.connect` takes it.
             clock: seconds since the epoch.
         """
-        self._redis = redis.Redis.from_url(url, socket_timeout=_TIMEOUT, socket_connect_timeout=_TIMEOUT)
+        self._redis = connect(url, timeout=_TIMEOUT, connect_timeout=_TIMEOUT)
         self._clock = clock
         self._silent_until = 0.0
 

@@ -14,7 +14,7 @@ class EngineSettings:
     """Where the control plane keeps its state and which plugins it asks."""
 
     database_url: str = setting(MISSING, help="PostgreSQL, as a libpq URL", env="STRATOPLANE_DATABASE_URL")
-    redis_url: str = setting(MISSING, help="Valkey or Redis, as a URL", env="STRATOPLANE_REDIS_URL")
+    redis_url: str = setting(MISSING, help="Valkey or Redis, as redis://…, unix://… or redis+sentinel://host,host/service/0", env="STRATOPLANE_REDIS_URL")
     plugins: tuple[str, ...] = setting((), help="names of the enabled plugins, in order", env="STRATOPLANE_PLUGINS")
     sweep_seconds: float = setting(
         5.0, help="seconds between sweeps for lost wake-ups", env="STRATOPLANE_SWEEP_SECONDS"

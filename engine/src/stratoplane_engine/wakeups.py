@@ -5,13 +5,11 @@ import logging
 from typing import Final
 from uuid import UUID
 
-from redis import Redis
-from redis.backoff import NoBackoff
 from redis.exceptions import RedisError
-from redis.retry import Retry
 from rq import Queue
 
 from stratoplane.errors import UnavailableError
+from stratoplane_engine.valkey import connect
 
 _log: Final = logging.getLogger(__name__)
 QUEUE: Final = "stratoplane"
@@ -19,16 +17,11 @@ DRAIN: Final = "stratoplane_engine.drainer.drain_jobs"
 _FORGET_SECONDS: Final = 60
 
 
-def connect(redis_url: str) -> Redis:
-    """Return a connection to Valkey or Redis; nothing is sent before the first command."""
-    return Redis.from_url(redis_url, socket_connect_timeout=2, socket_timeout=5, retry=Retry(NoBackoff(), 0))
-
-
 class WakeUps:
     """The sending side of the queue.
 
     Args:
-        redis_url: Valkey or Redis; sockets as ``unix:///path``.
+        redis_url: Valkey or Redis, as :func:`stratoplane_engine.valkey.connect` takes it.
     """
 
     def __init__(self, redis_url: str) -> None:

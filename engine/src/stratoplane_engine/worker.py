@@ -24,7 +24,8 @@ from stratoplane_engine.logs import configure_logging
 from stratoplane_engine.plugins import Plugins
 from stratoplane_engine.settings import load_settings
 from stratoplane_engine.stopping import stop_event
-from stratoplane_engine.wakeups import QUEUE, connect
+from stratoplane_engine.valkey import connect
+from stratoplane_engine.wakeups import QUEUE
 
 _log: Final = logging.getLogger(__name__)
 _POLL_SECONDS: Final = 1.0

@@ -13,6 +13,7 @@ from stratoplane.errors import StratoplaneError
 from stratoplane.messages import ProviderStatus
 from stratoplane_engine.db import clusters, migrate
 from stratoplane_engine.db.connection import Database
+from stratoplane_engine.valkey import connect
 from stratoplane_server.addresses import describe_url
 from stratoplane_server.process_table import memory_bytes, seconds_running
 from stratoplane_server.schema import revision_of
@@ -169,7 +170,7 @@ def valkey(url: str) -> ServiceHealth:
     """Ask Valkey or Redis for its version."""
     address = describe_url(url)
     try:
-        with redis.Redis.from_url(url, socket_timeout=_PING_SECONDS, socket_connect_timeout=_PING_SECONDS) as client:
+        with connect(url, timeout=_PING_SECONDS, connect_timeout=_PING_SECONDS) as client:
             facts: Mapping[str, object] = client.info("server")
     except (redis.RedisError, OSError) as error:
         return ServiceHealth(name=VALKEY, address=address, healthy=False, detail=f"does not answer ({error})")

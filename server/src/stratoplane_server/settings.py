@@ -18,6 +18,7 @@ from stratoplane.errors import SettingsError
 from stratoplane.settings import help_of, load, setting
 from stratoplane_api.settings import ApiSettings
 from stratoplane_engine.settings import EngineSettings
+from stratoplane_engine.valkey import SCHEMES
 
 CONFIG_VARIABLE: Final = "STRATOPLANE_CONFIG"
 DEFAULT_STATE: Final = ".stratoplane"
@@ -26,7 +27,6 @@ _SHARED: Final = {"database_url": "postgresql://", "redis_url": "redis://", "plu
 _LISTEN: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:\s/]+):(\d{1,5})")
 _HIGHEST_PORT: Final = 65535
 _DATABASE_SCHEMES: Final = ("postgresql://", "postgres://")
-_REDIS_SCHEMES: Final = ("redis://", "rediss://", "unix://")
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -45,7 +45,7 @@ class ServerSettings:
     )
     redis_url: str = setting(
         "",
-        help="a Valkey or Redis of your own, as redis://…; empty starts one in the state folder",
+        help="a Valkey or Redis of your own, as redis://… or redis+sentinel://…; empty starts one in the state folder",
         env="STRATOPLANE_REDIS_URL",
     )
     api_listen: str = setting("127.0.0.1:8700", help="where the API listens, host:port", env="STRATOPLANE_API_LISTEN")
@@ -85,7 +85,7 @@ class ServerSettings:
         return problems or (["agent_listen: must differ from api_listen"] if len(set(values.values())) == 1 else [])
 
     def _url_problems(self) -> list[str]:
-        wanted = {"database_url": _DATABASE_SCHEMES, "redis_url": _REDIS_SCHEMES}
+        wanted = {"database_url": _DATABASE_SCHEMES, "redis_url": SCHEMES}
         return [
             f"{name}: must begin with {' or '.join(schemes)}"
             for name, schemes in wanted.items()
