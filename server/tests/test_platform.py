@@ -100,6 +100,7 @@ def test_a_role_can_run_beside_on_the_same_databases(shared, in_background):
     (worker,) = [process for process in shared.status()["processes"] if process["name"] == "worker"]
     assert wait_until(lambda: b"stratoplane_engine.worker" in _command_line(second.pid), SECONDS)
     assert second.pid != worker["pid"]
+    assert wait_until(lambda: _catches(second.pid, signal.SIGTERM), SECONDS)
     assert second.poll() is None
     second.terminate()
     assert second.wait(SECONDS) == 0
@@ -107,6 +108,12 @@ def test_a_role_can_run_beside_on_the_same_databases(shared, in_background):
 
 def _command_line(pid: int) -> bytes:
     return Path(f"/proc/{pid}/cmdline").read_bytes()
+
+
+def _catches(pid: int, number: signal.Signals) -> bool:
+    """Tell whether the process has a handler of its own for the signal."""
+    lines = dict(line.split(":\t", 1) for line in Path(f"/proc/{pid}/status").read_text().splitlines() if ":\t" in line)
+    return bool(int(lines["SigCgt"], 16) >> (number - 1) & 1)
 
 
 def test_plugins_are_enabled_and_disabled_while_the_platform_runs(shared):

@@ -70,7 +70,10 @@ def test_all_problems_of_all_tables_are_said_at_once(file):
         ({"STRATOPLANE_API_LISTEN": "host:99999"}, "api_listen: 'host:99999' is not of the form host:port"),
         ({"STRATOPLANE_API_LISTEN": "127.0.0.1:8701"}, "agent_listen: must differ from api_listen"),
         ({"STRATOPLANE_DATABASE_URL": "mysql://x"}, "database_url: must begin with postgresql:// or postgres://"),
-        ({"STRATOPLANE_REDIS_URL": "http://x"}, "redis_url: must begin with redis:// or rediss:// or unix:// or redis+sentinel://"),
+        (
+            {"STRATOPLANE_REDIS_URL": "http://x"},
+            "redis_url: must begin with redis:// or rediss:// or unix:// or redis+sentinel://",
+        ),
         ({"STRATOPLANE_WORKERS": "0"}, "workers: must be at least 1"),
     ],
 )
