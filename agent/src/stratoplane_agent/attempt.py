@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from typing import Any, Final
 
 from stratoplane.compute import MachineSpec, MachineStatus
+from stratoplane.crashpoints import crashpoint
 from stratoplane.drivers import Driver
 from stratoplane.errors import DriverError
 from stratoplane.jobs import Wait
@@ -58,7 +59,9 @@ class Attempt:
     def resume(self) -> Ending | Wait:
         """Call the driver; used again after each Wait."""
         try:
+            crashpoint("agent-before-effect")
             answer = getattr(self.driver, self.verb.method)(self.argument)
+            crashpoint("agent-after-effect")
             return answer if isinstance(answer, Wait) else self._done(answer)
         except (Exception, SystemExit) as error:  # noqa: BLE001  # a driver may raise anything
             ending = self._ending(error)

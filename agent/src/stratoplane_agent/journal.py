@@ -16,6 +16,7 @@ from pathlib import Path
 from typing import Final
 from uuid import UUID
 
+from stratoplane.crashpoints import crashpoint
 from stratoplane.messages import OperationReference
 from stratoplane_agent.control_plane import Offer
 from stratoplane_agent.log import Log
@@ -102,6 +103,7 @@ class Journal:
                 "INSERT OR REPLACE INTO work (id, epoch, operation) VALUES (?, ?, ?)",
                 [(each.operation.id.bytes, each.operation.epoch, each.document) for each in recorded],
             )
+        crashpoint("agent-after-admission")
         return Admission(
             recorded=recorded,
             outdated=[each for each in offers if each.operation.epoch < known.get(each.operation.id, -1)],
@@ -118,9 +120,11 @@ class Journal:
                 "UPDATE work SET result = ? WHERE id = ? AND epoch = ?",
                 [(each.result, each.id.bytes, each.epoch) for each in ended],
             )
+        crashpoint("agent-after-journal")
 
     def forget(self, references: Iterable[OperationReference]) -> None:
         """Drop operations that the control plane took the result of, or took back; their epochs stay known."""
+        crashpoint("agent-after-report")
         with self._transaction("NORMAL") as connection:
             connection.executemany(
                 "DELETE FROM work WHERE id = ? AND epoch = ?", [(each.id.bytes, each.epoch) for each in references]

@@ -10,6 +10,7 @@ from uuid import UUID
 
 from sqlalchemy.exc import DBAPIError
 
+from stratoplane.crashpoints import crashpoint
 from stratoplane.hookspecs import CommittedEvent
 from stratoplane_engine.claims import read_claim
 from stratoplane_engine.db import jobs as rows
@@ -40,6 +41,7 @@ def drain(database: Database, plugins: Plugins, *, owner: str, generator: random
     while True:
         with database.system() as connection:
             claimed = rows.claim(connection, owner=owner, limit=BATCH, start=UUID(int=generator.getrandbits(128)))
+        crashpoint("worker-after-claim")
         fresh = [row for row in claimed if not row["crashes"]]
         suspects = [row for row in claimed if row["crashes"]]
         verdicts = [each for batch in (fresh, suspects) if batch for each in _move(database, plugins, batch, generator)]
@@ -60,7 +62,9 @@ def _move(
 ) -> Sequence[Verdict]:
     """Move claimed jobs and return the verdicts that counted."""
     verdicts = [verdict for row in claimed if (verdict := _judge(row, generator))]
+    crashpoint("worker-after-verdict")
     current = _written(database, verdicts)
+    crashpoint("worker-after-write")
     counted = [verdict for verdict in verdicts if verdict.job.id in current]
     _tell(plugins, counted)
     return counted

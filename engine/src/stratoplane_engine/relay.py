@@ -5,6 +5,7 @@ import logging
 from typing import Final
 from uuid import UUID
 
+from stratoplane.crashpoints import crashpoint
 from stratoplane.errors import UnavailableError
 from stratoplane_engine.db import outbox as rows
 from stratoplane_engine.db.connection import Database
@@ -33,6 +34,7 @@ def relay(database: Database, wake_ups: WakeUps) -> int:
                 wake_ups.send([UUID(row["payload"]["job_id"]) for row in taken if row["topic"] == "job"])
             except UnavailableError as error:
                 _log.warning("%s", error.detail)
+            crashpoint("relay-after-send")
             rows.forget(connection, [row["id"] for row in taken])
         sent += len(taken)
         if len(taken) < BATCH:

@@ -14,6 +14,7 @@ import orjson
 import psycopg
 from sqlalchemy import Connection, text
 
+from stratoplane.crashpoints import crashpoint
 from stratoplane.resources import READY, ResourceStatus
 from stratoplane_engine.db.connection import dump_json, execute_last
 
@@ -216,7 +217,9 @@ def accept(
     statement = _CREATE if new else _CHANGE
     parameters = {"draft": dump_json(document), "organization": organization_id, "usable": _USABLE}
     try:
+        crashpoint("api-before-commit")
         execute_last(connection, statement, parameters, commit=commit)
+        crashpoint("api-after-commit")
     except psycopg.errors.RaiseException as error:
         raise RefusedError(orjson.loads(error.diag.message_detail or "{}")) from error
 
