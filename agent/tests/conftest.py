@@ -31,7 +31,7 @@ def control_plane() -> Iterator[LabControlPlane]:
 @pytest.fixture
 def agent(tmp_path: Path, control_plane: LabControlPlane) -> Iterator[LabAgent]:
     """Return an agent that is not started yet."""
-    agent = LabAgent(tmp_path, control_plane.url)
+    agent = LabAgent(tmp_path, control_plane.url, control_plane.token())
     yield agent
     agent.close()
 

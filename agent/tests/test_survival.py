@@ -306,10 +306,10 @@ def test_a_provider_that_goes_away_is_noticed_by_an_operation(control_plane, run
 def test_a_revoked_agent_says_so_and_returns_when_it_was_enrolled_anew(control_plane, running, machine):
     control_plane.result(create(control_plane, machine()))
     with control_plane.changed:
-        control_plane.credentials.clear()
+        control_plane.keys.clear()
     running.wait_for_line("unknown or revoked")
     control_plane.join_tokens["token-2"] = "lab"
-    enrolled = running.command("enrol", "--replace", STRATOPLANE_AGENT_JOIN_TOKEN="token-2")
+    enrolled = running.command("enrol", "--replace", STRATOPLANE_AGENT_JOIN_TOKEN=control_plane.token("token-2"))
 
     assert enrolled.returncode == 0, enrolled.stderr
     assert control_plane.result(create(control_plane, machine()), 40).outcome is Outcome.DONE

@@ -76,6 +76,12 @@ class Renewing:
     def headers(self, method: str, path: str, body: bytes) -> dict[str, str]:
         return {"Authorization": f"Bearer {self.secrets[0]}"}
 
+    def heard(self, headers) -> None:
+        pass
+
+    def check(self, status, body, headers, sent) -> None:
+        pass
+
     def renew(self) -> bool:
         self.secrets.pop(0)
         return bool(self.secrets)

@@ -1,21 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
 """The gateway on a real PostgreSQL, commanded over HTTP alone, and a client that holds every answer to the document."""
 
+import base64
+import functools
 import random
+import time
 import uuid
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
+import orjson
 import psycopg
 import pytest
 from flask.testing import FlaskClient
 from jsonschema import Draft202012Validator, FormatChecker
 from psycopg import sql
 
+from stratoplane.join_tokens import read_join_token, rotation_proof
+from stratoplane.signatures import Message, sign_request
 from stratoplane_api.app import create_agent_app, create_app
 from stratoplane_api.openapi import document
 from stratoplane_api.settings import ApiSettings
+from stratoplane_engine import keys
 from stratoplane_engine.db.connection import Database
 from stratoplane_engine.db.migrate import upgrade
 from stratoplane_engine.drain import drain
@@ -190,11 +197,85 @@ def drain_once(database):
 
 
 @dataclass(kw_only=True)
+class Agent:
+    """An agent with a key of its own, which signs each of its requests."""
+
+    client: FlaskClient
+    id: str
+    key: str
+    generation: int = 1
+    clock_error: int = 0
+    prefix: str = AGENT
+
+    def headers(self, path: str, body: bytes) -> dict[str, str]:
+        """Return the headers of a request, ready to be sent or to be tampered with."""
+        proof = sign_request(
+            Message(method="POST", path=f"{self.prefix}{path}"),
+            body,
+            key_id=f"{self.id}:{self.generation}",
+            created=int(time.time()) + self.clock_error,
+            sign=lambda message: keys.sign(self.key, message),
+        )
+        return {**proof, "Content-Type": "application/json"}
+
+    def __call__(self, method: str, path: str, json: Any = None, *, data: bytes | None = None, **options: Any) -> Any:
+        body = data if data is not None else orjson.dumps({} if json is None else json)
+        return self.client.open(
+            f"{self.prefix}{path}", method=method, data=body, headers=self.headers(path, body), **options
+        )
+
+    def rotate(self, key: str, generation: int | None = None) -> Any:
+        """Bring the next key; this agent goes on signing with the present one until :meth:`use`."""
+        number = self.generation + 1 if generation is None else generation
+        proof = base64.b64encode(keys.sign(key, rotation_proof(self.id, number))).decode()
+        body = {"generation": number, "public_key": keys.public_key_of(key), "proof": proof}
+        return self("POST", "/keys", body)
+
+    def use(self, key: str) -> None:
+        self.key, self.generation = key, self.generation + 1
+
+
+@pytest.fixture(scope="session")
+def join(agent_app):
+    """``join(token, name=..., version=...)``: the answer to an enrolment, and the key that it was for."""
+    return functools.partial(enrol_agent, agent_app.test_client())
+
+
+@pytest.fixture(scope="session")
+def join_cluster(agent_app, operator):
+    """``join_cluster(id)``: one more agent of a cluster."""
+
+    def join(cluster_id: str) -> Agent:
+        token = operator("POST", f"{OPS}/clusters/{cluster_id}/join-tokens", {}).json["token"]
+        client = agent_app.test_client()
+        enrolment, key = enrol_agent(client, token)
+        return Agent(client=client, id=enrolment.json["agent_id"], key=key)
+
+    return join
+
+
+def enrol_agent(client, token, name="agent", **more):
+    """Enrol with a key that is made here; return the answer and the key."""
+    key = keys.new_private_key()
+    secret = read_join_token(token).secret if "_" in token.removeprefix("spt_join_") else token
+    body = {"join_token": secret, "name": name, "version": "1", "public_key": keys.public_key_of(key), **more}
+    text = orjson.dumps(body)
+    proof = sign_request(
+        Message(method="POST", path=f"{AGENT}/enrol"),
+        text,
+        key_id="enrolment",
+        created=int(time.time()),
+        sign=lambda message: keys.sign(key, message),
+    )
+    return client.post(f"{AGENT}/enrol", data=text, headers={**proof, "Content-Type": "application/json"}), key
+
+
+@dataclass(kw_only=True)
 class Cluster:
     """A cluster and its agent, which tests play over HTTP."""
 
     database: Database
-    agent: Caller
+    agent: Agent
     id: str
     name: str
 
@@ -258,9 +339,9 @@ def enrol_cluster(database, agent_app, operator, name):
     cluster_id = operator("POST", f"{OPS}/clusters", {"name": name}).json["id"]
     join = operator("POST", f"{OPS}/clusters/{cluster_id}/join-tokens", {}).json["token"]
     client = agent_app.test_client()
-    enrolment = client.post(f"{AGENT}/enrol", json={"join_token": join, "name": f"agent-{name}", "version": "1"})
+    enrolment, key = enrol_agent(client, join, f"agent-{name}")
     assert enrolment.status_code == 200, enrolment.data
-    agent = Caller(client=client, token=enrolment.json["credential"], prefix=AGENT)
+    agent = Agent(client=client, id=enrolment.json["agent_id"], key=key)
     hello = {
         "version": "1",
         "providers": [

@@ -45,7 +45,7 @@ def test_without_a_credential_a_route_is_closed(app, path, method, operation):
 
 @routes(PROTECTED)
 def test_an_agents_credential_opens_no_route_of_people(app, cluster, path, method, operation):
-    headers = {"Authorization": f"Bearer {cluster.agent.token}"}
+    headers = cluster.agent.headers("/hello", b"{}")
     answer = app.test_client().open(filled(path), method=method, json=body_of(operation), headers=headers)
 
     assert answer.status_code == 401

@@ -3,9 +3,10 @@
 
 import threading
 import time
-from concurrent.futures import ThreadPoolExecutor
+import uuid
 
 import pytest
+from sqlalchemy import text
 
 AGENT, OPS = "/api/agent/v1", "/api/ops/v1"
 NOBODY = "0199d2a5-0c28-7a00-8000-000000000000"
@@ -18,11 +19,8 @@ def refused(answer, status, code):
 
 
 @pytest.fixture
-def enrol(agent_app):
-    client = agent_app.test_client()
-    return lambda token, **more: client.post(
-        f"{AGENT}/enrol", json={"join_token": token, "name": "a", "version": "1", **more}
-    )
+def enrol(join):
+    return lambda token, **more: join(token, "a", **more)[0]
 
 
 def test_a_join_token_enrols_one_agent_once(operator, enrol):
@@ -31,7 +29,7 @@ def test_a_join_token_enrols_one_agent_once(operator, enrol):
     enrolment = enrol(token)
 
     assert enrolment.json["cluster_id"] == cluster["id"]
-    assert enrolment.json["credential"]
+    assert "credential" not in enrolment.json
     refused(enrol(token), 401, "authentication_failed")
     refused(enrol("spt_join_nonsense"), 401, "authentication_failed")
     refused(enrol(token, protocol=99), 422, "invalid_spec")
@@ -77,19 +75,6 @@ def test_a_poll_is_woken_by_the_work_that_comes(make_cluster, make_tenant, drain
     assert woken - offered < 4
 
 
-def test_an_agent_holds_a_bounded_number_of_polls(make_cluster, settings):
-    cluster, other = make_cluster(), make_cluster()
-    body = {"maximum": 1, "wait_seconds": 2}
-    with ThreadPoolExecutor(settings.agent_polls + 1) as pool:
-        polls = [pool.submit(cluster.agent, "POST", "/offers", body) for _ in range(settings.agent_polls + 1)]
-        neighbour = other.agent("POST", "/offers", {"maximum": 1, "wait_seconds": 0})
-        answers = [poll.result() for poll in polls]
-
-    assert neighbour.status_code == 200
-    assert sorted(answer.status_code for answer in answers) == [*[200] * settings.agent_polls, 429]
-    assert next(each for each in answers if each.status_code == 429).headers["Retry-After"] == "1"
-
-
 def test_an_agent_sees_and_ends_the_operations_of_its_own_cluster_only(make_cluster, make_tenant, drain_once):
     mine, other, tenant = make_cluster(), make_cluster(), make_tenant()
     tenant.make("buckets", name="one", cluster=mine.name)
@@ -105,11 +90,54 @@ def test_an_agent_sees_and_ends_the_operations_of_its_own_cluster_only(make_clus
     assert mine.agent("POST", "/results", done).json == {"accepted": [operation["id"]], "stale": []}
 
 
-def test_an_inventory_is_taken(make_cluster, operator):
-    cluster = make_cluster()
-    report = {"kinds": ["volume"], "items": [{"uid": NOBODY, "kind": "volume", "status": {"size_gib": 1}}]}
+def inventory(agent, sequence, items, gone=(), snapshot=NOBODY):
+    shown = [{"uid": uid, "kind": "volume", "status": {"size_gib": size}} for uid, size in items]
+    report = {"kinds": ["volume"], "items": shown, "gone": list(gone), "snapshot": snapshot, "sequence": sequence}
+    return agent("POST", "/inventory", report).json["wanted"]
 
-    assert cluster.agent("POST", "/inventory", report).status_code == 204
+
+def kept(database, cluster):
+    with database.system() as connection:
+        statement = "SELECT uid, status ->> 'size_gib', changed_at FROM inventory WHERE cluster_id = :id"
+        return {
+            str(uid): (int(size), changed)
+            for uid, size, changed in connection.execute(text(statement), {"id": cluster.id})
+        }
+
+
+def test_an_inventory_is_a_snapshot_and_then_what_changed(make_cluster, database):
+    cluster = make_cluster()
+    one, two, three = (str(uuid.uuid4()) for _ in range(3))
+    assert inventory(cluster.agent, 0, [(one, 1), (two, 1)]) == []
+    before = kept(database, cluster)
+    assert inventory(cluster.agent, 1, [(two, 2), (three, 3)], gone=[one]) == []
+    assert inventory(cluster.agent, 1, [(two, 2), (three, 3)], gone=[one]) == []
+    after = kept(database, cluster)
+
+    assert {uid: size for uid, (size, _) in after.items()} == {two: 2, three: 3}
+    assert after[two][1] > before[two][1]
+
+
+def test_an_inventory_that_changed_nothing_touches_nothing(make_cluster, database):
+    cluster = make_cluster()
+    one = str(uuid.uuid4())
+    inventory(cluster.agent, 0, [(one, 1)])
+    before = kept(database, cluster)
+    inventory(cluster.agent, 0, [(one, 1)], snapshot=str(uuid.uuid4()))
+    inventory(cluster.agent, 1, [])
+
+    assert kept(database, cluster) == before
+
+
+def test_a_delta_that_continues_nothing_is_not_taken_and_a_snapshot_is_asked_for(make_cluster, database):
+    cluster = make_cluster()
+    one = str(uuid.uuid4())
+    assert inventory(cluster.agent, 1, [(one, 1)]) == ["volume"]
+    assert inventory(cluster.agent, 0, [(one, 1)]) == []
+    assert inventory(cluster.agent, 2, [], gone=[one]) == ["volume"]
+    assert inventory(cluster.agent, 1, [], gone=[one], snapshot=str(uuid.uuid4())) == ["volume"]
+
+    assert set(kept(database, cluster)) == {one}
 
 
 @pytest.mark.parametrize(
@@ -136,7 +164,7 @@ def test_a_message_that_is_not_what_it_should_be_is_pointed_at(cluster, path, bo
     [(b"", 400, "malformed_json"), (b"{", 400, "malformed_json"), (b"[" * 99 + b"]" * 99, 400, "json_too_deep")],
 )
 def test_a_body_that_is_no_message_is_refused(cluster, data, status, code):
-    refused(cluster.agent("POST", "/results", data=data, headers={"Content-Type": "application/json"}), status, code)
+    refused(cluster.agent("POST", "/results", data=data), status, code)
 
 
 def test_a_report_may_be_large_and_not_boundless(cluster):

@@ -14,7 +14,7 @@ from contextlib import contextmanager
 import orjson
 import pytest
 
-COMMON, TENANT = "/api/common/v1", "/api/tenant/v1"
+COMMON, TENANT, AGENT = "/api/common/v1", "/api/tenant/v1", "/api/agent/v1"
 POLLS = 60
 
 
@@ -30,14 +30,15 @@ def served(application, database_url, redis_url, *arguments):
     port = free_port()
     command = [sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", "--graceful-timeout", "1", *arguments]
     environment = os.environ | {"STRATOPLANE_DATABASE_URL": database_url, "STRATOPLANE_REDIS_URL": redis_url}
-    environment["STRATOPLANE_API_AGENT_POLLS"] = str(POLLS)
     process = subprocess.Popen(
         [*command, f"stratoplane_api.wsgi:{application}()"], env=environment, stderr=subprocess.DEVNULL
     )
 
-    def call(method, path, body=None, token=""):
+    def call(method, path, body=None, token="", agent=None):
         headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {token}"} if token else {})}
         data = None if body is None else orjson.dumps(body)
+        if agent is not None:
+            headers = agent.headers(path.removeprefix(agent.prefix), data)
         request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", data, headers, method=method)
         try:
             with urllib.request.urlopen(request, timeout=40) as answer:  # noqa: S310  # our own server
@@ -83,18 +84,19 @@ def test_preloaded_processes_with_threads_serve_requests_side_by_side(database_u
 
 
 def test_one_process_with_greenlets_holds_many_polls_and_wakes_them(
-    database_url, valkey_url, make_cluster, make_tenant, drain_once
+    database_url, valkey_url, make_cluster, make_tenant, drain_once, join_cluster
 ):
     cluster, tenant = make_cluster(), make_tenant()
+    agents = [join_cluster(cluster.id) for _ in range(POLLS)]
     arguments = ("--workers", "1", "--worker-class", "gevent", "--worker-connections", "1000")
     poll = {"maximum": 1, "wait_seconds": 25}
     with (
         served("create_agent_application", database_url, valkey_url, *arguments) as call,
         ThreadPoolExecutor(POLLS) as pool,
     ):
-        polls = [pool.submit(call, "POST", "/api/agent/v1/offers", poll, cluster.agent.token) for _ in range(POLLS)]
+        polls = [pool.submit(call, "POST", f"{AGENT}/offers", poll, agent=each) for each in agents]
         began = time.monotonic()
-        status, _ = call("POST", "/api/agent/v1/offers", {"maximum": 0, "wait_seconds": 0}, "stranger")
+        status, _ = call("POST", f"{AGENT}/offers", {"maximum": 0, "wait_seconds": 0}, "stranger")
         assert status == 401
         for number in range(POLLS):
             kind, size = ("volumes", {"size_gib": 1}) if number % 2 else ("buckets", {})

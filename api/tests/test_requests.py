@@ -14,6 +14,7 @@ from stratoplane.errors import AuthenticationFailedError, PermissionDeniedError,
 from stratoplane_api import answers
 from stratoplane_api.admission import Admission
 from stratoplane_api.assembly import assemble
+from stratoplane_api.authentication import by_token
 from stratoplane_api.operations import SMALL_BODY, Feature, Gate, Operation
 from stratoplane_api.ratelimit import Limit, RateLimiter
 from stratoplane_api.routes import Routes, UndeclaredAccessError, require_declarations
@@ -111,7 +112,7 @@ ANY_ID = "00000000-0000-7000-8000-00000000000"
 
 
 def build(limiter=None, limit=PLENTY):
-    rules = Admission(authenticate=authenticate, limiter=limiter, limit=limit, login_limit=limit)
+    rules = Admission(authenticate=by_token(authenticate), limiter=limiter, limit=limit, login_limit=limit)
     return assemble((tenant_routes(), operator_routes()), rules)
 
 

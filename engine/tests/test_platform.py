@@ -2,6 +2,7 @@
 """What operators keep: clusters, flavors, images; and what a first start makes."""
 
 import threading
+import time
 import uuid
 from dataclasses import replace
 from datetime import timedelta
@@ -19,11 +20,24 @@ from stratoplane.errors import (
     StateConflictError,
     VersionMismatchError,
 )
+from stratoplane.join_tokens import read_join_token
 from stratoplane.messages import EnrolRequest, Hello, ProviderReport
+from stratoplane.signatures import Message, read_request, sign_request
+from stratoplane_engine import keys
 from stratoplane_engine.context import Page
 from stratoplane_engine.db.catalogue import Offer
 from stratoplane_engine.permissions import BUILTIN_ROLES, Permission, Scope
-from stratoplane_engine.services import agents, audit, bootstrap, catalogue, clusters, identity, role_bindings
+from stratoplane_engine.services import (
+    agent_admission,
+    agents,
+    audit,
+    bootstrap,
+    catalogue,
+    clusters,
+    enrolment,
+    identity,
+    role_bindings,
+)
 
 FLAVOR = {"vcpus": 2, "memory_mib": 2048, "disk_gib": 20}
 IMAGE = {"source": "debian.qcow2", "sha256": "a" * 64}
@@ -37,9 +51,22 @@ def identify(document):
     return uuid.UUID(document["id"])
 
 
-def enrol(database, token):
-    request = EnrolRequest(join_token=token, name="agent-1", version="0.1.0")
-    return agents.enrol(database, request)
+def sign(key, key_id, path="/hello"):
+    message = Message(method="POST", path=path)
+    made = sign_request(message, b"", key_id=key_id, created=int(time.time()), sign=lambda base: keys.sign(key, base))
+    return read_request(message, made)
+
+
+def enrol(database, token, key=None):
+    key = key or keys.new_private_key()
+    request = EnrolRequest(
+        join_token=read_join_token(token).secret, name="agent-1", version="0.1.0", public_key=keys.public_key_of(key)
+    )
+    return enrolment.enrol(database, request, sign(key, enrolment.ENROLMENT_KEY_ID))
+
+
+def authenticate(database, made, key):
+    return agent_admission.authenticate(database, sign(key, f"{made.agent_id}:1"))
 
 
 def events_of(database, subject_id):
@@ -106,10 +133,10 @@ def test_tenants_change_nothing_of_the_platform(database, tenant, cluster):
 
 def test_an_agent_joins_once_with_its_token(database, operator, cluster):
     made = clusters.create_join_token(database, operator, identify(cluster))
-    enrolment = enrol(database, made["token"])
+    joined = enrol(database, made["token"])
 
     assert made["token"].startswith("spt_join_")
-    assert enrolment.cluster_id == identify(cluster)
+    assert joined.cluster_id == identify(cluster)
     with pytest.raises(AuthenticationFailedError):
         enrol(database, made["token"])
     with pytest.raises(AuthenticationFailedError):
@@ -132,12 +159,13 @@ def test_the_database_keeps_no_join_token(database, operator, cluster):
         kept = connection.execute(text("SELECT t.* FROM join_token t")).all()
         events = connection.execute(text("SELECT e.* FROM audit_event e")).all()
 
-    assert made["token"] not in repr(kept) + repr(events)
+    assert read_join_token(made["token"]).secret not in repr(kept) + repr(events)
 
 
 def test_tenants_see_of_a_cluster_its_name_and_abilities(database, operator, tenant, cluster):
     made = clusters.create_join_token(database, operator, identify(cluster))
-    agent = agents.authenticate(database, enrol(database, made["token"]).credential)
+    key = keys.new_private_key()
+    agent = authenticate(database, enrol(database, made["token"], key), key)
     report = ProviderReport(interface="compute", driver="mock", version="1", contract="1", features=("resize",))
     agents.hello(database, agent, Hello(version="0.1.0", providers=(report,)))
     names = clusters.list_cluster_names(database, tenant.context, Page(limit=200)).items
@@ -171,11 +199,12 @@ def test_a_cluster_with_resources_stays(database, operator, tenant, cluster):
 def test_agents_of_a_deleted_cluster_are_out(database, operator, cluster):
     first = clusters.create_join_token(database, operator, identify(cluster))
     second = clusters.create_join_token(database, operator, identify(cluster))
-    credential = enrol(database, first["token"]).credential
+    key = keys.new_private_key()
+    joined = enrol(database, first["token"], key)
     clusters.delete_cluster(database, operator, identify(cluster))
 
     with pytest.raises(AuthenticationFailedError):
-        agents.authenticate(database, credential)
+        authenticate(database, joined, key)
     with pytest.raises(AuthenticationFailedError):
         enrol(database, second["token"])
     assert clusters.create_cluster(database, operator, {"name": cluster["name"]})["id"] != cluster["id"]

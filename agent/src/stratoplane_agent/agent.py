@@ -13,7 +13,7 @@ from typing import Final
 from stratoplane_agent.control_plane import ControlPlane
 from stratoplane_agent.enrol import check_way, make_state_folder
 from stratoplane_agent.executor import Executor
-from stratoplane_agent.identity import BearerIdentity, Credential
+from stratoplane_agent.identity import Credential, KeyIdentity
 from stratoplane_agent.intake import Intake
 from stratoplane_agent.inventory import Inventory
 from stratoplane_agent.journal import Journal, JournalError
@@ -21,6 +21,7 @@ from stratoplane_agent.log import Log
 from stratoplane_agent.presence import Presence
 from stratoplane_agent.providers import Site, load_providers
 from stratoplane_agent.reporter import Reporter
+from stratoplane_agent.rotation import Rotation
 from stratoplane_agent.settings import Configuration
 from stratoplane_agent.timetable import Timetable
 from stratoplane_agent.transport import Route, Transport
@@ -52,9 +53,8 @@ class Agent:
         settings = configuration.agent
         url = settings.control_plane or credential.control_plane
         check_way(settings, url)
-        transport = Transport(
-            url, BearerIdentity(settings.state), Route(ca_file=settings.ca_file, proxy=settings.proxy)
-        )
+        identity = KeyIdentity(settings.state)
+        transport = Transport(url, identity, Route(ca_file=settings.ca_file, proxy=settings.proxy))
         control_plane = ControlPlane(transport)
         self._settings: Final = settings
         self._journal: Final = Journal(journal_file(settings.state))
@@ -67,6 +67,7 @@ class Agent:
         )
         self._presence: Final = Presence(control_plane, credential, self._providers, settings.state)
         self._inventory: Final = Inventory(control_plane, self._providers, self._presence)
+        self._rotation: Final = Rotation(control_plane, identity, self._presence)
         self._intake: Final = Intake(
             control_plane,
             self._journal,
@@ -88,6 +89,7 @@ class Agent:
         for ended in debt.unreported:
             self._reporter.deliver(ended)
         self._inventory.start()
+        self._rotation.start()
         self._intake.start(debt.unfinished)
         stop.wait()
         return self._end()
@@ -96,6 +98,7 @@ class Agent:
         """Let operations end within the grace; the rest stays in the journal for the next run."""
         deadline = time.monotonic() + self._settings.grace_seconds
         self._intake.stop()
+        self._rotation.stop()
         _log.info("stopping", in_hand=self._executor.running())
         running = self._executor.drain(self._settings.grace_seconds)
         untaken = self._reporter.close(max(_REPORT_SECONDS, deadline - time.monotonic()))

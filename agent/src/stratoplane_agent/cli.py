@@ -190,6 +190,7 @@ def _status(configuration: Any, options: argparse.Namespace) -> int:
     facts = {
         "agent": str(credential.agent_id),
         "cluster": credential.cluster_name,
+        "key generation": credential.generation,
         "control plane": last.get("control_plane") or credential.control_plane,
         "running": f"yes, process {last.get('pid')}" if running else "no",
         "connection": last.get("connection", "") if running else Connection.STOPPED.value,

@@ -12,9 +12,14 @@ from stratoplane.errors import InvalidSpecError
 from stratoplane.messages import (
     AcknowledgementAnswer,
     Acknowledgements,
+    Challenge,
+    ChallengeRequest,
     Enrolment,
     EnrolRequest,
     Hello,
+    InventoryAnswer,
+    KeyRotated,
+    KeyRotation,
     OfferRequest,
     Operation,
     OperationReference,
@@ -41,6 +46,22 @@ class Offer:
     document: str
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KindSurvey:
+    """The objects of one kind: all with ``sequence`` 0, else what changed since the message before.
+
+    Attributes:
+        items: encoded :class:`stratoplane.messages.InventoryItem`.
+    """
+
+    kind: str
+    items: Sequence[bytes]
+    gone: Sequence[UUID]
+    snapshot: UUID
+    sequence: int
+    age_seconds: float
+
+
 class ControlPlane:
     """Every method raises the errors of :meth:`stratoplane_agent.transport.Transport.post`."""
 
@@ -50,6 +71,14 @@ class ControlPlane:
     @property
     def url(self) -> str:
         return self._transport.url
+
+    def challenge(self, request: ChallengeRequest) -> Challenge:
+        """Have the control plane prove its key."""
+        return _decode(Challenge, self._post("challenge", request))
+
+    def rotate(self, request: KeyRotation) -> KeyRotated:
+        """Bring the next key; the same one may be brought again when the answer was lost."""
+        return _decode(KeyRotated, self._post("keys", request))
 
     def enrol(self, request: EnrolRequest) -> Enrolment:
         """Exchange the join token. Sent once only: a token whose answer was lost is used up."""
@@ -80,15 +109,22 @@ class ControlPlane:
         answer = self._transport.post(f"{_PREFIX}/results", body, seconds=_ANSWER_SECONDS)
         return _decode(ResultsAnswer, answer)
 
-    def inventory(self, kind: str, items: Sequence[bytes], capacity: Capacity, age_seconds: float) -> None:
-        """Report every object of one kind, each item given as encoded JSON: thousands of them stay compact."""
-        body = b'{"kinds":[%s],"items":[%s],"capacity":%s,"age_seconds":%.3f}' % (
-            json.dumps(kind).encode(),
-            b",".join(items),
-            _encode(capacity),
-            age_seconds,
+    def inventory(self, survey: KindSurvey, capacity: Capacity) -> InventoryAnswer:
+        """Report every object of one kind, or what changed of them; the items come encoded and stay compact."""
+        body = (
+            b'{"kinds":[%s],"items":[%s],"gone":%s,"snapshot":"%s","sequence":%d,"capacity":%s,"age_seconds":%.3f}'
+            % (
+                json.dumps(survey.kind).encode(),
+                b",".join(survey.items),
+                json.dumps([str(each) for each in survey.gone]).encode(),
+                str(survey.snapshot).encode(),
+                survey.sequence,
+                _encode(capacity),
+                survey.age_seconds,
+            )
         )
-        self._transport.post(f"{_PREFIX}/inventory", body, seconds=_LONG_ANSWER_SECONDS)
+        answer = self._transport.post(f"{_PREFIX}/inventory", body, seconds=_LONG_ANSWER_SECONDS)
+        return _decode(InventoryAnswer, answer)
 
     def _post(self, name: str, message: object) -> Any:  # a JSON document
         return self._transport.post(f"{_PREFIX}/{name}", _encode(message), seconds=_ANSWER_SECONDS)

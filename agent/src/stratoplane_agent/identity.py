@@ -1,19 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who the agent is: the credential that enrolment brought, kept in a file that only its user reads."""
+"""Who the agent is: a key that it made itself, kept in a file that only its user reads, and what it signs with it."""
 
 import json
 import os
-from collections.abc import Mapping
-from dataclasses import dataclass
+import threading
+import time
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, replace
+from email.utils import parsedate_to_datetime
 from pathlib import Path
 from typing import Final, Protocol
 from uuid import UUID
 
 from stratoplane.errors import InvalidSpecError
+from stratoplane.join_tokens import rotation_proof
+from stratoplane.messages import KeyRotation
 from stratoplane.settings import Secret
+from stratoplane.signatures import Headers, Message, check_answer, sign_request
 from stratoplane.wire import from_json, to_json
+from stratoplane_agent.keys import PrivateKey, PublicKey
 
 _OTHERS: Final = 0o077
+_STEADY_SECONDS: Final = 2.0
+_NONE: Final = Secret("")
 
 
 class IdentityError(Exception):
@@ -22,11 +31,14 @@ class IdentityError(Exception):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Credential:
-    """What enrolment left: who the agent is, where, and the secret that proves it.
+    """What enrolment left: who the agent is, where, and the key that proves it.
 
     Attributes:
         control_plane: URL at which the agent enrolled.
-        secret: the bearer credential.
+        server_key: the control plane's public key, base64; its answers are signed by it.
+        key: the agent's private key, base64.
+        generation: how many keys there have been, this one counted.
+        next_key: one that the control plane was asked to take, and may have taken; empty for none.
     """
 
     agent_id: UUID
@@ -34,47 +46,177 @@ class Credential:
     cluster_name: str
     installation_id: UUID
     control_plane: str
-    secret: Secret
+    server_key: str
+    key: Secret
+    generation: int = 1
+    next_key: Secret = _NONE
+
+    @property
+    def key_id(self) -> str:
+        """How requests name the key."""
+        return f"{self.agent_id}:{self.generation}"
 
 
 class Identity(Protocol):
-    """How requests prove who sends them."""
+    """How requests prove who sends them, and answers who gave them."""
 
     def headers(self, method: str, path: str, body: bytes) -> Mapping[str, str]:
         """Return the headers that prove it for this one request."""
+
+    def heard(self, headers: Headers) -> None:
+        """Take note of any answer's headers: they tell the control plane's time."""
+
+    def check(self, status: int, body: bytes, headers: Headers, sent: Mapping[str, str]) -> None:
+        """Raise BadSignatureError if an answer to the request with the headers ``sent`` is not the control plane's."""
 
     def renew(self) -> bool:
         """Called when the control plane refused the proof; tell whether there is another one to try."""
 
 
 class Anonymous:
-    """No identity: for enrolment, which brings one."""
+    """No identity: for the one question that comes before there is one."""
 
     def headers(self, method: str, path: str, body: bytes) -> Mapping[str, str]:  # noqa: ARG002
         return {}
+
+    def heard(self, headers: Headers) -> None:
+        """Learn nothing."""
+
+    def check(self, status: int, body: bytes, headers: Headers, sent: Mapping[str, str]) -> None:
+        """Believe it: the caller looks for the proof inside."""
 
     def renew(self) -> bool:
         return False
 
 
-class BearerIdentity:
-    """Sends the secret of the credential file; after a refusal it looks whether the operator enrolled anew."""
+class ServerClock:
+    """The control plane's time, as its answers tell it; ours may be wrong by hours."""
 
-    def __init__(self, state: Path) -> None:
-        """Read the credential of the state folder; raises IdentityError like :func:`read_credential`."""
-        self._state: Final = state
-        self._secret = read_credential(state).secret
+    def __init__(self, clock: Callable[[], float] = time.time) -> None:
+        """Begin with the belief that ``clock`` (seconds since 1970) is right."""
+        self._clock: Final = clock
+        self.offset = 0.0
 
-    def headers(self, method: str, path: str, body: bytes) -> Mapping[str, str]:  # noqa: ARG002
-        return {"Authorization": f"Bearer {self._secret}"}
+    def now(self) -> int:
+        """Return the control plane's time in whole seconds."""
+        return int(self._clock() + self.offset)
+
+    def heard(self, headers: Headers) -> None:
+        """Correct the offset by the ``Date`` of an answer; what cannot be read changes nothing."""
+        try:
+            offset = parsedate_to_datetime(headers.get("Date", "")).timestamp() - self._clock()
+        except (ValueError, TypeError):
+            return
+        if abs(offset - self.offset) > _STEADY_SECONDS:
+            self.offset = offset
+
+
+class EnrolmentIdentity:
+    """A key that nobody knows yet, towards a control plane whose key has been proved."""
+
+    def __init__(self, key: Secret, key_id: str, server_key: str, clock: ServerClock) -> None:
+        """Sign with ``key`` under the name ``key_id``; believe answers that ``server_key`` signed."""
+        self._key: Final = PrivateKey(key)
+        self._key_id: Final = key_id
+        self._server_key: Final = PublicKey(server_key)
+        self._clock: Final = clock
+
+    def headers(self, method: str, path: str, body: bytes) -> Mapping[str, str]:
+        message = Message(method=method, path=path)
+        return sign_request(message, body, key_id=self._key_id, created=self._clock.now(), sign=self._key.sign)
+
+    def heard(self, headers: Headers) -> None:
+        self._clock.heard(headers)
+
+    def check(self, status: int, body: bytes, headers: Headers, sent: Mapping[str, str]) -> None:
+        check_answer(status, body, headers, sent, self._server_key.verifies)
 
     def renew(self) -> bool:
-        before = self._secret
+        return False
+
+
+class KeyIdentity:
+    """Signs with the key of the credential file and renews that key; threads share it.
+
+    After a refusal it looks whether the clock was wrong, or the operator enrolled anew.
+    """
+
+    def __init__(self, state: Path, clock: ServerClock | None = None) -> None:
+        """Read the credential of the state folder; raises IdentityError like :func:`read_credential`."""
+        self._state: Final = state
+        self._clock: Final = clock or ServerClock()
+        self._lock: Final = threading.Lock()
+        self._signed_at = self._clock.offset
+        self._take(read_credential(state))
+
+    def _take(self, credential: Credential) -> None:
+        self._credential = credential
         try:
-            self._secret = read_credential(self._state).secret
-        except IdentityError:
-            return False
-        return self._secret != before
+            self._current = EnrolmentIdentity(credential.key, credential.key_id, credential.server_key, self._clock)
+        except ValueError as error:
+            raise IdentityError(f"{credential_file(self._state)} holds no usable key: enrol anew") from error
+
+    @property
+    def generation(self) -> int:
+        """How many keys there have been."""
+        return self._credential.generation
+
+    @property
+    def is_rotating(self) -> bool:
+        """Whether a next key was made that the control plane has not confirmed."""
+        return bool(self._credential.next_key)
+
+    def age(self) -> float:
+        """Return since how many seconds the key has been in use."""
+        return max(0.0, time.time() - credential_file(self._state).stat().st_mtime)
+
+    def headers(self, method: str, path: str, body: bytes) -> Mapping[str, str]:
+        self._signed_at = self._clock.offset
+        return self._current.headers(method, path, body)
+
+    def heard(self, headers: Headers) -> None:
+        self._clock.heard(headers)
+
+    def check(self, status: int, body: bytes, headers: Headers, sent: Mapping[str, str]) -> None:
+        self._current.check(status, body, headers, sent)
+
+    def renew(self) -> bool:
+        if self._clock.offset != self._signed_at:
+            return True
+        with self._lock:
+            before = self._credential
+            try:
+                self._take(read_credential(self._state))
+            except IdentityError:
+                return False
+            return self._credential.key != before.key
+
+    def next_key(self) -> KeyRotation:
+        """Make the next key, on disk before anybody hears of it; the one that was made before if it is unconfirmed.
+
+        Raises:
+            OSError: it could not be kept; nothing changed.
+        """
+        with self._lock:
+            if not self._credential.next_key:
+                fresh = replace(self._credential, next_key=PrivateKey.new())
+                write_credential(self._state, fresh)
+                self._credential = fresh
+            credential = self._credential
+        generation = credential.generation + 1
+        key = PrivateKey(credential.next_key)
+        proof = key.proof(rotation_proof(str(credential.agent_id), generation))
+        return KeyRotation(generation=generation, public_key=key.public, proof=proof)
+
+    def promote(self) -> None:
+        """Use the next key from now on: the control plane took it. Raises OSError; then the old one stays in use."""
+        with self._lock:
+            credential = self._credential
+            fresh = replace(
+                credential, key=credential.next_key, generation=credential.generation + 1, next_key=Secret("")
+            )
+            write_credential(self._state, fresh)
+            self._take(fresh)
 
 
 def credential_file(state: Path) -> Path:

@@ -1,18 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is on the cluster: every driver is asked for its objects, and the control plane is told, kind by kind."""
+"""What is on the cluster: every driver is asked for its objects, and the control plane is told, kind by kind.
 
+It is told everything now and then, and what changed in between: a steady cluster of thousands costs some bytes.
+"""
+
+import hashlib
 import json
 import queue
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
+from uuid import UUID, uuid4
 
 from stratoplane.errors import DriverError
 from stratoplane.messages import InventoryItem, ProviderStatus
 from stratoplane.wire import to_json
-from stratoplane_agent.control_plane import ControlPlane
+from stratoplane_agent.control_plane import ControlPlane, KindSurvey
 from stratoplane_agent.log import Log
 from stratoplane_agent.presence import Presence
 from stratoplane_agent.providers import Provider, Providers
@@ -20,20 +25,30 @@ from stratoplane_agent.transport import ControlPlaneError
 from stratoplane_agent.verbs import KINDS, Kind
 
 _SURVEY_SECONDS: Final = 60.0
+_MOST_DELTAS: Final = 20
 _log: Final = Log("inventory")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Survey:
-    """What a driver answered for one kind: encoded items, None when it failed to list them.
+    """What a driver answered for one kind: encoded items by id, None when it failed to list them.
 
     Attributes:
         begun: reading of the monotonic clock when the driver began to list.
     """
 
     kind: Kind
-    items: Sequence[bytes] | None
+    items: Mapping[UUID, bytes] | None
     begun: float
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Told:
+    """What the control plane has of a kind: digests of the items by id, as of a message of a snapshot's series."""
+
+    snapshot: UUID
+    sequence: int
+    digests: Mapping[UUID, bytes]
 
 
 class Inventory:
@@ -46,6 +61,7 @@ class Inventory:
         self._wake: Final = threading.Event()
         self._lock: Final = threading.Lock()
         self._surveyed: Final[set[Kind]] = set()
+        self._told: Final[dict[Kind, _Told]] = {}
         self._must_greet = False
         self._thread: Final = threading.Thread(target=self._run, name="inventory", daemon=True)
 
@@ -96,8 +112,32 @@ class Inventory:
                 _log.warning("inventory_incomplete", reason=f"a driver did not answer within {_SURVEY_SECONDS:g} s")
                 return
             if survey.items is not None:
-                age = time.monotonic() - survey.begun
-                self._control_plane.inventory(survey.kind.name, survey.items, self._providers.capacity(), age)
+                self._tell(survey.kind, survey.items, time.monotonic() - survey.begun)
+
+    def _tell(self, kind: Kind, items: Mapping[UUID, bytes], age: float) -> None:
+        """Send what changed, or everything: at first, from time to time, and whenever anything may have been lost."""
+        digests = {uid: _digest(item) for uid, item in items.items()}
+        # Until the answer is there, nobody knows what the control plane has.
+        told = self._told.pop(kind, None)
+        if told is None or told.sequence >= _MOST_DELTAS:
+            fresh, changed, gone = _Told(snapshot=uuid4(), sequence=0, digests=digests), list(items.values()), []
+        else:
+            fresh = _Told(snapshot=told.snapshot, sequence=told.sequence + 1, digests=digests)
+            changed = [item for uid, item in items.items() if told.digests.get(uid) != digests[uid]]
+            gone = [uid for uid in told.digests if uid not in digests]
+        message = KindSurvey(
+            kind=kind.name,
+            items=changed,
+            gone=gone,
+            snapshot=fresh.snapshot,
+            sequence=fresh.sequence,
+            age_seconds=age,
+        )
+        answer = self._control_plane.inventory(message, self._providers.capacity())
+        if kind.name in answer.wanted:
+            self.soon()
+        else:
+            self._told[kind] = fresh
 
     def _ask(self, kind: Kind, answers: "queue.SimpleQueue[_Survey]") -> bool:
         """Have a driver list its objects, on its own threads; tell whether an answer will come."""
@@ -121,12 +161,16 @@ class Inventory:
         answers.put(_Survey(kind=kind, items=items, begun=begun))
 
 
-def _listed(provider: Provider, kind: Kind) -> Sequence[bytes] | None:
+def _digest(item: bytes) -> bytes:
+    return hashlib.blake2b(item, digest_size=16).digest()
+
+
+def _listed(provider: Provider, kind: Kind) -> Mapping[UUID, bytes] | None:
     """Return every object of a kind, None if one cannot be told: what is left out would look lost."""
     try:
         if kind.keeper.__name__.endswith("Driver"):
             provider.measure()
-        return [_encode(kind, status) for status in getattr(provider.driver, kind.listing)()]
+        return dict(_encode(kind, status) for status in getattr(provider.driver, kind.listing)())
     except DriverError as error:
         _log.warning("list_failed", kind=kind.name, driver=provider.name, reason=error)
     except Exception as error:  # noqa: BLE001  # a driver may raise anything
@@ -134,8 +178,8 @@ def _listed(provider: Provider, kind: Kind) -> Sequence[bytes] | None:
     return None
 
 
-def _encode(kind: Kind, status: object) -> bytes:
+def _encode(kind: Kind, status: object) -> tuple[UUID, bytes]:
     if not isinstance(status, kind.status):
         raise TypeError(f"{kind.listing} returned {type(status).__name__}, not {kind.status.__name__}")
     item = InventoryItem(uid=status.uid, kind=kind.name, status=to_json(status))
-    return json.dumps(to_json(item), separators=(",", ":"), allow_nan=False).encode()
+    return item.uid, json.dumps(to_json(item), separators=(",", ":"), allow_nan=False).encode()

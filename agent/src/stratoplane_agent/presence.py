@@ -54,6 +54,16 @@ class Presence:
     def inventory_seconds(self) -> float:
         return self._welcome.inventory_seconds if self._welcome else 30.0
 
+    @property
+    def is_welcome(self) -> bool:
+        """Whether the control plane has answered a greeting."""
+        return self._welcome is not None
+
+    @property
+    def key_seconds(self) -> float:
+        """How old a key may become."""
+        return self._welcome.key_seconds if self._welcome else 43_200.0
+
     def greet(self) -> None:
         """Say hello with the providers as they are now. Raises ControlPlaneError."""
         message = Hello(version=VERSION, providers=self._providers.reports(), capacity=self._providers.capacity())
@@ -121,7 +131,7 @@ def read_status(state: Path) -> Mapping[str, Any]:
 
 
 def _check_clock(server_time: str) -> None:
-    """Warn when the clocks differ. Nothing depends on it but the comparison of logs."""
+    """Warn when the clocks differ: logs are hard to compare. What is signed goes by the control plane's clock."""
     try:
         skew = (datetime.now(UTC) - datetime.fromisoformat(server_time)).total_seconds()
     except (ValueError, TypeError) as error:

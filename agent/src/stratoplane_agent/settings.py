@@ -53,7 +53,7 @@ class AgentSettings:
     proxy: str = setting("", help="URL of an HTTP proxy to the control plane", env="STRATOPLANE_AGENT_PROXY")
     allow_plain_http: bool = setting(
         False,
-        help="send the credential unencrypted to another host; for closed test networks only",
+        help="talk unencrypted to another host; for closed test networks only",
         env="STRATOPLANE_AGENT_ALLOW_PLAIN_HTTP",
     )
     default_driver: str = setting(

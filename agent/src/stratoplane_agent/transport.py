@@ -18,6 +18,7 @@ import urllib3
 from urllib3.exceptions import HTTPError, ProtocolError
 from urllib3.util import create_urllib3_context
 
+from stratoplane.signatures import BadSignatureError
 from stratoplane_agent.identity import Identity
 
 VERSION: Final = version("stratoplane-agent")
@@ -38,6 +39,10 @@ class UnreachableControlPlaneError(ControlPlaneError):
     def __init__(self, detail: str, retry_after: float | None = None) -> None:
         super().__init__(detail)
         self.retry_after: Final = retry_after
+
+
+class ForgedAnswerError(UnreachableControlPlaneError):
+    """An answer that the control plane did not sign for this request: nothing of it is used, and it is asked again."""
 
 
 class RefusedByControlPlaneError(ControlPlaneError):
@@ -61,10 +66,15 @@ class _Open(Protocol):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Route:
-    """How to get to the control plane: certificates to trust and a proxy, both optional."""
+    """How to get to the control plane: certificates to trust and a proxy, both optional.
+
+    Attributes:
+        certificate_pin: SHA-256 (hexadecimal) that the certificate must have besides; empty for any trusted one.
+    """
 
     ca_file: Path | None = None
     proxy: str = ""
+    certificate_pin: str = ""
 
 
 class Transport:
@@ -110,25 +120,27 @@ class Transport:
 
     def post_once(self, path: str, body: bytes, *, seconds: float) -> Any:  # a JSON document
         """Like :meth:`post`, but never send the request twice."""
-        return self._read(self._send(path, body, seconds))
+        return self._read(*self._send(path, body, seconds))
 
     def _exchange(self, path: str, body: bytes, seconds: float) -> Any:
         try:
-            return self._read(self._send(path, body, seconds))
+            return self._read(*self._send(path, body, seconds))
         except UnreachableControlPlaneError as error:
             if not isinstance(error.__cause__, ProtocolError):
                 raise
-        return self._read(self._send(path, body, seconds))
+        return self._read(*self._send(path, body, seconds))
 
-    def _send(self, path: str, body: bytes, seconds: float) -> urllib3.BaseHTTPResponse:
+    def _send(self, path: str, body: bytes, seconds: float) -> tuple[urllib3.BaseHTTPResponse, Mapping[str, str]]:
+        """Send a request; return the answer and the headers that proved the request."""
+        proof = self._identity.headers("POST", path, body)
         headers = {
             "Content-Type": "application/json",
             "Accept": "application/json, application/problem+json",
             "User-Agent": f"stratoplane-agent/{VERSION}",
-            **self._identity.headers("POST", path, body),
+            **proof,
         }
         try:
-            return self._open(
+            response = self._open(
                 "POST",
                 self._prefix + path,
                 body=body,
@@ -139,10 +151,16 @@ class Transport:
             )
         except HTTPError as error:
             raise UnreachableControlPlaneError(f"no answer from {self.url}: {_reason(error)}") from error
+        self._identity.heard(response.headers)
+        return response, proof
 
-    def _read(self, response: urllib3.BaseHTTPResponse) -> Any:
+    def _read(self, response: urllib3.BaseHTTPResponse, proof: Mapping[str, str]) -> Any:
         if response.status not in _OK:
             raise self._error(response)
+        try:
+            self._identity.check(response.status, response.data, response.headers, proof)
+        except BadSignatureError as error:
+            raise ForgedAnswerError(f"the answer of {self.url} is not believed: {error}") from error
         if not response.data:
             return None
         try:
@@ -174,6 +192,8 @@ def _opener(url: str, route: Route) -> tuple[_Open, str]:
         context = create_urllib3_context()
         context.load_verify_locations(route.ca_file) if route.ca_file else context.load_default_certs()
         tls = {"ssl_context": context}
+        if route.certificate_pin:
+            tls["assert_fingerprint"] = route.certificate_pin
     if route.proxy:
         manager = urllib3.ProxyManager(route.proxy, maxsize=_CONNECTIONS, **tls)
         return manager.urlopen, url

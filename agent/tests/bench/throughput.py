@@ -41,7 +41,7 @@ def measure(driver: str, operations: int, samples: int) -> dict[str, object]:
     plane = LabControlPlane(poll_seconds=5.0, inventory_seconds=3600.0)
     plane.start()
     with tempfile.TemporaryDirectory() as folder:
-        agent = LabAgent(Path(folder), plane.url)
+        agent = LabAgent(Path(folder), plane.url, plane.token())
         network = "none" if driver == "memory" else driver
         agent.start(
             STRATOPLANE_AGENT_DRIVER=driver,

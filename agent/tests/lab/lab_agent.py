@@ -33,7 +33,7 @@ def install(folder: Path) -> Path:
 class LabAgent:
     """One state folder and the processes that work with it, one after the other."""
 
-    def __init__(self, folder: Path, control_plane: str) -> None:
+    def __init__(self, folder: Path, control_plane: str, token: str) -> None:
         self.folder = folder
         self.state = folder / "state"
         self.log = folder / "log"
@@ -45,7 +45,7 @@ class LabAgent:
             "STRATOPLANE_AGENT_STATE": str(self.state),
             "STRATOPLANE_AGENT_CONTROL_PLANE": control_plane,
             "STRATOPLANE_AGENT_NAME": "lab-agent",
-            "STRATOPLANE_AGENT_JOIN_TOKEN": "token-1",
+            "STRATOPLANE_AGENT_JOIN_TOKEN": token,
             "STRATOPLANE_AGENT_DRIVER": "lab",
             "STRATOPLANE_AGENT_LOG_FORMAT": "json",
             "STRATOPLANE_AGENT_LOG_LEVEL": "debug",

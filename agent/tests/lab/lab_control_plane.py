@@ -1,23 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
 """A small control plane for the agent's tests: a real HTTP server that keeps the agent protocol's rules in memory."""
 
+import base64
 import json
 import threading
 import time
 from collections import Counter
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
+from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from uuid import UUID
 
 from stratoplane.ids import new_id
+from stratoplane.join_tokens import JoinToken, pin_of, server_proof
 from stratoplane.messages import (
     AcknowledgementAnswer,
     Acknowledgements,
+    Challenge,
+    ChallengeRequest,
     Enrolment,
     EnrolRequest,
     Hello,
     Inventory,
+    InventoryAnswer,
+    KeyRotated,
+    KeyRotation,
     OfferRequest,
     Offers,
     Operation,
@@ -27,7 +35,9 @@ from stratoplane.messages import (
     ResultsAnswer,
     Welcome,
 )
+from stratoplane.signatures import WINDOW_SECONDS, Message, check_body, read_request, sign_answer
 from stratoplane.wire import from_json, to_json
+from stratoplane_agent.keys import PrivateKey, PublicKey
 
 PREFIX = "/api/agent/v1/"
 
@@ -68,7 +78,13 @@ class LabControlPlane:
         self.inventories: dict[str, list[Inventory]] = {}
         self.requests: Counter[str] = Counter()
         self.join_tokens = {"token-1": "lab"}
-        self.credentials: set[str] = set()
+        self.keys: dict[str, str] = {}
+        self.nonces: set[str] = set()
+        self.refusals: list[str] = []
+        self.key = PrivateKey(PrivateKey.new())
+        self.clock = time.time
+        self.key_seconds = 43_200.0
+        self.signs_answers_with = self.key
         self.installation_id, self.cluster_id = new_id(), new_id()
         self.acknowledge_seconds = 15.0
         self.poll_seconds = poll_seconds
@@ -78,6 +94,7 @@ class LabControlPlane:
         self.extra_offers: list[dict] = []
         self.unwelcome = ""
         self.repeats_doubtful = False
+        self.forgets_snapshots = False
         self.port = 0
         self._server: ThreadingHTTPServer | None = None
 
@@ -86,6 +103,11 @@ class LabControlPlane:
     @property
     def url(self) -> str:
         return f"http://127.0.0.1:{self.port}"
+
+    def token(self, secret: str = "token-1") -> str:
+        """Return the text of a join token with this control plane's fingerprint."""
+        pin = pin_of(base64.b64decode(self.key.public))
+        return JoinToken(secret=f"spt_join_{secret}", server_pin=pin).text
 
     def start(self) -> None:
         """Listen; after :meth:`stop` on the same port again."""
@@ -156,34 +178,75 @@ class LabControlPlane:
 
     # --- the protocol -----------------------------------------------------------------------------------------------
 
-    def answer(self, path: str, authorization: str, document: object):
+    def answer(self, path: str, headers, body: bytes):
         name = path.removeprefix(PREFIX)
         with self.changed:
             self.requests[name] += 1
             if self.faults.get(name):
                 raise self.faults[name].pop(0)
             self.changed.notify_all()
-        if name != "enrol" and authorization.removeprefix("Bearer ") not in self.credentials:
-            raise RefusalError(401, "authentication_failed", "the agent's credential is unknown or revoked")
+        document = json.loads(body)
+        if name != "challenge":
+            self._admit(path, headers, body, document if name == "enrol" else None)
         method = getattr(self, f"_{name}", None)
         if method is None:
             raise RefusalError(404, "not_found")
         return to_json(method(document))
 
+    def _admit(self, path: str, headers, body: bytes, enrolment) -> None:
+        """Admit what one of the known keys signed, or at enrolment the key in the body itself."""
+        signed = read_request(Message(method="POST", path=path), headers)
+        check_body(body, headers)
+        with self.changed:
+            public = enrolment["public_key"] if enrolment else self.keys.get(signed.key_id)
+            reason = ""
+            if public is None or not PublicKey(public).verifies(signed.signature, signed.base):
+                reason = "the agent's key is unknown or revoked"
+            elif abs(signed.created - self.clock()) > WINDOW_SECONDS:
+                reason = "the moment is too far from this clock"
+            elif signed.nonce in self.nonces:
+                reason = "sent before"
+            self.nonces.add(signed.nonce)
+            if reason:
+                self.refusals.append(reason)
+                raise RefusalError(401, "authentication_failed", reason)
+            self.signer = signed.key_id
+
+    def signature(self, status: int, body: bytes, headers) -> dict[str, str]:
+        """Return the headers that prove an answer."""
+        if "Signature" not in headers or status >= 300:
+            return {}
+        return sign_answer(status, body, headers, key_id="lab", sign=self.signs_answers_with.sign)
+
+    def _challenge(self, document: object) -> Challenge:
+        nonce = from_json(ChallengeRequest, document).nonce
+        return Challenge(
+            public_key=self.key.public,
+            proof=self.key.proof(server_proof(nonce)),
+            server_time=datetime.fromtimestamp(self.clock(), UTC).isoformat(),
+        )
+
+    def _keys(self, document: object) -> KeyRotated:
+        request = from_json(KeyRotation, document)
+        with self.changed:
+            agent = self.signer.split(":")[0]
+            self.keys[f"{agent}:{request.generation}"] = request.public_key
+            self.changed.notify_all()
+        return KeyRotated(generation=request.generation)
+
     def _enrol(self, document: object) -> Enrolment:
         request = from_json(EnrolRequest, document)
         with self.changed:
-            cluster = self.join_tokens.pop(request.join_token, None)
+            cluster = self.join_tokens.pop(request.join_token.removeprefix("spt_join_"), None)
             if cluster is None:
                 raise RefusalError(401, "authentication_failed", "the join token is unknown, used or over")
-            credential = f"secret-{len(self.credentials)}-{request.name}"
-            self.credentials.add(credential)
+            agent_id = new_id()
+            self.keys[f"{agent_id}:1"] = request.public_key
         return Enrolment(
-            agent_id=new_id(),
+            agent_id=agent_id,
             cluster_id=self.cluster_id,
             cluster_name=cluster,
             installation_id=self.installation_id,
-            credential=credential,
         )
 
     def _hello(self, document: object) -> Welcome:
@@ -191,7 +254,8 @@ class LabControlPlane:
             self.hellos.append(from_json(Hello, document))
             self.changed.notify_all()
         return Welcome(
-            server_time=datetime.now(UTC).isoformat(),
+            server_time=datetime.fromtimestamp(self.clock(), UTC).isoformat(),
+            key_seconds=self.key_seconds,
             poll_seconds=self.poll_seconds,
             inventory_seconds=self.inventory_seconds,
         )
@@ -254,12 +318,16 @@ class LabControlPlane:
             self.changed.notify_all()
         return ResultsAnswer(accepted=tuple(accepted), stale=tuple(stale))
 
-    def _inventory(self, document: object) -> None:
+    def _inventory(self, document: object) -> InventoryAnswer:
         message = from_json(Inventory, document)
         with self.changed:
+            if message.sequence and self.forgets_snapshots:
+                self.forgets_snapshots = False
+                return InventoryAnswer(wanted=message.kinds)
             for kind in message.kinds:
                 self.inventories.setdefault(kind, []).append(message)
             self.changed.notify_all()
+        return InventoryAnswer()
 
 
 class _Server(ThreadingHTTPServer):
@@ -280,7 +348,7 @@ def _handler(plane: LabControlPlane) -> type[BaseHTTPRequestHandler]:
         def do_POST(self) -> None:
             body = self.rfile.read(int(self.headers["Content-Length"]))
             try:
-                document = plane.answer(self.path, self.headers.get("Authorization", ""), json.loads(body))
+                document = plane.answer(self.path, self.headers, body)
                 status = 200 if document is not None else 204
             except RefusalError as refusal:
                 status, document = refusal.status, refusal.document
@@ -294,6 +362,9 @@ def _handler(plane: LabControlPlane) -> type[BaseHTTPRequestHandler]:
         def _send(self, status: int, answer: bytes) -> None:
             self.send_response_only(status)
             self.send_header("Content-Length", str(len(answer)))
+            self.send_header("Date", formatdate(plane.clock(), usegmt=True))
+            for name, value in plane.signature(status, answer, self.headers).items():
+                self.send_header(name, value)
             self.end_headers()
             self.wfile.write(answer)
 

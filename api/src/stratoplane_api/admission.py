@@ -8,8 +8,8 @@ from typing import Final
 
 from flask import Flask, Response, current_app, g, request
 
-from stratoplane.errors import PermissionDeniedError
-from stratoplane_api.authentication import bearer_token, credential_name
+from stratoplane.errors import AuthenticationFailedError, PermissionDeniedError
+from stratoplane_api.authentication import credential_name
 from stratoplane_api.operations import LOGIN, SMALL_BODY, Gate, Operation
 from stratoplane_api.ratelimit import Allowance, Limit, RateLimiter
 from stratoplane_api.routes import current_operation
@@ -26,13 +26,13 @@ class Admission:
     """Who is let in.
 
     Attributes:
-        authenticate: returns who a token stands for, or raises AuthenticationFailedError.
+        authenticate: returns who sends the current request, or raises AuthenticationFailedError.
         limiter: None when there is no Redis to count in.
         limit: requests of one credential.
         login_limit: logins from one address.
     """
 
-    authenticate: Callable[[str], object]
+    authenticate: Callable[[], object]
     limiter: RateLimiter | None
     limit: Limit
     login_limit: Limit
@@ -70,9 +70,12 @@ def register(app: Flask, admission: Admission) -> None:
             return
         g.operation = operation
         g.query = {}
+        if operation.access is Gate.AGENT:
+            _admit_agent(admission)
+            return
         g.allowance = _take(admission, operation)
         if operation.access is not Gate.PUBLIC:
-            g.actor = admission.authenticate(bearer_token(request.headers.get("Authorization")))
+            g.actor = admission.authenticate()
             _require(operation)
 
     @app.after_request
@@ -87,6 +90,18 @@ def register(app: Flask, admission: Admission) -> None:
         if response.status_code >= HTTPStatus.BAD_REQUEST:
             _swallow_body()
         return response
+
+
+def _admit_agent(admission: Admission) -> None:
+    """Count by who it is, not by what it says to be: nobody can use up an agent's requests in its name."""
+    try:
+        g.actor = admission.authenticate()
+    except AuthenticationFailedError:
+        if admission.limiter is not None:
+            admission.limiter.take(admission.login_limit, credential_name(None, request.remote_addr))
+        raise
+    if admission.limiter is not None:
+        g.allowance = admission.limiter.take(admission.limit, f"agent:{g.actor.id}")
 
 
 def _take(admission: Admission, operation: Operation) -> Allowance | None:

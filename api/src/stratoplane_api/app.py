@@ -9,16 +9,19 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from stratoplane_api import admission, agent_gateway, gateway
 from stratoplane_api.assembly import assemble
+from stratoplane_api.authentication import by_signature, by_token
 from stratoplane_api.listener import Listener
+from stratoplane_api.lookout import Lookout
+from stratoplane_api.polls import Polls
 from stratoplane_api.ratelimit import Limit, RateLimiter
 from stratoplane_api.settings import ApiSettings
 from stratoplane_api.views import agent, common, ops, tenant
-from stratoplane_api.waiting import Places, PollCount
+from stratoplane_api.waiting import Places
 from stratoplane_api.wakeups import Wakeups
 from stratoplane_engine.db.connection import Database
 from stratoplane_engine.db.operations import OPERATION_CHANNEL
 from stratoplane_engine.plugins import Plugins
-from stratoplane_engine.services import agents, identity
+from stratoplane_engine.services import identity
 
 _MINUTE = 60
 
@@ -29,7 +32,7 @@ def create_app(database: Database, plugins: Plugins, settings: ApiSettings) -> F
     Raises:
         UndeclaredAccessError: a route does not say who may call it.
     """
-    rules = _rules(settings, functools.partial(identity.authenticate, database))
+    rules = _rules(settings, by_token(functools.partial(identity.authenticate, database)))
     app = assemble((common.ROUTES, tenant.ROUTES, ops.ROUTES), rules)
     parts = gateway.Gateway(
         database=database,
@@ -37,6 +40,7 @@ def create_app(database: Database, plugins: Plugins, settings: ApiSettings) -> F
         limiter=rules.limiter,
         login_limit=Limit(name="user-logins", requests=settings.login_attempts, seconds=_MINUTE),
         places=Places(settings.waiting_requests),
+        certificate_pin=settings.agent_certificate_pin,
     )
     gateway.install(app, parts)
     _believe_proxies(app, settings)
@@ -45,11 +49,15 @@ def create_app(database: Database, plugins: Plugins, settings: ApiSettings) -> F
 
 def create_agent_app(database: Database, settings: ApiSettings) -> Flask:
     """Return the application of the agents' namespace. Raises as :func:`create_app`."""
-    app = assemble((agent.ROUTES,), _rules(settings, functools.partial(agents.authenticate, database)))
+    app = assemble((agent.ROUTES,), _rules(settings, by_signature(database)))
     wakeups = Wakeups()
-    listener = Listener(database.url, OPERATION_CHANNEL, wakeups)
     parts = agent_gateway.AgentGateway(
-        database=database, wakeups=wakeups, listener=listener, polls=PollCount(settings.agent_polls)
+        database=database,
+        wakeups=wakeups,
+        listener=Listener(database.url, OPERATION_CHANNEL, wakeups),
+        lookout=Lookout(database, wakeups),
+        polls=Polls(settings.agent_polls, wakeups),
+        key=agent_gateway.ServerKey(database),
     )
     agent_gateway.install(app, parts)
     _believe_proxies(app, settings)
@@ -67,7 +75,7 @@ def _believe_proxies(app: Flask, settings: ApiSettings) -> None:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.trusted_proxies)  # type: ignore[method-assign]
 
 
-def _rules(settings: ApiSettings, authenticate: Callable[[str], object]) -> admission.Admission:
+def _rules(settings: ApiSettings, authenticate: Callable[[], object]) -> admission.Admission:
     return admission.Admission(
         authenticate=authenticate,
         limiter=RateLimiter(settings.redis_url) if settings.redis_url else None,

@@ -1,11 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The bearer token of a request, and a name for it that is no secret."""
+"""Who sends a request: people and programs by a bearer token, agents by a signature."""
 
 import hashlib
 import re
+from collections.abc import Callable
 from typing import Final
 
+from flask import request
+
 from stratoplane.errors import AuthenticationFailedError
+from stratoplane.signatures import BadSignatureError, Message, Signed, check_body, read_request
+from stratoplane_engine.db.connection import Database
+from stratoplane_engine.services import agent_admission
 
 _BEARER = re.compile(r"Bearer +([A-Za-z0-9._~+/-]{1,512}=*) *", re.IGNORECASE)
 _MISSING: Final = "send a token as 'Authorization: Bearer <token>'; POST /api/common/v1/login gives one"
@@ -29,3 +35,28 @@ def credential_name(header: str | None, address: str | None) -> str:
     if match is None:
         return f"address:{address or 'unknown'}"
     return hashlib.sha256(match[1].encode()).hexdigest()[:32]
+
+
+def by_token(authenticate: Callable[[str], object]) -> Callable[[], object]:
+    """Return what tells whom the token of the current request stands for."""
+    return lambda: authenticate(bearer_token(request.headers.get("Authorization")))
+
+
+def by_signature(database: Database) -> Callable[[], object]:
+    """Return what tells which agent signed the current request; the body is read when the signature is genuine."""
+
+    def authenticate() -> object:
+        try:
+            identity = agent_admission.authenticate(database, signed_request())
+            check_body(request.get_data(), request.headers)
+        except BadSignatureError as error:
+            raise agent_admission.refused(database, agent_admission.NOBODY, "unsigned", str(error)) from error
+        return identity
+
+    return authenticate
+
+
+def signed_request() -> Signed:
+    """Return the signature of the current request. Raises BadSignatureError."""
+    query = request.query_string.decode("latin-1")
+    return read_request(Message(method=request.method, path=request.path, query=query), request.headers)

@@ -27,6 +27,7 @@ class Gateway:
         limiter: counts requests; None when there is no Redis to count in.
         login_limit: logins with one user name from one address.
         places: for requests that are held until a job ends.
+        certificate_pin: fingerprint of the certificate that agents see, for join tokens; empty for none.
     """
 
     database: Database
@@ -34,6 +35,7 @@ class Gateway:
     limiter: RateLimiter | None
     login_limit: Limit
     places: Places
+    certificate_pin: str
 
 
 def install(app: Flask, gateway: Gateway) -> None:

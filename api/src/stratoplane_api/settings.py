@@ -2,8 +2,12 @@
 """Settings of the gateway's processes."""
 
 import dataclasses
+import ssl
 from dataclasses import dataclass
+from pathlib import Path
 
+from stratoplane.errors import SettingsError
+from stratoplane.join_tokens import pin_of
 from stratoplane.settings import setting
 
 
@@ -30,7 +34,12 @@ class ApiSettings:
         env="STRATOPLANE_API_WAITING_REQUESTS",
     )
     agent_polls: int = setting(
-        8, help="polls that one agent may hold at a time in a process", env="STRATOPLANE_API_AGENT_POLLS"
+        2, help="polls that one agent may hold at a time in a process", env="STRATOPLANE_API_AGENT_POLLS"
+    )
+    agent_certificate: Path | None = setting(  # noqa: RUF009  # makes a dataclass field
+        None,
+        help="certificate (PEM) that agents see by https; join tokens carry its fingerprint",
+        env="STRATOPLANE_AGENT_CERTIFICATE",
     )
     trusted_proxies: int = setting(
         0, help="reverse proxies in front whose X-Forwarded-For is believed", env="STRATOPLANE_API_TRUSTED_PROXIES"
@@ -44,3 +53,23 @@ class ApiSettings:
         for name in ("waiting_requests", "trusted_proxies"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name}: must not be negative")
+
+    @property
+    def agent_certificate_pin(self) -> str:
+        """SHA-256 of the certificate that agents see, hexadecimal; empty when none is named.
+
+        Raises:
+            SettingsError: the file cannot be read or holds no certificate.
+        """
+        if self.agent_certificate is None:
+            return ""
+        try:
+            return pin_of(ssl.PEM_cert_to_DER_cert(_first_certificate(self.agent_certificate.read_text("ascii"))))
+        except (OSError, ValueError) as error:
+            raise SettingsError(f"agent_certificate: {self.agent_certificate} holds no certificate: {error}") from error
+
+
+def _first_certificate(text: str) -> str:
+    """Return the first certificate of a file, which is the server's own; a chain and a key may follow or precede."""
+    begin, end = text.index(ssl.PEM_HEADER), text.index(ssl.PEM_FOOTER)
+    return text[begin : end + len(ssl.PEM_FOOTER)]

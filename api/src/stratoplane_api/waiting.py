@@ -3,13 +3,10 @@
 
 import threading
 import time
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final, TypeVar
-from uuid import UUID
 
-from stratoplane.errors import RateLimitedError
 from stratoplane_api.wakeups import Wakeups
 
 Seen = TypeVar("Seen")
@@ -34,35 +31,6 @@ class Places:
         finally:
             if taken:
                 self._free.release()
-
-
-class PollCount:
-    """How many polls each caller holds."""
-
-    def __init__(self, most: int) -> None:
-        """Let every caller hold ``most`` polls at a time."""
-        self._most = most
-        self._lock = threading.Lock()
-        self._held: Counter[UUID] = Counter()
-
-    @contextmanager
-    def hold(self, caller: UUID) -> Iterator[None]:
-        """Count one more poll of ``caller`` until the end.
-
-        Raises:
-            RateLimitedError: it holds as many as it may; it waits for one of them to be answered.
-        """
-        with self._lock:
-            if self._held[caller] >= self._most:
-                raise RateLimitedError(f"more than {self._most} polls at a time; wait for an answer", retry_after=1.0)
-            self._held[caller] += 1
-        try:
-            yield
-        finally:
-            with self._lock:
-                self._held[caller] -= 1
-                if not self._held[caller]:
-                    del self._held[caller]
 
 
 def hold(

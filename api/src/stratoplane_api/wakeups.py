@@ -15,18 +15,20 @@ class Wakeups:
         self._waiting: defaultdict[str, set[threading.Event]] = defaultdict(set)
 
     @contextmanager
-    def expect(self, name: str) -> Iterator[threading.Event]:
-        """Give an event that is set whenever ``name`` is woken; look at the state after this and before waiting."""
+    def expect(self, *names: str) -> Iterator[threading.Event]:
+        """Give an event that is set whenever one of ``names`` is woken; look at the state after this, then wait."""
         event = threading.Event()
         with self._lock:
-            self._waiting[name].add(event)
+            for name in names:
+                self._waiting[name].add(event)
         try:
             yield event
         finally:
             with self._lock:
-                self._waiting[name].discard(event)
-                if not self._waiting[name]:
-                    del self._waiting[name]
+                for name in names:
+                    self._waiting[name].discard(event)
+                    if not self._waiting[name]:
+                        del self._waiting[name]
 
     def names(self) -> set[str]:
         """Return what anybody waits for."""

@@ -22,6 +22,8 @@ A create holds the row of its project's quota from its writing statement to its 
 5 ms, the thread whose answer has come waits that long behind any other before it commits, and so does everybody
 behind its lock.
 """
+_AGENTS_PATIENCE: Final = 60.0
+"""Seconds that an agent's request waits for its turn: after a restart thousands come at once."""
 
 
 def create_application() -> Flask:
@@ -41,11 +43,11 @@ def create_agent_application() -> Flask:
     """Return the application of the agents' namespace, for workers that hold thousands of polls. Raises alike."""
     configure_logging()
     settings = load(ApiSettings, {}, os.environ)
-    return create_agent_app(_database(settings, "stratoplane-agent-api"), settings)
+    return create_agent_app(_database(settings, "stratoplane-agent-api", _AGENTS_PATIENCE), settings)
 
 
-def _database(settings: ApiSettings, name: str) -> Database:
+def _database(settings: ApiSettings, name: str, patience: float = 5.0) -> Database:
     """Return connections that are opened by the first request, and by none of another process."""
-    database = Database(settings.database_url, pool_size=settings.pool_size, application=name)
+    database = Database(settings.database_url, pool_size=settings.pool_size, application=name, patience=patience)
     os.register_at_fork(after_in_child=functools.partial(database.engine.dispose, close=False))
     return database

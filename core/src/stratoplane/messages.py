@@ -12,29 +12,79 @@ from uuid import UUID
 
 from stratoplane.drivers import Capacity
 
-AGENT_PROTOCOL = 1
-"""Major number of this protocol; the control plane serves an agent that says the same number."""
+AGENT_PROTOCOL = 3
+"""Number of this protocol: 1 signs requests, 2 has deltas of the inventory, 3 answers that are signed."""
+OLDEST_PROTOCOL = max(1, AGENT_PROTOCOL - 2)
+"""The oldest that the control plane serves; newer ones than its own it refuses, it is to be updated before agents."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ChallengeRequest:
+    """What an agent asks before it says any secret: prove your key over this ``nonce``."""
+
+    nonce: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Challenge:
+    """The control plane's proof.
+
+    Attributes:
+        public_key: its Ed25519 key, base64; the join token has the fingerprint.
+        proof: its signature over the nonce, base64.
+        server_time: its clock, ISO 8601; what the agent signs is measured by it.
+    """
+
+    public_key: str
+    proof: str
+    server_time: str
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EnrolRequest:
-    """An agent's first words: the one-use join token of its cluster, its name and version."""
+    """An agent's first words, signed with the key that it made.
+
+    Attributes:
+        join_token: the one-use part of the token.
+        public_key: the agent's Ed25519 key, base64; the request's signature proves that the agent has the other half.
+    """
 
     join_token: str
     name: str
     version: str
+    public_key: str
     protocol: int = AGENT_PROTOCOL
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Enrolment:
-    """The answer: who the agent is from now on, and its credential, shown this once."""
+    """The answer: who the agent is from now on. Its key stays with it; there is no other credential."""
 
     agent_id: UUID
     cluster_id: UUID
     cluster_name: str
     installation_id: UUID
-    credential: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KeyRotation:
+    """The agent's next key, in a request that the present one signs.
+
+    Attributes:
+        generation: the present one and one.
+        public_key: base64; ``proof`` is its signature over agent and generation, base64.
+    """
+
+    generation: int
+    public_key: str
+    proof: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class KeyRotated:
+    """The generation that the agent signs with from now on."""
+
+    generation: int
 
 
 class ProviderStatus(StrEnum):
@@ -71,11 +121,12 @@ class Hello:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Welcome:
-    """How the agent should behave: longest poll and time between inventories, in seconds."""
+    """How the agent should behave: longest poll, time between inventories, age of a key, all in seconds."""
 
     server_time: str
     poll_seconds: float
     inventory_seconds: float
+    key_seconds: float = 43_200.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -201,11 +252,26 @@ class InventoryItem:
 class Inventory:
     """Everything ours on the cluster, of the named ``kinds`` (a kind whose driver failed to list is left out).
 
+    Between two snapshots an agent says what changed: a delta names the snapshot that it continues and its number.
+
     Attributes:
         age_seconds: how long ago the drivers began to list: what was made after that is not missing.
+        snapshot: names the snapshot, or the one that a delta continues; None from agents that send no deltas.
+        sequence: 0 for a snapshot, 1 for the first delta, and so on.
+        gone: of a delta, what is there no more; ``items`` are those that are new or changed.
     """
 
     kinds: tuple[str, ...]
     items: tuple[InventoryItem, ...]
     capacity: Capacity = field(default_factory=Capacity)
     age_seconds: float = 0.0
+    snapshot: UUID | None = None
+    sequence: int = 0
+    gone: tuple[UUID, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class InventoryAnswer:
+    """Kinds of which the next inventory must be a snapshot: a delta did not continue what the control plane has."""
+
+    wanted: tuple[str, ...] = ()

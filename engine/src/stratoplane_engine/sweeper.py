@@ -6,12 +6,13 @@ from dataclasses import dataclass
 from typing import Final
 
 from stratoplane.errors import UnavailableError
-from stratoplane_engine.db import circuits, operations, outbox
+from stratoplane_engine.db import agent_keys, circuits, operations, outbox
 from stratoplane_engine.db.connection import Database
 from stratoplane_engine.wakeups import WakeUps
 
 _log: Final = logging.getLogger(__name__)
 _LIMIT: Final = 1000
+_NONCES: Final = 50_000
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -34,6 +35,7 @@ def sweep(database: Database, wake_ups: WakeUps) -> Sweep:
     """
     with database.system() as connection:
         circuits.let_probes_through(connection)
+        agent_keys.sweep(connection, _NONCES)
         found = Sweep(
             abandoned=operations.abandon(connection, _LIMIT),
             stranded=outbox.mend_stranded_jobs(connection),

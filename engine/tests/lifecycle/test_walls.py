@@ -20,7 +20,17 @@ if TYPE_CHECKING:
 TENANT_TABLES = [*tables.TENANT_TABLES, tables.organization]
 # Rights alone keep tenants from changing these.
 APPENDED_ONLY = {"audit_event", "organization", "resource_revision"}
-HIDDEN = ["agent", "inventory", "inventory_report", "join_token", "outbox", "alembic_version"]
+HIDDEN = [
+    "agent",
+    "agent_key",
+    "agent_nonce",
+    "installation_key",
+    "inventory",
+    "inventory_report",
+    "join_token",
+    "outbox",
+    "alembic_version",
+]
 
 
 @pytest.fixture

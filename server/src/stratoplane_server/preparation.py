@@ -12,11 +12,12 @@ import time
 from dataclasses import asdict
 from pathlib import Path
 from typing import Final
+from uuid import UUID
 
-from stratoplane.errors import AuthenticationFailedError, NameTakenError, StratoplaneError, UnavailableError
+from stratoplane.errors import NameTakenError, StratoplaneError, UnavailableError
 from stratoplane_engine.db import migrate
 from stratoplane_engine.db.connection import Database
-from stratoplane_engine.services import agents, bootstrap, credentials
+from stratoplane_engine.services import bootstrap, credentials, enrolment
 from stratoplane_server import health
 from stratoplane_server import settings as server_settings
 from stratoplane_server.addresses import describe_url
@@ -102,11 +103,13 @@ def _ensure_administrator(database: Database, folder: StateFolder, settings: Ser
 def _forget_foreign_credential(database: Database, credential: Path) -> None:
     """Let the local agent enrol anew when its credential is from another database, such as one that was replaced."""
     try:
-        secret = json.loads(credential.read_text(encoding="utf-8"))["secret"]
-        agents.authenticate(database, secret)
+        kept = json.loads(credential.read_text(encoding="utf-8"))
+        known = enrolment.is_known(database, UUID(kept["agent_id"]), int(kept["generation"]), str(kept["key"]))
     except FileNotFoundError:
         return
-    except (AuthenticationFailedError, KeyError, TypeError, ValueError):
+    except (KeyError, TypeError, ValueError):
+        known = False
+    if not known:
         credential.replace(credential.with_suffix(".refused"))
         _log.warning("the local agent's credential is not of this database; the agent enrols anew")
 

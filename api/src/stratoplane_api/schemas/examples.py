@@ -290,8 +290,22 @@ CLUSTER_NAME: Final = {"name": "rack-1", "features": ["compute", "network", "sto
 JOIN_TOKEN: Final = {
     "id": TOKEN_ID,
     "cluster_id": CLUSTER_ID,
-    "token": SECRET.replace("_api_", "_join_"),
+    "token": f"{SECRET.replace('_api_', '_join_')}_{64 * '5'}",
     "expires_at": "2026-11-23T09:00:00.125000Z",
+}
+AGENT: Final = {
+    "id": "0193534c-7a55-7d0e-8f4b-3f1d1c2b7a10",
+    "cluster_id": CLUSTER_ID,
+    "cluster": "rack-1",
+    "name": "rack-1-agent",
+    "version": "0.1.0",
+    "protocol": 3,
+    "generation": 2,
+    "state": "ACTIVE",
+    "created_at": _EARLIER,
+    "seen_at": _EARLIER,
+    "revoked_at": None,
+    "locked_at": None,
 }
 PROVIDER: Final = {
     "cluster_id": CLUSTER_ID,

@@ -10,6 +10,7 @@ from stratoplane_api.schemas import members as m
 from stratoplane_api.schemas.strict import Answer, Request, request
 
 CLUSTER_STATES: Final = ("ENABLED", "DRAINING", "DISABLED")
+AGENT_STATES: Final = ("ACTIVE", "LOCKED", "REVOKED")
 IMAGE_FORMATS: Final = ("qcow2", "raw")
 _SHA256: Final = r"^([0-9a-f]{64})?$"
 _SOURCE: Final = r"^[A-Za-z0-9][A-Za-z0-9._-]{0,254}$"
@@ -75,6 +76,23 @@ class JoinTokenCreate(Request):
     """A join token to make."""
 
     expires_in = m.whole("Seconds that it can be used.", least=60, most=7 * 24 * 3600, load_default=3600)
+
+
+class Agent(Answer):
+    """An agent of a cluster; it proves itself by a key that it made."""
+
+    id = m.identifier(required=True)
+    cluster_id = m.identifier(required=True)
+    cluster = m.text("Name of the cluster.", required=True)
+    name = m.text(required=True)
+    version = m.text(required=True)
+    protocol = m.whole("Number of the agent protocol that it speaks.", required=True)
+    generation = m.whole("How many keys it has had.", required=True)
+    state = m.choice(AGENT_STATES, "LOCKED when its key seems to have been copied: enrol it anew.", required=True)
+    created_at = m.moment("When it enrolled.", required=True)
+    seen_at = m.moment("When it was heard last.", required=True, allow_none=True)
+    revoked_at = m.moment("When its access was ended.", required=True, allow_none=True)
+    locked_at = m.moment("When it was locked.", required=True, allow_none=True)
 
 
 class Provider(Answer):

@@ -91,6 +91,12 @@ class LeaksQuery(PageQuery):
     open = Flag(load_default=True, metadata={"description": "Only those that nobody has seen to."})
 
 
+class AgentQuery(PageQuery):
+    """What the list of agents takes beside paging."""
+
+    cluster_id = identifier("Only those of this cluster.")
+
+
 class AuditQuery(PageQuery):
     """What lists of audit events take beside paging."""
 

@@ -1,32 +1,37 @@
 # SPDX-License-Identifier: Apache-2.0
 """What agents say: the messages of :mod:`stratoplane.messages` over HTTP."""
 
+import time
 from typing import Final, TypeVar
 
 from flask import Response, request
 
 from stratoplane import messages, wire
+from stratoplane.signatures import BadSignatureError, check_body
 from stratoplane_api import answers, json_body
-from stratoplane_api.agent_gateway import agent, agent_gateway
+from stratoplane_api.agent_gateway import AgentGateway, agent, agent_gateway
+from stratoplane_api.authentication import signed_request
 from stratoplane_api.operations import Gate, Operation
+from stratoplane_api.polls import Poll
 from stratoplane_api.request_errors import MalformedBodyError
 from stratoplane_api.routes import Routes
-from stratoplane_api.waiting import hold
-from stratoplane_engine.services import agents
+from stratoplane_engine.db.agent_keys import wake_name
+from stratoplane_engine.services import agent_admission, agents, enrolment
+from stratoplane_engine.services.agent_admission import AgentIdentity
 
-LONGEST_POLL: Final = 25.0
+LONGEST_POLL: Final = agents.POLL_SECONDS
 """Seconds that an agent's poll is held at most."""
 LARGEST_REPORT: Final = 16 * 1024 * 1024
 """Bytes of results (console logs) or of an inventory of thousands of machines."""
+_SMALL: Final = 64 * 1024
+_MIDDLE: Final = 1024 * 1024
 _TAG: Final = "Agents"
 _Message = TypeVar("_Message")
 
 ROUTES: Final = Routes("agent", "/api/agent/v1", "What the agents of clusters say.")
 
 
-def _operation(
-    name: str, summary: str, *, gate: Gate = Gate.AGENT, success: int = 200, limit: int = LARGEST_REPORT
-) -> Operation:
+def _operation(name: str, summary: str, *, gate: Gate = Gate.AGENT, limit: int = LARGEST_REPORT) -> Operation:
     return Operation(
         id=name,
         method="POST",
@@ -34,13 +39,12 @@ def _operation(
         access=gate,
         summary=summary,
         tag=_TAG,
-        success=success,
         body_limit=limit,
     )
 
 
 def _message(wanted: type[_Message]) -> _Message:
-    body = request.get_data(cache=False)
+    body = request.get_data()
     if not body:
         raise MalformedBodyError("this operation needs a JSON object as its body")
     return wire.from_json(wanted, json_body.decode_foreign(body))
@@ -50,33 +54,55 @@ def _answer(value: object) -> Response:
     return answers.content(wire.to_json(value))
 
 
-@ROUTES.add(_operation("enrol", "Exchange a join token for a credential", gate=Gate.PUBLIC, limit=64 * 1024))
+@ROUTES.add(_operation("challenge", "Have the control plane prove its key", gate=Gate.PUBLIC, limit=_SMALL))
+def challenge() -> Response:
+    return _answer(enrolment.challenge(agent_gateway().key.get(), _message(messages.ChallengeRequest)))
+
+
+@ROUTES.add(_operation("enrol", "Exchange a join token for the admission of a key", gate=Gate.PUBLIC, limit=_SMALL))
 def enrol() -> Response:
-    return _answer(agents.enrol(agent_gateway().database, _message(messages.EnrolRequest)))
+    database, body = agent_gateway().database, request.get_data()
+    try:
+        signed = signed_request()
+        check_body(body, request.headers)
+    except BadSignatureError as error:
+        raise agent_admission.refused(database, agent_admission.NOBODY, "unsigned", str(error)) from error
+    return _answer(enrolment.enrol(database, _message(messages.EnrolRequest), signed))
 
 
-@ROUTES.add(_operation("hello", "Say which drivers there are"))
+@ROUTES.add(_operation("keys", "Take the agent's next key", limit=_SMALL))
+def keys() -> Response:
+    return _answer(enrolment.rotate(agent_gateway().database, agent(), _message(messages.KeyRotation)))
+
+
+@ROUTES.add(_operation("hello", "Say which drivers there are", limit=_MIDDLE))
 def hello() -> Response:
     return _answer(agents.hello(agent_gateway().database, agent(), _message(messages.Hello)))
 
 
-@ROUTES.add(_operation("offers", "Take operations, waiting for the first"))
+@ROUTES.add(_operation("offers", "Take operations, waiting for the first", limit=_SMALL))
 def offers() -> Response:
     wish = _message(messages.OfferRequest)
     parts, identity = agent_gateway(), agent()
     parts.listener.ensure()
-    with parts.polls.hold(identity.id):
-        found = hold(
-            parts.wakeups,
-            str(identity.cluster_id),
-            max(0.0, min(wish.wait_seconds, LONGEST_POLL)),
-            lambda: agents.take_offers(parts.database, identity, wish),
-            lambda taken: bool(taken.operations),
-        )
-    return _answer(found)
+    parts.lookout.ensure()
+    with parts.polls.hold(identity.id, request.environ.get("gunicorn.socket")) as poll:
+        return _answer(_await_work(parts, identity, wish, poll))
 
 
-@ROUTES.add(_operation("acknowledgements", "Say which operations are about to be executed"))
+def _await_work(parts: AgentGateway, identity: AgentIdentity, wish: messages.OfferRequest, poll: Poll) -> object:
+    deadline = time.monotonic() + max(0.0, min(wish.wait_seconds, LONGEST_POLL))
+    with parts.wakeups.expect(str(identity.cluster_id), wake_name(identity.id)) as event:
+        while True:
+            event.clear()
+            if poll.is_given_up():
+                return messages.Offers()
+            found = agents.take_offers(parts.database, identity, wish)
+            if found.operations or not event.wait(max(0.0, deadline - time.monotonic())):
+                return found
+
+
+@ROUTES.add(_operation("acknowledgements", "Say which operations are about to be executed", limit=_MIDDLE))
 def acknowledgements() -> Response:
     return _answer(agents.acknowledge(agent_gateway().database, agent(), _message(messages.Acknowledgements)))
 
@@ -86,7 +112,6 @@ def results() -> Response:
     return _answer(agents.report_results(agent_gateway().database, agent(), _message(messages.Results)))
 
 
-@ROUTES.add(_operation("inventory", "Report what the cluster holds", success=204))
+@ROUTES.add(_operation("inventory", "Report what the cluster holds"))
 def inventory() -> Response:
-    agents.report_inventory(agent_gateway().database, agent(), _message(messages.Inventory))
-    return answers.empty()
+    return _answer(agents.report_inventory(agent_gateway().database, agent(), _message(messages.Inventory)))

@@ -8,7 +8,7 @@ from uuid import UUID
 from flask import Response
 
 from stratoplane_api import answers
-from stratoplane_api.gateway import context, database, page, plugins
+from stratoplane_api.gateway import context, database, gateway, page, plugins
 from stratoplane_api.operations import Feature, Operation
 from stratoplane_api.routes import Routes
 from stratoplane_api.schemas import examples
@@ -83,7 +83,9 @@ def _serve_join_tokens(routes: Routes) -> None:
     )
     def create_join_token(id: UUID, body: dict[str, Any]) -> Response:  # noqa: A002  # the path parameter's public name
         lifetime = timedelta(seconds=body["expires_in"])
-        return answers.content(clusters.create_join_token(database(), context(), id, lifetime), 201)
+        pin = gateway().certificate_pin
+        made = clusters.create_join_token(database(), context(), id, lifetime, certificate_pin=pin)
+        return answers.content(made, 201)
 
 
 def _serve_providers(routes: Routes) -> None:

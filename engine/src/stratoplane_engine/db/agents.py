@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Agents: enrolment, credentials, what they report of their cluster."""
+"""Agents, and what they report of their cluster; their keys are in :mod:`stratoplane_engine.db.agent_keys`."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
@@ -9,28 +10,22 @@ from sqlalchemy import Connection, text
 
 from stratoplane.drivers import Capacity
 from stratoplane_engine.db.connection import dump_json
+from stratoplane_engine.db.keyset import rows_after
 
-_USE_TOKEN: Final = text("""
-UPDATE join_token t SET used_at = clock_timestamp() FROM cluster c
-WHERE t.secret_hash = :secret_hash AND t.used_at IS NULL AND t.expires_at > clock_timestamp() AND c.id = t.cluster_id
-    AND c.deleted_at IS NULL
-RETURNING c.id, c.name, (SELECT i.id FROM installation i LIMIT 1) AS installation_id
+_AGENTS: Final = """
+SELECT t.id, t.cluster_id, c.name AS cluster, t.name, t.version, t.protocol, t.generation, t.created_at, t.seen_at,
+    t.revoked_at, t.locked_at, CASE WHEN t.revoked_at IS NOT NULL THEN 'REVOKED' WHEN t.locked_at IS NOT NULL
+    THEN 'LOCKED' ELSE 'ACTIVE' END AS state
+FROM agent AS t JOIN cluster c ON c.id = t.cluster_id
+"""
+_GET: Final = text(f"{_AGENTS} WHERE t.id = :id")
+_SAY: Final = text("""
+UPDATE agent a SET version = :version, protocol = :protocol
+WHERE a.id = :agent AND (a.version, a.protocol) IS DISTINCT FROM (:version, CAST(:protocol AS bigint))
 """)
-_INSERT: Final = text("""
-INSERT INTO agent (id, cluster_id, name, version, credential_hash)
-VALUES (:id, :cluster, :name, :version, :credential_hash)
-""")
-_FIND: Final = text("""
-WITH found AS (
-    SELECT a.id, a.name, a.cluster_id, c.name AS cluster, a.seen_at FROM agent a JOIN cluster c ON c.id = a.cluster_id
-    WHERE a.credential_hash = :credential_hash AND a.revoked_at IS NULL AND c.deleted_at IS NULL
-),
-heard AS (
-    UPDATE agent a SET seen_at = clock_timestamp() FROM found f
-    WHERE a.id = f.id AND coalesce(f.seen_at < clock_timestamp() - interval '10 seconds', true) RETURNING a.cluster_id
-),
-online AS (UPDATE cluster c SET seen_at = clock_timestamp() FROM heard h WHERE c.id = h.cluster_id)
-SELECT f.id, f.name, f.cluster_id, f.cluster FROM found f
+_WAITING: Final = text("""
+SELECT DISTINCT o.cluster_id FROM operation o
+WHERE o.state = 'QUEUED' OR (o.state = 'OFFERED' AND o.offered_until < clock_timestamp())
 """)
 _PROVIDERS: Final = text("""
 INSERT INTO provider (cluster_id, interface, driver, version, contract, status, reason, features, production_ready)
@@ -51,47 +46,69 @@ UPDATE cluster c SET vcpus_total = :vcpus, memory_mib_total = :memory_mib, stora
 WHERE c.id = :cluster AND (c.vcpus_total, c.memory_mib_total, c.storage_gib_total) IS DISTINCT FROM
     (CAST(:vcpus AS bigint), CAST(:memory_mib AS bigint), CAST(:storage_gib AS bigint))
 """)
-_INVENTORY: Final = text("""
+_UPSERT: Final = """
+INSERT INTO inventory (cluster_id, uid, kind, status) SELECT :cluster, s.uid, s.kind, s.status FROM seen s
+ON CONFLICT (cluster_id, uid) DO UPDATE SET kind = EXCLUDED.kind, status = EXCLUDED.status,
+    seen_at = clock_timestamp(), changed_at = clock_timestamp()
+    WHERE (inventory.kind, inventory.status) IS DISTINCT FROM (EXCLUDED.kind, EXCLUDED.status)
+"""
+_SNAPSHOT: Final = text(f"""
 WITH seen AS MATERIALIZED (
     SELECT DISTINCT ON (i.uid) i.uid, i.kind, i.status
     FROM jsonb_to_recordset(CAST(:items AS jsonb)) AS i(uid uuid, kind text, status jsonb) WHERE i.kind = ANY(:kinds)
 ),
 told AS (
-    INSERT INTO inventory_report (cluster_id, kind, taken_at)
-    SELECT :cluster, k, clock_timestamp() - make_interval(secs => :age) FROM unnest(CAST(:kinds AS text[])) AS k
-    ON CONFLICT (cluster_id, kind) DO UPDATE SET taken_at = EXCLUDED.taken_at
+    INSERT INTO inventory_report (cluster_id, kind, taken_at, snapshot_id, sequence)
+    SELECT :cluster, k, clock_timestamp() - make_interval(secs => :age), CAST(:snapshot AS uuid), 0
+    FROM unnest(CAST(:kinds AS text[])) AS k
+    ON CONFLICT (cluster_id, kind) DO UPDATE SET taken_at = EXCLUDED.taken_at, snapshot_id = EXCLUDED.snapshot_id,
+        sequence = 0
 ),
 gone AS (
     DELETE FROM inventory v WHERE v.cluster_id = :cluster AND v.kind = ANY(:kinds)
         AND NOT EXISTS (SELECT FROM seen s WHERE s.uid = v.uid)
 )
-INSERT INTO inventory (cluster_id, uid, kind, status) SELECT :cluster, s.uid, s.kind, s.status FROM seen s
-ON CONFLICT (cluster_id, uid) DO UPDATE SET status = EXCLUDED.status, seen_at = clock_timestamp()
-    WHERE inventory.status IS DISTINCT FROM EXCLUDED.status
+{_UPSERT}
+""")
+# A delta that was applied and whose answer was lost comes again with the same number, and does the same again.
+_CONTINUE: Final = text("""
+UPDATE inventory_report r SET sequence = :sequence, taken_at = clock_timestamp() - make_interval(secs => :age)
+WHERE r.cluster_id = :cluster AND r.kind = ANY(:kinds) AND r.snapshot_id = :snapshot
+    AND r.sequence IN (:sequence - 1, :sequence)
+RETURNING r.kind
+""")
+_DELTA: Final = text(f"""
+WITH seen AS MATERIALIZED (
+    SELECT DISTINCT ON (i.uid) i.uid, i.kind, i.status
+    FROM jsonb_to_recordset(CAST(:items AS jsonb)) AS i(uid uuid, kind text, status jsonb) WHERE i.kind = ANY(:kinds)
+),
+gone AS (
+    DELETE FROM inventory v WHERE v.cluster_id = :cluster AND v.kind = ANY(:kinds) AND v.uid = ANY(:gone)
+        AND NOT EXISTS (SELECT FROM seen s WHERE s.uid = v.uid)
+)
+{_UPSERT}
 """)
 
 
-def use_join_token(connection: Connection, secret_hash: str) -> Mapping[str, Any] | None:
-    """Use up a join token; return its cluster, None if it is unknown, used or over."""
-    row = connection.execute(_USE_TOKEN, {"secret_hash": secret_hash}).one_or_none()
+def page(connection: Connection, *, cluster_id: UUID | None, after: str | None, limit: int) -> Sequence[dict[str, Any]]:
+    """Return a page of agents, those of one cluster or all."""
+    return rows_after(connection, _AGENTS, {"t.cluster_id = :value": cluster_id}, after=after, limit=limit)
+
+
+def get(connection: Connection, agent_id: UUID) -> dict[str, Any] | None:
+    """Return an agent, None if there is none."""
+    row = connection.execute(_GET, {"id": agent_id}).one_or_none()
     return row._asdict() if row else None
 
 
-def insert(
-    connection: Connection, *, agent_id: UUID, cluster_id: UUID, name: str, version: str, credential_hash: str
-) -> None:
-    """Add an agent."""
-    parameters = {"id": agent_id, "cluster": cluster_id, "name": name, "version": version}
-    connection.execute(_INSERT, parameters | {"credential_hash": credential_hash})
+def say(connection: Connection, agent_id: UUID, *, version: str, protocol: int) -> None:
+    """Write which version an agent is and which protocol it speaks."""
+    connection.execute(_SAY, {"agent": agent_id, "version": version, "protocol": protocol})
 
 
-def find(connection: Connection, credential_hash: str) -> Mapping[str, Any] | None:
-    """Return the agent of a credential, None if it is unknown or revoked, and note that it was heard.
-
-    At most one note in ten seconds is written.
-    """
-    row = connection.execute(_FIND, {"credential_hash": credential_hash}).one_or_none()
-    return row._asdict() if row else None
+def clusters_with_work(connection: Connection) -> frozenset[UUID]:
+    """Return the clusters that have operations to offer, for when a notification may have been missed."""
+    return frozenset(connection.execute(_WAITING).scalars())
 
 
 def replace_providers(
@@ -110,9 +127,46 @@ def set_capacity(connection: Connection, cluster_id: UUID, capacity: Capacity) -
     connection.execute(_CAPACITY, {"cluster": cluster_id, **amounts})
 
 
-def replace_inventory(
-    connection: Connection, cluster_id: UUID, kinds: Sequence[str], items: Sequence[Mapping[str, Any]], *, age: float
-) -> None:
-    """Write what the cluster held of the ``kinds`` ``age`` seconds ago; rows that did not change are not touched."""
-    parameters = {"cluster": cluster_id, "kinds": sorted(set(kinds)), "items": dump_json(items), "age": age}
-    connection.execute(_INVENTORY, parameters)
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Survey:
+    """An inventory as the database takes it.
+
+    Attributes:
+        age: seconds since the drivers began to list.
+        snapshot_id: what later deltas continue; None when there will be none.
+        sequence: of a delta, 1 or more.
+        gone: of a delta, what is there no more.
+    """
+
+    kinds: Sequence[str]
+    items: Sequence[Mapping[str, Any]]
+    age: float
+    snapshot_id: UUID | None = None
+    sequence: int = 0
+    gone: Sequence[UUID] = ()
+
+    def parameters(self, cluster_id: UUID) -> dict[str, Any]:
+        return {
+            "cluster": cluster_id,
+            "kinds": sorted(set(self.kinds)),
+            "items": dump_json(self.items),
+            "age": self.age,
+            "snapshot": self.snapshot_id,
+        }
+
+
+def replace_inventory(connection: Connection, cluster_id: UUID, survey: Survey) -> None:
+    """Write what the cluster held of the kinds; rows that did not change are not touched."""
+    connection.execute(_SNAPSHOT, survey.parameters(cluster_id))
+
+
+def change_inventory(connection: Connection, cluster_id: UUID, survey: Survey) -> frozenset[str]:
+    """Write what changed since the delta before; return the kinds that it does not continue, of which nothing is taken.
+
+    The caller asks the agent for a snapshot of those.
+    """
+    parameters = survey.parameters(cluster_id) | {"sequence": survey.sequence, "gone": list(survey.gone)}
+    continued = frozenset(connection.execute(_CONTINUE, parameters).scalars())
+    if continued:
+        connection.execute(_DELTA, parameters | {"kinds": sorted(continued)})
+    return frozenset(survey.kinds) - continued

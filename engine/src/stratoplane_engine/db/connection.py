@@ -40,17 +40,20 @@ class Database:
         url: a libpq URL; sockets are given by ``?host=/folder``.
         pool_size: connections kept open; the same number again may be opened under load.
         application: shown in ``pg_stat_activity``.
+        patience: seconds that a transaction waits for a connection while all are in use.
 
     One object serves a process; make it after a fork, never before.
     """
 
-    def __init__(self, url: str, *, pool_size: int = 8, application: str = "stratoplane") -> None:
+    def __init__(
+        self, url: str, *, pool_size: int = 8, application: str = "stratoplane", patience: float = 5.0
+    ) -> None:
         self.url: Final = url
         self.engine: Final[Engine] = create_engine(
             sqlalchemy_url(url),
             pool_size=pool_size,
             max_overflow=pool_size,
-            pool_timeout=5,
+            pool_timeout=patience,
             hide_parameters=True,
             isolation_level="AUTOCOMMIT",
             json_serializer=dump_json,

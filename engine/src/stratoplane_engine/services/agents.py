@@ -1,32 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What agents may do: enrol, say what they have, take operations, report results and inventory.
+"""What agents may do: say what they have, take operations, report results and inventory.
 
-Everything is bound to the cluster of the agent's credential; nothing in a request's body can name another.
+Everything is bound to the cluster of the agent's key; nothing in a request's body can name another.
 """
 
-import hashlib
-import secrets
-from dataclasses import dataclass
+import re
 from datetime import UTC, datetime
-from typing import Final
-from uuid import UUID
-
-from sqlalchemy import Connection
+from typing import Any, Final
 
 from stratoplane.audit import AuditAction, AuditRecord
-from stratoplane.errors import AuthenticationFailedError, InvalidSpecError
-from stratoplane.ids import new_id
+from stratoplane.errors import InvalidSpecError
 from stratoplane.messages import (
-    AGENT_PROTOCOL,
     AcknowledgementAnswer,
     Acknowledgements,
-    Enrolment,
-    EnrolRequest,
     Hello,
     Inventory,
+    InventoryAnswer,
     OfferRequest,
     Offers,
     Operation,
+    OperationResult,
     ProviderStatus,
     Results,
     ResultsAnswer,
@@ -34,120 +27,79 @@ from stratoplane.messages import (
 )
 from stratoplane.wire import to_json
 from stratoplane_engine.aftermath import open_circuit
+from stratoplane_engine.db import agent_keys
 from stratoplane_engine.db import agents as rows
 from stratoplane_engine.db import audit as audit_rows
 from stratoplane_engine.db import incidents as incident_rows
 from stratoplane_engine.db import operations as operation_rows
 from stratoplane_engine.db.connection import Database
+from stratoplane_engine.services.agent_admission import AgentIdentity, refused
+from stratoplane_engine.services.enrolment import check_protocol
 
-POLL_SECONDS: Final = 25.0
+POLL_SECONDS: Final = 50.0
 INVENTORY_SECONDS: Final = 30.0
+KEY_SECONDS: Final = 12 * 3600.0
 LARGEST_OFFER: Final = 200
 _OLDEST_INVENTORY: Final = 86_400.0
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class AgentIdentity:
-    """The agent behind a credential and the one cluster that it may touch."""
-
-    id: UUID
-    name: str
-    cluster_id: UUID
-    cluster: str
-
-
-def secret_hash(secret: str) -> str:
-    """Return what the database keeps of a random secret of 256 bits: SHA-256 is enough, there is nothing to guess."""
-    return hashlib.sha256(secret.encode()).hexdigest()
-
-
-def enrol(database: Database, request: EnrolRequest) -> Enrolment:
-    """Exchange a one-use join token for an agent's credential.
-
-    Raises:
-        AuthenticationFailedError: the token is unknown, used or over; an operator makes another.
-        InvalidSpecError: the agent speaks another protocol.
-    """
-    _check_protocol(request.protocol)
-    credential = f"spt_agent_{secrets.token_urlsafe(32)}"
-    agent_id = new_id()
-    with database.system() as connection:
-        cluster = rows.use_join_token(connection, secret_hash(request.join_token))
-        if cluster is not None:
-            rows.insert(
-                connection,
-                agent_id=agent_id,
-                cluster_id=cluster["id"],
-                name=request.name,
-                version=request.version,
-                credential_hash=secret_hash(credential),
-            )
-        _record(connection, request, None if cluster is None else cluster["id"], agent_id)
-    if cluster is None:
-        raise AuthenticationFailedError("the join token is unknown, used or over; an operator can make another one")
-    return Enrolment(
-        agent_id=agent_id,
-        cluster_id=cluster["id"],
-        cluster_name=cluster["name"],
-        installation_id=cluster["installation_id"],
-        credential=credential,
-    )
-
-
-def _check_protocol(protocol: int) -> None:
-    if protocol != AGENT_PROTOCOL:
-        raise InvalidSpecError(f"the agent speaks protocol {protocol}, this control plane {AGENT_PROTOCOL}; update it")
-
-
-def _record(connection: Connection, request: EnrolRequest, cluster_id: UUID | None, agent_id: UUID) -> None:
-    refused = cluster_id is None
-    record = AuditRecord(
-        action=AuditAction.AGENT_REFUSED if refused else AuditAction.AGENT_ENROLLED,
-        actor=f"agent:{request.name}",
-        occurred_at=datetime.now(UTC),
-        outcome="refused" if refused else "succeeded",
-        subject_id=None if refused else agent_id,
-        subject_name=request.name,
-        detail={"cluster_id": str(cluster_id) if cluster_id else None, "version": request.version},
-    )
-    audit_rows.write(connection, record)
-
-
-def authenticate(database: Database, credential: str) -> AgentIdentity:
-    """Return the agent of a credential.
-
-    Raises:
-        AuthenticationFailedError: it is unknown or was revoked; the agent stops and an operator enrols it anew.
-    """
-    with database.system() as connection:
-        row = rows.find(connection, secret_hash(credential))
-    if row is None:
-        raise AuthenticationFailedError("the agent's credential is unknown or revoked; enrol the agent anew")
-    return AgentIdentity(id=row["id"], name=row["name"], cluster_id=row["cluster_id"], cluster=row["cluster"])
+_LONGEST_CODE: Final = 64
+_LONGEST_DETAIL: Final = 4_000
+_LONGEST_PROVIDER_TEXT: Final = 64_000
+# Everything but tab and line feed below the space, and what else moves a terminal's cursor.
+_CONTROLS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def hello(database: Database, agent: AgentIdentity, message: Hello) -> Welcome:
     """Take down which drivers the agent has and what the cluster can do and hold.
 
     Raises:
-        InvalidSpecError: the agent speaks another protocol.
+        InvalidSpecError: the agent speaks a protocol that is not served; the refusal is on record.
     """
-    _check_protocol(message.protocol)
+    _check_protocol(database, agent, message)
     ready = [provider for provider in message.providers if provider.status is ProviderStatus.READY]
     features = sorted({provider.interface for provider in ready} | {each for one in ready for each in one.features})
     with database.system() as connection:
+        rows.say(connection, agent.id, version=message.version, protocol=message.protocol)
         rows.replace_providers(connection, agent.cluster_id, [to_json(each) for each in message.providers], features)
         rows.set_capacity(connection, agent.cluster_id, message.capacity)
     return Welcome(
-        server_time=datetime.now(UTC).isoformat(), poll_seconds=POLL_SECONDS, inventory_seconds=INVENTORY_SECONDS
+        server_time=datetime.now(UTC).isoformat(),
+        poll_seconds=POLL_SECONDS,
+        inventory_seconds=INVENTORY_SECONDS,
+        key_seconds=KEY_SECONDS,
     )
 
 
+def _check_protocol(database: Database, agent: AgentIdentity, message: Hello) -> None:
+    try:
+        check_protocol(message.protocol)
+    except InvalidSpecError:
+        record = AuditRecord(
+            action=AuditAction.AGENT_REFUSED,
+            actor=f"agent:{agent.name}",
+            occurred_at=datetime.now(UTC),
+            outcome="refused",
+            subject_id=agent.id,
+            subject_name=agent.name,
+            detail={"reason": "protocol", "protocol": message.protocol, "version": message.version[:_LONGEST_CODE]},
+        )
+        with database.system() as connection:
+            if agent_keys.refusal_is_news(connection, agent.id, "protocol"):
+                audit_rows.write(connection, record)
+        raise
+
+
 def take_offers(database: Database, agent: AgentIdentity, request: OfferRequest) -> Offers:
-    """Return the operations that are open now; the gateway waits and asks again when there are none."""
+    """Return the operations that are open now; the gateway waits and asks again when there are none.
+
+    Raises:
+        AuthenticationFailedError: the agent was revoked or locked while it waited.
+    """
     maximum = max(1, min(request.maximum, LARGEST_OFFER))
     with database.system() as connection:
-        found = operation_rows.offer(connection, agent.cluster_id, agent.id, maximum)
+        shut_out = agent_keys.is_shut_out(connection, agent.id)
+        found = [] if shut_out else operation_rows.offer(connection, agent.cluster_id, agent.id, maximum)
+    if shut_out:
+        raise refused(database, agent.id, "revoked", "the agent was revoked or locked; enrol it anew")
     return Offers(
         operations=tuple(Operation(**row) for row in found), acknowledge_seconds=operation_rows.ACKNOWLEDGE_SECONDS
     )
@@ -168,7 +120,7 @@ def acknowledge(database: Database, agent: AgentIdentity, message: Acknowledgeme
 
 def report_results(database: Database, agent: AgentIdentity, message: Results) -> ResultsAnswer:
     """Take results; the same result may come twice, one of an older epoch changes nothing."""
-    documents = [{"id": each.id, "epoch": each.epoch, "result": to_json(each)} for each in message.results]
+    documents = [{"id": each.id, "epoch": each.epoch, "result": _within_bounds(each)} for each in message.results]
     with database.system() as connection:
         reception = operation_rows.report(connection, agent.cluster_id, documents)
         if reception.trips:
@@ -176,13 +128,36 @@ def report_results(database: Database, agent: AgentIdentity, message: Results) -
     return ResultsAnswer(accepted=tuple(sorted(reception.accepted)), stale=tuple(sorted(reception.stale)))
 
 
-def _age(message: Inventory) -> float:
-    return min(max(0.0, message.age_seconds), _OLDEST_INVENTORY)
+def _within_bounds(result: OperationResult) -> dict[str, Any]:
+    """Return a result whose words are of bounded length and command no terminal; the driver's status stays whole."""
+    document: dict[str, Any] = to_json(result)
+    document["code"] = _CONTROLS.sub("", result.code)[:_LONGEST_CODE]
+    document["detail"] = _CONTROLS.sub("", result.detail)[:_LONGEST_DETAIL]
+    document["provider_text"] = _CONTROLS.sub("", result.provider_text)[:_LONGEST_PROVIDER_TEXT]
+    return document
 
 
-def report_inventory(database: Database, agent: AgentIdentity, message: Inventory) -> None:
-    """Take down what the cluster holds; the reconciler compares it with what it should."""
+def report_inventory(database: Database, agent: AgentIdentity, message: Inventory) -> InventoryAnswer:
+    """Take down what the cluster holds, or what changed; the reconciler compares it with what it should."""
+    survey = rows.Survey(
+        kinds=message.kinds,
+        items=[to_json(each) for each in message.items],
+        age=min(max(0.0, message.age_seconds), _OLDEST_INVENTORY),
+        snapshot_id=message.snapshot,
+        sequence=message.sequence,
+        gone=message.gone,
+    )
+    wanted = frozenset[str]()
     with database.system() as connection:
-        items = [to_json(each) for each in message.items]
-        rows.replace_inventory(connection, agent.cluster_id, message.kinds, items, age=_age(message))
+        if message.sequence > 0:
+            wanted = rows.change_inventory(connection, agent.cluster_id, survey)
+        else:
+            rows.replace_inventory(connection, agent.cluster_id, survey)
         rows.set_capacity(connection, agent.cluster_id, message.capacity)
+    return InventoryAnswer(wanted=tuple(sorted(wanted)))
+
+
+def clusters_with_work(database: Database) -> frozenset[str]:
+    """Return the clusters (ids) that have something to offer, for a gateway that may have missed a notification."""
+    with database.system() as connection:
+        return frozenset(str(each) for each in rows.clusters_with_work(connection))

@@ -20,6 +20,7 @@ from stratoplane_engine.db.connection import Database
 from stratoplane_engine.kinds.wire_form import instant
 from stratoplane_engine.permissions import Permission
 from stratoplane_engine.services import credentials, cursors, listings
+from stratoplane_engine.services.enrolment import pinned
 from stratoplane_engine.services.records import operator_record, record
 from stratoplane_engine.services.versions import check_version
 
@@ -110,26 +111,45 @@ def delete_cluster(database: Database, context: RequestContext, cluster_id: UUID
 
 
 def create_join_token(
-    database: Database, context: RequestContext, cluster_id: UUID, lifetime: timedelta = JOIN_TOKEN_LIFETIME
+    database: Database,
+    context: RequestContext,
+    cluster_id: UUID,
+    lifetime: timedelta = JOIN_TOKEN_LIFETIME,
+    *,
+    certificate_pin: str = "",
 ) -> dict[str, Any]:
-    """Return a new one-use join token for an agent of the cluster, shown this once. Raises ResourceNotFoundError."""
+    """Return a new one-use join token for an agent of the cluster, shown this once.
+
+    Args:
+        database: keeps its digest.
+        context: who asks.
+        cluster_id: the one cluster that it opens.
+        lifetime: how long it can be used.
+        certificate_pin: fingerprint of the certificate that agents see; empty when none was configured.
+
+    Raises:
+        ResourceNotFoundError: there is no such cluster.
+    """
     require(context, Permission.PLATFORM_WRITE)
     with database.system() as connection:
         row = _existing(connection, cluster_id)
-        made = _insert_join_token(connection, cluster_id, lifetime)
+        made = _insert_join_token(connection, cluster_id, lifetime, certificate_pin)
         audit.write(connection, record(context, AuditAction.JOIN_TOKEN_CREATED, cluster_id, row["name"]))
         return made
 
 
-def _insert_join_token(connection: Connection, cluster_id: UUID, lifetime: timedelta) -> dict[str, Any]:
-    token, token_id = credentials.new_token("join"), new_id()
+def _insert_join_token(
+    connection: Connection, cluster_id: UUID, lifetime: timedelta, certificate_pin: str = ""
+) -> dict[str, Any]:
+    secret, token_id = credentials.new_token("join"), new_id()
     values = {
         "id": token_id,
         "cluster_id": cluster_id,
-        "secret_hash": credentials.token_hash(token),
+        "secret_hash": credentials.token_hash(secret),
         "lifetime": lifetime.total_seconds(),
     }
     ends = rows.insert_join_token(connection, values)
+    token = pinned(connection, secret, certificate_pin)
     return {"id": str(token_id), "cluster_id": str(cluster_id), "token": token, "expires_at": instant(ends)}
 
 

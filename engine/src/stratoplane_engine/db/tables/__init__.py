@@ -7,7 +7,17 @@ row-level security on them (:data:`TENANT_TABLES`).
 
 from typing import Final
 
-from stratoplane_engine.db.tables.clusters import agent, cluster, flavor, image, join_token, provider
+from stratoplane_engine.db.tables.clusters import (
+    agent,
+    agent_key,
+    agent_nonce,
+    cluster,
+    flavor,
+    image,
+    installation_key,
+    join_token,
+    provider,
+)
 from stratoplane_engine.db.tables.columns import metadata
 from stratoplane_engine.db.tables.drift import drift, drift_policy, foreign_object
 from stratoplane_engine.db.tables.history import audit_event, inventory, inventory_report
@@ -27,6 +37,8 @@ from stratoplane_engine.db.tables.ownership import quota, resource, resource_lin
 __all__ = [
     "TENANT_TABLES",
     "agent",
+    "agent_key",
+    "agent_nonce",
     "api_token",
     "audit_event",
     "circuit",
@@ -41,6 +53,7 @@ __all__ = [
     "incident",
     "incident_event",
     "installation",
+    "installation_key",
     "inventory",
     "inventory_report",
     "job",

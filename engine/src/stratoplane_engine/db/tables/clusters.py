@@ -2,6 +2,7 @@
 """Clusters with what serves them, and what operators offer on them."""
 
 from sqlalchemy import (
+    BigInteger,
     Boolean,
     CheckConstraint,
     Column,
@@ -65,12 +66,47 @@ agent = Table(
     Column("cluster_id", Uuid, ForeignKey("cluster.id"), nullable=False),
     words("name", None),
     words("version"),
-    words("credential_hash", None),
     moment("created_at", default=True),
     moment("seen_at", nullable=True),
     moment("revoked_at", nullable=True),
-    UniqueConstraint("credential_hash"),
+    count("generation", 1),
+    count("protocol"),
+    moment("locked_at", nullable=True),
     Index("agent_cluster_id_idx", "cluster_id"),
+)
+
+# Every key that an agent has signed with: one that comes back after its successor was used has been copied.
+agent_key = Table(
+    "agent_key",
+    metadata,
+    Column("agent_id", Uuid, ForeignKey("agent.id", ondelete="CASCADE"), nullable=False),
+    Column("generation", BigInteger, nullable=False),
+    words("public_key", None),
+    moment("created_at", default=True),
+    moment("used_at", nullable=True),
+    PrimaryKeyConstraint("agent_id", "generation"),
+    Index("agent_key_created_at_idx", "created_at"),
+)
+
+# Nonces of signed requests, for as long as their moment is within the window.
+agent_nonce = Table(
+    "agent_nonce",
+    metadata,
+    Column("agent_id", Uuid, nullable=False),
+    words("nonce", None),
+    moment("expires_at"),
+    PrimaryKeyConstraint("agent_id", "nonce"),
+    Index("agent_nonce_expires_at_idx", "expires_at"),
+    prefixes=["UNLOGGED"],
+)
+
+# Proves the control plane to agents; apart from the installation's row, which tenants may read.
+installation_key = Table(
+    "installation_key",
+    metadata,
+    Column("installation_id", Uuid, ForeignKey("installation.id"), primary_key=True),
+    words("private_key", None),
+    moment("created_at", default=True),
 )
 
 join_token = Table(

@@ -3,7 +3,7 @@
 
 from sqlalchemy import Column, ForeignKey, Index, PrimaryKeyConstraint, Table, Uuid
 
-from stratoplane_engine.db.tables.columns import identifier, json_object, metadata, moment, words
+from stratoplane_engine.db.tables.columns import count, identifier, json_object, metadata, moment, words
 
 audit_event = Table(
     "audit_event",
@@ -34,7 +34,9 @@ inventory = Table(
     json_object("status"),
     moment("first_seen_at", default=True),
     moment("seen_at", default=True),
+    moment("changed_at", default=True),
     PrimaryKeyConstraint("cluster_id", "uid"),
+    Index("inventory_changed_at_idx", "changed_at"),
 )
 
 # When an agent last began to list the objects of a kind, and did list them all.
@@ -44,5 +46,7 @@ inventory_report = Table(
     Column("cluster_id", Uuid, ForeignKey("cluster.id"), nullable=False),
     words("kind", None),
     moment("taken_at"),
+    Column("snapshot_id", Uuid, nullable=True),
+    count("sequence"),
     PrimaryKeyConstraint("cluster_id", "kind"),
 )

@@ -1,0 +1,231 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Agents' keys: enrolment, admission of requests, rotation, locking, revocation; and the installation's key."""
+
+from collections.abc import Mapping
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import Connection, text
+
+from stratoplane.signatures import WINDOW_SECONDS
+from stratoplane_engine.db.operations import OPERATION_CHANNEL
+
+_NONCE_SECONDS: Final = 2 * WINDOW_SECONDS + 5
+GRACE_SECONDS: Final = 10
+"""How long after the first use of a key requests by the one before may be signed: clocks differ a little."""
+
+_USE_TOKEN: Final = text("""
+WITH asked AS (
+    SELECT t.id, t.cluster_id, c.name, t.used_at IS NULL AND t.expires_at > clock_timestamp() AND c.deleted_at IS NULL
+        AS good
+    FROM join_token t JOIN cluster c ON c.id = t.cluster_id WHERE t.secret_hash = :secret_hash
+),
+used AS (
+    UPDATE join_token t SET used_at = clock_timestamp() FROM asked a
+    WHERE t.id = a.id AND a.good AND t.used_at IS NULL RETURNING t.id
+)
+SELECT a.id AS token_id, a.cluster_id AS id, a.name, (SELECT i.id FROM installation i LIMIT 1) AS installation_id,
+    EXISTS (SELECT FROM used) AS used FROM asked a
+""")
+_INSERT: Final = text("""
+WITH made AS (
+    INSERT INTO agent (id, cluster_id, name, version, protocol) VALUES (:id, :cluster, :name, :version, :protocol)
+    RETURNING id
+)
+INSERT INTO agent_key (agent_id, generation, public_key) SELECT id, 1, :public_key FROM made
+""")
+# One statement for who it is, whether it still may, whether the moment fits, and that the nonce was not used before.
+_ADMIT: Final = text("""
+WITH found AS MATERIALIZED (
+    SELECT a.id, a.name, a.cluster_id, c.name AS cluster, a.generation AS newest, k.public_key, a.seen_at, k.used_at,
+        a.revoked_at IS NOT NULL OR c.deleted_at IS NOT NULL AS revoked, a.locked_at IS NOT NULL AS locked,
+        abs(extract(epoch FROM clock_timestamp()) - :created) <= :window AS timely,
+        k.generation < a.generation AND coalesce(extract(epoch FROM n.used_at) + :grace < :created, false) AS outdated
+    FROM agent a JOIN cluster c ON c.id = a.cluster_id
+        JOIN agent_key k ON k.agent_id = a.id AND k.generation = :generation
+        JOIN agent_key n ON n.agent_id = a.id AND n.generation = a.generation
+    WHERE a.id = :agent
+),
+welcome AS (SELECT * FROM found f WHERE f.timely AND NOT (f.revoked OR f.locked OR f.outdated)),
+fresh AS (
+    INSERT INTO agent_nonce (agent_id, nonce, expires_at)
+    SELECT w.id, :nonce, clock_timestamp() + make_interval(secs => :keep) FROM welcome w
+    ON CONFLICT DO NOTHING RETURNING agent_id
+),
+used AS (
+    UPDATE agent_key k SET used_at = clock_timestamp() FROM welcome w, fresh
+    WHERE w.used_at IS NULL AND k.agent_id = w.id AND k.generation = :generation
+),
+heard AS (
+    UPDATE agent a SET seen_at = clock_timestamp() FROM welcome w, fresh
+    WHERE a.id = w.id AND coalesce(w.seen_at < clock_timestamp() - interval '10 seconds', true) RETURNING a.cluster_id
+),
+online AS (UPDATE cluster c SET seen_at = clock_timestamp() FROM heard h WHERE c.id = h.cluster_id)
+SELECT f.id, f.name, f.cluster_id, f.cluster, f.newest, f.public_key, f.revoked, f.locked, f.timely, f.outdated,
+    EXISTS (SELECT FROM fresh) AS fresh FROM found f
+""")
+_SHUT_OUT: Final = text("""
+SELECT EXISTS (
+    SELECT FROM agent a JOIN cluster c ON c.id = a.cluster_id
+    WHERE a.id = :agent AND (a.revoked_at IS NOT NULL OR a.locked_at IS NOT NULL OR c.deleted_at IS NOT NULL)
+)
+""")
+_ROTATE: Final = text("""
+WITH moved AS (
+    UPDATE agent a SET generation = :generation
+    WHERE a.id = :agent AND a.generation = :generation - 1 AND a.locked_at IS NULL AND a.revoked_at IS NULL
+    RETURNING a.id
+),
+added AS (
+    INSERT INTO agent_key (agent_id, generation, public_key) SELECT id, :generation, :public_key FROM moved
+    RETURNING public_key
+)
+SELECT coalesce(
+    (SELECT 'ROTATED' FROM added),
+    (SELECT CASE WHEN k.public_key = :public_key AND k.used_at IS NULL THEN 'REPEATED' ELSE 'TAKEN' END
+        FROM agent_key k WHERE k.agent_id = :agent AND k.generation = :generation),
+    'REFUSED')
+""")
+_LOCK: Final = text("""
+WITH locked AS (
+    UPDATE agent a SET locked_at = clock_timestamp() WHERE a.id = :agent AND a.locked_at IS NULL
+    RETURNING a.id
+)
+SELECT id, pg_notify(:channel, :name) FROM locked
+""")
+_REVOKE: Final = text("""
+WITH asked AS MATERIALIZED (SELECT a.id, a.revoked_at FROM agent a WHERE a.id = :agent FOR UPDATE),
+revoked AS (
+    UPDATE agent a SET revoked_at = clock_timestamp() FROM asked q WHERE a.id = q.id AND q.revoked_at IS NULL
+    RETURNING a.id
+)
+SELECT EXISTS (SELECT FROM revoked) AS revoked, pg_notify(:channel, :name) FROM asked
+""")
+_NEWS: Final = text("""
+INSERT INTO agent_nonce (agent_id, nonce, expires_at)
+SELECT :agent, 'refusal:' || :reason || ':' || CAST(floor(extract(epoch FROM clock_timestamp()) / 60) AS text),
+    clock_timestamp() + interval '2 minutes'
+ON CONFLICT DO NOTHING
+""")
+_FORGET_NONCES: Final = text("""
+DELETE FROM agent_nonce n WHERE (n.agent_id, n.nonce) IN (
+    SELECT x.agent_id, x.nonce FROM agent_nonce x WHERE x.expires_at < clock_timestamp()
+    ORDER BY x.expires_at LIMIT :limit FOR UPDATE SKIP LOCKED)
+""")
+_FORGET_KEYS: Final = text("""
+DELETE FROM agent_key k USING agent a WHERE a.id = k.agent_id AND k.generation < a.generation - 1
+    AND k.created_at < clock_timestamp() - interval '90 days'
+""")
+_KEEP_KEY: Final = text("""
+INSERT INTO installation_key (installation_id, private_key) SELECT i.id, :fresh FROM installation i LIMIT 1
+ON CONFLICT DO NOTHING
+""")
+_INSTALLATION_KEY: Final = text("""
+SELECT k.installation_id, k.private_key FROM installation_key k ORDER BY k.created_at LIMIT 1
+""")
+_CLUSTER: Final = text("SELECT a.cluster_id FROM agent a WHERE a.id = :agent")
+_PUBLIC_KEY: Final = text("""
+SELECT k.public_key FROM agent a JOIN cluster c ON c.id = a.cluster_id
+    JOIN agent_key k ON k.agent_id = a.id AND k.generation = :generation
+WHERE a.id = :agent AND a.revoked_at IS NULL AND a.locked_at IS NULL AND c.deleted_at IS NULL
+""")
+
+
+def wake_name(agent_id: UUID) -> str:
+    """Return the notification's payload that concerns one agent alone."""
+    return f"agent:{agent_id}"
+
+
+def use_join_token(connection: Connection, secret_hash: str) -> Mapping[str, Any] | None:
+    """Use up a join token; return its cluster, with ``used`` false if it was over; None if there is no such token."""
+    row = connection.execute(_USE_TOKEN, {"secret_hash": secret_hash}).one_or_none()
+    return row._asdict() if row else None
+
+
+def insert(connection: Connection, agent: Mapping[str, Any]) -> None:
+    """Add an agent (``id, cluster, name, version, protocol``) with its first ``public_key``."""
+    connection.execute(_INSERT, dict(agent))
+
+
+def admit(
+    connection: Connection, *, agent_id: UUID, generation: int, created: int, nonce: str
+) -> Mapping[str, Any] | None:
+    """Return the agent of a key with what speaks for and against its request, and use up the nonce; None if unknown.
+
+    The signature is not looked at here: the caller takes the transaction back if the key does not verify it. That the
+    agent was heard is noted at most once in ten seconds.
+    """
+    parameters = {
+        "agent": agent_id,
+        "generation": generation,
+        "created": created,
+        "nonce": nonce,
+        "window": WINDOW_SECONDS,
+        "grace": GRACE_SECONDS,
+        "keep": _NONCE_SECONDS,
+    }
+    row = connection.execute(_ADMIT, parameters).one_or_none()
+    return row._asdict() if row else None
+
+
+def is_shut_out(connection: Connection, agent_id: UUID) -> bool:
+    """Tell whether an agent that was admitted has been revoked or locked since."""
+    return bool(connection.execute(_SHUT_OUT, {"agent": agent_id}).scalar_one())
+
+
+def rotate(connection: Connection, agent_id: UUID, generation: int, public_key: str) -> str:
+    """Give an agent its next key.
+
+    Returns:
+        ROTATED; REPEATED when it has this very key already and has not used it; TAKEN when the generation has another
+        key or was used: somebody else rotated with the same old key; REFUSED when the generation is not the next.
+    """
+    parameters = {"agent": agent_id, "generation": generation, "public_key": public_key}
+    return str(connection.execute(_ROTATE, parameters).scalar_one())
+
+
+def lock(connection: Connection, agent_id: UUID) -> bool:
+    """Lock an agent and cut its polls; tell whether it was not locked before."""
+    parameters = {"agent": agent_id, "channel": OPERATION_CHANNEL, "name": wake_name(agent_id)}
+    return connection.execute(_LOCK, parameters).one_or_none() is not None
+
+
+def revoke(connection: Connection, agent_id: UUID) -> bool | None:
+    """Revoke an agent and cut its polls; tell whether it was not revoked before, None if there is no such agent."""
+    parameters = {"agent": agent_id, "channel": OPERATION_CHANNEL, "name": wake_name(agent_id)}
+    row = connection.execute(_REVOKE, parameters).one_or_none()
+    return None if row is None else bool(row.revoked)
+
+
+def cluster_of(connection: Connection, agent_id: UUID) -> UUID | None:
+    """Return the cluster of an agent, None if there is no such agent."""
+    found: UUID | None = connection.execute(_CLUSTER, {"agent": agent_id}).scalar_one_or_none()
+    return found
+
+
+def refusal_is_news(connection: Connection, agent_id: UUID, reason: str) -> bool:
+    """Tell whether an agent was not refused for the same reason within this minute: a flood is one event a minute."""
+    return connection.execute(_NEWS, {"agent": agent_id, "reason": reason}).rowcount == 1
+
+
+def sweep(connection: Connection, limit: int) -> int:
+    """Forget nonces whose window has passed, and keys of long ago; return how many nonces."""
+    connection.execute(_FORGET_KEYS)
+    return connection.execute(_FORGET_NONCES, {"limit": limit}).rowcount
+
+
+def installation_key(connection: Connection, fresh: str) -> Mapping[str, Any]:
+    """Return ``installation_id`` and ``private_key`` (base64); ``fresh`` is kept if there is no key yet."""
+    row = connection.execute(_INSTALLATION_KEY).one_or_none()
+    if row is None:
+        connection.execute(_KEEP_KEY, {"fresh": fresh})
+        row = connection.execute(_INSTALLATION_KEY).one()
+    return row._asdict()
+
+
+def public_key(connection: Connection, agent_id: UUID, generation: int) -> str | None:
+    """Return the public key of an agent that may work, None if there is none of that generation."""
+    found: str | None = connection.execute(
+        _PUBLIC_KEY, {"agent": agent_id, "generation": generation}
+    ).scalar_one_or_none()
+    return found
