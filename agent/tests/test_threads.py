@@ -11,6 +11,7 @@ import pytest
 
 from stratoplane_agent.backoff import Backoff
 from stratoplane_agent.bulkhead import Bulkhead
+from stratoplane_agent.host import Host
 from stratoplane_agent.log import Log, LogFormat, LogLevel, configure, trace_id
 from stratoplane_agent.timetable import Timetable
 
@@ -51,14 +52,21 @@ def test_a_thread_outlives_a_task_that_fails():
     assert done.wait(5)
 
 
+class Stopwatch(Host):
+    now = 100.0
+
+    def monotonic(self) -> float:
+        return self.now
+
+
 def test_a_bulkhead_is_stalled_only_when_nothing_moves(release):
-    now = [100.0]
-    bulkhead, begun = Bulkhead("compute", 1, lambda: now[0]), threading.Event()
-    now[0] += 3600.0  # nothing to do for long is no stall
+    host = Stopwatch()
+    bulkhead, begun = Bulkhead("compute", 1, host), threading.Event()
+    host.now += 3600.0  # nothing to do for long is no stall
     bulkhead.submit(lambda: (begun.set(), release.wait(10)))
     assert begun.wait(5)
     at_first = bulkhead.is_stalled()
-    now[0] += 60.0
+    host.now += 60.0
 
     assert not at_first
     assert bulkhead.is_stalled()

@@ -2,11 +2,10 @@
 """Threads for the driver of one interface: a driver that hangs takes its own threads and nobody else's."""
 
 import queue
-import threading
-import time
 from collections.abc import Callable
 from typing import Final
 
+from stratoplane_agent.host import HOST, Host
 from stratoplane_agent.log import Log
 
 Task = Callable[[], None]
@@ -20,17 +19,17 @@ class Bulkhead:
     They are daemon threads, since nothing can end a thread that hangs in a driver, and the process must be able to end.
     """
 
-    def __init__(self, name: str, concurrency: int, clock: Callable[[], float] = time.monotonic) -> None:
+    def __init__(self, name: str, concurrency: int, host: Host = HOST) -> None:
         self.name: Final = name
-        self._clock: Final = clock
+        self._host: Final = host
         self._concurrency: Final = concurrency
-        self._tasks: Final[queue.SimpleQueue[Task]] = queue.SimpleQueue()
-        self._lock: Final = threading.Lock()
+        self._tasks: Final[queue.SimpleQueue[Task]] = host.queue()
+        self._lock: Final = host.lock()
         self._waiting = 0
         self._idle = 0
         self._threads = 0
         self._lent = 0
-        self._moved_at = clock()
+        self._moved_at = host.monotonic()
 
     def submit(self, task: Task) -> None:
         """Run ``task`` when a thread is free. What it raises is logged as a bug."""
@@ -58,13 +57,13 @@ class Bulkhead:
         """Tell whether every thread is busy and none has begun or ended a task for a while."""
         with self._lock:
             full = self._threads >= self._limit() and not self._idle
-            return full and self._clock() - self._moved_at > STALL_SECONDS
+            return full and self._host.monotonic() - self._moved_at > STALL_SECONDS
 
     def _limit(self) -> int:
         return self._concurrency + min(self._lent, self._concurrency)
 
     def _start(self) -> None:
-        threading.Thread(target=self._work, name=f"{self.name}-{self._threads}", daemon=True).start()
+        self._host.thread(f"{self.name}-{self._threads}", self._work).start()
 
     def _work(self) -> None:
         while self._next():
@@ -81,11 +80,11 @@ class Bulkhead:
         with self._lock:
             self._idle -= 1
             self._waiting -= 1
-            self._moved_at = self._clock()
+            self._moved_at = self._host.monotonic()
         try:
             task()
         except BaseException as error:  # noqa: BLE001  # the last edge of a thread; the task's owner handled what it could
             _log.bug("task_failed", error, bulkhead=self.name)
         with self._lock:
-            self._moved_at = self._clock()
+            self._moved_at = self._host.monotonic()
         return True

@@ -5,8 +5,6 @@ An operation that waits for its provider holds no thread, and its object's later
 not end within its time is reported as it stands; the call itself cannot be ended and keeps its thread.
 """
 
-import threading
-import time
 from collections import Counter, deque
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -26,6 +24,7 @@ from stratoplane.errors import (
 from stratoplane.jobs import Wait
 from stratoplane.messages import Operation, Outcome
 from stratoplane_agent.attempt import Attempt, facts
+from stratoplane_agent.host import HOST, Host
 from stratoplane_agent.journal import Ended
 from stratoplane_agent.log import Log
 from stratoplane_agent.outcomes import Ending, bug, encode, failed, with_outcome
@@ -62,15 +61,21 @@ class _Task:
     def is_late(self, now: float) -> bool:
         return now - self.taken_at > self.operation.timeout_seconds
 
-    def seconds(self) -> float:
-        return time.monotonic() - self.taken_at
+    def seconds(self, now: float) -> float:
+        return now - self.taken_at
 
 
 class Executor:
     """Takes acknowledged operations and gives each one's result to ``deliver``, from any thread."""
 
     def __init__(
-        self, providers: Providers, timetable: Timetable, *, backlog: int, deliver: Callable[[Ended], None]
+        self,
+        providers: Providers,
+        timetable: Timetable,
+        *,
+        backlog: int,
+        deliver: Callable[[Ended], None],
+        host: Host = HOST,
     ) -> None:
         """Begin with nothing in hand.
 
@@ -79,12 +84,14 @@ class Executor:
             timetable: calls back what waits; its owner starts it.
             backlog: operations of one interface that are taken before earlier ones ended.
             deliver: called with every result; must not block.
+            host: supplies time.
         """
+        self._host: Final = host
         self._providers: Final = providers
         self._timetable: Final = timetable
         self._backlog: Final = backlog
         self._deliver: Final = deliver
-        self._changed: Final = threading.Condition()
+        self._changed: Final = host.condition()
         self._lanes: Final[dict[UUID, deque[_Task]]] = {}
         self._tasks: Final[set[_Task]] = set()
         self._queued: Final[Counter[Provider]] = Counter()
@@ -100,7 +107,7 @@ class Executor:
         except StratoplaneError as error:
             self._report(operation, _kept_open(operation, failed(error)), 0.0)
             return
-        task = _Task(operation=operation, verb=verb, provider=provider, taken_at=time.monotonic())
+        task = _Task(operation=operation, verb=verb, provider=provider, taken_at=self._host.monotonic())
         with self._changed:
             self._tasks.add(task)
             self._queued[provider] += 1
@@ -224,12 +231,12 @@ class Executor:
             return
         if ending.code == UnreachableError.code:
             self._providers.suspect(task.provider)
-        self._report(task.operation, ending, task.seconds())
+        self._report(task.operation, ending, task.seconds(self._host.monotonic()))
         self._put_down(task)
         self._leave(task)
 
     def _returned_late(self, task: _Task) -> None:
-        _log.warning("call_returned_late", **facts(task.operation), seconds=task.seconds())
+        _log.warning("call_returned_late", **facts(task.operation), seconds=task.seconds(self._host.monotonic()))
         task.provider.bulkhead.give_back()
         self._leave(task)
 
@@ -252,7 +259,7 @@ class Executor:
 
     def _end_what_is_late(self) -> None:
         """Report what did not end in time as it stands."""
-        now = time.monotonic()
+        now = self._host.monotonic()
         with self._changed:
             late = [task for task in self._tasks if task.is_late(now)]
         for task in late:
@@ -270,7 +277,7 @@ class Executor:
             self._changed.notify_all()
         if phase is _Phase.CALLING:
             task.provider.bulkhead.lend()
-        self._report(task.operation, _overdue(task, phase), task.seconds())
+        self._report(task.operation, _overdue(task, phase), task.seconds(self._host.monotonic()))
         if phase is _Phase.WAITING:
             self._leave(task)
 

@@ -6,7 +6,6 @@ begun. The next poll goes out while the operations of the last one run.
 """
 
 import dataclasses
-import threading
 from collections.abc import Sequence
 from typing import Final
 
@@ -16,6 +15,7 @@ from stratoplane_agent.attempt import facts
 from stratoplane_agent.backoff import Backoff
 from stratoplane_agent.control_plane import ControlPlane, Offer, read_operation, reference
 from stratoplane_agent.executor import Executor
+from stratoplane_agent.host import HOST, Host
 from stratoplane_agent.inventory import Inventory
 from stratoplane_agent.journal import Journal, JournalError
 from stratoplane_agent.log import Log
@@ -44,6 +44,7 @@ class Intake:
         inventory: Inventory,
         *,
         wanted_room: int,
+        host: Host = HOST,
     ) -> None:
         """Begin with nothing to acknowledge.
 
@@ -54,6 +55,7 @@ class Intake:
             presence: greets before the first poll and after every interruption.
             inventory: surveys after every interruption.
             wanted_room: operations that must fit before the next poll, so that a busy agent asks rarely for much.
+            host: supplies time and the thread.
         """
         self._control_plane: Final = control_plane
         self._journal: Final = journal
@@ -62,9 +64,9 @@ class Intake:
         self._inventory: Final = inventory
         self._wanted_room: Final = min(wanted_room, _MOST_OFFERS)
         self._unacknowledged: list[Operation] = []
-        self._backoff: Final = Backoff()
-        self._stop: Final = threading.Event()
-        self._thread: Final = threading.Thread(target=self._run, name="intake", daemon=True)
+        self._backoff: Final = Backoff(generator=host.generator)
+        self._stop: Final = host.event()
+        self._thread: Final = host.thread("intake", self._run)
 
     def start(self, unfinished: Sequence[str]) -> None:
         """Begin with the operations (JSON texts) that an earlier run left unfinished.

@@ -2,8 +2,6 @@
 """The drivers of this agent: loaded by name, prepared, watched, and shown with the reason when they cannot work."""
 
 import dataclasses
-import threading
-import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,6 +15,7 @@ from stratoplane.registry import Extension, ExtensionState, load_driver
 from stratoplane.settings import load
 from stratoplane_agent.backoff import Backoff
 from stratoplane_agent.bulkhead import Bulkhead
+from stratoplane_agent.host import HOST, Host
 from stratoplane_agent.log import Log
 from stratoplane_agent.settings import Configuration
 from stratoplane_agent.timetable import Timetable
@@ -44,12 +43,12 @@ class Site:
 class Provider:
     """The driver of one interface, its threads and its state as it is shown."""
 
-    def __init__(self, report: ProviderReport, driver: Driver | None, bulkhead: Bulkhead) -> None:
+    def __init__(self, report: ProviderReport, driver: Driver | None, bulkhead: Bulkhead, host: Host = HOST) -> None:
         self.driver: Final = driver
         self.bulkhead: Final = bulkhead
         self.interface: Final = Interface(report.interface)
         self.name: Final = report.driver
-        self._lock: Final = threading.Lock()
+        self._lock: Final = host.lock()
         self._report = report
         self._capacity = Capacity()
         self._preparing = False
@@ -121,11 +120,14 @@ class Provider:
 class Providers:
     """All providers of the agent."""
 
-    def __init__(self, providers: Iterable[Provider], timetable: Timetable) -> None:
+    def __init__(self, providers: Iterable[Provider], timetable: Timetable, host: Host = HOST) -> None:
+        self._host: Final = host
         self._by_interface: Final[Mapping[Interface, Provider]] = {each.interface: each for each in providers}
         self._timetable: Final = timetable
-        self._backoffs: Final = {each: Backoff(base=1.0, cap=_LONGEST_RETRY) for each in self._by_interface}
-        self._settled: Final = threading.Condition()
+        self._backoffs: Final = {
+            each: Backoff(base=1.0, cap=_LONGEST_RETRY, generator=host.generator) for each in self._by_interface
+        }
+        self._settled: Final = host.condition()
         self._suspected_at: Final[dict[Interface, float]] = {}
         self._at_work = 0
         self.on_change: Callable[[], None] = lambda: None
@@ -167,7 +169,7 @@ class Providers:
 
     def suspect(self, provider: Provider) -> None:
         """Prepare a driver again because it said that it lost its provider; not more often than every few seconds."""
-        now = time.monotonic()
+        now = self._host.monotonic()
         with self._settled:
             if now - self._suspected_at.get(provider.interface, -_SUSPICION_SECONDS) < _SUSPICION_SECONDS:
                 return

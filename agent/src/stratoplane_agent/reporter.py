@@ -3,8 +3,6 @@
 
 import json
 import queue
-import threading
-import time
 from collections.abc import Callable, Iterator, Sequence
 from typing import Final
 from uuid import UUID
@@ -12,6 +10,7 @@ from uuid import UUID
 from stratoplane.messages import OperationReference, Outcome, ResultsAnswer
 from stratoplane_agent.backoff import Backoff
 from stratoplane_agent.control_plane import ControlPlane
+from stratoplane_agent.host import HOST, Host
 from stratoplane_agent.journal import Ended, Journal, JournalError
 from stratoplane_agent.log import Log
 from stratoplane_agent.transport import (
@@ -34,22 +33,24 @@ _Key = tuple[UUID, int]
 class Reporter:
     """One daemon thread between the executor and the control plane."""
 
-    def __init__(self, journal: Journal, control_plane: ControlPlane) -> None:
+    def __init__(self, journal: Journal, control_plane: ControlPlane, host: Host = HOST) -> None:
         """Begin with nothing to report.
 
         Args:
             journal: keeps each result until it was taken.
             control_plane: takes results.
+            host: supplies time and the thread.
         """
+        self._host: Final = host
         self._journal: Final = journal
         self._control_plane: Final = control_plane
         self._running: Callable[[], int] = lambda: 0
-        self._fresh: Final[queue.SimpleQueue[Ended | None]] = queue.SimpleQueue()
+        self._fresh: Final[queue.SimpleQueue[Ended | None]] = host.queue()
         self._pending: Final[dict[_Key, Ended]] = {}
-        self._backoff: Final = Backoff()
+        self._backoff: Final = Backoff(generator=host.generator)
         self._next_try = 0.0
         self._closing = False
-        self._thread: Final = threading.Thread(target=self._run, name="reporter", daemon=True)
+        self._thread: Final = host.thread("reporter", self._run)
 
     def start(self, running: Callable[[], int]) -> None:
         """Begin to send.
@@ -81,12 +82,12 @@ class Reporter:
                 self._send()
             except Exception as error:  # noqa: BLE001  # the edge of this thread; results must go on being sent
                 _log.bug("reporter_failed", error)
-                self._next_try = time.monotonic() + self._backoff.delay()
+                self._next_try = self._host.monotonic() + self._backoff.delay()
 
     def _collect(self) -> list[Ended]:
         """Wait for a result, or for the time to send old ones again; then take all there are, and those of a moment."""
         fresh: list[Ended] = []
-        wait = max(0.0, self._next_try - time.monotonic()) if self._pending else None
+        wait = max(0.0, self._next_try - self._host.monotonic()) if self._pending else None
         until = 0.0
         while len(fresh) < _MOST_RESULTS:
             try:
@@ -99,9 +100,9 @@ class Reporter:
                 wait = 0.0
                 continue
             fresh.append(ended)
-            until = until or time.monotonic() + _COALESCE_SECONDS
+            until = until or self._host.monotonic() + _COALESCE_SECONDS
             soon = not self._closing and self._running() > len(fresh)
-            wait = max(0.0, until - time.monotonic()) if soon else 0.0
+            wait = max(0.0, until - self._host.monotonic()) if soon else 0.0
         return fresh
 
     def _keep(self, fresh: Sequence[Ended]) -> None:
@@ -114,7 +115,7 @@ class Reporter:
             _log.error("results_not_recorded", count=len(fresh), reason=error)
 
     def _send(self) -> None:
-        if not self._pending or time.monotonic() < self._next_try:
+        if not self._pending or self._host.monotonic() < self._next_try:
             return
         try:
             for batch in _batches(list(self._pending.values())):
@@ -126,13 +127,13 @@ class Reporter:
             _log.info("results_flow_again", failures=self._backoff.failures)
         self._backoff.reset()
         if self._pending:  # the answer named neither
-            self._next_try = time.monotonic() + 1.0
+            self._next_try = self._host.monotonic() + 1.0
 
     def _failed(self, error: ControlPlaneError) -> None:
         asked = error.retry_after if isinstance(error, UnreachableControlPlaneError) else None
         if not self._backoff.failures:
             _log.warning("results_kept", count=len(self._pending), reason=error)
-        self._next_try = time.monotonic() + self._backoff.delay(asked)
+        self._next_try = self._host.monotonic() + self._backoff.delay(asked)
 
     def _deliver(self, batch: Sequence[Ended]) -> None:
         """Send a batch; one that is refused is halved, so that one bad result does not hold up the others."""
@@ -155,7 +156,7 @@ class Reporter:
             self._deliver(batch[middle:])
         elif is_fault:
             _log.error("result_not_taken", operation=batch[0].id, reason=error)
-            self._next_try = time.monotonic() + self._backoff.delay()
+            self._next_try = self._host.monotonic() + self._backoff.delay()
         else:
             self._replace(batch[0], error)
 

@@ -3,11 +3,10 @@
 
 import heapq
 import itertools
-import threading
-import time
 from collections.abc import Callable
 from typing import Final
 
+from stratoplane_agent.host import HOST, Host
 from stratoplane_agent.log import Log
 
 _log: Final = Log("timetable")
@@ -16,12 +15,13 @@ _log: Final = Log("timetable")
 class Timetable:
     """One daemon thread that makes calls when their time has come."""
 
-    def __init__(self) -> None:
+    def __init__(self, host: Host = HOST) -> None:
+        self._host: Final = host
         self._entries: Final[list[tuple[float, int, Callable[[], None]]]] = []
         self._order: Final = itertools.count()
-        self._changed: Final = threading.Condition()
+        self._changed: Final = host.condition()
         self._stopped = False
-        self._thread: Final = threading.Thread(target=self._run, name="timetable", daemon=True)
+        self._thread: Final = host.thread("timetable", self._run)
 
     def start(self) -> None:
         self._thread.start()
@@ -35,7 +35,7 @@ class Timetable:
     def after(self, seconds: float, call: Callable[[], None]) -> None:
         """Make a call in ``seconds``. What it raises is logged as a bug."""
         with self._changed:
-            heapq.heappush(self._entries, (time.monotonic() + seconds, next(self._order), call))
+            heapq.heappush(self._entries, (self._host.monotonic() + seconds, next(self._order), call))
             if self._entries[0][2] is call:
                 self._changed.notify()
 
@@ -61,7 +61,7 @@ class Timetable:
         """Wait for the next call's time and return it, None after :meth:`stop`."""
         with self._changed:
             while not self._stopped:
-                left = self._entries[0][0] - time.monotonic() if self._entries else None
+                left = self._entries[0][0] - self._host.monotonic() if self._entries else None
                 if left is not None and left <= 0:
                     return heapq.heappop(self._entries)[2]
                 self._changed.wait(left)
