@@ -31,7 +31,7 @@ class ResourceStatus(StrEnum):
     UPDATING = "UPDATING"
     """A change was accepted and a job brings the object to it; the object stays usable."""
     DELETING = "DELETING"
-    """A deletion was accepted; there is no way back."""
+    """A deletion was accepted; the only way back is to cancel it before an agent has begun."""
     DELETED = "DELETED"
     """Gone at the provider; kept as history only."""
     FAILED = "FAILED"
@@ -49,7 +49,7 @@ TRANSITIONS: Final[Mapping[ResourceStatus, frozenset[ResourceStatus]]] = Mapping
         _S.RUNNING: frozenset({_S.UPDATING, _S.DELETING, _S.STOPPED, _S.LOST}),
         _S.STOPPED: frozenset({_S.UPDATING, _S.DELETING, _S.RUNNING, _S.LOST}),
         _S.UPDATING: frozenset({_S.ACTIVE, _S.RUNNING, _S.STOPPED, _S.DELETING, _S.LOST}),
-        _S.DELETING: frozenset({_S.DELETED, _S.FAILED}),
+        _S.DELETING: frozenset({_S.DELETED, _S.FAILED, _S.ACTIVE, _S.RUNNING, _S.STOPPED}),
         _S.FAILED: frozenset({_S.DELETING}),
         _S.LOST: frozenset({_S.ACTIVE, _S.RUNNING, _S.STOPPED, _S.UPDATING, _S.DELETING}),
         _S.DELETED: frozenset(),
