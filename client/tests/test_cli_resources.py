@@ -247,8 +247,13 @@ def test_operators_keep_the_platform(olga):
     olga.done("image", "create", "debian-13", "--source", "d13.qcow2", "--format", "qcow2")
     olga.done("image", "update", "debian-13", "--description", "trixie")
     olga.done("image", "delete", "debian-13")
+    agent = json.loads(olga.done("agent", "list", "--cluster", "rack-1", "-o", "json"))[0]["id"]
+    assert "rack-1-agent" in olga.done("agent", "list")
+    assert "revoked" in olga.done("agent", "revoke", agent)
     assert "no such folder" in olga.done("provider", "list")
     assert "naming" in olga.done("plugin", "list")
+    leak = json.loads(olga.done("leak", "list", "--all", "-o", "json"))[0]["id"]
+    assert "is seen to" in olga.done("leak", "resolve", leak, "--note", "deleted by hand")
     assert olga.done("job", "list", "--all-orgs", "-o", "json") == "[]\n"
     assert olga.done("audit", "list", "--all-orgs", "-o", "json") == "[]\n"
 
@@ -268,3 +273,18 @@ def test_tenants_keep_users_and_roles(alice):
     alice.done("project", "update", "shop", "--display-name", "The shop")
     assert "The shop" in alice.done("project", "show", "shop")
     alice.done("project", "delete", "shop")
+
+
+def test_a_job_is_stopped_tried_again_looked_into_and_ended(contract, olga):
+    contract.state.stuck = True
+    olga.done("network", "create", "front", "--cidr", "10.9.0.0/24")
+    (job,) = json.loads(olga.done("job", "list", "-o", "json"))
+    assert "is to stop" in olga.done("job", "cancel", job["id"])
+    assert "To stop" in olga.done("job", "show", job["id"])
+    assert "asked by user:olga" in olga.done("job", "show", job["id"])
+    assert job["state"] in olga.done("job", "retry", job["id"])
+    assert "is to stop" in olga.done("job", "cancel", job["id"], "--all-orgs")
+    assert "connection refused" in olga.done("job", "operations", job["id"])
+    assert "look at its leaks" in olga.done("job", "resolve", job["id"], "--note", "the rack is gone")
+    refused = olga("job", "cancel", job["id"])
+    assert "it can no longer be stopped" in refused.stderr

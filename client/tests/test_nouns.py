@@ -4,7 +4,13 @@
 import pytest
 
 import stratoplane_client
-from stratoplane_client import AccessDeniedError, NameTakenError, NotFoundError, VersionConflictError
+from stratoplane_client import (
+    AccessDeniedError,
+    ConflictError,
+    NameTakenError,
+    NotFoundError,
+    VersionConflictError,
+)
 
 
 def test_a_tenant_keeps_projects_users_and_roles(client, project):
@@ -70,6 +76,8 @@ def test_an_operator_keeps_the_platform(connect):
     assert operator.images.update(image.id, description="new").description == "new"
     operator.images.delete(operator.images.find("debian-13").id)
 
+    agent = next(operator.agents.list())
+    assert (agent.state, operator.agents.revoke(agent.id).state) == ("ACTIVE", "REVOKED")
     assert next(operator.providers.list()).reason == "no such folder"
     assert next(operator.plugins.list()).name == "naming"
     assert [each.name for each in operator.roles.list()]
@@ -97,3 +105,25 @@ def test_every_public_name_is_there():
         assert getattr(stratoplane_client, name).__module__.startswith("stratoplane_client.") or name == "NO_RETRIES"
     with pytest.raises(AttributeError):
         _ = stratoplane_client.Nonsense
+
+
+def test_jobs_are_stopped_tried_again_and_ended(contract, client, connect, project):
+    contract.state.stuck = True
+    job = client.networks(project).create(name="front", cidr="10.9.0.0/24").job
+    jobs, all_jobs = client.jobs(project), connect("olga").operator.jobs
+
+    assert jobs.cancel(job.id).cancelled_by == "user:alice"
+    assert jobs.retry(job.id).id == job.id
+    assert all_jobs.cancel(job.id).cancelled_by == "user:olga"
+    assert all_jobs.retry(job.id).id == job.id
+    assert [each.provider_text for each in all_jobs.operations(job.id)] == ["connection refused"]
+    ended = all_jobs.resolve(job.id, note="the rack is gone")
+    assert (ended.state, ended.error.detail) == ("FAILED", "the rack is gone")
+    with pytest.raises(ConflictError):
+        jobs.cancel(job.id)
+
+
+def test_leaks_are_listed_and_closed(connect):
+    leaks = connect("olga").operator.leaks
+    (leak,) = leaks.list(open=True)
+    assert leaks.resolve(leak.id, note="deleted by hand").resolved_by == "user:olga"

@@ -25,6 +25,12 @@ _AGAIN: Final = 1.0
 Progress = Callable[[Job], None]
 
 
+def act(transport: Transport, path: str, identifier: str, verb: str, body: object = None) -> Job:
+    """Do something to one of the jobs below ``path`` and return the job that the server answers with."""
+    call = Call(method="POST", path=f"{path}/{segment(identifier)}/{verb}", body=body)
+    return decode(Job, transport.send(call).body)
+
+
 class Jobs:
     """Jobs of one project."""
 
@@ -53,6 +59,25 @@ class Jobs:
         seconds = max(1, round(wait)) if wait > 0 else None
         call = Call(method="GET", path=f"{self._path}/{segment(identifier)}", query={"wait": seconds}, patience=wait)
         return decode(Job, self._transport.send(call).body)
+
+    def cancel(self, identifier: str) -> Job:
+        """Ask that a job stops, and return it; it ends CANCELLED between two steps, unless it is too late.
+
+        Raises:
+            NotFoundError: there is no such job.
+            ConflictError: it has ended.
+        """
+        return act(self._transport, self._path, identifier, "cancel")
+
+    def retry(self, identifier: str) -> Job:
+        """Let a job that waits run now, or do again what a failed create or deletion was to do; return that job.
+
+        Raises:
+            NotFoundError: there is no such job.
+            ConflictError: there is nothing to try again.
+            QuotaFullError: what is made again does not fit any more.
+        """
+        return act(self._transport, self._path, identifier, "retry")
 
     def wait(self, identifier: str, *, timeout: float = DEFAULT_WAIT, progress: Progress | None = None) -> Job:
         """Return the job when it has succeeded.

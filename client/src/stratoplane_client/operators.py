@@ -6,11 +6,11 @@ from typing import Final
 
 from stratoplane_client.decode import decode
 from stratoplane_client.models.identity import Organization, User
-from stratoplane_client.models.jobs import Job
-from stratoplane_client.models.platform import Cluster, Flavor, Image, JoinToken, Plugin, Provider, Quotas
+from stratoplane_client.models.platform import Agent, Cluster, Flavor, Image, JoinToken, Plugin, Provider, Quotas
 from stratoplane_client.organization import AuditEvents, RoleBindings, Roles
-from stratoplane_client.reading import Reading, Showing, Writing, find, given, segment
+from stratoplane_client.reading import Reading, Writing, find, given, segment
 from stratoplane_client.transport import Call, Transport
+from stratoplane_client.upkeep import AllJobs, Leaks
 
 OPS: Final = "/api/ops/v1"
 Labels = Mapping[str, str]
@@ -99,6 +99,19 @@ class Clusters(Writing[Cluster]):
         path = f"{self._path}/{segment(identifier)}/join-tokens"
         call = Call(method="POST", path=path, body=given({"expires_in": expires_in}))
         return decode(JoinToken, self._transport.send(call).body)
+
+
+class Agents(Reading[Agent]):
+    """What carries out the work of clusters."""
+
+    def __init__(self, transport: Transport) -> None:
+        """Keep where they are."""
+        super().__init__(transport, f"{OPS}/agents", Agent)
+
+    def revoke(self, identifier: str) -> Agent:
+        """End the access of an agent by its id: its next request is refused. Raises NotFoundError."""
+        call = Call(method="POST", path=f"{self._path}/{segment(identifier)}/revoke")
+        return decode(Agent, self._transport.send(call).body)
 
 
 class AllFlavors(Writing[Flavor]):
@@ -227,10 +240,12 @@ class Operator:
         self.roles: Final = Roles(transport, OPS)
         self.role_bindings: Final = RoleBindings(transport, OPS)
         self.clusters: Final = Clusters(transport)
+        self.agents: Final = Agents(transport)
         self.providers: Final = Reading(transport, f"{OPS}/providers", Provider)
         self.flavors: Final = AllFlavors(transport)
         self.images: Final = AllImages(transport)
         self.quotas: Final = Limits(transport)
-        self.jobs: Final = Showing(transport, f"{OPS}/jobs", Job)
+        self.jobs: Final = AllJobs(transport, f"{OPS}/jobs")
+        self.leaks: Final = Leaks(transport, f"{OPS}/leaks")
         self.audit_events: Final = AuditEvents(transport, OPS)
         self.plugins: Final = Reading(transport, f"{OPS}/plugins", Plugin, page_size=None)

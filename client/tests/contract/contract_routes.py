@@ -30,6 +30,16 @@ ROLES = [
      "permissions": ["resource:read"]},
 ]  # fmt: skip
 
+AGENT = {
+    "id": new_id(),
+    "cluster": "rack-1",
+    "name": "rack-1-agent",
+    "version": "0.1.0",
+    "generation": 2,
+    "state": "ACTIVE",
+    "created_at": now(),
+    "seen_at": now(),
+}
 PROVIDER = {
     "cluster": "rack-1",
     "interface": "compute",
@@ -98,6 +108,10 @@ class Routes:
             return 200, self._quotas(), {}
         if match := re.fullmatch(r"/api/ops/v1/clusters/([^/]+)/join-tokens", path):
             return 201, {"id": new_id(), "cluster_id": match[1], "token": "join-me", "expires_at": now()}, {}
+        if path == f"/api/ops/v1/agents/{AGENT['id']}/revoke":
+            return 200, {**AGENT, "state": "REVOKED", "revoked_at": now()}, {}
+        if match := re.fullmatch(r"/api/ops/v1/(jobs|leaks)/([^/]+)/([a-z]+)", path):
+            return self._upkeep(request, *match.groups())
         if match := re.fullmatch(r"(/api/[a-z]+/v1/[a-z-]+)(?:/([^/]+))?", path):
             return self._noun(request, match[1], match[2])
         raise Refusal(404, "route_not_found", f"nothing is served at {path}")
@@ -119,12 +133,16 @@ class Routes:
             "/api/common/v1/health": {"status": "ok", "checks": [{"name": "database", "status": "ok", "detail": ""}]},
             "/api/tenant/v1/organization": state.organization,
             "/api/ops/v1/plugins": [{"name": "naming", "state": "ENABLED", "reason": "", "version": "0.1.0"}],
+            "/api/ops/v1/agents": [AGENT],
             "/api/ops/v1/providers": [PROVIDER],
             "/api/ops/v1/jobs": list(state.jobs.values()),
+            "/api/ops/v1/leaks": state.leaks,
             "/api/tenant/v1/audit-events": state.audit,
             "/api/ops/v1/audit-events": state.audit,
         }  # fmt: skip
         known = {"/api/tenant/v1/roles": set(), "/api/ops/v1/roles": set(), "/api/ops/v1/plugins": set()}
+        known["/api/ops/v1/leaks"] = PAGE | {"open"}
+        known["/api/ops/v1/agents"] = PAGE | {"cluster_id"}
         known |= {"/api/ops/v1/jobs": JOBS, "/api/tenant/v1/audit-events": AUDIT, "/api/ops/v1/audit-events": AUDIT}
         if path in ("/api/tenant/v1/roles", "/api/ops/v1/roles"):
             fixed[path] = ROLES
@@ -194,7 +212,7 @@ class Routes:
         if path not in KINDS:
             state.of_project(project, "networks")
         if path == "jobs":
-            return self._jobs(request, project, wanted)
+            return self._jobs(request, project, wanted) if action is None else self._act_on(wanted, action, user)
         if path == "quotas":
             return 200, self._quotas(), {}
         if path == "audit-events":
@@ -225,6 +243,29 @@ class Routes:
         while not job["finished_at"] and (left := until - time.monotonic()) > 0 and state.stuck:
             state.changed.wait(left)
         return 200, job, {}
+
+    def _act_on(self, wanted: str | None, action: str, user: str) -> Served:
+        job = self.state.by_id(list(self.state.jobs.values()), wanted or "", "job")
+        if job["finished_at"]:
+            raise Refusal(409, "state_conflict", f"the job has ended ({job['state']}); it can no longer be stopped")
+        if action == "cancel":
+            job.update(cancelled_by=f"user:{user}", cancel_requested_at=now())
+        return 200, job, {}
+
+    def _upkeep(self, request: Any, noun: str, wanted: str, action: str) -> Served:
+        state = self.state
+        if noun == "leaks":
+            leak = state.by_id(state.leaks, wanted, "leak")
+            leak.update(checked_body(request.body, {"note"}, set()), resolved_by="user:olga", resolved_at=now())
+            return 200, leak, {}
+        if action == "operations":
+            return 200, state.operations, {}
+        if action == "resolve":
+            job = state.by_id(list(state.jobs.values()), wanted, "job")
+            error = {"code": "resolved_by_operator", "detail": request.body["note"], "provider_text": ""}
+            job.update(state="FAILED", finished_at=now(), error=error)
+            return 200, job, {}
+        return self._act_on(wanted, action, "olga")
 
     def _create(self, request: Any, user: str, project: str, path: str, rule: KindRule) -> Served:
         state, among = self.state, self.state.of_project(project, path)

@@ -33,6 +33,13 @@ class State:
         self.nouns: dict[str, list[dict[str, Any]]] = {}
         self.resources: dict[tuple[str, str], list[dict[str, Any]]] = {}
         self.jobs: dict[str, dict[str, Any]] = {}
+        self.leaks: list[dict[str, Any]] = [
+            {"id": new_id(), "kind": "volume", "name": "data", "cluster": "rack-1", "step": "provision", "detail": "no"}
+        ]
+        self.operations: list[dict[str, Any]] = [
+            {"id": new_id(), "step": "provision", "verb": "create", "state": "DONE", "outcome": "transient",
+             "cluster": "rack-1", "agent": "agent-1", "provider_text": "connection refused"}
+        ]  # fmt: skip
         self.limits: dict[str, int] = {}
         self.audit: list[dict[str, Any]] = []
         self.answers: dict[str, tuple[Any, Any]] = {}

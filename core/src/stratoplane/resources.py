@@ -35,7 +35,7 @@ class ResourceStatus(StrEnum):
     DELETED = "DELETED"
     """Gone at the provider; kept as history only."""
     FAILED = "FAILED"
-    """The job failed and what it had made was undone; the object can only be deleted."""
+    """The job failed and what it had made was undone; the object can be deleted, or its create tried again."""
     LOST = "LOST"
     """Expected at the provider and not found there; it returns by itself if it is seen again."""
 
@@ -50,7 +50,7 @@ TRANSITIONS: Final[Mapping[ResourceStatus, frozenset[ResourceStatus]]] = Mapping
         _S.STOPPED: frozenset({_S.UPDATING, _S.DELETING, _S.RUNNING, _S.LOST}),
         _S.UPDATING: frozenset({_S.ACTIVE, _S.RUNNING, _S.STOPPED, _S.DELETING, _S.LOST}),
         _S.DELETING: frozenset({_S.DELETED, _S.FAILED, _S.ACTIVE, _S.RUNNING, _S.STOPPED}),
-        _S.FAILED: frozenset({_S.DELETING}),
+        _S.FAILED: frozenset({_S.DELETING, _S.PENDING}),
         _S.LOST: frozenset({_S.ACTIVE, _S.RUNNING, _S.STOPPED, _S.UPDATING, _S.DELETING}),
         _S.DELETED: frozenset(),
     }

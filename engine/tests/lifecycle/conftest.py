@@ -153,6 +153,11 @@ class Site:
     def context(self, **changes: Any) -> RequestContext:
         return RequestContext(actor=self.actor, organization_id=self.organization_id, **changes)
 
+    def operator(self) -> RequestContext:
+        """Return a request of the platform's own people."""
+        grant = Grant(scope=Scope.PLATFORM, organization_id=self.organization_id, permissions=frozenset(Permission))
+        return replace(self.context(), actor=replace(self.actor, grants=(grant,)))
+
     def create(self, kind: str, *, context: RequestContext | None = None, **body: Any) -> Accepted:
         if kind == "virtual_machine":
             source = {} if "boot_volume_id" in body or "image" in body else {"image": self.image}
@@ -206,8 +211,9 @@ class Site:
         self.execute("UPDATE operation SET offered_until = clock_timestamp() - interval '1 second'")
 
     def hurry(self) -> int:
-        """Let the time of every job that waits or will be retried come now; return how many there are."""
-        return self.execute(
+        """Let the time of every job that waits or will be retried, and of open circuits, come; return how many."""
+        circuits = "UPDATE circuit SET open_until = clock_timestamp() WHERE open_until > clock_timestamp()"
+        return self.execute(circuits) + self.execute(
             "UPDATE job SET next_run_at = clock_timestamp() WHERE organization_id = :organization"
             " AND state IN ('RUNNING', 'RETRYING') AND next_run_at > clock_timestamp()",
             organization=self.organization_id,

@@ -5,6 +5,7 @@ import random
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
+from uuid import UUID
 
 import pytest
 from hypothesis import HealthCheck, settings
@@ -20,11 +21,12 @@ from stratoplane_engine.claims import read_claim
 from stratoplane_engine.context import Accepted
 from stratoplane_engine.db import jobs as job_rows
 from stratoplane_engine.db.connection import Database
-from stratoplane_engine.drain import write_back
 from stratoplane_engine.reconciler import reconcile
 from stratoplane_engine.runner import Verdict, advance
+from stratoplane_engine.services import job_control
 from stratoplane_engine.sweeper import sweep
 from stratoplane_engine.wakeups import WakeUps
+from stratoplane_engine.write_back import write_back
 
 if TYPE_CHECKING:
     from conftest import Site
@@ -102,6 +104,23 @@ class Course(RuleBasedStateMachine):
         for made in self.one("virtual_machine", which):
             with refusals():
                 self.site.act(made, action)
+
+    @rule(number=st.integers(0, 50), what=st.sampled_from(["cancel", "cancel", "retry", "resolve"]))
+    def control(self, number: int, what: str) -> None:
+        """Somebody stops, repeats or ends a job, which may be at any point or over."""
+        known = self.site.rows("SELECT id FROM job WHERE project_id = :id ORDER BY id", id=self.site.project_id)
+        for row in known[number % len(known) :][:1] if known else []:
+            with refusals():
+                self.interfere(what, row["id"])
+
+    def interfere(self, what: str, job_id: UUID) -> None:
+        database, context, project_id = self.site.database, self.site.context(), self.site.project_id
+        if what == "cancel":
+            job_control.cancel(database, context, project_id, job_id)
+        elif what == "retry":
+            job_control.retry(database, self.site.plugins, context, project_id, job_id)
+        else:
+            job_control.resolve(database, self.site.operator(), job_id, note="no reason")
 
     @rule()
     def work(self) -> None:

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Stopping a job, trying one again, and ending one where it stands."""
 
-from dataclasses import replace
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
@@ -9,8 +8,7 @@ import pytest
 
 from stratoplane.errors import PermissionDeniedError, QuotaExceededError, ResourceNotFoundError, StateConflictError
 from stratoplane.messages import Operation, Outcome
-from stratoplane_engine.context import Accepted, Page, RequestContext
-from stratoplane_engine.permissions import Grant, Permission, Scope
+from stratoplane_engine.context import Accepted, Page
 from stratoplane_engine.services import job_control, leaks
 
 if TYPE_CHECKING:
@@ -27,11 +25,6 @@ def cancel(site: "Site", made: Accepted) -> dict[str, Any]:
 
 def retry(site: "Site", made: Accepted) -> dict[str, Any]:
     return job_control.retry(site.database, site.plugins, site.context(), site.project_id, job_id(made))
-
-
-def operator(site: "Site") -> RequestContext:
-    grant = Grant(scope=Scope.PLATFORM, organization_id=site.organization_id, permissions=frozenset(Permission))
-    return replace(site.context(), actor=replace(site.actor, grants=(grant,)))
 
 
 def calls(site: "Site", made: Accepted) -> list[tuple[str, str]]:
@@ -221,7 +214,7 @@ def test_a_stuck_job_is_ended_where_it_stands_and_what_it_made_is_registered(fre
     (taken,) = site.hand.offers()
     site.hand.acknowledge(taken)
 
-    ended = job_control.resolve(site.database, operator(site), job_id(volume), note="the rack is gone")
+    ended = job_control.resolve(site.database, site.operator(), job_id(volume), note="the rack is gone")
     assert (ended["state"], ended["error"]["code"]) == ("FAILED", "resolved_by_operator")
     assert "the rack is gone" in ended["error"]["detail"]
     assert site.hand.report(site.hand.done(taken)).stale == (taken.id,)
@@ -229,13 +222,13 @@ def test_a_stuck_job_is_ended_where_it_stands_and_what_it_made_is_registered(fre
     assert site.job(volume)["state"] == "FAILED"
 
     page = Page(limit=10)
-    (leak,) = leaks.list_leaks(site.database, operator(site), page, only_open=True).items
+    (leak,) = leaks.list_leaks(site.database, site.operator(), page, only_open=True).items
     assert (leak["step"], leak["resource_id"]) == ("provision", volume.resource["id"])
     assert [row["kind"] for row in site.rows("SELECT kind FROM incident")] == ["leak"]
-    leaks.resolve_leak(site.database, operator(site), UUID(leak["id"]), note="looked")
-    assert leaks.list_leaks(site.database, operator(site), page, only_open=True).items == ()
+    leaks.resolve_leak(site.database, site.operator(), UUID(leak["id"]), note="looked")
+    assert leaks.list_leaks(site.database, site.operator(), page, only_open=True).items == ()
     with pytest.raises(ResourceNotFoundError):
-        leaks.resolve_leak(site.database, operator(site), UUID(leak["id"]), note="looked")
+        leaks.resolve_leak(site.database, site.operator(), UUID(leak["id"]), note="looked")
     site.check_accounts()
 
 
@@ -257,7 +250,7 @@ def test_the_story_of_a_job_names_every_driver_call(site: "Site") -> None:
         return site.hand.done(operation) if outcome is Outcome.DONE else site.hand.failed(operation, outcome)
 
     site.settle(behave)
-    story = job_control.list_operations(site.database, operator(site), job_id(volume), Page(limit=10)).items
+    story = job_control.list_operations(site.database, site.operator(), job_id(volume), Page(limit=10)).items
     assert [(call["step"], call["verb"], call["outcome"]) for call in story] == [
         ("provision", "create", "transient"),
         ("provision", "create", "done"),

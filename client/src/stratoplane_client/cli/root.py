@@ -35,8 +35,10 @@ SECTIONS = (
         "Platform (for operators)",
         {
             "cluster": "Places where resources live.",
+            "agent": "Agents of clusters, and whether they may work.",
             "provider": "Drivers of clusters, and why one does not work.",
             "plugin": "Plugins of the control plane.",
+            "leak": "What failed jobs may have left at providers.",
         },
     ),
     Section(

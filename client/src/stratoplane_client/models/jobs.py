@@ -39,6 +39,7 @@ class JobStep(Record):
     attempts: int = 0
     started_at: datetime | None = None
     finished_at: datetime | None = None
+    waits_for: str = ""
     error: JobError | None = None
 
 
@@ -50,6 +51,7 @@ class Job(Record):
         kind: as in ``virtual_machine.create``.
         state: ``PENDING``, ``RUNNING``, ``RETRYING``, ``SUCCEEDED``, ``FAILED`` or ``CANCELLED``.
         output: what the job found, such as ``text`` of a console log.
+        cancelled_by: who asked that it stops; empty when nobody did.
         created_by: as in ``user:alice``.
     """
 
@@ -64,6 +66,8 @@ class Job(Record):
     progress: JobProgress = field(default_factory=JobProgress)
     steps: tuple[JobStep, ...] = ()
     attempts: int = 0
+    priority: int = 0
+    cancelled_by: str = ""
     error: JobError | None = None
     output: Mapping[str, Any] = field(default_factory=dict)
     created_by: str = ""
@@ -73,6 +77,8 @@ class Job(Record):
     started_at: datetime | None = None
     finished_at: datetime | None = None
     deadline_at: datetime | None = None
+    next_run_at: datetime | None = None
+    cancel_requested_at: datetime | None = None
 
     @property
     def ended(self) -> bool:
@@ -83,6 +89,48 @@ class Job(Record):
     def succeeded(self) -> bool:
         """Whether it ended well."""
         return self.state == SUCCEEDED
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JobOperation(Record):
+    """One driver call of a job: where it ran, by whom, and what the provider said."""
+
+    id: str
+    step: str = ""
+    verb: str = ""
+    state: str = ""
+    epoch: int = 0
+    observe_first: bool = False
+    cluster: str = ""
+    agent: str = ""
+    outcome: str = ""
+    code: str = ""
+    detail: str = ""
+    provider_text: str = ""
+    created_at: datetime | None = None
+    acknowledged_at: datetime | None = None
+    finished_at: datetime | None = None
+    deadline_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Leak(Record):
+    """What a failed job could not take back and may have left at a provider."""
+
+    id: str
+    organization_id: str = ""
+    project_id: str = ""
+    resource_id: str = ""
+    kind: str = ""
+    name: str = ""
+    cluster: str = ""
+    job_id: str = ""
+    step: str = ""
+    detail: str = ""
+    found_at: datetime | None = None
+    resolved_at: datetime | None = None
+    resolved_by: str = ""
+    note: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

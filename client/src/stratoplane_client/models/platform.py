@@ -73,6 +73,24 @@ class JoinToken(Record):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Agent(Record):
+    """An agent of a cluster; ``state`` is ``ACTIVE``, ``LOCKED`` (its key may have been copied) or ``REVOKED``."""
+
+    id: str = ""
+    cluster_id: str = ""
+    cluster: str = ""
+    name: str = ""
+    version: str = ""
+    protocol: int = 0
+    generation: int = 0
+    state: str = ""
+    created_at: datetime | None = None
+    seen_at: datetime | None = None
+    revoked_at: datetime | None = None
+    locked_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Provider(Record):
     """A driver of a cluster, as its agent reported it."""
 

@@ -3,7 +3,7 @@
 
 from collections.abc import Iterable
 from itertools import islice
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -27,6 +27,19 @@ _COLUMNS = (
     Column("BY", lambda each: each.created_by),
     Column("AGE", lambda each: tables.age(each.created_at)),
     Column("ID", lambda each: each.id),
+)
+
+
+_CALLS = (
+    Column("STEP", lambda each: each.step),
+    Column("VERB", lambda each: each.verb),
+    Column("STATE", lambda each: each.state),
+    Column("OUTCOME", lambda each: each.outcome or "-"),
+    Column("CLUSTER", lambda each: each.cluster),
+    Column("AGENT", lambda each: each.agent or "-"),
+    Column("TOOK", lambda each: tables.duration(each.acknowledged_at, each.finished_at)),
+    Column("AGE", lambda each: tables.age(each.created_at)),
+    Column("PROVIDER", lambda each: each.provider_text or each.detail or "-"),
 )
 
 
@@ -61,8 +74,7 @@ def list_jobs(session: Session, status: str | None, resource_id: str | None, all
 def show(session: Session, job_id: str, all_orgs: bool) -> None:  # noqa: FBT001
     """Show one job with its steps."""
     session.does(f"show job {job_id}", "job")
-    jobs = session.client.operator.jobs if all_orgs else session.client.jobs(session.project_id)
-    show_one(session, jobs.get(job_id), _sheet)
+    show_one(session, _jobs(session, all_orgs).get(job_id), _sheet)
 
 
 @command.command("wait")
@@ -79,6 +91,53 @@ def wait(session: Session, job_id: str, timeout: float) -> None:
     show_done(session, job, f"job {job.id}: {job.kind} of {job.resource_name} {job.state}, took {took}")
 
 
+def _jobs(session: Session, all_orgs: bool) -> Any:  # noqa: FBT001  # as given on the command line
+    return session.client.operator.jobs if all_orgs else session.client.jobs(session.project_id)
+
+
+@command.command("cancel")
+@click.argument("job_id", metavar="ID")
+@click.option("--all-orgs", is_flag=True, help="For operators: a job of any organization.")
+@click.pass_obj
+def cancel(session: Session, job_id: str, all_orgs: bool) -> None:  # noqa: FBT001
+    """Ask that a job stops; what it had made is taken back."""
+    session.does(f"cancel job {job_id}", "job")
+    job = _jobs(session, all_orgs).cancel(job_id)
+    show_done(session, job, f"job {job.id}: {job.kind} of {job.resource_name} is to stop")
+
+
+@command.command("retry")
+@click.argument("job_id", metavar="ID")
+@click.option("--all-orgs", is_flag=True, help="For operators: a job of any organization.")
+@click.pass_obj
+def retry(session: Session, job_id: str, all_orgs: bool) -> None:  # noqa: FBT001
+    """Let a waiting job run now, or make or delete again what a failed one was to."""
+    session.does(f"retry job {job_id}", "job")
+    job = _jobs(session, all_orgs).retry(job_id)
+    show_done(session, job, f"job {job.id}: {job.kind} of {job.resource_name} {job.state}")
+
+
+@command.command("resolve")
+@click.argument("job_id", metavar="ID")
+@click.option("--note", required=True, metavar="WORDS", help="Why, for the record.")
+@click.pass_obj
+def resolve(session: Session, job_id: str, note: str) -> None:
+    """End a job where it stands; what it had made is listed as leaks (operators)."""
+    session.does(f"resolve job {job_id}", "job")
+    job = session.client.operator.jobs.resolve(job_id, note=note)
+    show_done(session, job, f"job {job.id}: {job.kind} of {job.resource_name} {job.state}; look at its leaks")
+
+
+@command.command("operations")
+@click.argument("job_id", metavar="ID")
+@click.pass_obj
+def operations(session: Session, job_id: str) -> None:
+    """List the driver calls of a job, oldest first (operators)."""
+    session.does(f"list operations of job {job_id}", "job")
+    found = session.client.operator.jobs.operations(job_id)
+    show_many(session, found, _CALLS, nothing="The job has called no driver.")
+
+
 def _sheet(each: "Job") -> Iterable[tuple[str, str]]:
     yield "Job", each.kind
     yield "Id", each.id
@@ -89,6 +148,10 @@ def _sheet(each: "Job") -> Iterable[tuple[str, str]]:
         yield "Error", f"{each.error.detail} ({each.error.code})"
         yield "Provider", each.error.provider_text or "-"
     yield "Tries", str(each.attempts)
+    if each.next_run_at is not None:
+        yield "Next look", tables.age(each.next_run_at)
+    if each.cancelled_by:
+        yield "To stop", f"asked by {each.cancelled_by} at {tables.moment(each.cancel_requested_at)}"
     yield "By", each.created_by
     yield "Created", tables.moment(each.created_at)
     yield "Ended", tables.moment(each.finished_at)
@@ -101,4 +164,6 @@ def _step(each: "JobStep") -> str:
     took = tables.duration(each.started_at, each.finished_at)
     again = f", {each.attempts} tries" if each.attempts > 1 else ""
     wrong = f": {each.error.detail}" if each.error is not None else ""
+    if each.waits_for:
+        wrong += f", waits: {each.waits_for}"
     return f"{each.name} {each.state} {took}{again}{wrong}"

@@ -1,0 +1,49 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``stratoplane agent``."""
+
+import click
+
+from stratoplane_client.cli import tables
+from stratoplane_client.cli.changing import confirm
+from stratoplane_client.cli.groups import Noun
+from stratoplane_client.cli.output import Column, show_done, show_many
+from stratoplane_client.cli.session import Session
+
+_COLUMNS = (
+    Column("CLUSTER", lambda each: each.cluster),
+    Column("NAME", lambda each: each.name),
+    Column("STATE", lambda each: each.state),
+    Column("SEEN", lambda each: "never" if each.seen_at is None else f"{tables.age(each.seen_at)} ago"),
+    Column("VERSION", lambda each: each.version),
+    Column("KEY", lambda each: str(each.generation)),
+    Column("AGE", lambda each: tables.age(each.created_at)),
+    Column("ID", lambda each: each.id),
+)
+
+
+@click.group("agent", cls=Noun)
+def command() -> None:
+    """Agents of clusters, and whether they may work."""
+
+
+@command.command("list")
+@click.option("--cluster", metavar="NAME", help="Only those of this cluster.")
+@click.pass_obj
+def list_agents(session: Session, cluster: str | None) -> None:
+    """List agents (operators)."""
+    session.does("list agents", "cluster")
+    operator = session.client.operator
+    only = None if cluster is None else operator.clusters.find(cluster).id
+    show_many(session, operator.agents.list(cluster_id=only), _COLUMNS, nothing="No agent has enrolled.")
+
+
+@command.command("revoke")
+@click.argument("agent_id", metavar="ID")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.pass_obj
+def revoke(session: Session, agent_id: str, yes: bool) -> None:  # noqa: FBT001
+    """End an agent's access at once (operators); what it holds is offered to others when its time is over."""
+    session.does(f"revoke agent {agent_id}")
+    confirm(session, f"Revoke agent {agent_id}?", yes=yes)
+    gone = session.client.operator.agents.revoke(agent_id)
+    show_done(session, gone, f"agent {gone.name} of cluster {gone.cluster} revoked")

@@ -1,0 +1,51 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``stratoplane leak``."""
+
+from itertools import islice
+
+import click
+
+from stratoplane_client.cli import tables
+from stratoplane_client.cli.groups import Noun
+from stratoplane_client.cli.output import Column, show_done, show_many
+from stratoplane_client.cli.parameters import limit_option
+from stratoplane_client.cli.session import Session
+
+_COLUMNS = (
+    Column("KIND", lambda each: each.kind),
+    Column("NAME", lambda each: each.name),
+    Column("CLUSTER", lambda each: each.cluster or "-"),
+    Column("STEP", lambda each: each.step),
+    Column("AGE", lambda each: tables.age(each.found_at)),
+    Column("SEEN TO BY", lambda each: each.resolved_by or "-"),
+    Column("RESOURCE", lambda each: each.resource_id),
+    Column("ID", lambda each: each.id),
+    Column("WHY", lambda each: each.detail or "-"),
+)
+
+
+@click.group("leak", cls=Noun)
+def command() -> None:
+    """What failed jobs may have left at providers."""
+
+
+@command.command("list")
+@click.option("--all", "everything", is_flag=True, help="Also those that somebody has seen to.")
+@limit_option(50)
+@click.pass_obj
+def list_leaks(session: Session, everything: bool, most: int) -> None:  # noqa: FBT001  # click's call
+    """List leaks, newest first (operators)."""
+    session.does("list leaks")
+    found = session.client.operator.leaks.list(open="false" if everything else None)
+    show_many(session, islice(found, most), _COLUMNS, nothing="There are no leaks.")
+
+
+@command.command("resolve")
+@click.argument("leak_id", metavar="ID")
+@click.option("--note", required=True, metavar="WORDS", help="What you have found or done, for the record.")
+@click.pass_obj
+def resolve(session: Session, leak_id: str, note: str) -> None:
+    """Close a leak after looking at the provider (operators)."""
+    session.does(f"resolve leak {leak_id}", "leak")
+    leak = session.client.operator.leaks.resolve(leak_id, note=note)
+    show_done(session, leak, f"leak {leak.id}: {leak.step} of {leak.name} is seen to")
