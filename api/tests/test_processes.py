@@ -9,10 +9,11 @@ import time
 import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 
 import orjson
 import pytest
+from sqlalchemy import text
 
 COMMON, TENANT, AGENT = "/api/common/v1", "/api/tenant/v1", "/api/agent/v1"
 POLLS = 60
@@ -47,6 +48,7 @@ def served(application, database_url, redis_url, *arguments):
             with error:
                 return error.code, orjson.loads(error.read())
 
+    call.port = port
     try:
         wait_for(port, process)
         yield call
@@ -109,3 +111,56 @@ def test_one_process_with_greenlets_holds_many_polls_and_wakes_them(
     offered = [operation["id"] for _, answer in answers for operation in answer["operations"]]
     assert len(offered) == len(set(offered)) == POLLS
     assert took < 24
+
+
+def test_a_poll_whose_agent_was_killed_takes_no_offer(
+    database, database_url, valkey_url, make_cluster, make_tenant, drain_once
+):
+    cluster, tenant = make_cluster(), make_tenant()
+    body = orjson.dumps({"maximum": 10, "wait_seconds": 25})
+    head = "".join(f"{name}: {value}\r\n" for name, value in cluster.agent.headers("/offers", body).items())
+    arguments = ("--workers", "1", "--worker-class", "gevent", "--worker-connections", "100")
+    with served("create_agent_application", database_url, valkey_url, *arguments) as call:
+        with socket.create_connection(("127.0.0.1", call.port)) as poll:
+            begin = f"POST {AGENT}/offers HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n{head}\r\n"
+            poll.sendall(begin.encode() + body)
+            wait_until_admitted(database, cluster.agent.id)
+        tenant.make("buckets", name="one", cluster=cluster.name)
+        drain_once()
+        began = time.monotonic()
+        status, answer = call("POST", f"{AGENT}/offers", {"maximum": 10, "wait_seconds": 20}, agent=cluster.agent)
+        took = time.monotonic() - began
+
+    assert status == 200
+    assert [each["epoch"] for each in answer["operations"]] == [1]
+    assert took < 5
+
+
+def test_half_sent_requests_of_one_agent_delay_no_other(database_url, valkey_url, make_cluster):
+    cluster = make_cluster()
+    arguments = ("--workers", "1", "--worker-class", "gevent", "--worker-connections", "1000")
+    with served("create_agent_application", database_url, valkey_url, *arguments) as call, ExitStack() as slow:
+        for _ in range(300):
+            line = slow.enter_context(socket.create_connection(("127.0.0.1", call.port)))
+            line.sendall(f"POST {AGENT}/results HTTP/1.1\r\nHost: localhost\r\nContent-Length: 9999\r\n".encode())
+        times = []
+        for _ in range(20):
+            began = time.monotonic()
+            status, _ = call("POST", f"{AGENT}/offers", {"maximum": 1, "wait_seconds": 0}, agent=cluster.agent)
+            times.append(time.monotonic() - began)
+            assert status == 200
+
+    assert max(times) < 2
+
+
+def wait_until_admitted(database, agent_id):
+    """Wait until the newest request of an agent was admitted and holds its poll."""
+    statement = text("SELECT count(*) FROM agent_nonce WHERE agent_id = :id AND expires_at > now() + interval '120 s'")
+    until = time.monotonic() + 20
+    while time.monotonic() < until:
+        with database.system() as connection:
+            # The last request of the test's own client was its greeting, which the poll comes after.
+            if connection.execute(statement, {"id": agent_id}).scalar_one() >= 2:
+                return
+        time.sleep(0.02)
+    pytest.fail("the poll was not admitted")
