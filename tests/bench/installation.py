@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A platform of the benchmark's own: started in a temporary folder, with a tenant that may have a lot."""
 
+import copy
 import json
 import os
 import socket
@@ -58,7 +59,13 @@ class Installation:
         credentials = json.loads((self.state / "credentials.json").read_text())
         login = {"username": credentials["username"], "password": credentials["password"]}
         self.operator = Session(self._logged_in(login))
-        self._make_tenant()
+        self._make_tenant("bench")
+
+    def neighbour(self) -> Self:
+        """Return the same installation as another, new organization on it sees it."""
+        other = copy.copy(self)
+        other._make_tenant("neighbour")
+        return other
 
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
@@ -73,20 +80,20 @@ class Installation:
         token = Session(Access(url=self.url, token="")).must("POST", f"{COMMON}/login", login)["token"]
         return Access(url=self.url, token=token)
 
-    def _make_tenant(self) -> None:
-        organization = self.operator.must("POST", f"{OPERATIONS}/organizations", {"name": "bench"})
+    def _make_tenant(self, name: str) -> None:
+        organization = self.operator.must("POST", f"{OPERATIONS}/organizations", {"name": name})
         quotas = f"{OPERATIONS}/organizations/{organization['id']}/quotas"
         limits = {line["key"]: -1 for line in self.operator.must("GET", quotas)["organization"]}
         self.operator.must("PUT", quotas, limits)
-        login = {"username": "bench", "password": "benchmark-password-1"}
+        login = {"username": name, "password": "benchmark-password-1"}
         user = self.operator.must("POST", f"{OPERATIONS}/users", {**login, "organization_id": organization["id"]})
         binding = {"user_id": user["id"], "role": "organization-admin"}
         self.operator.must("POST", f"{OPERATIONS}/role-bindings", binding)
         self.access = self._logged_in(login)
         self.tenant = Session(self.access)
         self.organization = organization["id"]
-        self.project = self.tenant.must("POST", f"{TENANT}/projects", {"name": "bench"})["id"]
-        network = {"name": "bench", "cidr": "10.0.0.0/8"}
+        self.project = self.tenant.must("POST", f"{TENANT}/projects", {"name": name})["id"]
+        network = {"name": name, "cidr": "10.0.0.0/8"}
         self.network = self.tenant.must("POST", f"{self.path}/networks", network)["network"]["id"]
         self.wait_until(self._network_is_ready, "the network is ready")
 

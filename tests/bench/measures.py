@@ -14,6 +14,8 @@ ACCEPTED = 600
 END_TO_END = 900
 CLIENTS = 8
 LISTED = 100_000
+QUEUED = 10_000
+NEIGHBOURLY = 30
 PAGES = 60
 
 
@@ -108,6 +110,61 @@ def list_pages(installation: Installation) -> list[Figure]:
         taken.append(time.perf_counter() - begun)
         cursor = f"&cursor={page['next']}"
     return latencies("page of 100 of 100,000", taken[5:], mark="<= 15", floor="empty view, 1 client")
+
+
+_QUEUE = """
+WITH pattern AS (
+    SELECT j, r FROM job j JOIN resource r ON r.id = j.resource_id
+    WHERE j.kind = 'volume.create' AND j.organization_id = %(organization)s LIMIT 1
+),
+made AS MATERIALIZED (
+    SELECT p.j, p.r, gen_random_uuid() AS job_id, gen_random_uuid() AS resource_id, n
+    FROM pattern p, generate_series(1, %(count)s) AS n
+),
+owned AS (
+    INSERT INTO resource SELECT (q).* FROM (SELECT jsonb_populate_record(m.r, jsonb_build_object(
+        'id', m.resource_id, 'name', 'queued-' || m.n, 'status', 'PENDING', 'observed', '{}'::jsonb)) AS q
+        FROM made m) w
+),
+queued AS (
+    INSERT INTO job SELECT (q).* FROM (SELECT jsonb_populate_record(m.j, jsonb_build_object('id', m.job_id,
+        'resource_id', m.resource_id, 'state', 'PENDING', 'position', 0, 'epoch', 0, 'attempts', 0,
+        'created_at', clock_timestamp(), 'next_run_at', clock_timestamp(), 'started_at', NULL, 'finished_at', NULL,
+        'deadline_at', 'infinity')) AS q FROM made m) w RETURNING organization_id, id
+)
+INSERT INTO job_step (organization_id, job_id, position, name)
+SELECT q.organization_id, q.id, s.position, s.name FROM queued q
+CROSS JOIN (SELECT s.position, s.name FROM job_step s, pattern p WHERE s.job_id = (p.j).id) AS s
+"""
+
+
+def turns(installation: Installation) -> list[Figure]:
+    """What a create takes while another organization has 10,000 jobs waiting, beside what it takes without them."""
+    other = installation.neighbour()
+    _create_one(other, "first")
+    alone = [_create_one(other, f"alone-{number}") for number in range(NEIGHBOURLY)]
+    installation.tenant.must("POST", f"{installation.path}/volumes", {"name": "pattern", "size_gib": 1}, key=True)
+    _wait_for_quiet(installation)
+    with psycopg.connect(installation.supervisor()["database_url"], autocommit=True) as connection:
+        connection.execute(_QUEUE, {"organization": installation.organization, "count": QUEUED})
+        connection.execute("ANALYZE job")
+    before = _waiting(installation)
+    crowded = [_create_one(other, f"crowded-{number}") for number in range(NEIGHBOURLY)]
+    left = _waiting(installation)
+    if not left:
+        raise RuntimeError("the queue ran empty; the figures would lie")
+    return [
+        *latencies("create to RUNNING, nobody else waiting", alone),
+        *latencies(f"create to RUNNING, {before:,} jobs of another waiting", crowded),
+        Figure(name="jobs of the other still waiting", value=left, unit=""),
+    ]
+
+
+def _waiting(installation: Installation) -> int:
+    with psycopg.connect(installation.supervisor()["database_url"], autocommit=True) as connection:
+        live = "SELECT count(*) FROM job WHERE state IN ('PENDING', 'RUNNING', 'RETRYING')"
+        row = connection.execute(live).fetchone()
+    return int(row[0]) if row else 0
 
 
 def memory(installation: Installation) -> list[Figure]:

@@ -29,6 +29,7 @@ PARTS: dict[str, Callable[[Installation], list[Figure]]] = {
     "idle": measures.idle_latency,
     "accept": measures.accept_rate,
     "create": measures.end_to_end,
+    "turns": measures.turns,
     "list": measures.list_pages,
     "memory": measures.memory,
     "floor-database": floors.bare_psycopg,

@@ -68,6 +68,35 @@ class CommittedEvent:
     detail: Mapping[str, object] = field(default_factory=dict)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Notification:
+    """Something about an incident that people outside should hear of.
+
+    Attributes:
+        id: of this delivery; the same when it is tried again or sent again, so that the receiver can tell.
+        event: ``opened``, ``reopened``, ``escalated`` or ``resolved``.
+        occurred_at: when, as RFC 3339 in UTC.
+        kind, severity, status: as :mod:`stratoplane.incidents` names them.
+        escalation: how often it has escalated.
+        detail: what is known, JSON values without secrets.
+    """
+
+    id: UUID
+    event: str
+    occurred_at: str
+    incident_id: UUID
+    kind: str
+    severity: str
+    status: str
+    title: str
+    escalation: int = 0
+    assignee: str = ""
+    organization_id: UUID | None = None
+    cluster_id: UUID | None = None
+    resource_id: UUID | None = None
+    detail: Mapping[str, object] = field(default_factory=dict)
+
+
 @hookspec
 def stratoplane_admit(request: AdmissionRequest) -> Sequence[Violation]:  # type: ignore[empty-body]  # a specification
     """Judge a change before it is accepted; every plugin's violations are collected and any of them refuses it.
@@ -87,3 +116,13 @@ def stratoplane_place(request: AdmissionRequest, candidates: Sequence[PlacementC
 @hookspec
 def stratoplane_committed(event: CommittedEvent) -> None:
     """Learn of a change after its commit. Fail-open; called by a worker, at least once for each event."""
+
+
+@hookspec
+def stratoplane_notify(notification: Notification) -> None:
+    """Tell somebody outside about an incident; called once per plugin and notification, outside of any transaction.
+
+    At least once: a plugin whose answer got lost is called again with the same ``id``. What a
+    :class:`~stratoplane.errors.TransientError` refuses is tried again later, after its ``retry_after`` at least; any
+    other exception gives the delivery up, and operators see its text and may send it again.
+    """
