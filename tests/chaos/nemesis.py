@@ -1,0 +1,273 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Faults, one after the other by a seeded generator, some of them at once with the next."""
+
+import contextlib
+import os
+import random
+import signal
+import threading
+import time
+import uuid
+from collections import Counter
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Final
+
+import psycopg
+from redis import Redis
+from redis.exceptions import RedisError
+from rq import Queue
+
+from stratoplane_engine.wakeups import DRAIN, QUEUE
+from tests.chaos.tenants import History
+from tests.chaos.tree import Tree
+
+_PAST_THE_LEASE: Final = 33.0
+_WORKERS: Final = ("worker", "worker-2")
+_SCHEDULERS: Final = ("scheduler", "scheduler-2")
+_WORKER_POINTS: Final = ("worker-after-claim", "worker-after-verdict", "worker-after-write")
+_AGENT_POINTS: Final = (
+    "agent-after-admission",
+    "agent-before-effect",
+    "agent-after-effect",
+    "agent-after-journal",
+    "agent-after-report",
+)
+_API_POINTS: Final = ("api-before-commit", "api-after-commit")
+_PROVIDER_FAULTS: Final = (
+    "unavailable=0.04",
+    "lost_before@*=0.02",
+    "lost_after=0.03",
+    "partial=0.01",
+    '{"fault": "slow", "rate": 0.02, "delay_seconds": 2}',
+)
+_HELD_BY_WORKER: Final = "SELECT id FROM job WHERE lease_until IS NOT NULL AND lease_owner LIKE %s"
+_HELD_BY_AGENT: Final = "SELECT job_id AS id FROM operation WHERE state IN ('OFFERED', 'RUNNING')"
+
+
+class Held:
+    """Jobs that a process held when it was killed, and when that was, on the database's clock."""
+
+    def __init__(self, jobs: list[str], at: datetime) -> None:
+        self.jobs: Final = jobs
+        self.at: Final = at
+
+
+class Nemesis:
+    """Does harm and remembers it.
+
+    Attributes:
+        counts: kills, pauses, wipes, partitions, restarts, wakeups.
+        held: what the killed processes held.
+    """
+
+    def __init__(self, tree: Tree, seed: int, history: History) -> None:
+        self._tree: Final = tree
+        self._random: Final = random.Random(seed)
+        self._history: Final = history
+        self._threads: Final[list[threading.Thread]] = []
+        self._over: Final = threading.Event()
+        self._paused: Final[set[int]] = set()
+        self.counts: Final[Counter[str]] = Counter()
+        self.held: Final[list[Held]] = []
+
+    def run(self, seconds: float) -> None:
+        """Do harm for so long, then let everything heal."""
+        until = time.monotonic() + seconds
+        self._tree.mock("faults", "set", *_PROVIDER_FAULTS)
+        actions = self._actions()
+        names, weights = list(actions), [weight for weight, _ in actions.values()]
+        while (left := until - time.monotonic()) > 0:
+            name = self._random.choices(names, weights)[0]
+            self._history.write(what="fault", name=name)
+            # What the harness itself cannot reach at this moment is away already.
+            with contextlib.suppress(psycopg.Error, RedisError, ProcessLookupError, OSError):
+                actions[name][1]()
+            self._over.wait(min(left, self._random.uniform(0.5, 3.0)))
+        self._heal()
+
+    def _actions(self) -> dict[str, tuple[int, Callable[[], None]]]:
+        return {
+            "kill worker": (3, lambda: self._kill_worker(self._random.choice(_WORKERS))),
+            "kill worker at a point": (3, lambda: self._arm(_WORKER_POINTS, signal.SIGKILL)),
+            "pause worker past the lease": (3, self._pause_at_point),
+            "kill scheduler": (2, lambda: self._kill(self._random.choice(_SCHEDULERS))),
+            "kill relay at its point": (1, lambda: self._arm(("relay-after-send",), signal.SIGKILL)),
+            "pause scheduler": (1, lambda: self._pause(self._random.choice(_SCHEDULERS), 12.0)),
+            "kill agent": (3, self._kill_agent),
+            "kill agent at a point": (4, lambda: self._arm(_AGENT_POINTS, signal.SIGKILL)),
+            "pause agent past its offers": (1, lambda: self._pause("agent", 20.0)),
+            "kill agent-api": (2, lambda: self._kill_child("agent-api")),
+            "pause agent-api": (1, lambda: self._pause("agent-api", 10.0)),
+            "kill api": (2, lambda: self._kill_child("api")),
+            "kill api at a point": (2, lambda: self._arm(_API_POINTS, signal.SIGKILL)),
+            "stop PostgreSQL at once": (2, self._stop_postgres),
+            "end database sessions": (2, self._terminate_backends),
+            "kill Valkey": (2, self._kill_valkey),
+            "flush Valkey": (3, self._flush),
+            "Valkey away": (1, lambda: self._pause("valkey", 12.0)),
+            "cut the agent off": (2, lambda: self._cut("agents", self._random.uniform(2.0, 10.0))),
+            "cut the tenants off": (1, lambda: self._cut("clients", self._random.uniform(1.0, 4.0))),
+            "lose replies to the agent": (2, lambda: self._lose("agents")),
+            "lose replies to the tenants": (2, lambda: self._lose("clients")),
+            "wake-ups of nothing": (3, self._wake_wildly),
+        }
+
+    # --- kills ------------------------------------------------------------------------------------------------------
+
+    def _kill_worker(self, name: str) -> None:
+        """Stop it first, so that what it holds can be read, then kill it."""
+        pid = self._tree.pid(name)
+        if not pid:
+            return
+        os.kill(pid, signal.SIGSTOP)
+        try:
+            self._note_held(_HELD_BY_WORKER, f"%:{pid}")
+        finally:
+            os.kill(pid, signal.SIGKILL)
+            self.counts["kills"] += 1
+
+    def _kill_agent(self) -> None:
+        if pid := self._tree.pid("agent"):
+            self._note_held(_HELD_BY_AGENT)
+            os.kill(pid, signal.SIGKILL)
+            self.counts["kills"] += 1
+
+    def _kill(self, name: str, number: signal.Signals = signal.SIGKILL) -> None:
+        if pid := self._tree.pid(name):
+            os.kill(pid, number)
+            self.counts["kills"] += 1
+
+    def _kill_child(self, name: str) -> None:
+        """Kill a server or one of its own processes."""
+        pid = self._tree.pid(name)
+        listed = Path(f"/proc/{pid}/task/{pid}/children").read_text().split() if pid else []
+        victim = self._random.choice([pid, *map(int, listed)])
+        if victim:
+            os.kill(victim, signal.SIGKILL)
+            self.counts["kills"] += 1
+
+    def _arm(self, points: tuple[str, ...], number: signal.Signals) -> None:
+        point = self._random.choice(points)
+        before = set(self._tree.victims(point))
+        self._tree.arm(point, "kill" if number is signal.SIGKILL else "stop")
+        self._later(lambda: self._await_victim(point, before, number))
+
+    def _await_victim(self, point: str, before: set[int], number: signal.Signals) -> None:
+        for _ in range(100):
+            if new := set(self._tree.victims(point)) - before:
+                self._met(point, new.pop(), number)
+                return
+            if self._over.wait(0.05):
+                return
+
+    def _met(self, point: str, pid: int, number: signal.Signals) -> None:
+        self._history.write(what="victim", point=point, pid=pid, signal=number.name)
+        with contextlib.suppress(psycopg.Error):
+            if point.startswith("worker"):
+                self._note_held(_HELD_BY_WORKER, f"%:{pid}")
+            elif point.startswith("agent"):
+                self._note_held(_HELD_BY_AGENT)
+        if number is signal.SIGKILL:
+            self.counts["kills"] += 1
+            return
+        self._paused.add(pid)
+        self.counts["pauses"] += 1
+        self._over.wait(_PAST_THE_LEASE)
+        self._continue(pid)
+
+    def _note_held(self, query: str, *values: object) -> None:
+        at = self._tree.observer.rows("SELECT clock_timestamp() AS at")[0]["at"]
+        jobs = [str(row["id"]) for row in self._tree.observer.rows(query, *values)]
+        self.held.append(Held(jobs, at))
+
+    # --- pauses -----------------------------------------------------------------------------------------------------
+
+    def _pause_at_point(self) -> None:
+        self._arm(("worker-after-verdict",), signal.SIGSTOP)
+
+    def _pause(self, name: str, seconds: float) -> None:
+        if not (pid := self._tree.pid(name)):
+            return
+        os.kill(pid, signal.SIGSTOP)
+        self._paused.add(pid)
+        self.counts["pauses"] += 1
+
+        def wait_and_go_on() -> None:
+            self._over.wait(seconds)
+            self._continue(pid)
+
+        self._later(wait_and_go_on)
+
+    def _continue(self, pid: int) -> None:
+        with contextlib.suppress(ProcessLookupError):
+            os.kill(pid, signal.SIGCONT)
+        self._paused.discard(pid)
+
+    # --- databases, network, wake-ups -------------------------------------------------------------------------------
+
+    def _stop_postgres(self) -> None:
+        self._kill("postgres", signal.SIGQUIT)
+        self.counts["restarts"] += 1
+
+    def _terminate_backends(self) -> None:
+        self._tree.observer.run(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE application_name LIKE %s AND random() < 0.5",
+            "stratoplane-%",
+        )
+        self.counts["kills"] += 1
+
+    def _kill_valkey(self) -> None:
+        self._kill("valkey")
+        self.counts["wipes"] += 1
+
+    def _flush(self) -> None:
+        with self._valkey() as client:
+            client.flushall()
+        self.counts["wipes"] += 1
+
+    def _wake_wildly(self) -> None:
+        """Send wake-ups of jobs that do not exist, and one wake-up many times."""
+        with self._valkey() as client:
+            queue = Queue(QUEUE, connection=client)
+            same = str(uuid.uuid4())
+            for number in range(20):
+                queue.enqueue(DRAIN, [same if number % 2 else str(uuid.uuid4())], result_ttl=0, failure_ttl=60)
+        self.counts["wakeups"] += 20
+
+    def _valkey(self) -> Redis:
+        client: Redis = Redis.from_url(self._tree.redis_url, socket_timeout=2, socket_connect_timeout=2)
+        return client
+
+    def _cut(self, name: str, seconds: float) -> None:
+        proxy = getattr(self._tree, name)
+        proxy.cut()
+        self.counts["partitions"] += 1
+        self._later(lambda: (self._over.wait(seconds), proxy.heal()))
+
+    def _lose(self, name: str) -> None:
+        proxy = getattr(self._tree, name)
+        proxy.loss = 0.3
+        self._later(lambda: (self._over.wait(4.0), setattr(proxy, "loss", 0.0)))
+
+    # --- the end ----------------------------------------------------------------------------------------------------
+
+    def _later(self, work: Callable[[], object]) -> None:
+        thread = threading.Thread(target=work, daemon=True)
+        self._threads.append(thread)
+        thread.start()
+
+    def _heal(self) -> None:
+        self._over.set()
+        for thread in self._threads:
+            thread.join(10)
+        for pid in list(self._paused):
+            self._continue(pid)
+        for proxy in (self._tree.agents, self._tree.clients):
+            proxy.heal()
+        for armed in self._tree.crashpoints.iterdir():
+            if armed.suffix != ".hit":
+                armed.unlink(missing_ok=True)
+        self._tree.mock("faults", "clear")
+        self._history.write(what="healed")
