@@ -184,7 +184,7 @@ def _compensated(tree: Tree) -> Iterator[Finding]:
 def _told(tree: Tree) -> Iterator[Finding]:
     """J8: whoever accepts a job leaves word of it in the same transaction; without, it waits for a sweep."""
     query = """SELECT b.job FROM chaos.job_event b WHERE b.was IS NULL
-        AND NOT EXISTS (SELECT FROM chaos.told t WHERE t.job = b.job)"""
+        AND NOT EXISTS (SELECT FROM chaos.told t WHERE t.job = b.job AND t.transaction = b.transaction)"""
     for row in tree.observer.rows(query):
         yield Finding(mark="broken", invariant="J8", subject=str(row["job"]), what="accepted, and nobody was told")
 

@@ -84,7 +84,7 @@ class Nemesis:
             # What the harness itself cannot reach at this moment is away already.
             with contextlib.suppress(psycopg.Error, RedisError, ProcessLookupError, OSError):
                 actions[name][1]()
-            self._over.wait(min(left, self._random.uniform(0.5, 3.0)))
+            self._over.wait(min(left, self._random.uniform(0.3, 2.0)))
         self._heal()
 
     def _actions(self) -> dict[str, tuple[int, Callable[[], None]]]:

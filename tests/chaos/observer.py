@@ -11,7 +11,7 @@ CREATE SCHEMA chaos;
 CREATE TABLE chaos.job_event (
     n bigserial PRIMARY KEY, at timestamptz NOT NULL DEFAULT clock_timestamp(), writer text, job uuid, kind text,
     was text, became text, epoch_was bigint, epoch_became bigint, owner_was text, owner_became text,
-    lease_was timestamptz, lease_became timestamptz
+    lease_was timestamptz, lease_became timestamptz, transaction xid8 NOT NULL DEFAULT pg_current_xact_id()
 );
 CREATE INDEX ON chaos.job_event (job, n);
 CREATE TABLE chaos.operation_event (
@@ -21,11 +21,11 @@ CREATE TABLE chaos.operation_event (
 CREATE INDEX ON chaos.operation_event (operation, n);
 CREATE TABLE chaos.overshoot (at timestamptz NOT NULL DEFAULT clock_timestamp(), scope uuid, key text, used bigint);
 
-CREATE TABLE chaos.told (job uuid PRIMARY KEY);
+CREATE TABLE chaos.told (job uuid, transaction xid8 DEFAULT pg_current_xact_id(), PRIMARY KEY (job, transaction));
 
 CREATE FUNCTION chaos.see_telling() RETURNS trigger LANGUAGE plpgsql SECURITY DEFINER AS $$
 BEGIN
-    INSERT INTO chaos.told VALUES ((NEW.payload->>'job_id')::uuid) ON CONFLICT DO NOTHING;
+    INSERT INTO chaos.told (job) VALUES ((NEW.payload->>'job_id')::uuid) ON CONFLICT DO NOTHING;
     RETURN NULL;
 END $$;
 CREATE TRIGGER chaos_told AFTER INSERT ON outbox FOR EACH ROW WHEN (NEW.topic = 'job')

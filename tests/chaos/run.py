@@ -92,12 +92,16 @@ def _figures(
 ) -> dict[str, Any]:
     marks = Counter(finding.mark for finding in findings)
     counts = ("kills", "pauses", "wipes", "partitions", "restarts", "wakeups")
+    why = tree.observer.rows(
+        "SELECT coalesce(error->>'code', '') AS code, count(*) AS jobs FROM job WHERE state = 'FAILED' GROUP BY 1"
+    )
     ends = tree.observer.rows("SELECT state, count(*) AS jobs FROM job GROUP BY state ORDER BY state")
     return {
         "seed": options.seed,
         "seconds": options.seconds,
         "accepted": len(tally.accepted),
         "jobs": {row["state"]: row["jobs"] for row in ends},
+        "failed": {row["code"]: row["jobs"] for row in why},
         **{name: nemesis.counts[name] for name in counts},
         "lost_replies": tree.agents.lost + tree.clients.lost,
         **{name: marks[name] for name in _MARKS},

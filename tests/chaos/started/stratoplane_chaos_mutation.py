@@ -95,7 +95,7 @@ def _forgetful_provider() -> None:
 _MUTATIONS: Final[dict[str, tuple[str, Callable[[], None]]]] = {
     "fence": ("stratoplane_engine.worker", _no_fence),
     "lease": ("stratoplane_engine.worker", _no_lease_check),
-    "outbox": ("gunicorn", _no_outbox),
+    "outbox": ("create_application", _no_outbox),
     "observe-first": ("stratoplane_agent", _no_observe_first),
     "forgetful-provider": ("stratoplane_agent", _forgetful_provider),
 }
