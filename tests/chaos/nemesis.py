@@ -35,6 +35,12 @@ _AGENT_POINTS: Final = (
     "agent-after-report",
 )
 _API_POINTS: Final = ("api-before-commit", "api-after-commit")
+_SCHEDULER_POINTS: Final = ("relay-after-send", "sweeper-after-sweep")
+_AGENT_API_POINTS: Final = (
+    "agent-api-after-offer",
+    "agent-api-after-acknowledgement",
+    "agent-api-after-results",
+)
 _PROVIDER_FAULTS: Final = (
     "unavailable=0.04",
     "lost_before@*=0.02",
@@ -93,12 +99,13 @@ class Nemesis:
             "kill worker at a point": (3, lambda: self._arm(_WORKER_POINTS, signal.SIGKILL)),
             "pause worker past the lease": (3, self._pause_at_point),
             "kill scheduler": (2, lambda: self._kill(self._random.choice(_SCHEDULERS))),
-            "kill relay at its point": (1, lambda: self._arm(("relay-after-send",), signal.SIGKILL)),
+            "kill scheduler at a point": (1, lambda: self._arm(_SCHEDULER_POINTS, signal.SIGKILL)),
             "pause scheduler": (1, lambda: self._pause(self._random.choice(_SCHEDULERS), 12.0)),
             "kill agent": (3, self._kill_agent),
             "kill agent at a point": (4, lambda: self._arm(_AGENT_POINTS, signal.SIGKILL)),
             "pause agent past its offers": (1, lambda: self._pause("agent", 20.0)),
             "kill agent-api": (2, lambda: self._kill_child("agent-api")),
+            "kill agent-api at a point": (2, lambda: self._arm(_AGENT_API_POINTS, signal.SIGKILL)),
             "pause agent-api": (1, lambda: self._pause("agent-api", 10.0)),
             "kill api": (2, lambda: self._kill_child("api")),
             "kill api at a point": (2, lambda: self._arm(_API_POINTS, signal.SIGKILL)),

@@ -5,6 +5,7 @@ import logging
 from dataclasses import dataclass
 from typing import Final
 
+from stratoplane.crashpoints import crashpoint
 from stratoplane.errors import UnavailableError
 from stratoplane_engine.db import agent_keys, circuits, operations, outbox
 from stratoplane_engine.db.connection import Database
@@ -42,6 +43,7 @@ def sweep(database: Database, wake_ups: WakeUps) -> Sweep:
             due=outbox.overlooked_jobs(connection, grace_seconds=0.0, limit=_LIMIT),
             expired=outbox.expire_idempotency_keys(connection),
         )
+    crashpoint("sweeper-after-sweep")
     if found.abandoned or found.stranded or found.due:
         try:
             wake_ups.send([])

@@ -9,6 +9,7 @@ from datetime import UTC, datetime
 from typing import Any, Final
 
 from stratoplane.audit import AuditAction, AuditRecord
+from stratoplane.crashpoints import crashpoint
 from stratoplane.errors import InvalidSpecError
 from stratoplane.messages import (
     AcknowledgementAnswer,
@@ -98,6 +99,7 @@ def take_offers(database: Database, agent: AgentIdentity, request: OfferRequest)
     with database.system() as connection:
         shut_out = agent_keys.is_shut_out(connection, agent.id)
         found = [] if shut_out else operation_rows.offer(connection, agent.cluster_id, agent.id, maximum)
+    crashpoint("agent-api-after-offer")
     if shut_out:
         raise refused(database, agent.id, "revoked", "the agent was revoked or locked; enrol it anew")
     return Offers(
@@ -111,6 +113,7 @@ def acknowledge(database: Database, agent: AgentIdentity, message: Acknowledgeme
         accepted = operation_rows.acknowledge(
             connection, agent.cluster_id, [to_json(each) for each in message.operations]
         )
+    crashpoint("agent-api-after-acknowledgement")
     asked = [reference.id for reference in message.operations]
     return AcknowledgementAnswer(
         accepted=tuple(each for each in asked if each in accepted),
@@ -125,6 +128,7 @@ def report_results(database: Database, agent: AgentIdentity, message: Results) -
         reception = operation_rows.report(connection, agent.cluster_id, documents)
         if reception.trips:
             incident_rows.see(connection, open_circuit(agent.cluster_id, reception.trips))
+    crashpoint("agent-api-after-results")
     return ResultsAnswer(accepted=tuple(sorted(reception.accepted)), stale=tuple(sorted(reception.stale)))
 
 
