@@ -262,7 +262,7 @@ class Executor:
         now = self._host.monotonic()
         with self._changed:
             late = [task for task in self._tasks if task.is_late(now)]
-        for task in late:
+        for task in sorted(late, key=lambda each: each.operation.id):
             self._give_up(task)
 
     def _give_up(self, task: _Task) -> None:

@@ -1,0 +1,331 @@
+# SPDX-License-Identifier: Apache-2.0
+"""The same commands to PostgreSQL and to the in-memory store, and whether both now say the same.
+
+The database's clock cannot be turned, so time passes there by moving every stored time into the past.
+"""
+
+import random
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import UUID
+
+import psycopg
+from simulated import job_rows, operation_rows
+from simulated.acceptance_rows import VolumeTakenError, accept
+from simulated.engine_processes import write_back as write_back_in_memory
+from simulated.kernel import Kernel
+from simulated.tables import EPOCH, OPEN_STATES, Tables, is_live
+from simulated.tenants import LIMITS, Tenant, cluster_row
+from sqlalchemy import Connection, insert, text
+
+from stratoplane_engine.claims import ClaimedJob, read_claim
+from stratoplane_engine.db import acceptance, job_control, jobs, operations, outbox, tables
+from stratoplane_engine.db.acceptance import Acceptance, RefusedError
+from stratoplane_engine.db.connection import Database
+from stratoplane_engine.runner import Verdict, advance
+from stratoplane_engine.write_back import write_back
+
+_TIMES = {
+    "job": ("lease_until", "next_run_at", "deadline_at", "created_at"),
+    "operation": ("offered_until", "deadline_at"),
+    "circuit": ("open_until",),
+    "resource": ("updated_at", "created_at"),
+}
+_CLOSE_SECONDS = 0.5
+_JOB = ("id", "state", "cancelled_by", "epoch", "position", "undoing", "attempts", "crashes")
+_RESOURCE = ("id", "status", "generation", "observed_generation")
+_ENDINGS = ("done", "done", "done", "transient", "uncertain", "permanent", "busy")
+_WALL = ("created_at", "updated_at", "deadline_at", "expires_at", "occurred_at")
+
+
+class Twin:
+    """Both stores, and a seeded course of commands over them."""
+
+    def __init__(self, database: Database, seed: int) -> None:
+        self.database = database
+        self.shift = 0.0
+        self.now = 0.0
+        self.kernel = Kernel(seed)
+        self.generator = self.kernel.generator
+        self.tables = Tables(clock=lambda: self.now, new_id=self.kernel.new_id)
+        self.held: list[Verdict] = []
+        self.results: list[dict[str, Any]] = []
+        self.offered: list[tuple[UUID, int]] = []
+        self._tick()
+        self.cluster_id = self.kernel.new_id()
+        self.tables.clusters[self.cluster_id] = cluster_row()
+        self.tenants = [Tenant(self.kernel, self.tables, [self.cluster_id]) for _ in range(2)]
+        for tenant in self.tenants:
+            tenant.accept = self._accept
+        self._furnish()
+
+    def step(self) -> str:
+        """Give one command to both, compare, and return what it was."""
+        commands: tuple[Callable[[], None], ...] = (
+            self._ask,
+            self._ask,
+            self._ask,
+            self._claim,
+            self._claim,
+            self._write_back,
+            self._write_back,
+            self._write_back,
+            self._offer,
+            self._acknowledge,
+            self._report,
+            self._report,
+            self._sweep,
+            self._cancel,
+            self._let_time_pass,
+            self._let_time_pass,
+        )
+        self._tick()
+        while self._is_close():
+            self._pass(1.0)
+        command = self.generator.choice(commands)
+        command()
+        self._compare()
+        return command.__name__
+
+    # --- commands ---------------------------------------------------------------------------------------------------
+
+    def _ask(self) -> None:
+        tenant = self.generator.choice(self.tenants)
+        wish = self.generator.choice(
+            (tenant._wish_create, tenant._wish_create, tenant._wish_update, tenant._wish_delete)
+        )
+        if (ask := wish()) is not None:
+            tenant.keys += 1
+            ask(f"key-{self.generator.randint(max(1, tenant.keys - 1), tenant.keys)}")
+
+    def _accept(self, document: Acceptance, *, new: bool) -> None:
+        refusal: Exception | None = None
+        try:
+            accept(self.tables, document, new=new)
+        except (RefusedError, VolumeTakenError) as error:
+            refusal = error
+        try:
+            with self.database.tenant(document.resource["organization_id"]) as connection:
+                acceptance.accept(connection, document.resource["organization_id"], self._for_real(document), new=new)
+        except (RefusedError, psycopg.IntegrityError) as error:
+            if refusal is None:
+                raise AssertionError(f"only PostgreSQL refused: {vars(error)}") from error
+            raise refusal from error
+        assert refusal is None, f"only the model refused: {vars(refusal)}"
+
+    def _for_real(self, document: Acceptance) -> Acceptance:
+        """Return an acceptance with the times of PostgreSQL's clock."""
+        names = ("resource", "job", "audit", "idempotency")
+        return replace(document, **{name: self._shifted(getattr(document, name)) for name in names})
+
+    def _shifted(self, row: Any) -> Any:
+        if row is None:
+            return None
+        return {key: self._real_time(value) if key in _WALL else value for key, value in row.items()}
+
+    def _real_time(self, value: Any) -> datetime:
+        moment = value if isinstance(value, datetime) else EPOCH + timedelta(seconds=value)
+        return moment - timedelta(seconds=self.shift)
+
+    def _claim(self) -> None:
+        start, seed = UUID(int=self.generator.getrandbits(128)), self.generator.random()
+        limit = self.generator.choice((1, 2, 100))
+        with self.database.system() as connection:
+            real = {row["id"]: row for row in jobs.claim(connection, owner="worker", limit=limit, start=start)}
+        modelled = {row["id"]: row for row in job_rows.claim(self.tables, owner="worker", limit=limit, start=start)}
+        assert real.keys() == modelled.keys()
+        for identifier, row in real.items():
+            assert (row["share"], row["crashes"]) == (modelled[identifier]["share"], modelled[identifier]["crashes"])
+            verdict = _judged(read_claim(row), seed)
+            assert _comparable(verdict) == _comparable(_judged(read_claim(modelled[identifier]), seed))
+            if verdict.operation:
+                verdict = replace(verdict, operation={**verdict.operation, "id": self.kernel.new_id()})
+            self.held.append(verdict)
+
+    def _write_back(self) -> None:
+        """Write held verdicts, some of them stale by now, some of them for the second time."""
+        for verdict in self.generator.sample(self.held, min(len(self.held), 2)):
+            if self.generator.random() < 0.8:
+                self.held.remove(verdict)
+            if verdict.operation and verdict.operation["id"] in self.tables.operations:
+                continue
+            with self.database.system() as connection:
+                real = write_back(connection, [verdict])
+            self.tables.new_id = lambda verdict=verdict: verdict.operation["id"]
+            assert write_back_in_memory(self.tables, [verdict]) == real
+
+    def _offer(self) -> None:
+        agent = self.kernel.new_id()
+        with self.database.system() as connection:
+            real = operations.offer(connection, self.cluster_id, agent, 100)
+        modelled = operation_rows.offer(self.tables, self.cluster_id, agent, 100, UUID(int=0))
+        if self.tables.circuits.get(self.cluster_id, {}).get("trips"):
+            modelled = self._same_probe(real, modelled)
+        found = [(row["id"], row["epoch"], row["observe_first"], row["spec"]) for row in modelled]
+        assert [(row["id"], row["epoch"], row["observe_first"], row["spec"]) for row in real] == found
+        self.offered += [(row["id"], row["epoch"]) for row in real]
+
+    def _same_probe(self, real: Any, modelled: list[Any]) -> list[Any]:
+        """Let the model's probe be the one that PostgreSQL drew, since the turn of organizations is drawn inside."""
+        assert len(real) == len(modelled)
+        if real and real[0]["id"] != modelled[0]["id"]:
+            wrong = modelled[0]
+            self.tables.change_operation(wrong["id"], state="QUEUED", epoch=wrong["epoch"] - 1)
+            right = self.tables.operations[real[0]["id"]]
+            until = wrong["offered_until"]
+            offered = {"state": "OFFERED", "epoch": right["epoch"] + 1, "offered_until": until}
+            return [self.tables.change_operation(right["id"], **offered)]
+        return modelled
+
+    def _acknowledge(self) -> None:
+        chosen = self.generator.sample(self.offered, min(len(self.offered), 3))
+        with self.database.system() as connection:
+            rows = [{"id": each, "epoch": epoch} for each, epoch in chosen]
+            real = operations.acknowledge(connection, self.cluster_id, rows)
+        assert operation_rows.acknowledge(self.tables, self.cluster_id, chosen) == real
+
+    def _report(self) -> None:
+        if not self.offered:
+            return
+        identifier, epoch = self.generator.choice(self.offered)
+        operation = self.tables.operations[identifier]
+        outcome = self.generator.choice(_ENDINGS)
+        status = {**operation["spec"], "provider_reference": "n"} if operation["verb"] != "delete" else None
+        words = {"outcome": "transient" if outcome == "busy" else outcome, "code": outcome, "status": status}
+        document = {"id": identifier, "epoch": epoch, "result": {**words, "id": str(identifier), "epoch": epoch}}
+        with self.database.system() as connection:
+            real = operations.report(connection, self.cluster_id, [document])
+        assert operation_rows.report(self.tables, self.cluster_id, [document]) == real
+
+    def _sweep(self) -> None:
+        with self.database.system() as connection:
+            real = (
+                operations.abandon(connection, 1000),
+                outbox.mend_stranded_jobs(connection),
+                outbox.overlooked_jobs(connection, grace_seconds=0.0, limit=1000),
+            )
+        modelled = (operation_rows.abandon(self.tables), operation_rows.mend_stranded_jobs(self.tables))
+        self._tick()
+        assert (*modelled, operation_rows.overlooked_jobs(self.tables)) == real
+
+    def _cancel(self) -> None:
+        live = sorted(each for each, job in self.tables.jobs.items() if is_live(job))
+        if live and self.generator.random() < 0.4:
+            chosen = self.generator.choice(live)
+            with self.database.system() as connection:
+                real = job_control.cancel(connection, chosen, actor="user:alice")
+            assert operation_rows.cancel(self.tables, chosen, actor="user:alice") == real
+
+    def _let_time_pass(self) -> None:
+        self._pass(self.generator.choice((3.0, 20.0, 35.0, 300.0, 700.0)))
+
+    def _pass(self, seconds: float) -> None:
+        with self.database.system() as connection:
+            for table, columns in _TIMES.items():
+                moved = ", ".join(f"{each} = {each} - make_interval(secs => {seconds})" for each in columns)
+                connection.execute(text(f"UPDATE {table} SET {moved}"))  # noqa: S608  # our own names
+        self.shift += seconds
+        self._tick()
+
+    # --- comparison -------------------------------------------------------------------------------------------------
+
+    def _tick(self) -> None:
+        with self.database.system() as connection:
+            self.now = self._modelled(connection.execute(text("SELECT clock_timestamp()")).scalar_one())
+
+    def _is_close(self) -> bool:
+        """Tell whether any stored time comes so soon that it may come for one of the two only."""
+        rows = (("job", self.tables.jobs), ("operation", self.tables.operations), ("circuit", self.tables.circuits))
+        times = (row.get(column) for table, found in rows for row in found.values() for column in _TIMES[table])
+        return any(each is not None and 0.0 <= each - self.now < _CLOSE_SECONDS for each in times)
+
+    def _modelled(self, moment: datetime | None) -> float | None:
+        return None if moment is None else (moment - EPOCH).total_seconds() + self.shift
+
+    def _compare(self) -> None:
+        with self.database.system() as connection:
+            self._compare_times(connection)
+            for statement, modelled in self._views().items():
+                real = {tuple(row) for row in connection.execute(text(statement))}
+                assert real == {*modelled}, statement
+
+    def _compare_times(self, connection: Connection) -> None:
+        """Compare times to within a command's, and take over the exact ones, so that no order differs."""
+        for table, rows in (("job", self.tables.jobs), ("operation", self.tables.operations)):
+            columns = _TIMES[table]
+            for found in connection.execute(text(f"SELECT id, {', '.join(columns)} FROM {table}")):  # noqa: S608
+                for column in columns:
+                    real, row = self._modelled(getattr(found, column)), rows[found.id]
+                    modelled = row.get(column)
+                    if column == "deadline_at" and table == "operation" and row["state"] not in OPEN_STATES:
+                        continue
+                    assert (real is None) == (modelled is None), f"{table}.{column}: {real} and {modelled}"
+                    assert real is None or abs(real - modelled) < 2.0, f"{table}.{column}: {real} and {modelled}"
+                    row[column] = real
+
+    def _views(self) -> dict[str, Any]:
+        """Return the rows that the model expects for each statement."""
+        return {
+            "SELECT id, state, cancelled_by, epoch, position, undoing, attempts, crashes, error->>'code' FROM job": (
+                (*_chosen(job, _JOB), (job["error"] or {}).get("code")) for job in self.tables.jobs.values()
+            ),
+            "SELECT job_id, position, state, attempts FROM job_step": (
+                (job_id, *_chosen(step, ("position", "state", "attempts")))
+                for job_id, steps in self.tables.steps.items()
+                for step in steps
+            ),
+            "SELECT id, state, epoch, observe_first, result->>'outcome' FROM operation": (
+                (*_chosen(row, ("id", "state", "epoch", "observe_first")), (row["result"] or {}).get("outcome"))
+                for row in self.tables.operations.values()
+            ),
+            "SELECT id, status, generation, observed_generation, holds->>'storage_gib' FROM resource": (
+                (*_chosen(row, _RESOURCE), _text(row["holds"].get("storage_gib")))
+                for row in self.tables.resources.values()
+            ),
+            "SELECT source_id, target_id, role FROM resource_link": self.tables.links.keys(),
+            "SELECT scope_id, key, used FROM quota": ((*each, row["used"]) for each, row in self.tables.quota.items()),
+            "SELECT job_id, step FROM leak": ((row["job_id"], row["step"]) for row in self.tables.leaks),
+            "SELECT budget, trips, open_until IS NULL FROM circuit": (
+                (row["budget"], row["trips"], row["open_until"] is None) for row in self.tables.circuits.values()
+            ),
+        }
+
+    # --- furniture --------------------------------------------------------------------------------------------------
+
+    def _furnish(self) -> None:
+        with self.database.system() as connection:
+            row = self.tables.clusters[self.cluster_id]
+            connection.execute(insert(tables.cluster).values(id=self.cluster_id, name="cluster", **row))
+            for tenant in self.tenants:
+                self._add_tenant(connection, tenant)
+
+    def _add_tenant(self, connection: Connection, tenant: Tenant) -> None:
+        organization = tenant.organization_id
+        word = organization.hex[:12]
+        connection.execute(insert(tables.organization).values(id=organization, name=word))
+        project = {"id": tenant.project_id, "organization_id": organization, "name": word}
+        connection.execute(insert(tables.project).values(**project))
+        for scope in (organization, tenant.project_id):
+            for key, limit in LIMITS.items():
+                line = {"organization_id": organization, "scope_id": scope, "key": key, "limit_amount": limit}
+                connection.execute(insert(tables.quota).values(**line))
+
+
+def _chosen(row: Any, keys: tuple[str, ...]) -> tuple[Any, ...]:
+    return tuple(row[key] for key in keys)
+
+
+def _text(value: int | None) -> str | None:
+    return None if value is None else str(value)
+
+
+def _judged(job: ClaimedJob, seed: float) -> Verdict:
+    return advance(job, random.Random(seed))
+
+
+def _comparable(verdict: Verdict) -> Any:
+    operation = {key: value for key, value in (verdict.operation or {}).items() if key != "id"}
+    steps = [{key: step[key] for key in ("position", "state", "attempts", "output", "error")} for step in verdict.steps]
+    return replace(verdict, job=None, operation=operation, steps=steps)
