@@ -7,7 +7,6 @@ from uuid import UUID
 
 from simulated import comparison_rows, job_rows, operation_rows
 from simulated.kernel import Kernel, Machine, Waiting
-from simulated.network import Gateway
 from simulated.tables import Row, Tables
 from stratoplane_engine.aftermath import leaks
 from stratoplane_engine.claims import read_claim
@@ -128,8 +127,8 @@ class Scheduler:
         orphans: what the last comparison found, at ``compared_at``.
     """
 
-    def __init__(self, machine: Machine, tables: Tables, bell: Bell, gateway: Gateway, lateness: float) -> None:
-        self.machine, self.tables, self.bell, self.gateway = machine, tables, bell, gateway
+    def __init__(self, machine: Machine, tables: Tables, bell: Bell, lateness: float) -> None:
+        self.machine, self.tables, self.bell = machine, tables, bell
         self.lateness = lateness
         self.orphans: frozenset[UUID] = frozenset()
         self.compared_at = 0.0

@@ -119,7 +119,7 @@ class World:
 
     def _new_scheduler(self, number: int) -> Scheduler:
         machine = Machine(self.kernel, f"scheduler-{number}")
-        scheduler = Scheduler(machine, self.tables, self.bell, self.gateway, self.lateness)
+        scheduler = Scheduler(machine, self.tables, self.bell, self.lateness)
         scheduler.start()
         return scheduler
 
