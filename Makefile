@@ -6,10 +6,10 @@ VENV ?= .venv
 DRIVER ?= mock
 # Processes that run tests side by side.
 JOBS ?= 2
-# How long the chaos suite does harm.
-SECONDS ?= 180
 # How many seeds the simulation runs.
 SEEDS ?= 1000
+# How long the chaos suite does harm.
+SECONDS ?= 180
 # More arguments for pytest, as in `make test ARGS="engine/tests -k quota"`.
 ARGS ?=
 
@@ -20,7 +20,7 @@ DEVELOPMENT := $(VENV)/.installed-dev
 LIBVIRT := $(VENV)/.installed-libvirt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test coverage check lint format types imports isolated docs docs-check bench simulate chaos test-libvirt dev changelog clean
+.PHONY: help demo up down test coverage check lint format types imports isolated docs docs-check bench bench-agents simulate chaos test-libvirt dev changelog clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -70,11 +70,14 @@ isolated: $(DEVELOPMENT) ## Install each distribution alone and run its tests
 bench: $(DEVELOPMENT) ## Measure rates and latencies, and print them as a table and as JSON
 	@$(BIN)/python tests/bench/run.py $(ARGS)
 
-chaos: $(DEVELOPMENT) ## Kill, pause and cut off the real processes under load, and look for damage (SECONDS=180 SEED=1)
-	@$(BIN)/python -m tests.chaos.run --seconds $(SECONDS) --seed $(or $(SEED),1)
-
 simulate: $(DEVELOPMENT) ## Run the deterministic simulation (SEEDS=1000, or SEED= to see one seed's story)
 	@$(BIN)/python tests/simulation/run.py $(if $(SEED),--seed $(SEED),--seeds $(SEEDS) --jobs $(JOBS))
+
+bench-agents: $(DEVELOPMENT) ## Let 5,000 simulated agents poll, wake them, restart their API, and print JSON
+	@$(BIN)/python tests/bench/agents.py $(ARGS)
+
+chaos: $(DEVELOPMENT) ## Kill, pause and cut off the real processes under load, and look for damage (SECONDS=180 SEED=1)
+	@$(BIN)/python -m tests.chaos.run --seconds $(SECONDS) --seed $(or $(SEED),1)
 
 test-libvirt: $(DEVELOPMENT) ## Run a virtual machine on a real libvirt (root, Debian, see tests/labs/libvirt)
 	@tests/labs/libvirt/run.sh

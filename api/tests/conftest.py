@@ -16,6 +16,7 @@ import pytest
 from flask.testing import FlaskClient
 from jsonschema import Draft202012Validator, FormatChecker
 from psycopg import sql
+from sqlalchemy import text
 
 from stratoplane.join_tokens import read_join_token, rotation_proof
 from stratoplane.signatures import Message, sign_request
@@ -352,3 +353,46 @@ def enrol_cluster(database, agent_app, operator, name):
     }
     assert agent("POST", "/hello", hello).status_code == 200
     return Cluster(database=database, agent=agent, id=cluster_id, name=name)
+
+
+@pytest.fixture
+def ask(database):
+    """``ask(sql, **parameters)``: rows of the platform's own database."""
+
+    def run(statement, **parameters):
+        with database.system() as connection:
+            return [tuple(row) for row in connection.execute(text(statement), parameters)]
+
+    return run
+
+
+@pytest.fixture
+def refusals(ask):
+    """``refusals(agent_id)``: reasons on record; of nobody in particular without an id."""
+
+    def read(agent_id=None):
+        statement = """SELECT e.detail ->> 'reason' FROM audit_event e WHERE e.action = 'agent:agent:refused'
+            AND e.subject_id IS NOT DISTINCT FROM CAST(:id AS uuid)"""
+        return [reason for (reason,) in ask(statement, id=agent_id)]
+
+    return read
+
+
+@pytest.fixture
+def token(operator, make_cluster):
+    """A join token of a cluster of its own."""
+    return operator("POST", f"{OPS}/clusters/{make_cluster().id}/join-tokens", {}).json
+
+
+@pytest.fixture
+def working(make_cluster, make_tenant, drain_once):
+    """``working()``: a cluster with one operation on offer, which is returned as well."""
+
+    def make():
+        cluster, tenant = make_cluster(), make_tenant()
+        tenant.make("buckets", name="one", cluster=cluster.name)
+        drain_once()
+        (operation,) = cluster.offers()
+        return cluster, operation
+
+    return make

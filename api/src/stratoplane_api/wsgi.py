@@ -43,11 +43,14 @@ def create_agent_application() -> Flask:
     """Return the application of the agents' namespace, for workers that hold thousands of polls. Raises alike."""
     configure_logging()
     settings = load(ApiSettings, {}, os.environ)
-    return create_agent_app(_database(settings, "stratoplane-agent-api", _AGENTS_PATIENCE), settings)
+    # Thousands wait for a connection rather than for ever new ones to be opened and closed.
+    return create_agent_app(_database(settings, "stratoplane-agent-api", patience=_AGENTS_PATIENCE, spare=0), settings)
 
 
-def _database(settings: ApiSettings, name: str, patience: float = 5.0) -> Database:
+def _database(settings: ApiSettings, name: str, *, patience: float = 5.0, spare: int | None = None) -> Database:
     """Return connections that are opened by the first request, and by none of another process."""
-    database = Database(settings.database_url, pool_size=settings.pool_size, application=name, patience=patience)
+    database = Database(
+        settings.database_url, pool_size=settings.pool_size, application=name, patience=patience, spare=spare
+    )
     os.register_at_fork(after_in_child=functools.partial(database.engine.dispose, close=False))
     return database

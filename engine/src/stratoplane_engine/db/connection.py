@@ -38,7 +38,8 @@ class Database:
 
     Args:
         url: a libpq URL; sockets are given by ``?host=/folder``.
-        pool_size: connections kept open; the same number again may be opened under load.
+        pool_size: connections kept open.
+        spare: how many more may be opened under load, and closed again; as many again when None.
         application: shown in ``pg_stat_activity``.
         patience: seconds that a transaction waits for a connection while all are in use.
 
@@ -46,13 +47,19 @@ class Database:
     """
 
     def __init__(
-        self, url: str, *, pool_size: int = 8, application: str = "stratoplane", patience: float = 5.0
+        self,
+        url: str,
+        *,
+        pool_size: int = 8,
+        application: str = "stratoplane",
+        patience: float = 5.0,
+        spare: int | None = None,
     ) -> None:
         self.url: Final = url
         self.engine: Final[Engine] = create_engine(
             sqlalchemy_url(url),
             pool_size=pool_size,
-            max_overflow=pool_size,
+            max_overflow=pool_size if spare is None else spare,
             pool_timeout=patience,
             hide_parameters=True,
             isolation_level="AUTOCOMMIT",
