@@ -75,6 +75,7 @@ class Nemesis:
         self._threads: Final[list[threading.Thread]] = []
         self._over: Final = threading.Event()
         self._paused: Final[set[int]] = set()
+        self._armed: Final[set[str]] = set()
         self.counts: Final[Counter[str]] = Counter()
         self.held: Final[list[Held]] = []
 
@@ -157,16 +158,18 @@ class Nemesis:
 
     def _arm(self, points: tuple[str, ...], number: signal.Signals) -> None:
         point = self._random.choice(points)
+        if point in self._armed:
+            return
+        self._armed.add(point)
         before = set(self._tree.victims(point))
         self._tree.arm(point, "kill" if number is signal.SIGKILL else "stop")
         self._later(lambda: self._await_victim(point, before, number))
 
     def _await_victim(self, point: str, before: set[int], number: signal.Signals) -> None:
-        for _ in range(100):
+        while not self._over.wait(0.02):
             if new := set(self._tree.victims(point)) - before:
+                self._armed.discard(point)
                 self._met(point, new.pop(), number)
-                return
-            if self._over.wait(0.05):
                 return
 
     def _met(self, point: str, pid: int, number: signal.Signals) -> None:
@@ -269,12 +272,13 @@ class Nemesis:
         self._over.set()
         for thread in self._threads:
             thread.join(10)
-        for pid in list(self._paused):
-            self._continue(pid)
         for proxy in (self._tree.agents, self._tree.clients):
             proxy.heal()
         for armed in self._tree.crashpoints.iterdir():
             if armed.suffix != ".hit":
                 armed.unlink(missing_ok=True)
+        stood_still = [int(each.name.split(".")[1]) for each in self._tree.crashpoints.glob("*.hit")]
+        for pid in {*self._paused, *stood_still}:
+            self._continue(pid)
         self._tree.mock("faults", "clear")
         self._history.write(what="healed")
