@@ -195,7 +195,9 @@ class Nemesis:
     # --- pauses -----------------------------------------------------------------------------------------------------
 
     def _pause_at_point(self) -> None:
-        self._arm(("worker-after-verdict",), signal.SIGSTOP)
+        """Let one worker stand still; the other has to take over what it held."""
+        if not self._paused.intersection(self._tree.pid(name) for name in _WORKERS):
+            self._arm(("worker-after-verdict",), signal.SIGSTOP)
 
     def _pause(self, name: str, seconds: float) -> None:
         if not (pid := self._tree.pid(name)):
