@@ -116,7 +116,7 @@ def test_providers_and_clusters_are_as_the_agent_reported_them(operator, tenant,
     }
     assert shown["online"] is True
     assert shown["vcpus_total"] == 10_000
-    names = tenant.admin("GET", f"{COMMON}/clusters").json["items"]
+    names = tenant.admin("GET", f"{COMMON}/clusters?limit=200").json["items"]
     assert {"name": cluster.name, "features": shown["features"], "online": True} in names
 
 

@@ -52,6 +52,12 @@ class AuditAction(StrEnum):
     JOB_CANCEL_REQUESTED = "tenant:job:cancel-requested"
     JOB_RETRIED = "tenant:job:retried"
     JOB_RESOLVED = "operations:job:resolved"
+    INCIDENT_ACKNOWLEDGED = "operations:incident:acknowledged"
+    INCIDENT_ASSIGNED = "operations:incident:assigned"
+    INCIDENT_RESOLVED = "operations:incident:resolved"
+    INCIDENT_REOPENED = "operations:incident:reopened"
+    INCIDENT_NOTED = "operations:incident:noted"
+    DELIVERY_REPEATED = "operations:delivery:repeated"
     LEAK_RESOLVED = "operations:leak:resolved"
     DRIFT_FOUND = "engine:resource:drift-found"
 

@@ -10,7 +10,7 @@ from uuid import UUID
 import pluggy
 
 from stratoplane.errors import AdmissionRefusedError, Violation
-from stratoplane.hookspecs import AdmissionRequest, CommittedEvent, PlacementCandidate
+from stratoplane.hookspecs import AdmissionRequest, CommittedEvent, Notification, PlacementCandidate
 from stratoplane.registry import Extension, load_plugins
 
 _log: Final = logging.getLogger(__name__)
@@ -61,6 +61,17 @@ class Plugins:
         if chosen is not None and chosen not in {candidate.cluster_id for candidate in candidates}:
             raise AdmissionRefusedError(f"a placement plugin chose {chosen}, which is no candidate; tell an operator")
         return chosen
+
+    def listeners(self) -> frozenset[str]:
+        """Return the names of the plugins that want to hear of incidents."""
+        hook = self.manager.hook.stratoplane_notify
+        return frozenset(implementation.plugin_name for implementation in hook.get_hookimpls())
+
+    def notify(self, name: str, notification: Notification) -> None:
+        """Tell one plugin of an incident; whatever it raises is the caller's to sort."""
+        for implementation in self.manager.hook.stratoplane_notify.get_hookimpls():
+            if implementation.plugin_name == name:
+                implementation.function(notification=notification)
 
     def committed(self, event: CommittedEvent) -> None:
         """Tell every plugin what is now true; fail-open."""

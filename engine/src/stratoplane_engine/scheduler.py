@@ -2,6 +2,7 @@
 """The scheduler role: relays the outbox at once, sweeps and reconciles by the clock. Several may run."""
 
 import logging
+import random
 import threading
 import time
 from collections.abc import Callable
@@ -12,22 +13,26 @@ from stratoplane_engine.db.acceptance import OUTBOX_CHANNEL
 from stratoplane_engine.db.connection import Database
 from stratoplane_engine.db.listen import notifications
 from stratoplane_engine.logs import configure_logging
+from stratoplane_engine.notifier import notify
+from stratoplane_engine.plugins import Plugins
 from stratoplane_engine.reconciler import reconcile
 from stratoplane_engine.relay import relay
 from stratoplane_engine.settings import load_settings
 from stratoplane_engine.stopping import stop_event
 from stratoplane_engine.sweeper import sweep
+from stratoplane_engine.vigil import keep_vigil
 from stratoplane_engine.wakeups import WakeUps
 
 _log: Final = logging.getLogger(__name__)
 _IDLE_SECONDS: Final = 2.0
+_NOTIFY_SECONDS: Final = 2.0
 
 
 def main() -> None:
     """Serve until SIGTERM or SIGINT."""
     configure_logging()
     settings = load_settings()
-    database = Database(settings.database_url, pool_size=3, application="stratoplane-scheduler")
+    database = Database(settings.database_url, pool_size=5, application="stratoplane-scheduler")
     wake_ups = WakeUps(settings.redis_url)
     stop = stop_event()
     threading.Thread(target=_relay_for_ever, args=(settings.database_url, database, wake_ups), daemon=True).start()
@@ -37,6 +42,12 @@ def main() -> None:
     threading.Thread(
         target=_repeat, args=(stop, settings.reconcile_seconds, lambda: reconcile(database)), daemon=True
     ).start()
+    plugins, generator = Plugins.load(settings.plugins), random.Random()  # noqa: S311  # spreads retries, hides nothing
+    for seconds, work in (
+        (settings.sweep_seconds, lambda: keep_vigil(database, settings)),
+        (_NOTIFY_SECONDS, lambda: notify(database, plugins, generator=generator)),
+    ):
+        threading.Thread(target=_repeat, args=(stop, seconds, work), daemon=True).start()
     _log.info("scheduler is ready")
     stop.wait()
     database.close()

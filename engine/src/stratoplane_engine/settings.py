@@ -14,13 +14,32 @@ class EngineSettings:
     """Where the control plane keeps its state and which plugins it asks."""
 
     database_url: str = setting(MISSING, help="PostgreSQL, as a libpq URL", env="STRATOPLANE_DATABASE_URL")
-    redis_url: str = setting(MISSING, help="Valkey or Redis, as redis://…, unix://… or redis+sentinel://host,host/service/0", env="STRATOPLANE_REDIS_URL")
+    redis_url: str = setting(
+        MISSING,
+        help="Valkey or Redis, as redis://…, unix://… or redis+sentinel://host,host/service/0",
+        env="STRATOPLANE_REDIS_URL",
+    )
     plugins: tuple[str, ...] = setting((), help="names of the enabled plugins, in order", env="STRATOPLANE_PLUGINS")
     sweep_seconds: float = setting(
         5.0, help="seconds between sweeps for lost wake-ups", env="STRATOPLANE_SWEEP_SECONDS"
     )
     reconcile_seconds: float = setting(
         30.0, help="seconds between comparisons of desired and observed state", env="STRATOPLANE_RECONCILE_SECONDS"
+    )
+    agent_lost_seconds: float = setting(
+        180.0,
+        help="seconds of silence after which a cluster's agent is an incident",
+        env="STRATOPLANE_AGENT_LOST_SECONDS",
+    )
+    escalate_warning_seconds: float = setting(
+        86_400.0,
+        help="seconds after which a WARNING that nobody has acknowledged becomes CRITICAL",
+        env="STRATOPLANE_ESCALATE_WARNING_SECONDS",
+    )
+    escalate_critical_seconds: float = setting(
+        3_600.0,
+        help="seconds after which a CRITICAL incident that nobody has acknowledged is told again",
+        env="STRATOPLANE_ESCALATE_CRITICAL_SECONDS",
     )
 
 

@@ -109,6 +109,7 @@ def test_a_provider_that_keeps_failing_is_left_alone_and_then_probed(crowded: "S
     crowded.hand.acknowledge(probe)
     crowded.hand.report(crowded.hand.done(probe))
     assert len(crowded.hand.offers(10)) == 10
+    assert crowded.rows("SELECT status FROM incident") == [{"status": "RESOLVED"}]
 
 
 def test_a_circuit_is_opened_by_no_more_failures_than_its_budget(crowded: "Site") -> None:

@@ -327,3 +327,38 @@ PLUGIN: Final = {
     "state": "LOADED",
     "reason": "",
 }
+DELIVERY: Final = {
+    "id": "0199d2a4-7d40-7a00-8000-d3f4f3448b0d",
+    "plugin": "webhook",
+    "event": "opened",
+    "state": "DELIVERED",
+    "attempts": 1,
+    "error": "",
+    "created_at": _LATER,
+    "next_attempt_at": None,
+    "finished_at": _LATER,
+}
+INCIDENT: Final = {
+    "id": "0199d2a4-7d30-7a00-8000-d3f4f3448b0c",
+    "kind": "agent-lost",
+    "severity": "CRITICAL",
+    "status": "OPEN",
+    "title": "nothing was heard from the agent of cluster rack-1; what runs there runs on",
+    "detail": {"seen_at": _EARLIER},
+    "sightings": 3,
+    "assignee": "",
+    "escalation": 0,
+    "escalates_at": _LATER,
+    "organization_id": None,
+    "cluster_id": "0199d2a4-7c50-7a00-8000-c2e3e2337f09",
+    "cluster": "rack-1",
+    "resource_id": None,
+    "opened_at": _EARLIER,
+    "seen_at": _LATER,
+    "acknowledged_at": None,
+    "resolved_at": None,
+}
+INCIDENT_STORY: Final = INCIDENT | {
+    "events": [{"action": "opened", "actor": "platform", "note": "", "detail": {}, "occurred_at": _EARLIER}],
+    "deliveries": [DELIVERY],
+}

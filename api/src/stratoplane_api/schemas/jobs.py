@@ -14,6 +14,13 @@ class JobError(Answer):
     provider_text = m.text("The provider's own words, whole.", required=True)
 
 
+class JobFailure(JobError):
+    """Why a job failed, where, and what it could not take back."""
+
+    step = m.text("The step that failed.")
+    leaks = m.words((), "Steps that could not be taken back; each is in the leak register.")
+
+
 class JobProgress(Answer):
     """How far a job is."""
 
@@ -50,7 +57,7 @@ class Job(Answer):
     attempts = m.whole(required=True)
     priority = m.whole("Higher ones go first within an organization.", required=True)
     cancelled_by = m.text("Who wants it stopped, as in `user:alice`.", required=True)
-    error = m.one(JobError, required=True, allow_none=True)
+    error = m.one(JobFailure, required=True, allow_none=True)
     output = m.mapping("What the job found, as `text` of a console log.", required=True)
     created_at = m.moment("When it was accepted.", required=True)
     started_at = m.moment("When work on it began.", required=True, allow_none=True)

@@ -4,12 +4,13 @@
 from typing import Final
 
 from stratoplane_api.routes import Routes
-from stratoplane_api.views import catalogue, clusters, fleet, job_control, operators
+from stratoplane_api.views import catalogue, clusters, fleet, incidents, job_control, operators
 
 ROUTES: Final = Routes("ops", "/api/ops/v1", "What the provider's operators see and do.")
 
 operators.serve(ROUTES)
 job_control.serve_operators(ROUTES)
+incidents.serve(ROUTES)
 clusters.serve_operators(ROUTES)
 fleet.serve_operators(ROUTES)
 catalogue.serve_operators(ROUTES)

@@ -14,11 +14,18 @@ ENDED_STATES: Final = frozenset({SUCCEEDED, "FAILED", "CANCELLED"})
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class JobError(Record):
-    """Why a job or a step failed; ``provider_text`` is the provider's own message, whole."""
+    """Why a job or a step failed; ``provider_text`` is the provider's own message, whole.
+
+    Attributes:
+        step: the step of the job that failed.
+        leaks: steps that could not be taken back.
+    """
 
     code: str = ""
     detail: str = ""
     provider_text: str = ""
+    step: str = ""
+    leaks: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -27,7 +27,7 @@ from stratoplane.messages import (
     Welcome,
 )
 from stratoplane.wire import to_json
-from stratoplane_engine.aftermath import open_circuit
+from stratoplane_engine.aftermath import circuit_key, open_circuit
 from stratoplane_engine.db import agent_keys
 from stratoplane_engine.db import agents as rows
 from stratoplane_engine.db import audit as audit_rows
@@ -128,6 +128,8 @@ def report_results(database: Database, agent: AgentIdentity, message: Results) -
         reception = operation_rows.report(connection, agent.cluster_id, documents)
         if reception.trips:
             incident_rows.see(connection, open_circuit(agent.cluster_id, reception.trips))
+        if reception.closed:
+            incident_rows.clear(connection, circuit_key(agent.cluster_id))
     crashpoint("agent-api-after-results")
     return ResultsAnswer(accepted=tuple(sorted(reception.accepted)), stale=tuple(sorted(reception.stale)))
 

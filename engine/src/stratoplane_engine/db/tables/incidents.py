@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What somebody must see to, what was done about it, and who was told."""
 
-from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Integer, Table, Uuid, text
+from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Integer, Table, UniqueConstraint, Uuid, text
 
 from stratoplane_engine.db.tables.columns import count, identifier, json_object, metadata, moment, words
 
@@ -44,7 +44,10 @@ incident_event = Table(
     words("note"),
     json_object("detail"),
     moment("occurred_at", default=True),
+    # When deliveries were made of it.
+    moment("told_at", nullable=True),
     Index("incident_event_incident_id_idx", "incident_id", "id"),
+    Index("incident_event_untold_idx", "occurred_at", postgresql_where=text("told_at IS NULL")),
 )
 
 # One notification to one plugin, tried until it is delivered or given up; operators may send it again.
@@ -53,6 +56,7 @@ delivery = Table(
     metadata,
     identifier(),
     Column("incident_id", Uuid, ForeignKey("incident.id", ondelete="CASCADE"), nullable=False),
+    Column("event_id", Uuid, nullable=False),
     words("plugin", None),
     json_object("notification"),
     words("state", "PENDING"),
@@ -62,6 +66,7 @@ delivery = Table(
     moment("next_attempt_at", default=True, nullable=True),
     moment("finished_at", nullable=True),
     CheckConstraint("state IN ('PENDING', 'DELIVERED', 'FAILED')", name="state"),
+    UniqueConstraint("event_id", "plugin"),
     Index("delivery_due_idx", "next_attempt_at", postgresql_where=text("state = 'PENDING'")),
     Index("delivery_incident_id_idx", "incident_id", "id"),
 )

@@ -52,13 +52,16 @@ CREATE TABLE incident_event (
     note TEXT DEFAULT '' NOT NULL,
     detail JSONB DEFAULT '{}' NOT NULL,
     occurred_at TIMESTAMP WITH TIME ZONE DEFAULT clock_timestamp() NOT NULL,
+    told_at TIMESTAMP WITH TIME ZONE,
     CONSTRAINT incident_event_pkey PRIMARY KEY (id),
     CONSTRAINT incident_event_incident_id_fkey FOREIGN KEY(incident_id) REFERENCES incident (id) ON DELETE CASCADE
 );
 CREATE INDEX incident_event_incident_id_idx ON incident_event (incident_id, id);
+CREATE INDEX incident_event_untold_idx ON incident_event (occurred_at) WHERE told_at IS NULL;
 CREATE TABLE delivery (
     id UUID NOT NULL,
     incident_id UUID NOT NULL,
+    event_id UUID NOT NULL,
     plugin TEXT NOT NULL,
     notification JSONB DEFAULT '{}' NOT NULL,
     state TEXT DEFAULT 'PENDING' NOT NULL,
@@ -69,6 +72,7 @@ CREATE TABLE delivery (
     finished_at TIMESTAMP WITH TIME ZONE,
     CONSTRAINT delivery_pkey PRIMARY KEY (id),
     CONSTRAINT delivery_state_check CHECK (state IN ('PENDING', 'DELIVERED', 'FAILED')),
+    CONSTRAINT delivery_event_id_plugin_key UNIQUE (event_id, plugin),
     CONSTRAINT delivery_incident_id_fkey FOREIGN KEY(incident_id) REFERENCES incident (id) ON DELETE CASCADE
 );
 CREATE INDEX delivery_due_idx ON delivery (next_attempt_at) WHERE state = 'PENDING';

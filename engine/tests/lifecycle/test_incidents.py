@@ -1,0 +1,353 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Incidents: one for each cause, seen to by people, told to plugins until it is delivered."""
+
+import random
+from collections.abc import Callable, Iterator
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import dataclass, field, replace
+from typing import TYPE_CHECKING, Any
+from uuid import UUID
+
+import pytest
+from hypothesis import HealthCheck, given, settings
+from hypothesis import strategies as st
+
+from stratoplane.errors import PermissionDeniedError, ResourceNotFoundError, StateConflictError, TransientError
+from stratoplane.hookspecs import Notification, hookimpl
+from stratoplane.incidents import TRANSITIONS, IncidentKind, IncidentStatus, Severity, Sighting
+from stratoplane_engine.context import Page
+from stratoplane_engine.db import incidents as rows
+from stratoplane_engine.notifier import RETRY, notify
+from stratoplane_engine.plugins import Plugins
+from stratoplane_engine.services import incidents
+from stratoplane_engine.settings import EngineSettings
+from stratoplane_engine.vigil import keep_vigil
+
+if TYPE_CHECKING:
+    from conftest import Site
+
+SETTINGS = EngineSettings(database_url="", redis_url="")
+
+
+def sighting(key: str = "orphan:1", **changes: Any) -> Sighting:
+    plain = Sighting(kind=IncidentKind.ORPHAN, severity=Severity.WARNING, key=key, title="an object of nobody")
+    return replace(plain, **changes)
+
+
+def see(site: "Site", *sightings: Sighting) -> None:
+    with site.database.system() as connection:
+        rows.see(connection, *sightings)
+
+
+def clear(site: "Site", *keys: str) -> None:
+    with site.database.system() as connection:
+        rows.clear(connection, *keys)
+
+
+def listed(site: "Site", status: str = "", **filters: Any) -> list[dict[str, Any]]:
+    page = Page(limit=50, status=status)
+    return [dict(each) for each in incidents.list_incidents(site.database, site.operator(), page, filters).items]
+
+
+def only(site: "Site") -> dict[str, Any]:
+    (one,) = listed(site) + listed(site, "RESOLVED")
+    return incidents.get_incident(site.database, site.operator(), UUID(one["id"]))
+
+
+def actions(incident: dict[str, Any]) -> list[str]:
+    return [event["action"] for event in incident["events"]]
+
+
+def act(site: "Site", verb: str, **words: str) -> dict[str, Any]:
+    service: Callable[..., dict[str, Any]] = getattr(incidents, verb)
+    words = words or ({} if verb == "redeliver" else {"note": "seen"})
+    return service(site.database, site.operator(), UUID(only(site)["id"]), **words)
+
+
+def test_sightings_with_one_key_are_one_incident(fresh_site: "Site") -> None:
+    for _ in range(3):
+        see(fresh_site, sighting(), sighting(), sighting("orphan:2"))
+    assert [each["sightings"] for each in listed(fresh_site)] == [1, 1]
+    fresh_site.execute("UPDATE incident SET seen_at = seen_at - interval '2 minutes'")
+    see(fresh_site, sighting(title="still there"))
+    assert sorted((each["sightings"], each["title"]) for each in listed(fresh_site)) == [
+        (1, "an object of nobody"),
+        (2, "still there"),
+    ]
+
+
+def test_many_that_see_the_same_at_once_open_one_incident(fresh_site: "Site") -> None:
+    with ThreadPoolExecutor(8) as pool:
+        list(pool.map(lambda _: see(fresh_site, sighting()), range(16)))
+    assert actions(only(fresh_site)) == ["opened"]
+
+
+def test_the_severity_rises_and_never_falls(fresh_site: "Site") -> None:
+    see(fresh_site, sighting())
+    see(fresh_site, sighting(severity=Severity.CRITICAL))
+    see(fresh_site, sighting(severity=Severity.INFO))
+    assert only(fresh_site)["severity"] == "CRITICAL"
+
+
+def test_what_comes_back_soon_opens_the_same_incident_again(fresh_site: "Site") -> None:
+    see(fresh_site, sighting())
+    clear(fresh_site, "orphan:1", "orphan:unknown")
+    assert (only(fresh_site)["status"], listed(fresh_site)) == ("RESOLVED", [])
+    see(fresh_site, sighting())
+    again = only(fresh_site)
+    assert (again["status"], actions(again)) == ("OPEN", ["opened", "resolved", "reopened"])
+
+
+def test_what_comes_back_late_is_another_incident(fresh_site: "Site") -> None:
+    see(fresh_site, sighting())
+    clear(fresh_site, "orphan:1")
+    fresh_site.execute("UPDATE incident SET resolved_at = resolved_at - interval '25 hours'")
+    see(fresh_site, sighting())
+    assert [len(listed(fresh_site, status)) for status in ("OPEN", "RESOLVED")] == [1, 1]
+
+
+def test_an_incident_is_acknowledged_assigned_remarked_on_and_resolved(fresh_site: "Site") -> None:
+    see(fresh_site, sighting())
+    name = fresh_site.actor.name
+    assert (act(fresh_site, "acknowledge")["assignee"], only(fresh_site)["status"]) == (name, "ACKNOWLEDGED")
+    assert act(fresh_site, "assign", assignee="user:bob")["assignee"] == "user:bob"
+    act(fresh_site, "add_note", note="a cable")
+    act(fresh_site, "resolve")
+    story = act(fresh_site, "reopen")
+    assert actions(story) == ["opened", "acknowledged", "assigned", "noted", "resolved", "reopened"]
+    assert [event["note"] for event in story["events"]][3] == "a cable"
+    audited = fresh_site.rows("SELECT action, actor FROM audit_event WHERE action LIKE '%incident%' ORDER BY id")
+    assert [row["action"].split(":")[-1] for row in audited] == actions(story)[1:]
+    assert {row["actor"] for row in audited} == {name}
+
+
+@settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
+@given(st.lists(st.sampled_from(["acknowledge", "resolve", "reopen", "assign", "see", "clear"]), max_size=12))
+def test_no_course_of_hands_leaves_the_table_of_transitions(fresh_site_of_module: "Site", steps: list[str]) -> None:
+    site, target = fresh_site_of_module, {"acknowledge": "ACKNOWLEDGED", "resolve": "RESOLVED", "reopen": "OPEN"}
+    site.execute("DELETE FROM incident")
+    see(site, sighting())
+    for step in steps:
+        before = IncidentStatus(only(site)["status"])
+        if step in {"see", "clear"}:
+            see(site, sighting()) if step == "see" else clear(site, "orphan:1")
+            assert only(site)["status"] == (
+                "RESOLVED" if step == "clear" else before if before != "RESOLVED" else "OPEN"
+            )
+            continue
+        allowed = before != "RESOLVED" if step == "assign" else IncidentStatus(target[step]) in TRANSITIONS[before]
+        try:
+            act(site, step, **({"assignee": "user:bob"} if step == "assign" else {"note": ""}))
+        except StateConflictError:
+            assert not allowed
+            assert only(site)["status"] == before
+        else:
+            assert allowed
+            assert only(site)["status"] == target.get(step, before)
+
+
+def test_filters_narrow_the_list(fresh_site: "Site") -> None:
+    see(fresh_site, sighting(), sighting("leak:1", kind=IncidentKind.LEAK, cluster_id=fresh_site.cluster_id))
+    assert [each["kind"] for each in listed(fresh_site, kind="leak")] == ["leak"]
+    assert [each["cluster"] for each in listed(fresh_site, cluster_id=fresh_site.cluster_id)] == [fresh_site.cluster]
+    assert listed(fresh_site, severity="CRITICAL") == listed(fresh_site, assignee="user:bob") == []
+
+
+def test_pages_follow_one_another(fresh_site: "Site") -> None:
+    see(fresh_site, *(sighting(f"orphan:{number}") for number in range(5)))
+    first = incidents.list_incidents(fresh_site.database, fresh_site.operator(), Page(limit=3), {})
+    rest = incidents.list_incidents(
+        fresh_site.database, fresh_site.operator(), Page(limit=3, cursor=first.next or ""), {}
+    )
+    assert len({each["id"] for each in (*first.items, *rest.items)}) == 5
+    assert rest.next is None
+
+
+def test_tenants_see_no_incidents(site: "Site") -> None:
+    with pytest.raises(PermissionDeniedError):
+        incidents.list_incidents(site.database, site.context(), Page(limit=1), {})
+
+
+def test_an_unknown_incident_is_not_found(site: "Site") -> None:
+    for verb in ("acknowledge", "resolve", "reopen", "add_note"):
+        with pytest.raises(ResourceNotFoundError, match="list the incidents"):
+            getattr(incidents, verb)(site.database, site.operator(), UUID(int=7), note="x")
+
+
+def test_what_nobody_acknowledges_escalates_by_time_and_not_for_ever(fresh_site: "Site") -> None:
+    see(fresh_site, sighting(), sighting("drift:1", kind=IncidentKind.DRIFT, severity=Severity.INFO))
+    keep_vigil(fresh_site.database, SETTINGS)
+    levels = []
+    for _ in range(5):
+        fresh_site.execute("UPDATE incident SET escalates_at = escalates_at - interval '2 days'")
+        keep_vigil(fresh_site.database, SETTINGS)
+        (late,) = listed(fresh_site, kind="orphan")
+        levels.append((late["severity"], late["escalation"]))
+    assert levels == [("CRITICAL", 1), ("CRITICAL", 2), ("CRITICAL", 3), ("CRITICAL", 3), ("CRITICAL", 3)]
+    fresh_site.execute("DELETE FROM incident WHERE severity = 'INFO' AND escalation = 0")
+    assert actions(only(fresh_site)) == ["opened", "escalated", "escalated", "escalated"]
+
+
+def test_what_is_acknowledged_escalates_no_more(fresh_site: "Site") -> None:
+    see(fresh_site, sighting())
+    keep_vigil(fresh_site.database, SETTINGS)
+    act(fresh_site, "acknowledge")
+    fresh_site.execute("UPDATE incident SET opened_at = opened_at - interval '9 days'")
+    assert keep_vigil(fresh_site.database, SETTINGS).escalated == 0
+
+
+def test_two_vigils_at_once_escalate_once(fresh_site: "Site") -> None:
+    see(fresh_site, sighting())
+    keep_vigil(fresh_site.database, SETTINGS)
+    fresh_site.execute("UPDATE incident SET escalates_at = clock_timestamp() - interval '1 second'")
+    with ThreadPoolExecutor(4) as pool:
+        list(pool.map(lambda _: keep_vigil(fresh_site.database, SETTINGS), range(4)))
+    assert only(fresh_site)["escalation"] == 1
+
+
+def test_a_silent_cluster_is_an_incident_until_it_is_heard_again(fresh_site: "Site") -> None:
+    silence = "UPDATE cluster SET seen_at = clock_timestamp() - interval '1 hour'"
+    fresh_site.execute(silence)
+    assert keep_vigil(fresh_site.database, SETTINGS).silent == 0
+    fresh_site.execute("UPDATE cluster SET seen_at = clock_timestamp()")
+    fresh_site.made("volume", size_gib=1)
+    fresh_site.execute(silence)
+    for _ in range(2):
+        keep_vigil(fresh_site.database, SETTINGS)
+    assert (only(fresh_site)["kind"], only(fresh_site)["cluster"]) == ("agent-lost", fresh_site.cluster)
+    fresh_site.execute("UPDATE cluster SET seen_at = clock_timestamp()")
+    assert keep_vigil(fresh_site.database, SETTINGS).heard == 1
+    assert only(fresh_site)["status"] == "RESOLVED"
+
+
+@dataclass(eq=False)
+class Listener:
+    """A plugin that notes what it is told, and refuses as often as it is asked to."""
+
+    refusals: list[Exception] = field(default_factory=list)
+    told: list[Notification] = field(default_factory=list)
+
+    @hookimpl
+    def stratoplane_notify(self, notification: Notification) -> None:
+        if self.refusals:
+            raise self.refusals.pop(0)
+        self.told.append(notification)
+
+
+@pytest.fixture
+def listener() -> Listener:
+    return Listener()
+
+
+@pytest.fixture
+def other() -> Listener:
+    return Listener()
+
+
+@pytest.fixture
+def plugins(listener: Listener, other: Listener) -> Iterator[Plugins]:
+    loaded = Plugins.load()
+    for name, plugin in (("first", listener), ("second", other)):
+        loaded.manager.register(plugin, name)
+    yield loaded
+    for plugin in (listener, other):
+        loaded.manager.unregister(plugin)
+
+
+def tell(site: "Site", plugins: Plugins) -> int:
+    return notify(site.database, plugins, generator=random.Random(3))
+
+
+def let_time_pass(site: "Site") -> None:
+    site.execute("UPDATE delivery SET next_attempt_at = clock_timestamp() WHERE state = 'PENDING'")
+
+
+def test_every_plugin_is_told_once_of_each_thing(
+    fresh_site: "Site", plugins: Plugins, listener: Listener, other: Listener
+) -> None:
+    see(fresh_site, sighting(detail={"uid": "7"}))
+    act(fresh_site, "acknowledge")
+    act(fresh_site, "resolve")
+    assert (tell(fresh_site, plugins), tell(fresh_site, plugins)) == (4, 0)
+    for each in (listener, other):
+        assert [told.event for told in each.told] == ["opened", "resolved"]
+    assert listener.told[0].id != other.told[0].id
+    assert (listener.told[0].title, listener.told[0].detail) == ("an object of nobody", {"uid": "7"})
+    assert {each["state"] for each in only(fresh_site)["deliveries"]} == {"DELIVERED"}
+
+
+def test_a_refusal_is_repeated_later_and_concerns_no_other_plugin(
+    fresh_site: "Site", plugins: Plugins, listener: Listener, other: Listener
+) -> None:
+    listener.refusals = [TransientError("busy", retry_after=30.0)]
+    see(fresh_site, sighting())
+    tell(fresh_site, plugins)
+    assert (listener.told, len(other.told)) == ([], 1)
+    (waiting,) = [each for each in only(fresh_site)["deliveries"] if each["state"] == "PENDING"]
+    assert waiting["error"] == "busy"
+    due = (
+        "SELECT extract(epoch FROM next_attempt_at - clock_timestamp())::int AS s FROM delivery WHERE state = 'PENDING'"
+    )
+    assert fresh_site.rows(due)[0]["s"] >= 29
+    assert tell(fresh_site, plugins) == 0
+
+    let_time_pass(fresh_site)
+    tell(fresh_site, plugins)
+    assert [str(told.id) for told in listener.told] == [waiting["id"]]
+
+
+def test_what_is_refused_too_often_is_given_up_and_may_be_sent_again(
+    fresh_site: "Site", plugins: Plugins, listener: Listener
+) -> None:
+    listener.refusals = [TransientError("busy") for _ in range(RETRY.attempts)]
+    see(fresh_site, sighting())
+    for _ in range(RETRY.attempts + 3):
+        let_time_pass(fresh_site)
+        tell(fresh_site, plugins)
+    (given_up,) = [each for each in only(fresh_site)["deliveries"] if each["state"] == "FAILED"]
+    assert (given_up["attempts"], listener.told) == (RETRY.attempts, [])
+
+    act(fresh_site, "redeliver", delivery_id=UUID(given_up["id"]))  # type: ignore[arg-type]  # an id among the words
+    tell(fresh_site, plugins)
+    assert [str(told.id) for told in listener.told] == [given_up["id"]]
+
+
+def test_a_plugin_that_breaks_is_given_up_with_its_words(
+    fresh_site: "Site", plugins: Plugins, listener: Listener
+) -> None:
+    listener.refusals = [ValueError("no such recipient")]
+    see(fresh_site, sighting())
+    tell(fresh_site, plugins)
+    errors = {each["plugin"]: each["error"] for each in only(fresh_site)["deliveries"]}
+    assert errors == {"first": "ValueError: no such recipient", "second": ""}
+
+
+def test_several_notifiers_tell_each_thing_once(fresh_site: "Site", plugins: Plugins, listener: Listener) -> None:
+    see(fresh_site, *(sighting(f"orphan:{number}") for number in range(30)))
+    with ThreadPoolExecutor(4) as pool:
+        for _ in range(3):
+            list(pool.map(lambda _: tell(fresh_site, plugins), range(4)))
+    assert len({told.incident_id for told in listener.told}) == len(listener.told) == 30
+
+
+def test_a_notifier_that_died_is_followed_by_another(fresh_site: "Site", plugins: Plugins, listener: Listener) -> None:
+    see(fresh_site, sighting())
+    listener.refusals = [KeyboardInterrupt()]  # type: ignore[list-item]  # what the end of a process looks like
+    with pytest.raises(KeyboardInterrupt):
+        tell(fresh_site, plugins)
+    assert tell(fresh_site, plugins) == 0
+    let_time_pass(fresh_site)
+    tell(fresh_site, plugins)
+    assert len(listener.told) == 1
+
+
+def test_nothing_is_kept_waiting_where_no_plugin_listens(fresh_site: "Site") -> None:
+    see(fresh_site, sighting())
+    assert tell(fresh_site, Plugins.load()) == 0
+    assert only(fresh_site)["deliveries"] == []
+
+
+def test_a_delivery_of_another_incident_is_not_sent_again(fresh_site: "Site") -> None:
+    see(fresh_site, sighting())
+    with pytest.raises(ResourceNotFoundError, match="no delivery"):
+        act(fresh_site, "redeliver", delivery_id=UUID(int=9))  # type: ignore[arg-type]  # as above
