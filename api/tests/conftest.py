@@ -1,16 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The gateway on a real PostgreSQL, commanded over HTTP alone, and a client that holds every answer to the document."""
 
-import base64
 import functools
 import random
-import time
+import sys
 import uuid
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
-import orjson
 import psycopg
 import pytest
 from flask.testing import FlaskClient
@@ -18,17 +17,18 @@ from jsonschema import Draft202012Validator, FormatChecker
 from psycopg import sql
 from sqlalchemy import text
 
-from stratoplane.join_tokens import read_join_token, rotation_proof
-from stratoplane.signatures import Message, sign_request
 from stratoplane_api.app import create_agent_app, create_app
 from stratoplane_api.openapi import document
 from stratoplane_api.settings import ApiSettings
-from stratoplane_engine import keys
 from stratoplane_engine.db.connection import Database
 from stratoplane_engine.db.migrate import upgrade
 from stratoplane_engine.drain import drain
 from stratoplane_engine.plugins import Plugins
 from stratoplane_engine.services.bootstrap import bootstrap, create_administrator
+
+sys.path.insert(0, str(Path(__file__).parent))
+
+from signing_agent import Agent, enrol_agent  # found by the line above
 
 COMMON, TENANT, OPS, AGENT = "/api/common/v1", "/api/tenant/v1", "/api/ops/v1", "/api/agent/v1"
 IMAGE = {"name": "linux", "source": "linux.qcow2"}
@@ -197,45 +197,6 @@ def drain_once(database):
     return lambda: drain(database, Plugins.load(()), owner="tests", generator=random.Random(7))
 
 
-@dataclass(kw_only=True)
-class Agent:
-    """An agent with a key of its own, which signs each of its requests."""
-
-    client: FlaskClient
-    id: str
-    key: str
-    generation: int = 1
-    clock_error: int = 0
-    prefix: str = AGENT
-
-    def headers(self, path: str, body: bytes) -> dict[str, str]:
-        """Return the headers of a request, ready to be sent or to be tampered with."""
-        proof = sign_request(
-            Message(method="POST", path=f"{self.prefix}{path}"),
-            body,
-            key_id=f"{self.id}:{self.generation}",
-            created=int(time.time()) + self.clock_error,
-            sign=lambda message: keys.sign(self.key, message),
-        )
-        return {**proof, "Content-Type": "application/json"}
-
-    def __call__(self, method: str, path: str, json: Any = None, *, data: bytes | None = None, **options: Any) -> Any:
-        body = data if data is not None else orjson.dumps({} if json is None else json)
-        return self.client.open(
-            f"{self.prefix}{path}", method=method, data=body, headers=self.headers(path, body), **options
-        )
-
-    def rotate(self, key: str, generation: int | None = None) -> Any:
-        """Bring the next key; this agent goes on signing with the present one until :meth:`use`."""
-        number = self.generation + 1 if generation is None else generation
-        proof = base64.b64encode(keys.sign(key, rotation_proof(self.id, number))).decode()
-        body = {"generation": number, "public_key": keys.public_key_of(key), "proof": proof}
-        return self("POST", "/keys", body)
-
-    def use(self, key: str) -> None:
-        self.key, self.generation = key, self.generation + 1
-
-
 @pytest.fixture(scope="session")
 def join(agent_app):
     """``join(token, name=..., version=...)``: the answer to an enrolment, and the key that it was for."""
@@ -253,22 +214,6 @@ def join_cluster(agent_app, operator):
         return Agent(client=client, id=enrolment.json["agent_id"], key=key)
 
     return join
-
-
-def enrol_agent(client, token, name="agent", **more):
-    """Enrol with a key that is made here; return the answer and the key."""
-    key = keys.new_private_key()
-    secret = read_join_token(token).secret if "_" in token.removeprefix("spt_join_") else token
-    body = {"join_token": secret, "name": name, "version": "1", "public_key": keys.public_key_of(key), **more}
-    text = orjson.dumps(body)
-    proof = sign_request(
-        Message(method="POST", path=f"{AGENT}/enrol"),
-        text,
-        key_id="enrolment",
-        created=int(time.time()),
-        sign=lambda message: keys.sign(key, message),
-    )
-    return client.post(f"{AGENT}/enrol", data=text, headers={**proof, "Content-Type": "application/json"}), key
 
 
 @dataclass(kw_only=True)
