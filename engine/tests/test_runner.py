@@ -70,8 +70,7 @@ def claimed(steps: int, **changes: Any) -> ClaimedJob:
     )
     fresh = ClaimedJob(
         id=identifier, kind="sample", epoch=1, position=0, undoing=False, attempts=0, error=None, overdue=False,
-        priority=0, cancelled_by="",
-        actor="user:alice", request_id="", trace_parent="trace", steps=rows, operation=None,
+        priority=0, cancelled_by="", actor="user:alice", request_id="", trace_parent="trace", steps=rows, operation=None,
         context=StepContext(job_id=identifier, resource=described, given={}),
     )  # fmt: skip
     return replace(fresh, **changes)

@@ -3,7 +3,6 @@
 
 import random
 from collections.abc import Callable, Iterator, Mapping
-from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from typing import Any
 from uuid import UUID, uuid4
@@ -50,12 +49,6 @@ _LARGE: Mapping[str, Any] = {
 @pytest.fixture
 def fresh_database_url(postgresql_server: str, database_template: str) -> Iterator[str]:
     """URL of a migrated database that nobody else touches."""
-    with _own_database(postgresql_server, database_template) as url:
-        yield url
-
-
-@contextmanager
-def _own_database(postgresql_server: str, database_template: str) -> Iterator[str]:
     name = f"alone_{uuid4().hex}"
     with psycopg.connect(postgresql_server, autocommit=True) as connection:
         names = (sql.Identifier(name), sql.Identifier(database_template))
@@ -392,12 +385,3 @@ def fresh_site(fresh_database: Database) -> Site:
 def other_site(site: Site) -> Site:
     """Another organization beside ``site``, with a cluster of its own."""
     return _build_site(site.database)
-
-
-@pytest.fixture(scope="module")
-def fresh_site_of_module(postgresql_server: str, database_template: str) -> Iterator[Site]:
-    """A tenant with a cluster, alone in a database that the examples of one property share."""
-    with _own_database(postgresql_server, database_template) as url:
-        opened = Database(url, application="tests")
-        yield _build_site(opened)
-        opened.close()

@@ -123,8 +123,8 @@ def test_an_incident_is_acknowledged_assigned_remarked_on_and_resolved(fresh_sit
 
 @settings(max_examples=30, deadline=None, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.sampled_from(["acknowledge", "resolve", "reopen", "assign", "see", "clear"]), max_size=12))
-def test_no_course_of_hands_leaves_the_table_of_transitions(fresh_site_of_module: "Site", steps: list[str]) -> None:
-    site, target = fresh_site_of_module, {"acknowledge": "ACKNOWLEDGED", "resolve": "RESOLVED", "reopen": "OPEN"}
+def test_no_course_of_hands_leaves_the_table_of_transitions(fresh_site: "Site", steps: list[str]) -> None:
+    site, target = fresh_site, {"acknowledge": "ACKNOWLEDGED", "resolve": "RESOLVED", "reopen": "OPEN"}
     site.execute("DELETE FROM incident")
     see(site, sighting())
     for step in steps:

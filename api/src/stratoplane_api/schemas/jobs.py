@@ -6,15 +6,15 @@ from stratoplane_api.schemas import members as m
 from stratoplane_api.schemas.strict import Answer, Request
 
 
-class JobError(Answer):
-    """Why a job or a step failed."""
+class StepError(Answer):
+    """Why a step failed."""
 
     code = m.text("Stable name to program against.", required=True)
     detail = m.text(required=True)
     provider_text = m.text("The provider's own words, whole.", required=True)
 
 
-class JobFailure(JobError):
+class JobError(StepError):
     """Why a job failed, where, and what it could not take back."""
 
     step = m.text("The step that failed.")
@@ -38,7 +38,7 @@ class JobStep(Answer):
     started_at = m.moment("When its first attempt began.", required=True, allow_none=True)
     finished_at = m.moment("When it ended.", required=True, allow_none=True)
     waits_for = m.text("What it is waiting for, for people.", required=True)
-    error = m.one(JobError, required=True, allow_none=True)
+    error = m.one(StepError, required=True, allow_none=True)
 
 
 class Job(Answer):
@@ -57,7 +57,7 @@ class Job(Answer):
     attempts = m.whole(required=True)
     priority = m.whole("Higher ones go first within an organization.", required=True)
     cancelled_by = m.text("Who wants it stopped, as in `user:alice`.", required=True)
-    error = m.one(JobFailure, required=True, allow_none=True)
+    error = m.one(JobError, required=True, allow_none=True)
     output = m.mapping("What the job found, as `text` of a console log.", required=True)
     created_at = m.moment("When it was accepted.", required=True)
     started_at = m.moment("When work on it began.", required=True, allow_none=True)
