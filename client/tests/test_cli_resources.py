@@ -288,3 +288,20 @@ def test_a_job_is_stopped_tried_again_looked_into_and_ended(contract, olga):
     assert "look at its leaks" in olga.done("job", "resolve", job["id"], "--note", "the rack is gone")
     refused = olga("job", "cancel", job["id"])
     assert "it can no longer be stopped" in refused.stderr
+
+
+def test_operators_handle_incidents(olga):
+    (incident,) = json.loads(olga.done("incident", "list", "-o", "json"))
+    wanted = incident["id"]
+    assert "rack-1 is silent" in olga.done("incident", "list", "--severity", "critical")
+    assert "acknowledged" in olga.done("incident", "acknowledge", wanted, "--note", "looking")
+    assert "user:bob" in olga.done("incident", "assign", wanted, "user:bob")
+    assert "nobody" in olga.done("incident", "assign", wanted, "-")
+    olga.done("incident", "note", wanted, "--note", "a cable")
+    shown = olga.done("incident", "show", wanted)
+    assert "ago note by user:olga: a cable" in shown
+    assert "webhook of opened FAILED after 12 tries" in shown
+    assert "resolved" in olga.done("incident", "resolve", wanted)
+    assert "reopened" in olga.done("incident", "reopen", wanted)
+    delivery = incident["deliveries"][0]["id"]
+    assert "is sent again" in olga.done("incident", "redeliver", wanted, delivery)

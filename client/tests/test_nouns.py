@@ -127,3 +127,17 @@ def test_leaks_are_listed_and_closed(connect):
     leaks = connect("olga").operator.leaks
     (leak,) = leaks.list(open=True)
     assert leaks.resolve(leak.id, note="deleted by hand").resolved_by == "user:olga"
+
+
+def test_incidents_are_handled(connect):
+    incidents = connect("olga").operator.incidents
+    (incident,) = incidents.list(severity="CRITICAL")
+    assert incidents.acknowledge(incident.id, note="looking").status == "ACKNOWLEDGED"
+    assert incidents.assign(incident.id, assignee="user:bob").assignee == "user:bob"
+    assert incidents.add_note(incident.id, note="a cable").events[-1].note == "a cable"
+    assert incidents.resolve(incident.id).status == "RESOLVED"
+    with pytest.raises(ConflictError):
+        incidents.resolve(incident.id)
+    assert incidents.reopen(incident.id).status == "OPEN"
+    (delivery,) = incidents.get(incident.id).deliveries
+    assert incidents.redeliver(incident.id, delivery.id).state == "PENDING"

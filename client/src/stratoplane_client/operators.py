@@ -5,6 +5,7 @@ from collections.abc import Mapping
 from typing import Final
 
 from stratoplane_client.decode import decode
+from stratoplane_client.incidents import Incidents
 from stratoplane_client.models.identity import Organization, User
 from stratoplane_client.models.platform import Agent, Cluster, Flavor, Image, JoinToken, Plugin, Provider, Quotas
 from stratoplane_client.organization import AuditEvents, RoleBindings, Roles
@@ -246,6 +247,7 @@ class Operator:
         self.images: Final = AllImages(transport)
         self.quotas: Final = Limits(transport)
         self.jobs: Final = AllJobs(transport, f"{OPS}/jobs")
+        self.incidents: Final = Incidents(transport, f"{OPS}/incidents")
         self.leaks: Final = Leaks(transport, f"{OPS}/leaks")
         self.audit_events: Final = AuditEvents(transport, OPS)
         self.plugins: Final = Reading(transport, f"{OPS}/plugins", Plugin, page_size=None)

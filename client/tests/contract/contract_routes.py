@@ -110,6 +110,8 @@ class Routes:
             return 201, {"id": new_id(), "cluster_id": match[1], "token": "join-me", "expires_at": now()}, {}
         if path == f"/api/ops/v1/agents/{AGENT['id']}/revoke":
             return 200, {**AGENT, "state": "REVOKED", "revoked_at": now()}, {}
+        if match := re.fullmatch(r"/api/ops/v1/incidents/([^/]+)(?:/(.+))?", path):
+            return self._incident(request, *match.groups())
         if match := re.fullmatch(r"/api/ops/v1/(jobs|leaks)/([^/]+)/([a-z]+)", path):
             return self._upkeep(request, *match.groups())
         if match := re.fullmatch(r"(/api/[a-z]+/v1/[a-z-]+)(?:/([^/]+))?", path):
@@ -137,11 +139,13 @@ class Routes:
             "/api/ops/v1/providers": [PROVIDER],
             "/api/ops/v1/jobs": list(state.jobs.values()),
             "/api/ops/v1/leaks": state.leaks,
+            "/api/ops/v1/incidents": state.incidents,
             "/api/tenant/v1/audit-events": state.audit,
             "/api/ops/v1/audit-events": state.audit,
         }  # fmt: skip
         known = {"/api/tenant/v1/roles": set(), "/api/ops/v1/roles": set(), "/api/ops/v1/plugins": set()}
         known["/api/ops/v1/leaks"] = PAGE | {"open"}
+        known["/api/ops/v1/incidents"] = PAGE | {"status", "severity", "kind", "cluster_id", "assignee"}
         known["/api/ops/v1/agents"] = PAGE | {"cluster_id"}
         known |= {"/api/ops/v1/jobs": JOBS, "/api/tenant/v1/audit-events": AUDIT, "/api/ops/v1/audit-events": AUDIT}
         if path in ("/api/tenant/v1/roles", "/api/ops/v1/roles"):
@@ -251,6 +255,23 @@ class Routes:
         if action == "cancel":
             job.update(cancelled_by=f"user:{user}", cancel_requested_at=now())
         return 200, job, {}
+
+    def _incident(self, request: Any, wanted: str, action: str | None) -> Served:
+        found = self.state.by_id(self.state.incidents, wanted, "incident")
+        if action is not None and action.endswith("/redeliver"):
+            delivery = self.state.by_id(found["deliveries"], action.split("/")[1], "delivery")
+            return 200, {**delivery, "state": "PENDING"}, {}
+        after = {"acknowledge": "ACKNOWLEDGED", "resolve": "RESOLVED", "reopen": "OPEN"}
+        if action in after:
+            if found["status"] == after[action]:
+                raise Refusal(409, "state_conflict", f"the incident is {found['status']}")
+            found["status"] = after[action]
+        if action == "assign":
+            found.update(checked_body(request.body, {"assignee"}, set()))
+        elif action is not None:
+            note = checked_body(request.body, {"note"}, set())["note"]
+            found["events"].append({"action": action, "actor": "user:olga", "note": note, "occurred_at": now()})
+        return 200, found, {}
 
     def _upkeep(self, request: Any, noun: str, wanted: str, action: str) -> Served:
         state = self.state

@@ -38,6 +38,7 @@ SECTIONS = (
             "agent": "Agents of clusters, and whether they may work.",
             "provider": "Drivers of clusters, and why one does not work.",
             "plugin": "Plugins of the control plane.",
+            "incident": "What somebody must see to.",
             "leak": "What failed jobs may have left at providers.",
         },
     ),

@@ -1,0 +1,134 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``stratoplane incident``."""
+
+from collections.abc import Callable, Iterable
+from itertools import islice
+from typing import TYPE_CHECKING
+
+import click
+
+from stratoplane_client.cli import tables
+from stratoplane_client.cli.groups import Noun
+from stratoplane_client.cli.output import Column, show_done, show_many, show_one
+from stratoplane_client.cli.parameters import limit_option
+from stratoplane_client.cli.session import Session
+
+if TYPE_CHECKING:
+    from stratoplane_client.models.incidents import Delivery, Incident, IncidentEvent
+
+_COLUMNS = (
+    Column("SEVERITY", lambda each: each.severity),
+    Column("STATUS", lambda each: each.status),
+    Column("KIND", lambda each: each.kind),
+    Column("CLUSTER", lambda each: each.cluster or "-"),
+    Column("AGE", lambda each: tables.age(each.opened_at)),
+    Column("ASSIGNEE", lambda each: each.assignee or "-"),
+    Column("ID", lambda each: each.id),
+    Column("WHAT", lambda each: each.title),
+)
+
+
+@click.group("incident", cls=Noun)
+def command() -> None:
+    """What somebody must see to."""
+
+
+@command.command("list")
+@click.option("--status", metavar="STATUS", help="Only OPEN, ACKNOWLEDGED or RESOLVED ones; else all unresolved.")
+@click.option("--severity", metavar="SEVERITY", help="Only INFO, WARNING or CRITICAL ones.")
+@click.option("--kind", metavar="KIND", help="Only those of this kind, as agent-lost.")
+@click.option("--assignee", metavar="WHO", help="Only those that WHO looks at, as user:alice.")
+@limit_option(50)
+@click.pass_obj
+def list_incidents(
+    session: Session, status: str | None, severity: str | None, kind: str | None, assignee: str | None, most: int
+) -> None:
+    """List incidents, newest first (operators)."""
+    session.does("list incidents")
+    found = session.client.operator.incidents.list(
+        status=status and status.upper(), severity=severity and severity.upper(), kind=kind, assignee=assignee
+    )
+    show_many(session, islice(found, most), _COLUMNS, nothing="There are no such incidents.")
+
+
+@command.command("show")
+@click.argument("incident_id", metavar="ID")
+@click.pass_obj
+def show(session: Session, incident_id: str) -> None:
+    """Show one incident with its history and who was told (operators)."""
+    session.does(f"show incident {incident_id}", "incident")
+    show_one(session, session.client.operator.incidents.get(incident_id), _sheet)
+
+
+def _add_verb(verb: str, words: str, past: str, *, note_required: bool = False) -> None:
+    @command.command(verb, help=f"{words} (operators).")
+    @click.argument("incident_id", metavar="ID")
+    @click.option("--note", required=note_required, default=None if note_required else "", help="For the history.")
+    @click.pass_obj
+    def change(session: Session, incident_id: str, note: str) -> None:
+        session.does(f"{verb} incident {incident_id}", "incident")
+        incidents = session.client.operator.incidents
+        acts: dict[str, Callable[..., Incident]] = {
+            "acknowledge": incidents.acknowledge,
+            "resolve": incidents.resolve,
+            "reopen": incidents.reopen,
+            "note": incidents.add_note,
+        }
+        found = acts[verb](incident_id, note=note)
+        show_done(session, found, f"incident {found.id} {past}: {found.title}")
+
+
+_add_verb("acknowledge", "Say that you look at an incident", "acknowledged")
+_add_verb("resolve", "Say that an incident has been seen to", "resolved")
+_add_verb("reopen", "Say that an incident is not over", "reopened")
+_add_verb("note", "Add words to the history of an incident", "noted", note_required=True)
+
+
+@command.command("assign")
+@click.argument("incident_id", metavar="ID")
+@click.argument("assignee", metavar="WHO")
+@click.pass_obj
+def assign(session: Session, incident_id: str, assignee: str) -> None:
+    """Say who is to look at an incident, as user:alice; '-' for nobody (operators)."""
+    session.does(f"assign incident {incident_id}", "incident")
+    found = session.client.operator.incidents.assign(incident_id, assignee="" if assignee == "-" else assignee)
+    show_done(session, found, f"incident {found.id} is assigned to {found.assignee or 'nobody'}: {found.title}")
+
+
+@command.command("redeliver")
+@click.argument("incident_id", metavar="ID")
+@click.argument("delivery_id", metavar="DELIVERY")
+@click.pass_obj
+def redeliver(session: Session, incident_id: str, delivery_id: str) -> None:
+    """Send a notification again (operators)."""
+    session.does(f"redeliver {delivery_id} of incident {incident_id}", "delivery")
+    found = session.client.operator.incidents.redeliver(incident_id, delivery_id)
+    show_done(session, found, f"delivery {found.id} to {found.plugin} is sent again")
+
+
+def _sheet(each: "Incident") -> Iterable[tuple[str, str]]:
+    yield "Incident", each.title
+    yield "Id", each.id
+    yield "Kind", each.kind
+    yield "Severity", each.severity
+    yield "Status", each.status
+    yield "Assignee", each.assignee or "-"
+    yield "Cluster", each.cluster or "-"
+    yield "Resource", each.resource_id or "-"
+    yield "Detail", "\n".join(f"{name}: {value}" for name, value in each.detail.items()) or "-"
+    yield "Opened", tables.moment(each.opened_at)
+    yield "Seen", tables.moment(each.seen_at)
+    if each.escalates_at is not None:
+        yield "Escalates", tables.age(each.escalates_at)
+    yield "History", "\n".join(map(_event, each.events)) or "-"
+    yield "Told", "\n".join(map(_delivery, each.deliveries)) or "nobody"
+
+
+def _event(each: "IncidentEvent") -> str:
+    note = f": {each.note}" if each.note else ""
+    return f"{tables.age(each.occurred_at)} ago {each.action} by {each.actor}{note}"
+
+
+def _delivery(each: "Delivery") -> str:
+    wrong = f": {each.error}" if each.error else ""
+    return f"{each.plugin} of {each.event} {each.state} after {each.attempts} tries, {each.id}{wrong}"
