@@ -36,19 +36,15 @@ class State:
         self.leaks: list[dict[str, Any]] = [
             {"id": new_id(), "kind": "volume", "name": "data", "cluster": "rack-1", "step": "provision", "detail": "no"}
         ]
-        told = {
-            "id": new_id(),
-            "plugin": "webhook",
-            "event": "opened",
-            "state": "FAILED",
-            "attempts": 12,
-            "error": "503",
-        }
+        told = {"id": new_id(), "plugin": "webhook", "event": "opened", "state": "FAILED", "attempts": 12}
         self.incidents: list[dict[str, Any]] = [
-            {"id": new_id(), "kind": "agent-lost", "severity": "CRITICAL", "status": "OPEN",
-             "title": "rack-1 is silent", "cluster": "rack-1", "detail": {"seen_at": now()}, "opened_at": now(), "escalates_at": now(),
-             "events": [{"action": "opened", "actor": "platform", "occurred_at": now()}], "deliveries": [told]}
-        ]  # fmt: skip
+            {
+                **{"id": new_id(), "kind": "agent-lost", "severity": "CRITICAL", "status": "OPEN"},
+                **{"title": "rack-1 is silent", "cluster": "rack-1", "detail": {"seen_at": now()}},
+                **{"opened_at": now(), "escalates_at": now(), "deliveries": [told]},
+                "events": [{"action": "opened", "actor": "platform", "occurred_at": now()}],
+            }
+        ]
         self.operations: list[dict[str, Any]] = [
             {"id": new_id(), "step": "provision", "verb": "create", "state": "DONE", "outcome": "transient",
              "cluster": "rack-1", "agent": "agent-1", "provider_text": "connection refused"}
