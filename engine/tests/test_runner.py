@@ -70,7 +70,7 @@ def claimed(steps: int, **changes: Any) -> ClaimedJob:
     )
     fresh = ClaimedJob(
         id=identifier, kind="sample", epoch=1, position=0, undoing=False, attempts=0, error=None, overdue=False,
-        priority=0, cancelled_by="", actor="user:alice", request_id="", trace_parent="trace", steps=rows, operation=None,
+        priority=0, cancelled_by="", actor="user:alice", request_id="", trace_parent="t", steps=rows, operation=None,
         context=StepContext(job_id=identifier, resource=described, given={}),
     )  # fmt: skip
     return replace(fresh, **changes)
@@ -139,7 +139,7 @@ def test_a_dispatch_becomes_an_operation_and_the_job_waits_without_a_time() -> N
     assert {key: verdict.operation[key] for key in verdict.operation if key != "id"} == {
         "organization_id": resource.organization_id, "job_id": verdict.job.id, "position": 0,
         "cluster_id": resource.cluster_id, "resource_id": resource.id, "kind": "volume", "verb": "create",
-        "spec": {"name": "x"}, "observe_first": False, "timeout_seconds": 600.0, "priority": 0, "trace_parent": "trace",
+        "spec": {"name": "x"}, "observe_first": False, "timeout_seconds": 600.0, "priority": 0, "trace_parent": "t",
     }  # fmt: skip
     assert verdict.attempts == 1
 

@@ -39,10 +39,17 @@ class State:
         told = {"id": new_id(), "plugin": "webhook", "event": "opened", "state": "FAILED", "attempts": 12}
         self.incidents: list[dict[str, Any]] = [
             {
-                **{"id": new_id(), "kind": "agent-lost", "severity": "CRITICAL", "status": "OPEN"},
-                **{"title": "rack-1 is silent", "cluster": "rack-1", "detail": {"seen_at": now()}},
-                **{"opened_at": now(), "escalates_at": now(), "deliveries": [told]},
+                "id": new_id(),
+                "kind": "agent-lost",
+                "severity": "CRITICAL",
+                "status": "OPEN",
+                "title": "rack-1 is silent",
+                "cluster": "rack-1",
+                "detail": {"seen_at": now()},
+                "opened_at": now(),
+                "escalates_at": now(),
                 "events": [{"action": "opened", "actor": "platform", "occurred_at": now()}],
+                "deliveries": [told],
             }
         ]
         self.operations: list[dict[str, Any]] = [

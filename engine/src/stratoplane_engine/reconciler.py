@@ -1,96 +1,253 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The reconciler, first level: compares what is desired with what the clusters last said, and corrects power.
+"""The reconciler: compares what is desired with what the clusters last said, and acts on the differences.
 
 It is level-triggered: it looks at what is, not at what happened, so a round that was missed costs nothing but time.
+Between full comparisons it looks only at what has changed since its last look.
 """
 
 import logging
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
 from sqlalchemy import Connection
 
 from stratoplane.audit import AuditAction, AuditRecord
 from stratoplane.ids import new_id
-from stratoplane_engine.db import audit, comparison
+from stratoplane.incidents import IncidentKind, Severity, Sighting
+from stratoplane.quota import QuotaKey
+from stratoplane_engine.aftermath import leak_key
+from stratoplane_engine.comparable import DriftPolicy
+from stratoplane_engine.db import audit, comparison, drift, incidents
+from stratoplane_engine.db import jobs as job_rows
 from stratoplane_engine.db.connection import Database
+from stratoplane_engine.services.acceptance import claim, quota_lines
 from stratoplane_engine.workflows.catalogue import step_names
 
 _log: Final = logging.getLogger(__name__)
 _LIMIT: Final = 500
+_MOST_CORRECTIONS: Final = 3
+# A transaction that was open at the last look may have committed since, with a time from before.
+_OVERLAP: Final = timedelta(minutes=5)
+_BACKGROUND: Final = -10
+_Rows = Sequence[Mapping[str, Any]]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Comparison:
-    """What one round found: machines whose power is corrected, lost and returned resources, objects of nobody."""
+    """What one round found and did.
+
+    Attributes:
+        corrected: resources that a job brings back.
+        lost: resources that their cluster no longer has, ``found`` those that it has again.
+        orphans: objects that carry our mark and belong to no resource.
+        adopted: differences that became what is desired.
+        alerted: differences that nobody but a person ends.
+        ended: differences that are gone.
+    """
 
     corrected: int
     lost: int
     found: int
     orphans: int
+    adopted: int = 0
+    alerted: int = 0
+    ended: int = 0
 
 
-def reconcile(database: Database) -> Comparison:
-    """Compare once and act on the differences.
+NOTHING: Final = Comparison(corrected=0, lost=0, found=0, orphans=0)
+
+
+def reconcile(database: Database, *, full: bool = True) -> Comparison:
+    """Compare once and act on the differences; nothing is done while another reconciler is at it.
+
+    Args:
+        full: compares everything, else the objects that have changed since the last look.
 
     Raises:
         UnavailableError: the database does not answer.
     """
     with database.system() as connection:
-        drifted = comparison.power_drift(connection, _LIMIT)
-        _correct(connection, drifted)
-        lost = comparison.mark_missing(connection)
-        found = comparison.mark_found(connection)
-        orphans = comparison.orphans(connection, _LIMIT)
-        _record(connection, drifted, lost, found)
-    if orphans:
-        _log.warning("%d objects carry our mark and belong to no resource, first: %s", len(orphans), orphans[0]["uid"])
-    return Comparison(corrected=len(drifted), lost=len(lost), found=len(found), orphans=len(orphans))
+        now = drift.begin_round(connection)
+        if now is None:
+            return NOTHING
+        last = None if full else drift.looked_at(connection)
+        differences = drift.find(connection, since=last and last - _OVERLAP, limit=_LIMIT)
+        complete = len(differences) < _LIMIT
+        ended = drift.end(connection, [row["drift_id"] for row in differences]) if complete else ()
+        incidents.clear(connection, *(f"{IncidentKind.DRIFT}:{resource}:{field}" for resource, field in ended))
+        corrected = _correct(connection, _with_policy(differences, DriftPolicy.CORRECT))
+        adopted = _adopt(connection, _with_policy(differences, DriftPolicy.ADOPT))
+        alerted = [row for row in differences if _is_told(row)]
+        incidents.see(connection, *map(_difference, alerted))
+        lost, found, orphans = _compare_existence(connection) if full else ((), (), 0)
+        _record(connection, differences, lost, found)
+        if complete:
+            drift.note_look(connection, now)
+    return Comparison(
+        corrected=corrected,
+        lost=len(lost),
+        found=len(found),
+        orphans=orphans,
+        adopted=adopted,
+        alerted=len(alerted),
+        ended=len(ended),
+    )
 
 
-def _correct(connection: Connection, drifted: Sequence[Mapping[str, Any]]) -> None:
-    if not drifted:
-        return
-    jobs = [
-        {
-            "id": new_id(),
-            "organization_id": row["organization_id"],
-            "project_id": row["project_id"],
-            "resource_id": row["id"],
-            "resource_kind": row["kind"],
-            "resource_name": row["name"],
-            "cluster_id": row["cluster_id"],
-            "kind": f"{row['kind']}.update",
-            "input": {"drift": {"power": {"desired": row["desired"], "observed": row["observed"]}}},
-            "actor": "reconciler",
-        }
-        for row in drifted
-    ]
+def _is_told(row: Mapping[str, Any]) -> bool:
+    return row["policy"] == DriftPolicy.ALERT or bool(row["corrections"] >= _MOST_CORRECTIONS)
+
+
+def _with_policy(differences: _Rows, policy: DriftPolicy) -> list[Mapping[str, Any]]:
+    return [row for row in differences if row["policy"] == policy and not _is_told(row)]
+
+
+def _correct(connection: Connection, differences: _Rows) -> int:
+    """Start one job for each resource that is at rest; return how many."""
+    free = drift.lock_free(connection, list({row["id"] for row in differences})) if differences else frozenset()
+    together: dict[Any, list[Mapping[str, Any]]] = {}
+    for row in differences:
+        if row["id"] in free:
+            together.setdefault(row["id"], []).append(row)
+    if not together:
+        return 0
+    jobs = [_job(rows) for rows in together.values()]
     steps = [
         {"organization_id": job["organization_id"], "job_id": job["id"], "position": position, "name": name}
         for job in jobs
         for position, name in enumerate(step_names(job["kind"]))
     ]
     comparison.start_jobs(connection, jobs, steps)
+    started = {job["resource_id"]: job["id"] for job in jobs}
+    noted = [{"id": row["drift_id"], "job_id": started[row["id"]]} for rows in together.values() for row in rows]
+    drift.note_corrections(connection, noted)
+    return len(jobs)
 
 
-def _record(
-    connection: Connection,
-    drifted: Sequence[Mapping[str, Any]],
-    lost: Sequence[Mapping[str, Any]],
-    found: Sequence[Mapping[str, Any]],
-) -> None:
-    now = datetime.now(UTC)
+def _job(rows: _Rows) -> dict[str, Any]:
+    row = rows[0]
+    differences = {each["field"]: {"desired": each["desired"], "observed": each["observed"]} for each in rows}
+    return {
+        "id": new_id(),
+        "organization_id": row["organization_id"],
+        "project_id": row["project_id"],
+        "resource_id": row["id"],
+        "resource_kind": row["kind"],
+        "resource_name": row["name"],
+        "cluster_id": row["cluster_id"],
+        "kind": f"{row['kind']}.update",
+        "input": {"drift": differences},
+        "actor": "reconciler",
+        "priority": _BACKGROUND,
+    }
+
+
+def _adopt(connection: Connection, differences: _Rows) -> int:
+    """Let what is observed be what is desired, also where that is more than a quota allows: it is there."""
+    free = drift.lock_free(connection, list({row["id"] for row in differences})) if differences else frozenset()
+    taken = [dict(row, storage_gib=_growth(row)) for row in differences if row["id"] in free]
+    if not taken:
+        return 0
+    members = ("drift_id", "id", "field", "observed", "storage_gib")
+    drift.adopt(connection, [{name: row[name] for name in members} for row in taken])
+    quota, claims = [], []
+    for row in taken:
+        change = {QuotaKey.STORAGE_GIB: row["storage_gib"]} if row["storage_gib"] else {}
+        lines = quota_lines(row["organization_id"], row["project_id"], change)
+        quota += [{**line, "organization_id": row["organization_id"]} for line in lines]
+        if claimed := claim(row["cluster_id"], change):
+            claims.append(claimed)
+    job_rows.give_back(connection, quota, claims)
+    return len(taken)
+
+
+def _growth(row: Mapping[str, Any]) -> int:
+    return int(row["observed"]) - int(row["desired"]) if row["field"] == "size_gib" else 0
+
+
+def _difference(row: Mapping[str, Any]) -> Sighting:
+    words = f"{row['kind'].replace('_', ' ')} {row['name']}"
+    again = f"; it was corrected {row['corrections']} times in an hour" if row["corrections"] else ""
+    return Sighting(
+        kind=IncidentKind.DRIFT,
+        severity=Severity.WARNING,
+        key=f"{IncidentKind.DRIFT}:{row['id']}:{row['field']}",
+        title=f"{row['field']} of {words} is {row['observed']!r}, not {row['desired']!r}{again}",
+        detail={"field": row["field"], "desired": row["desired"], "observed": row["observed"]},
+        organization_id=row["organization_id"],
+        cluster_id=row["cluster_id"],
+        resource_id=row["id"],
+    )
+
+
+def _compare_existence(connection: Connection) -> tuple[_Rows, _Rows, int]:
+    """Mark what is gone and what is back, and look for objects of nobody."""
+    lost, found = comparison.mark_missing(connection), comparison.mark_found(connection)
+    _tell_of_existence(connection, lost, found)
+    return lost, found, _look_for_strays(connection)
+
+
+def _tell_of_existence(connection: Connection, lost: _Rows, found: _Rows) -> None:
+    sightings = [
+        Sighting(
+            kind=IncidentKind.RESOURCE_LOST,
+            severity=Severity.CRITICAL,
+            key=f"{IncidentKind.RESOURCE_LOST}:{row['id']}",
+            title=f"{row['kind'].replace('_', ' ')} {row['name']} is no longer at its cluster",
+            organization_id=row["organization_id"],
+            cluster_id=row["cluster_id"],
+            resource_id=row["id"],
+        )
+        for row in lost
+    ]
+    incidents.see(connection, *sightings)
+    incidents.clear(connection, *(f"{IncidentKind.RESOURCE_LOST}:{row['id']}" for row in found))
+
+
+def _look_for_strays(connection: Connection) -> int:
+    """Look for objects of nobody, marks that several carry, and what failed jobs left that is gone by now."""
+    orphans = comparison.orphans(connection, _LIMIT)
+    incidents.see(connection, *map(_orphan, orphans), *map(_duplicate, drift.duplicates(connection, _LIMIT)))
+    incidents.clear(connection, *comparison.settled_strays(connection))
+    incidents.clear(connection, *map(leak_key, drift.close_leaks(connection)))
+    return len(orphans)
+
+
+def _orphan(row: Mapping[str, Any]) -> Sighting:
+    return Sighting(
+        kind=IncidentKind.ORPHAN,
+        severity=Severity.WARNING,
+        key=f"{IncidentKind.ORPHAN}:{row['cluster_id']}:{row['uid']}",
+        title=f"{row['kind'].replace('_', ' ')} {row['uid']} carries our mark and belongs to no resource",
+        detail={"kind": row["kind"], "uid": str(row["uid"])},
+        cluster_id=row["cluster_id"],
+    )
+
+
+def _duplicate(row: Mapping[str, Any]) -> Sighting:
+    return Sighting(
+        kind=IncidentKind.DUPLICATE,
+        severity=Severity.CRITICAL,
+        key=f"{IncidentKind.DUPLICATE}:{row['uid']}",
+        title=f"several objects carry the mark {row['uid']}: on {', '.join(row['clusters'])}",
+        detail={"clusters": row["clusters"], "kinds": row["kinds"]},
+        resource_id=row["uid"],
+    )
+
+
+def _record(connection: Connection, differences: _Rows, lost: _Rows, found: _Rows) -> None:
     stories = [
         *(
-            (row, {"power": {"desired": row["desired"], "observed": row["observed"]}, "done": "correct"})
-            for row in drifted
+            (row, {row["field"]: {"desired": row["desired"], "observed": row["observed"]}, "done": row["policy"]})
+            for row in differences
+            if row["is_new"]
         ),
         *((row, {"existence": {"desired": True, "observed": False}, "done": "alert"}) for row in lost),
         *((row, {"existence": {"desired": True, "observed": True}, "done": "returned"}) for row in found),
     ]
+    now = datetime.now(UTC)
     records = [
         AuditRecord(
             action=AuditAction.DRIFT_FOUND,

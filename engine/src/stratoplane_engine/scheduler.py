@@ -40,10 +40,13 @@ def main() -> None:
         target=_repeat, args=(stop, settings.sweep_seconds, lambda: sweep(database, wake_ups)), daemon=True
     ).start()
     threading.Thread(
-        target=_repeat, args=(stop, settings.reconcile_seconds, lambda: reconcile(database)), daemon=True
+        target=_repeat,
+        args=(stop, settings.reconcile_seconds, lambda: reconcile(database, full=False)),
+        daemon=True,
     ).start()
     plugins, generator = Plugins.load(settings.plugins), random.Random()  # noqa: S311  # spreads retries, hides nothing
     for seconds, work in (
+        (settings.full_comparison_seconds, lambda: reconcile(database)),
         (settings.sweep_seconds, lambda: keep_vigil(database, settings)),
         (_NOTIFY_SECONDS, lambda: notify(database, plugins, generator=generator)),
     ):

@@ -26,6 +26,11 @@ class EngineSettings:
     reconcile_seconds: float = setting(
         30.0, help="seconds between comparisons of desired and observed state", env="STRATOPLANE_RECONCILE_SECONDS"
     )
+    full_comparison_seconds: float = setting(
+        120.0,
+        help="seconds between comparisons of everything; in between only what has changed is compared",
+        env="STRATOPLANE_FULL_COMPARISON_SECONDS",
+    )
     agent_lost_seconds: float = setting(
         180.0,
         help="seconds of silence after which a cluster's agent is an incident",

@@ -18,15 +18,6 @@ _LISTED_SINCE: Final = """
     JOIN inventory_report p ON p.cluster_id = r.cluster_id AND p.kind = r.kind
         AND p.taken_at > r.updated_at + interval '5 seconds'
 """
-# A machine whose power differs from what is desired, with nobody at work on it.
-_POWER_DRIFT: Final = text(f"""
-SELECT r.id, r.organization_id, r.project_id, r.kind, r.name, r.cluster_id, r.spec, r.generation,
-    v.status->>'power' AS observed, r.spec->>'power' AS desired
-FROM resource r {_LISTED_SINCE} JOIN inventory v ON v.uid = r.id AND v.cluster_id = r.cluster_id AND v.kind = r.kind
-WHERE r.kind = 'virtual_machine' AND r.deleted_at IS NULL AND r.status IN ('RUNNING', 'STOPPED')
-    AND v.status->>'power' IS DISTINCT FROM r.spec->>'power' AND {_QUIET}
-ORDER BY r.id LIMIT :limit FOR NO KEY UPDATE OF r SKIP LOCKED
-""")
 _MISSING: Final = text(f"""
 WITH gone AS MATERIALIZED (
     SELECT r.organization_id, r.id FROM resource r {_LISTED_SINCE}
@@ -44,7 +35,7 @@ recorded AS (
     INSERT INTO resource_revision (organization_id, project_id, resource_id, kind, generation, status, spec, holds)
     SELECT organization_id, project_id, id, kind, generation, status, spec, holds FROM lost
 )
-SELECT id, organization_id, project_id, kind, name FROM lost
+SELECT id, organization_id, project_id, kind, name, cluster_id FROM lost
 """)
 _FOUND_AGAIN: Final = text("""
 WITH back AS MATERIALIZED (
@@ -63,7 +54,7 @@ recorded AS (
     INSERT INTO resource_revision (organization_id, project_id, resource_id, kind, generation, status, spec, holds)
     SELECT organization_id, project_id, id, kind, generation, status, spec, holds FROM found
 )
-SELECT id, organization_id, project_id, kind, name FROM found
+SELECT id, organization_id, project_id, kind, name, cluster_id FROM found
 """)
 _ORPHANS: Final = text("""
 SELECT v.cluster_id, v.uid, v.kind, v.first_seen_at FROM inventory v
@@ -72,12 +63,20 @@ LEFT JOIN resource r ON r.id = v.uid AND r.cluster_id = v.cluster_id AND r.kind 
 WHERE r.id IS NULL OR r.deleted_at < p.taken_at - interval '5 seconds'
 ORDER BY v.cluster_id, v.uid LIMIT :limit
 """)
+# Incidents about objects of nobody and marks of several, whose cause is gone.
+_SETTLED_STRAYS: Final = text("""
+SELECT i.key FROM incident i WHERE i.status <> 'RESOLVED' AND (
+    i.kind = 'orphan' AND NOT EXISTS (SELECT FROM inventory v LEFT JOIN resource r ON r.id = v.uid
+        AND r.cluster_id = v.cluster_id AND r.kind = v.kind AND r.deleted_at IS NULL
+        WHERE v.cluster_id = i.cluster_id AND v.uid = CAST(i.detail->>'uid' AS uuid) AND r.id IS NULL)
+    OR i.kind = 'duplicate' AND (SELECT count(*) FROM inventory v WHERE v.uid = i.resource_id) < 2)
+""")
 _INSERT_JOBS: Final = text("""
 WITH written AS (
     INSERT INTO job (id, organization_id, project_id, resource_id, resource_kind, resource_name, cluster_id, kind,
-        input, deadline_at, actor)
+        input, deadline_at, actor, priority)
     SELECT j.id, j.organization_id, j.project_id, j.resource_id, j.resource_kind, j.resource_name, j.cluster_id, j.kind,
-        j.input, clock_timestamp() + interval '1 hour', j.actor
+        j.input, clock_timestamp() + interval '1 hour', j.actor, j.priority
     FROM jsonb_populate_recordset(NULL::job, CAST(:jobs AS jsonb)) AS j RETURNING id
 ),
 steps AS (
@@ -94,11 +93,6 @@ WHERE r.id = ANY(:ids)
 """)
 
 
-def power_drift(connection: Connection, limit: int) -> Sequence[Mapping[str, Any]]:
-    """Lock and return machines whose power is not as desired while no job works on them."""
-    return [row._asdict() for row in connection.execute(_POWER_DRIFT, {"limit": limit})]
-
-
 def mark_missing(connection: Connection) -> Sequence[Mapping[str, Any]]:
     """Mark as LOST what its cluster's inventory no longer has; return what was marked now."""
     return [row._asdict() for row in connection.execute(_MISSING)]
@@ -112,6 +106,11 @@ def mark_found(connection: Connection) -> Sequence[Mapping[str, Any]]:
 def orphans(connection: Connection, limit: int) -> Sequence[Mapping[str, Any]]:
     """Return objects that carry our mark and belong to no resource."""
     return [row._asdict() for row in connection.execute(_ORPHANS, {"limit": limit})]
+
+
+def settled_strays(connection: Connection) -> Sequence[str]:
+    """Return the keys of incidents about strays that are no longer there, or no longer strays."""
+    return list(connection.execute(_SETTLED_STRAYS).scalars())
 
 
 def start_jobs(connection: Connection, jobs: Sequence[Mapping[str, Any]], steps: Sequence[Mapping[str, Any]]) -> None:

@@ -19,7 +19,7 @@ from stratoplane_engine.db.tables.clusters import (
     provider,
 )
 from stratoplane_engine.db.tables.columns import metadata
-from stratoplane_engine.db.tables.drift import drift, drift_policy, foreign_object
+from stratoplane_engine.db.tables.drift import drift, drift_policy, foreign_object, watermark
 from stratoplane_engine.db.tables.history import audit_event, inventory, inventory_report
 from stratoplane_engine.db.tables.identity import (
     api_token,
@@ -73,6 +73,7 @@ __all__ = [
     "role",
     "role_binding",
     "user_account",
+    "watermark",
 ]
 
 TENANT_TABLES: Final = (

@@ -1,7 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
 """Differences between what is desired and what is there, and what to do about which."""
 
-from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, PrimaryKeyConstraint, Table, Uuid, text
+from sqlalchemy import (
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    Integer,
+    PrimaryKeyConstraint,
+    Table,
+    Text,
+    Uuid,
+    text,
+)
 from sqlalchemy.dialects.postgresql import JSONB
 
 from stratoplane_engine.db.tables.columns import identifier, json_object, metadata, moment, words
@@ -36,6 +47,8 @@ drift = Table(
     Column("observed", JSONB, nullable=True),
     words("policy", None),
     Column("job_id", Uuid, nullable=True),
+    # How many jobs were started to correct it.
+    Column("corrections", Integer, nullable=False, server_default=text("0")),
     moment("found_at", default=True),
     # When the difference was gone, or had been taken over as what is desired.
     moment("ended_at", nullable=True),
@@ -43,6 +56,14 @@ drift = Table(
     Index("drift_open_key", "resource_id", "field", unique=True, postgresql_where=text("ended_at IS NULL")),
     Index("drift_page_idx", "id"),
     Index("drift_resource_idx", "resource_id", "id"),
+)
+
+# When something that looks only at changes looked last.
+watermark = Table(
+    "watermark",
+    metadata,
+    Column("name", Text, primary_key=True),
+    moment("looked_at"),
 )
 
 # Objects of a cluster that carry no mark of ours. They are listed and never touched, unless an operator adopts one.

@@ -10,11 +10,7 @@ down_revision = "0004"
 branch_labels = None
 depends_on = None
 
-TABLES: Final = (
-    "drift_policy",
-    "drift",
-    "foreign_object",
-)
+TABLES: Final = ("drift_policy", "drift", "watermark", "foreign_object")
 WALLED: Final = ("drift",)
 OWN: Final = "organization_id = (SELECT nullif(current_setting('stratoplane.organization', true), '')::uuid)"
 SCHEMA: Final = """
@@ -39,6 +35,7 @@ CREATE TABLE drift (
     observed JSONB,
     policy TEXT NOT NULL,
     job_id UUID,
+    corrections INTEGER DEFAULT 0 NOT NULL,
     found_at TIMESTAMP WITH TIME ZONE DEFAULT clock_timestamp() NOT NULL,
     ended_at TIMESTAMP WITH TIME ZONE,
     CONSTRAINT drift_pkey PRIMARY KEY (id),
@@ -47,6 +44,11 @@ CREATE TABLE drift (
 CREATE UNIQUE INDEX drift_open_key ON drift (resource_id, field) WHERE ended_at IS NULL;
 CREATE INDEX drift_page_idx ON drift (id);
 CREATE INDEX drift_resource_idx ON drift (resource_id, id);
+CREATE TABLE watermark (
+    name TEXT NOT NULL,
+    looked_at TIMESTAMP WITH TIME ZONE NOT NULL,
+    CONSTRAINT watermark_pkey PRIMARY KEY (name)
+);
 CREATE TABLE foreign_object (
     cluster_id UUID NOT NULL,
     kind TEXT NOT NULL,

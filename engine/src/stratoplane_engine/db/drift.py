@@ -1,0 +1,200 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Differences in the database: found by comparing everything or what has changed, recorded, and ended."""
+
+from collections.abc import Mapping, Sequence
+from typing import Any, Final
+from uuid import UUID
+
+from sqlalchemy import Connection, text
+
+from stratoplane.jobs import LIVE
+from stratoplane_engine.comparable import COMPARABLE, Comparable
+from stratoplane_engine.db.connection import dump_json
+from stratoplane_engine.kinds.catalogue import KINDS
+
+_LIVE: Final = "(" + ", ".join(f"'{state}'" for state in sorted(LIVE)) + ")"
+_QUIET: Final = f"NOT EXISTS (SELECT FROM job j WHERE j.resource_id = r.id AND j.state IN {_LIVE})"
+_ROUND: Final = 0x5354_5243  # "STRC": one round at a time
+# A resource as its cluster showed it after the last change of it had come to rest: what was listed before does not
+# count. Clocks of agent and database are not compared, but the answer took its time to get here.
+_AT_REST: Final = f"""
+    r.deleted_at IS NULL AND r.status IN ('ACTIVE', 'RUNNING', 'STOPPED')
+    AND p.taken_at > r.updated_at + interval '5 seconds' AND {_QUIET}
+"""
+
+
+def _differs(each: Comparable) -> str:
+    return f"({each.differs or f'{each.observed} IS NOT NULL AND {each.desired} IS DISTINCT FROM {each.observed}'})"
+
+
+def _of_kind(kind: str, only: str) -> str:
+    fields = [each for each in COMPARABLE if each.kind == kind]
+    values = ", ".join(f"('{each.field}', {each.desired}, {each.observed}, '{each.policies[0]}')" for each in fields)
+    return f"""
+    SELECT r.organization_id, r.project_id, r.id, r.kind, r.name, r.cluster_id, f.field, f.desired, f.observed,
+        coalesce(own.policy, every.policy, f.policy) AS policy
+    FROM resource r JOIN inventory_report p ON p.cluster_id = r.cluster_id AND p.kind = r.kind
+    JOIN inventory v ON v.cluster_id = r.cluster_id AND v.uid = r.id AND v.kind = r.kind
+    LEFT JOIN provider d ON d.cluster_id = r.cluster_id AND d.interface = '{KINDS[kind].interface}'
+    CROSS JOIN LATERAL (VALUES {values}) AS f(field, desired, observed, policy)
+    LEFT JOIN drift_policy own ON own.kind = r.kind AND own.field = f.field AND own.driver = d.driver
+    LEFT JOIN drift_policy every ON every.kind = r.kind AND every.field = f.field AND every.driver = '*'
+    WHERE r.kind = '{kind}' {only} AND ({" OR ".join(map(_differs, fields))})
+        AND f.observed IS NOT NULL AND f.observed <> 'null' AND f.desired IS DISTINCT FROM f.observed AND {_AT_REST}
+    """
+
+
+def _every_kind(only: str = "") -> str:
+    return " UNION ALL ".join(_of_kind(kind, only) for kind in dict.fromkeys(each.kind for each in COMPARABLE))
+
+
+# What may have come to differ, or to differ no more, since then.
+_CHANGED: Final = """
+changed AS MATERIALIZED (
+    SELECT v.uid AS id FROM inventory v WHERE v.changed_at > CAST(:since AS timestamptz)
+    UNION SELECT d.resource_id FROM drift d WHERE d.ended_at IS NULL
+)
+"""
+_NOTE: Final = """
+fresh AS (
+    INSERT INTO drift (id, organization_id, project_id, resource_id, cluster_id, kind, field, desired, observed, policy)
+    SELECT gen_random_uuid(), x.organization_id, x.project_id, x.id, x.cluster_id, x.kind, x.field, x.desired,
+        x.observed, x.policy FROM found x
+    ON CONFLICT (resource_id, field) WHERE ended_at IS NULL DO UPDATE SET desired = excluded.desired,
+        observed = excluded.observed, policy = excluded.policy
+    RETURNING id, resource_id, field, corrections, xmax = 0 AS is_new
+)
+SELECT x.*, fresh.id AS drift_id, fresh.is_new, fresh.corrections + (SELECT coalesce(sum(d.corrections), 0)::int
+    FROM drift d WHERE d.resource_id = x.id AND d.field = x.field AND d.ended_at > clock_timestamp() - interval '1 hour'
+    ) AS corrections
+FROM found x JOIN fresh ON fresh.resource_id = x.id AND fresh.field = x.field ORDER BY x.id, x.field
+"""
+_FIND_ALL: Final = text(f"WITH found AS MATERIALIZED ({_every_kind()} LIMIT :limit), {_NOTE}")
+_FIND_CHANGED: Final = text(
+    f"WITH {_CHANGED}, found AS MATERIALIZED"
+    f" ({_every_kind('AND r.id = ANY(ARRAY(SELECT id FROM changed))')} LIMIT :limit), {_NOTE}"
+)
+# Over when the object shows again what is desired, or when nobody desires anything of it any more.
+_END: Final = text(f"""
+WITH over AS (
+    UPDATE drift d SET ended_at = clock_timestamp() FROM resource r
+    WHERE d.ended_at IS NULL AND NOT d.id = ANY(:still) AND r.organization_id = d.organization_id
+        AND r.id = d.resource_id AND (r.deleted_at IS NOT NULL OR EXISTS (
+            SELECT FROM inventory_report p JOIN inventory v ON v.cluster_id = p.cluster_id AND v.kind = p.kind
+            WHERE p.cluster_id = r.cluster_id AND p.kind = r.kind AND v.uid = r.id AND {_AT_REST}))
+    RETURNING d.resource_id, d.field
+)
+SELECT resource_id, field FROM over
+""")
+_FREE: Final = text(f"""
+SELECT r.id FROM resource r WHERE r.id = ANY(:ids) AND r.status IN ('ACTIVE', 'RUNNING', 'STOPPED')
+    AND r.deleted_at IS NULL AND {_QUIET} ORDER BY r.id FOR NO KEY UPDATE OF r SKIP LOCKED
+""")
+_CORRECTED: Final = text("""
+UPDATE drift d SET corrections = d.corrections + 1, job_id = c.job_id
+FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS c(id uuid, job_id uuid) WHERE d.id = c.id
+""")
+_ADOPT: Final = text("""
+WITH taken AS (
+    SELECT * FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS t(drift_id uuid, id uuid, field text, observed jsonb,
+        storage_gib bigint)
+),
+adopted AS (
+    UPDATE resource r SET spec = r.spec || jsonb_build_object(t.field, t.observed), generation = r.generation + 1,
+        observed_generation = r.generation + 1, version = r.version + 1, updated_at = clock_timestamp(),
+        status = CASE WHEN t.field = 'power' THEN t.observed #>> '{}' ELSE r.status END,
+        holds = CASE WHEN t.storage_gib <> 0 THEN r.holds || jsonb_build_object('storage_gib',
+            coalesce((r.holds->>'storage_gib')::bigint, 0) + t.storage_gib) ELSE r.holds END
+    FROM taken t WHERE r.id = t.id RETURNING r.*
+),
+recorded AS (
+    INSERT INTO resource_revision (organization_id, project_id, resource_id, kind, generation, status, spec, holds)
+    SELECT organization_id, project_id, id, kind, generation, status, spec, holds FROM adopted
+)
+UPDATE drift d SET ended_at = clock_timestamp() FROM taken t WHERE d.id = t.drift_id
+""")
+_TRY: Final = text("SELECT pg_try_advisory_xact_lock(:lock), clock_timestamp()")
+_SINCE: Final = text("SELECT w.looked_at FROM watermark w WHERE w.name = 'comparison'")
+_LOOKED: Final = text("""
+INSERT INTO watermark (name, looked_at) VALUES ('comparison', :now)
+ON CONFLICT (name) DO UPDATE SET looked_at = excluded.looked_at
+""")
+_DUPLICATES: Final = text("""
+SELECT v.uid, array_agg(DISTINCT c.name) AS clusters, array_agg(DISTINCT v.kind) AS kinds
+FROM inventory v JOIN cluster c ON c.id = v.cluster_id
+GROUP BY v.uid HAVING count(*) > 1 ORDER BY v.uid LIMIT :limit
+""")
+_CLOSE_LEAKS: Final = text("""
+WITH gone AS (
+    UPDATE leak l SET resolved_at = clock_timestamp(), resolved_by = 'reconciler',
+        note = 'the cluster does not have it'
+    FROM inventory_report p WHERE l.resolved_at IS NULL AND p.cluster_id = l.cluster_id AND p.kind = l.kind
+        AND p.taken_at > l.found_at + interval '5 seconds'
+        AND NOT EXISTS (SELECT FROM inventory v WHERE v.cluster_id = l.cluster_id AND v.uid = l.resource_id)
+    RETURNING l.id, l.resource_id
+)
+SELECT DISTINCT g.resource_id FROM gone g WHERE NOT EXISTS (SELECT FROM leak o
+    WHERE o.resource_id = g.resource_id AND o.resolved_at IS NULL AND o.id NOT IN (SELECT id FROM gone))
+""")
+
+
+def begin_round(connection: Connection) -> Any:
+    """Return the database's time when this round may go on, None while another is at it."""
+    mine, now = connection.execute(_TRY, {"lock": _ROUND}).one()
+    return now if mine else None
+
+
+def looked_at(connection: Connection) -> Any:
+    """Return when the last round looked, None before the first."""
+    return connection.execute(_SINCE).scalar_one_or_none()
+
+
+def note_look(connection: Connection, now: Any) -> None:
+    """Write when this round looked."""
+    connection.execute(_LOOKED, {"now": now})
+
+
+def find(connection: Connection, *, since: Any, limit: int) -> Sequence[Mapping[str, Any]]:
+    """Compare and record the differences; return each with its policy and how often it was corrected in an hour.
+
+    Args:
+        since: compares what has changed since then, everything if None.
+    """
+    if since is None:
+        return [row._asdict() for row in connection.execute(_FIND_ALL, {"limit": limit})]
+    return [row._asdict() for row in connection.execute(_FIND_CHANGED, {"limit": limit, "since": since})]
+
+
+def end(connection: Connection, still: Sequence[UUID]) -> Sequence[tuple[UUID, str]]:
+    """End the differences that are gone; ``still`` are those found now. Returns resource and field of each."""
+    return [tuple(row) for row in connection.execute(_END, {"still": list(still)})]
+
+
+def lock_free(connection: Connection, ids: Sequence[UUID]) -> frozenset[UUID]:
+    """Lock and return those resources that are at rest and that nobody works on."""
+    return frozenset(connection.execute(_FREE, {"ids": list(ids)}).scalars())
+
+
+def note_corrections(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Write which jobs (``{id, job_id}``) correct which differences."""
+    connection.execute(_CORRECTED, {"rows": dump_json(rows)})
+
+
+def adopt(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
+    """Make what is observed what is desired and end the difference.
+
+    Args:
+        rows: ``{drift_id, id, field, observed, storage_gib}``, the last being what the resource holds more; no more
+            than one field of a resource.
+    """
+    connection.execute(_ADOPT, {"rows": dump_json(rows)})
+
+
+def duplicates(connection: Connection, limit: int) -> Sequence[Mapping[str, Any]]:
+    """Return marks that several objects carry."""
+    return [row._asdict() for row in connection.execute(_DUPLICATES, {"limit": limit})]
+
+
+def close_leaks(connection: Connection) -> Sequence[UUID]:
+    """Close leaks whose cluster shows no such object any more; return resources that have no open one left."""
+    return list(connection.execute(_CLOSE_LEAKS).scalars())
