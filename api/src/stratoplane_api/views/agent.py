@@ -15,9 +15,9 @@ from stratoplane_api.operations import Gate, Operation
 from stratoplane_api.polls import Poll
 from stratoplane_api.request_errors import MalformedBodyError
 from stratoplane_api.routes import Routes
-from stratoplane_engine.db.agent_keys import wake_name
 from stratoplane_engine.services import agent_admission, agents, enrolment
 from stratoplane_engine.services.agent_admission import AgentIdentity
+from stratoplane_engine.wake_names import wake_name
 
 LONGEST_POLL: Final = agents.POLL_SECONDS
 """Seconds that an agent's poll is held at most."""

@@ -9,6 +9,7 @@ from sqlalchemy import Connection, text
 
 from stratoplane.signatures import WINDOW_SECONDS
 from stratoplane_engine.db.operations import OPERATION_CHANNEL
+from stratoplane_engine.wake_names import wake_name
 
 _NONCE_SECONDS: Final = 2 * WINDOW_SECONDS + 5
 GRACE_SECONDS: Final = 10
@@ -129,11 +130,6 @@ SELECT k.public_key FROM agent a JOIN cluster c ON c.id = a.cluster_id
     JOIN agent_key k ON k.agent_id = a.id AND k.generation = :generation
 WHERE a.id = :agent AND a.revoked_at IS NULL AND a.locked_at IS NULL AND c.deleted_at IS NULL
 """)
-
-
-def wake_name(agent_id: UUID) -> str:
-    """Return the notification's payload that concerns one agent alone."""
-    return f"agent:{agent_id}"
 
 
 def use_join_token(connection: Connection, secret_hash: str) -> Mapping[str, Any] | None:
