@@ -1,0 +1,2 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Stratoplane plugin that tells of incidents by mail."""
