@@ -230,6 +230,7 @@ def test_it_is_loaded_with_urls_and_a_secret():
         ({"secret": "whsec_c2hvcnQ="}, "24 to 64 bytes"),
         ({"secret": SECRET.removeprefix("whsec_")}, "24 to 64 bytes"),
         ({"timeout_seconds": "0"}, "timeout_seconds"),
+        ({"urls": "https://a.example,https://b.example", "timeout_seconds": "51"}, "100 seconds at most"),
         ({"allowed_networks": "10.0.0.0/33"}, "allowed_networks"),
     ],
 )

@@ -32,6 +32,8 @@ _DELIVERED: Final = range(200, 300)
 _AGAIN: Final = frozenset({429, 502, 503, 504})
 """Answers of a receiver that may take the same request later."""
 _LONGEST_TIMEOUT: Final = 60.0
+_LONGEST_CALL: Final = 100.0
+"""Seconds; the engine lets another process make the call again after two minutes."""
 _LONGEST_WAIT: Final = 86_400.0
 _LONGEST_ANSWER: Final = 500
 _KEY_BYTES: Final = range(24, 65)
@@ -76,6 +78,8 @@ class WebhookSettings:
             raise ValueError(f"secret: must be {_PREFIX} and 24 to 64 bytes in base64")
         if not 0 < self.timeout_seconds <= _LONGEST_TIMEOUT:
             raise ValueError("timeout_seconds: must be more than 0 and at most 60")
+        if self.timeout_seconds * len(self.urls) > _LONGEST_CALL:
+            raise ValueError(f"timeout_seconds: all URLs together may take {_LONGEST_CALL:.0f} seconds at most")
         for network in self.allowed_networks:
             try:
                 ipaddress.ip_network(network)
