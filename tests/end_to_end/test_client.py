@@ -4,6 +4,7 @@
 import json
 import os
 import re
+import signal
 import subprocess
 import sys
 import uuid
@@ -15,6 +16,7 @@ import pytest
 
 from stratoplane_client import Client, NotFoundError, Options, QuotaFullError, VersionConflictError
 from stratoplane_client.transport import Attempt
+from tests.end_to_end.conftest import wait_until
 
 PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJqfMMYtQKbzYbqPTxMm1wwUJC2FnzcdIIRq0Gk0c7nL alice@laptop"
 # What a client has no use for.
@@ -189,6 +191,56 @@ def test_an_operator_sees_every_job_and_a_full_quota_is_told(client: Client, ope
     with pytest.raises(QuotaFullError) as caught:
         networks.create(name="back", cidr="10.21.0.0/24")
     assert caught.value.key == "networks"
+
+
+@pytest.fixture
+def absent_agent(platform: Any) -> Iterator[None]:
+    """The cluster's agent stands still."""
+    pid = platform.pid("agent")
+    os.kill(pid, signal.SIGSTOP)
+    yield
+    os.kill(pid, signal.SIGCONT)
+
+
+@pytest.mark.usefixtures("absent_agent")
+def test_jobs_are_stopped_tried_again_and_ended_while_the_agent_is_away(
+    client: Client, operator: Client, tenant: Any
+) -> None:
+    jobs, all_jobs, volumes = client.jobs(tenant.project_id), operator.operator.jobs, client.volumes(tenant.project_id)
+    first = volumes.create(name="first", size_gib=1).job
+    assert first is not None
+    assert jobs.cancel(first.id).cancelled_by == f"user:{tenant.username}"
+    tenant.end_of(first.id)
+    assert jobs.get(first.id).state == "CANCELLED"
+
+    again = jobs.retry(first.id)
+    assert all_jobs.cancel(again.id).cancelled_by
+    tenant.end_of(again.id)
+    last = all_jobs.retry(again.id)
+    wait_until(lambda: list(all_jobs.operations(last.id)), "the agent is asked")
+    ended = all_jobs.resolve(last.id, note="the rack is gone")
+    assert ended.error is not None
+    assert (ended.state, ended.error.leaks) == ("FAILED", ("provision",))
+    (leak,) = [each for each in operator.operator.leaks.list() if each.job_id == last.id]
+    assert operator.operator.leaks.resolve(leak.id, note="nothing is there").note == "nothing is there"
+    assert client.volumes(tenant.project_id).find("first").status == "FAILED"
+
+
+def test_an_operator_handles_an_incident_and_its_agents(operator: Client) -> None:
+    """The test before this one left one behind."""
+    incidents, agents = operator.operator.incidents, operator.operator.agents
+    incident = next(iter(incidents.list(kind="leak")))
+    assert incidents.acknowledge(incident.id, note="looking").status == "ACKNOWLEDGED"
+    assert incidents.assign(incident.id, assignee="user:bob").assignee == "user:bob"
+    assert incidents.add_note(incident.id, note="a cable").events[-1].note == "a cable"
+    assert incidents.resolve(incident.id).status == "RESOLVED"
+    assert incidents.reopen(incident.id).status == "OPEN"
+    assert incidents.get(incident.id).events[0].action == "opened"
+    with pytest.raises(NotFoundError, match="delivery"):
+        incidents.redeliver(incident.id, incident.id)
+    assert list(agents.list())
+    with pytest.raises(NotFoundError):
+        agents.revoke(incident.id)
 
 
 def test_no_operation_of_the_api_was_left_out(recorder: Recorder, tenant: Any) -> None:
