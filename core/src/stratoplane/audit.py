@@ -58,6 +58,7 @@ class AuditAction(StrEnum):
     INCIDENT_REOPENED = "operations:incident:reopened"
     INCIDENT_NOTED = "operations:incident:noted"
     DELIVERY_REPEATED = "operations:delivery:repeated"
+    DRIFT_POLICY_SET = "operations:drift-policy:set"
     LEAK_RESOLVED = "operations:leak:resolved"
     DRIFT_FOUND = "engine:resource:drift-found"
 

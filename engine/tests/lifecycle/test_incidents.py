@@ -188,6 +188,23 @@ def test_what_nobody_acknowledges_escalates_by_time_and_not_for_ever(fresh_site:
     assert actions(only(fresh_site)) == ["opened", "escalated", "escalated", "escalated"]
 
 
+def test_what_opens_again_has_its_whole_time_again(fresh_site: "Site") -> None:
+    see(fresh_site, sighting(severity=Severity.CRITICAL))
+    fresh_site.execute("UPDATE incident SET opened_at = opened_at - interval '20 hours'")
+    clear(fresh_site, "orphan:1")
+    see(fresh_site, sighting(severity=Severity.CRITICAL))
+    for _ in range(2):
+        assert keep_vigil(fresh_site.database, SETTINGS).escalated == 0
+
+
+def test_what_becomes_worse_has_the_shorter_time(fresh_site: "Site") -> None:
+    see(fresh_site, sighting())
+    keep_vigil(fresh_site.database, SETTINGS)
+    see(fresh_site, sighting(severity=Severity.CRITICAL))
+    fresh_site.execute("UPDATE incident SET opened_at = opened_at - interval '2 hours'")
+    assert [keep_vigil(fresh_site.database, SETTINGS).escalated for _ in range(2)] == [0, 1]
+
+
 def test_what_is_acknowledged_escalates_no_more(fresh_site: "Site") -> None:
     see(fresh_site, sighting())
     keep_vigil(fresh_site.database, SETTINGS)

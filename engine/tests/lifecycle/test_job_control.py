@@ -1,15 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Stopping a job, trying one again, and ending one where it stands."""
 
+import random
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 import pytest
 
 from stratoplane.errors import PermissionDeniedError, QuotaExceededError, ResourceNotFoundError, StateConflictError
+from stratoplane.ids import new_id
 from stratoplane.messages import Operation, Outcome
+from stratoplane_engine.claims import read_claim
 from stratoplane_engine.context import Accepted, Page
+from stratoplane_engine.db import jobs as rows
+from stratoplane_engine.runner import advance
 from stratoplane_engine.services import job_control, leaks
+from stratoplane_engine.write_back import write_back
 
 if TYPE_CHECKING:
     from conftest import Site
@@ -48,6 +54,21 @@ def test_a_job_that_is_stopped_before_it_begins_calls_no_driver(site: "Site") ->
     assert (site.get(volume)["status"], site.used()) == ("FAILED", {})
     assert "stopped by" in site.get(volume)["detail"]
     site.check_accounts()
+
+
+def test_a_worker_that_judges_while_somebody_stops_the_job_counts_for_nothing(site: "Site") -> None:
+    volume = site.create("volume", size_gib=3)
+    with site.database.system() as connection:
+        claimed = rows.claim(connection, owner="slow", limit=100, start=new_id())
+    (mine,) = [row for row in claimed if row["id"] == job_id(volume)]
+    verdict = advance(read_claim(mine), random.Random(1))
+    cancel(site, volume)
+
+    with site.database.system() as connection:
+        assert write_back(connection, [verdict]) == frozenset()
+    site.drain()
+    assert site.job(volume)["state"] == "CANCELLED"
+    assert calls(site, volume) == []
 
 
 def test_what_no_agent_has_acknowledged_is_taken_back(site: "Site") -> None:

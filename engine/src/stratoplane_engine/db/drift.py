@@ -55,10 +55,14 @@ changed AS MATERIALIZED (
     UNION SELECT d.resource_id FROM drift d WHERE d.ended_at IS NULL
 )
 """
-_NOTE: Final = """
+# Ordered by time, as RFC 9562 has it (version 7).
+_NEW_ID: Final = """CAST(lpad(to_hex(CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint)), 12, '0') || '7'
+        || right(replace(CAST(gen_random_uuid() AS text), '-', ''), 3) || '8'
+        || right(replace(CAST(gen_random_uuid() AS text), '-', ''), 15) AS uuid)"""
+_NOTE: Final = f"""
 fresh AS (
     INSERT INTO drift (id, organization_id, project_id, resource_id, cluster_id, kind, field, desired, observed, policy)
-    SELECT gen_random_uuid(), x.organization_id, x.project_id, x.id, x.cluster_id, x.kind, x.field, x.desired,
+    SELECT {_NEW_ID}, x.organization_id, x.project_id, x.id, x.cluster_id, x.kind, x.field, x.desired,
         x.observed, x.policy FROM found x
     ON CONFLICT (resource_id, field) WHERE ended_at IS NULL DO UPDATE SET desired = excluded.desired,
         observed = excluded.observed, policy = excluded.policy
@@ -137,6 +141,23 @@ SELECT DISTINCT g.resource_id FROM gone g WHERE NOT EXISTS (SELECT FROM leak o
     WHERE o.resource_id = g.resource_id AND o.resolved_at IS NULL AND o.id NOT IN (SELECT id FROM gone))
 """)
 
+_PAGE: Final = text("""
+SELECT d.*, r.name, c.name AS cluster FROM drift d
+JOIN resource r ON r.organization_id = d.organization_id AND r.id = d.resource_id
+LEFT JOIN cluster c ON c.id = d.cluster_id
+WHERE (NOT :open OR d.ended_at IS NULL) AND (CAST(:resource AS uuid) IS NULL OR d.resource_id = :resource)
+    AND (CAST(:after AS uuid) IS NULL OR d.id < :after)
+ORDER BY d.id DESC LIMIT :limit
+""")
+_POLICIES: Final = text("SELECT p.kind, p.field, p.driver, p.policy FROM drift_policy p LIMIT 10000")
+_SET_POLICY: Final = text("""
+INSERT INTO drift_policy (kind, field, driver, policy) VALUES (:kind, :field, :driver, :policy)
+ON CONFLICT (kind, field, driver) DO UPDATE SET policy = excluded.policy, updated_at = clock_timestamp()
+""")
+_RESET_POLICY: Final = text(
+    "DELETE FROM drift_policy p WHERE p.kind = :kind AND p.field = :field AND p.driver = :driver"
+)
+
 
 def begin_round(connection: Connection) -> Any:
     """Return the database's time when this round may go on, None while another is at it."""
@@ -198,3 +219,26 @@ def duplicates(connection: Connection, limit: int) -> Sequence[Mapping[str, Any]
 def close_leaks(connection: Connection) -> Sequence[UUID]:
     """Close leaks whose cluster shows no such object any more; return resources that have no open one left."""
     return list(connection.execute(_CLOSE_LEAKS).scalars())
+
+
+def page(
+    connection: Connection, *, only_open: bool, resource_id: UUID | None, after: UUID | None, limit: int
+) -> list[dict[str, Any]]:
+    """Return up to ``limit`` differences before the id ``after``, newest first."""
+    parameters = {"open": only_open, "resource": resource_id, "after": after, "limit": limit}
+    return [row._asdict() for row in connection.execute(_PAGE, parameters)]
+
+
+def policies(connection: Connection) -> list[dict[str, Any]]:
+    """Return what operators have set."""
+    return [row._asdict() for row in connection.execute(_POLICIES)]
+
+
+def set_policy(connection: Connection, *, kind: str, field: str, driver: str, policy: str) -> None:
+    """Write what is done about differences of a field."""
+    connection.execute(_SET_POLICY, {"kind": kind, "field": field, "driver": driver, "policy": policy})
+
+
+def reset_policy(connection: Connection, *, kind: str, field: str, driver: str) -> bool:
+    """Forget what was set; return whether anything was."""
+    return connection.execute(_RESET_POLICY, {"kind": kind, "field": field, "driver": driver}).rowcount > 0

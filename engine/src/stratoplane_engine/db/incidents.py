@@ -27,7 +27,7 @@ WITH {_SEEN},
 back AS (
     UPDATE incident i SET status = 'OPEN', severity = s.severity, title = s.title, detail = s.detail,
         sightings = i.sightings + 1, seen_at = clock_timestamp(), resolved_at = NULL, acknowledged_at = NULL,
-        escalates_at = NULL, escalation = 0
+        escalates_at = NULL, escalation = 0, opened_at = clock_timestamp()
     FROM seen s WHERE i.status = 'RESOLVED' AND i.id = (SELECT l.id FROM incident l WHERE l.key = s.key
             AND l.resolved_at > clock_timestamp() - make_interval(hours => :hours) ORDER BY l.resolved_at DESC LIMIT 1)
         AND NOT EXISTS (SELECT FROM incident o WHERE o.key = s.key AND o.status <> 'RESOLVED')
@@ -46,6 +46,8 @@ opened AS (
     SELECT id, kind, severity, key, title, detail, organization_id, cluster_id, resource_id FROM seen
     ON CONFLICT (key) WHERE status <> 'RESOLVED' DO UPDATE SET sightings = incident.sightings + 1,
         seen_at = clock_timestamp(), title = excluded.title, detail = excluded.detail,
+        escalates_at = CASE WHEN {_RANK.format("excluded.severity")} <= {_RANK.format("incident.severity")}
+            THEN incident.escalates_at END,
         severity = CASE WHEN {_RANK.format("excluded.severity")} > {_RANK.format("incident.severity")}
             THEN excluded.severity ELSE incident.severity END
     WHERE incident.seen_at < clock_timestamp() - interval '1 minute'
@@ -58,7 +60,7 @@ SELECT s.event_id, o.id, 'opened', :actor FROM opened o JOIN seen s ON s.id = o.
 _CLEAR: Final = text("""
 WITH over AS (
     UPDATE incident i SET status = 'RESOLVED', resolved_at = clock_timestamp(), escalates_at = NULL
-    FROM (SELECT id FROM incident WHERE key = ANY(:keys) AND status <> 'RESOLVED' ORDER BY id FOR NO KEY UPDATE) AS o
+    FROM (SELECT id FROM incident WHERE key = ANY(:keys) AND status <> 'RESOLVED' ORDER BY key FOR NO KEY UPDATE) AS o
     WHERE i.id = o.id RETURNING i.id
 )
 INSERT INTO incident_event (id, incident_id, action, actor, note)

@@ -12,7 +12,8 @@ from stratoplane_engine.db.jobs import CLAIMED, LEASE_SECONDS
 
 _LIVE: Final = "(" + ", ".join(f"'{state}'" for state in sorted(LIVE)) + ")"
 
-# What no agent has acknowledged is taken back; what an agent is at is waited for.
+# What no agent has acknowledged is taken back; what an agent is at is waited for. A worker that is judging the job at
+# this moment does not know of the wish: its verdict is fenced off, and the next claim knows.
 _CANCEL: Final = text(f"""
 WITH wanted AS MATERIALIZED (
     SELECT j.id, EXISTS (SELECT FROM operation o WHERE o.job_id = j.id AND o.state = 'RUNNING') AS at_work
@@ -26,7 +27,9 @@ taken_back AS (
 stopped AS (
     UPDATE job j SET cancel_requested_at = coalesce(j.cancel_requested_at, clock_timestamp()),
         cancelled_by = coalesce(nullif(j.cancelled_by, ''), :actor),
-        next_run_at = CASE WHEN w.at_work THEN j.next_run_at ELSE clock_timestamp() END
+        next_run_at = CASE WHEN w.at_work THEN j.next_run_at ELSE clock_timestamp() END,
+        epoch = CASE WHEN j.cancel_requested_at IS NULL THEN j.epoch + 1 ELSE j.epoch END,
+        lease_until = CASE WHEN j.cancel_requested_at IS NULL THEN NULL ELSE j.lease_until END
     FROM wanted w WHERE j.id = w.id RETURNING j.id
 ),
 told AS (INSERT INTO outbox (topic, payload) SELECT 'job', jsonb_build_object('job_id', id) FROM stopped)

@@ -135,6 +135,29 @@ def delivery(row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
+def drift(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the wire form of a difference."""
+    ids = ("id", "organization_id", "project_id", "resource_id")
+    plain = ("kind", "name", "field", "desired", "observed", "policy", "corrections", "cluster")
+    return {
+        **{name: str(row[name]) for name in ids},
+        **{name: row[name] for name in plain},
+        "job_id": str(row["job_id"]) if row["job_id"] else None,
+        "found_at": instant(row["found_at"]),
+        "ended_at": instant(row["ended_at"]),
+    }
+
+
+def orphan(row: Mapping[str, Any]) -> dict[str, Any]:
+    """Return the wire form of an object of nobody."""
+    return {
+        "uid": str(row["uid"]),
+        "kind": row["kind"],
+        "cluster_id": str(row["cluster_id"]),
+        "first_seen_at": instant(row["first_seen_at"]),
+    }
+
+
 def leak(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return the wire form of an entry of the leak register."""
     ids = ("id", "organization_id", "project_id", "resource_id", "job_id")

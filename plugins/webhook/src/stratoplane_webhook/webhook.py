@@ -29,7 +29,7 @@ from stratoplane.settings import Secret, setting
 from stratoplane_webhook.egress import CheckedNetwork, Network, Resolver, resolve
 
 _DELIVERED: Final = range(200, 300)
-_AGAIN: Final = frozenset({429, 502, 503, 504})
+_AGAIN: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
 """Answers of a receiver that may take the same request later."""
 _LONGEST_TIMEOUT: Final = 60.0
 _LONGEST_CALL: Final = 100.0

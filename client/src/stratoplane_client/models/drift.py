@@ -1,0 +1,57 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Differences, the policies for them, and objects of nobody."""
+
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Any
+
+from stratoplane_client.decode import Record
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Drift(Record):
+    """A difference between what is desired and what a cluster shows; ``ended_at`` is None while it lasts."""
+
+    id: str
+    organization_id: str = ""
+    project_id: str = ""
+    resource_id: str = ""
+    kind: str = ""
+    name: str = ""
+    cluster: str | None = None
+    field: str = ""
+    desired: Any = None
+    observed: Any = None
+    policy: str = ""
+    corrections: int = 0
+    job_id: str | None = None
+    found_at: datetime | None = None
+    ended_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DriftPolicy(Record):
+    """What is done about differences of one field: ``correct``, ``adopt`` or ``alert``.
+
+    Attributes:
+        driver: a driver's name, ``*`` for every one without a line of its own.
+        is_set: whether an operator has set it.
+        allowed: what it may be, the platform's own choice first.
+    """
+
+    kind: str
+    field: str = ""
+    driver: str = "*"
+    policy: str = ""
+    is_set: bool = False
+    allowed: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Orphan(Record):
+    """An object that carries our mark and belongs to no resource."""
+
+    uid: str
+    kind: str = ""
+    cluster_id: str = ""
+    first_seen_at: datetime | None = None
