@@ -11,6 +11,9 @@ from stratoplane.messages import Outcome
 
 pytest.importorskip("stratoplane_mock")
 
+from stratoplane_mock.region import FILE_NAME, MockRegion  # after the line above
+from stratoplane_mock.rules import Kind
+
 FAULTS = (
     "lost_before@machine.create=0.1",
     "lost_after@machine.create=0.1",
@@ -65,3 +68,23 @@ def test_every_machine_is_made_once_and_deleted_once_whatever_goes_wrong(control
     assert sorted(item.uid for item in listed[-1].items) == sorted(spec.uid for spec in specs[80:])
     assert kills > 0, "the seed hurt nobody"
     assert max(entry.epoch for entry in entries) > 1
+
+
+def test_what_is_not_ours_is_told_with_the_inventory(control_plane, agent):
+    control_plane.inventory_seconds = 0.2
+    agent.variables |= {"STRATOPLANE_AGENT_DRIVER": "mock"}
+    agent.start()
+    told = lambda: [each for each in control_plane.inventories.get("volume", ()) if each.foreign is not None]  # noqa: E731  # short and local
+    control_plane.wait_until(told, "the first list, which is empty")
+    files = list(agent.folder.rglob(FILE_NAME))
+    region = MockRegion.open(files[0])
+    uid = region.by_hand.add_foreign(Kind.VOLUME)
+    region.close()
+    (news, *_) = control_plane.wait_until(lambda: [each for each in told() if each.foreign], "the list has changed")
+    idle = control_plane.wait_until(
+        lambda: [each for each in control_plane.inventories["volume"] if each.sequence == news.sequence + 1], "the next"
+    )
+
+    assert [(each.reference, each.status["size_gib"]) for each in news.foreign] == [(f"vol-{str(uid)[-12:]}", 1)]
+    assert news.items == ()
+    assert idle[0].foreign is None

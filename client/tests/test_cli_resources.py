@@ -290,6 +290,12 @@ def test_a_job_is_stopped_tried_again_looked_into_and_ended(contract, olga):
     assert "it can no longer be stopped" in refused.stderr
 
 
+def test_operators_list_what_is_not_ours(olga):
+    assert "vol-0c1d2e3f" in olga.done("foreign-object", "list", "--kind", "volume")
+    (found,) = json.loads(olga.done("foreign-object", "list", "-o", "json"))
+    assert (found["name"], found["status"]) == ("old-backup", {"size_gib": 40})
+
+
 def test_operators_handle_incidents(olga):
     (incident,) = json.loads(olga.done("incident", "list", "-o", "json"))
     wanted = incident["id"]

@@ -52,6 +52,7 @@ class KindSurvey:
 
     Attributes:
         items: encoded :class:`stratoplane.messages.InventoryItem`.
+        foreign: encoded list of :class:`stratoplane.messages.ForeignItem`, or ``null`` when there is nothing to say.
     """
 
     kind: str
@@ -60,6 +61,7 @@ class KindSurvey:
     snapshot: UUID
     sequence: int
     age_seconds: float
+    foreign: bytes = b"null"
 
 
 class ControlPlane:
@@ -112,7 +114,7 @@ class ControlPlane:
     def inventory(self, survey: KindSurvey, capacity: Capacity) -> InventoryAnswer:
         """Report every object of one kind, or what changed of them; the items come encoded and stay compact."""
         body = (
-            b'{"kinds":[%s],"items":[%s],"gone":%s,"snapshot":"%s","sequence":%d,"capacity":%s,"age_seconds":%.3f}'
+            b'{"kinds":[%s],"items":[%s],"gone":%s,"snapshot":"%s","sequence":%d,"capacity":%s,"age_seconds":%.3f,"foreign":%s}'
             % (
                 json.dumps(survey.kind).encode(),
                 b",".join(survey.items),
@@ -121,6 +123,7 @@ class ControlPlane:
                 survey.sequence,
                 _encode(capacity),
                 survey.age_seconds,
+                survey.foreign,
             )
         )
         answer = self._transport.post(f"{_PREFIX}/inventory", body, seconds=_LONG_ANSWER_SECONDS)

@@ -5,17 +5,19 @@ It is told everything now and then, and what changed in between: a steady cluste
 """
 
 import hashlib
+import itertools
 import json
 import queue
 import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Final
+from typing import Any, Final
 from uuid import UUID, uuid4
 
 from stratoplane.errors import DriverError
-from stratoplane.messages import InventoryItem, ProviderStatus
+from stratoplane.foreign import FOREIGN_LIMIT, ForeignOps
+from stratoplane.messages import ForeignItem, InventoryItem, ProviderStatus
 from stratoplane.wire import to_json
 from stratoplane_agent.control_plane import ControlPlane, KindSurvey
 from stratoplane_agent.log import Log
@@ -34,21 +36,28 @@ class _Survey:
     """What a driver answered for one kind: encoded items by id, None when it failed to list them.
 
     Attributes:
+        foreign: encoded list of what is not ours, None when the driver cannot say.
         begun: reading of the monotonic clock when the driver began to list.
     """
 
     kind: Kind
     items: Mapping[UUID, bytes] | None
+    foreign: bytes | None
     begun: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Told:
-    """What the control plane has of a kind: digests of the items by id, as of a message of a snapshot's series."""
+    """What the control plane has of a kind: digests of the items by id, as of a message of a snapshot's series.
+
+    Attributes:
+        foreign: digest of the list of foreign objects that was told last, empty when none was.
+    """
 
     snapshot: UUID
     sequence: int
     digests: Mapping[UUID, bytes]
+    foreign: bytes
 
 
 class Inventory:
@@ -112,26 +121,33 @@ class Inventory:
                 _log.warning("inventory_incomplete", reason=f"a driver did not answer within {_SURVEY_SECONDS:g} s")
                 return
             if survey.items is not None:
-                self._tell(survey.kind, survey.items, time.monotonic() - survey.begun)
+                self._tell(survey, survey.items)
 
-    def _tell(self, kind: Kind, items: Mapping[UUID, bytes], age: float) -> None:
+    def _tell(self, survey: _Survey, items: Mapping[UUID, bytes]) -> None:
         """Send what changed, or everything: at first, from time to time, and whenever anything may have been lost."""
-        digests = {uid: _digest(item) for uid, item in items.items()}
+        kind, digests = survey.kind, {uid: _digest(item) for uid, item in items.items()}
         # Until the answer is there, nobody knows what the control plane has.
         told = self._told.pop(kind, None)
+        foreign = told.foreign if survey.foreign is None and told else _digest(survey.foreign or b"")
         if told is None or told.sequence >= _MOST_DELTAS:
-            fresh, changed, gone = _Told(snapshot=uuid4(), sequence=0, digests=digests), list(items.values()), []
+            fresh, changed, gone = (
+                _Told(snapshot=uuid4(), sequence=0, digests=digests, foreign=foreign),
+                list(items.values()),
+                [],
+            )
         else:
-            fresh = _Told(snapshot=told.snapshot, sequence=told.sequence + 1, digests=digests)
+            fresh = _Told(snapshot=told.snapshot, sequence=told.sequence + 1, digests=digests, foreign=foreign)
             changed = [item for uid, item in items.items() if told.digests.get(uid) != digests[uid]]
             gone = [uid for uid in told.digests if uid not in digests]
+        is_news = fresh.sequence == 0 or told is None or told.foreign != foreign
         message = KindSurvey(
             kind=kind.name,
             items=changed,
             gone=gone,
             snapshot=fresh.snapshot,
             sequence=fresh.sequence,
-            age_seconds=age,
+            age_seconds=time.monotonic() - survey.begun,
+            foreign=survey.foreign if survey.foreign and is_news else b"null",
         )
         answer = self._control_plane.inventory(message, self._providers.capacity())
         if kind.name in answer.wanted:
@@ -154,11 +170,11 @@ class Inventory:
     def _answer(self, provider: Provider, kind: Kind, answers: "queue.SimpleQueue[_Survey]") -> None:
         begun = time.monotonic()
         try:
-            items = _listed(provider, kind)
+            items, foreign = _listed(provider, kind), _foreign(provider, kind)
         finally:
             with self._lock:
                 self._surveyed.discard(kind)
-        answers.put(_Survey(kind=kind, items=items, begun=begun))
+        answers.put(_Survey(kind=kind, items=items, foreign=foreign, begun=begun))
 
 
 def _digest(item: bytes) -> bytes:
@@ -175,6 +191,22 @@ def _listed(provider: Provider, kind: Kind) -> Mapping[UUID, bytes] | None:
         _log.warning("list_failed", kind=kind.name, driver=provider.name, reason=error)
     except Exception as error:  # noqa: BLE001  # a driver may raise anything
         _log.bug("driver_bug", error, kind=kind.name, driver=provider.name, verb=kind.listing)
+    return None
+
+
+def _foreign(provider: Provider, kind: Kind) -> bytes | None:
+    """Return the encoded list of what is not ours, None when the driver cannot say: what is known stays then."""
+    driver: Any = provider.driver  # interface and ability meet in the driver's own class only
+    if not isinstance(driver, ForeignOps) or not kind.keeper.__name__.endswith("Driver"):
+        return None
+    try:
+        found = itertools.islice(driver.list_foreign(FOREIGN_LIMIT), FOREIGN_LIMIT)
+        items = [ForeignItem(reference=each.reference, name=each.name, status=to_json(each.status)) for each in found]
+        return json.dumps(to_json(items), separators=(",", ":"), allow_nan=False).encode()
+    except DriverError as error:
+        _log.warning("list_failed", kind=kind.name, driver=provider.name, reason=error)
+    except Exception as error:  # noqa: BLE001  # a driver may raise anything
+        _log.bug("driver_bug", error, kind=kind.name, driver=provider.name, verb="list_foreign")
     return None
 
 

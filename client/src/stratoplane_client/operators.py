@@ -6,6 +6,7 @@ from typing import Final
 
 from stratoplane_client.decode import decode
 from stratoplane_client.incidents import Incidents
+from stratoplane_client.models.foreign_objects import ForeignObject
 from stratoplane_client.models.identity import Organization, User
 from stratoplane_client.models.platform import Agent, Cluster, Flavor, Image, JoinToken, Plugin, Provider, Quotas
 from stratoplane_client.organization import AuditEvents, RoleBindings, Roles
@@ -247,6 +248,7 @@ class Operator:
         self.images: Final = AllImages(transport)
         self.quotas: Final = Limits(transport)
         self.jobs: Final = AllJobs(transport, f"{OPS}/jobs")
+        self.foreign_objects: Final = Reading(transport, f"{OPS}/foreign-objects", ForeignObject)
         self.incidents: Final = Incidents(transport, f"{OPS}/incidents")
         self.leaks: Final = Leaks(transport, f"{OPS}/leaks")
         self.audit_events: Final = AuditEvents(transport, OPS)

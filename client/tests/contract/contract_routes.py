@@ -40,6 +40,16 @@ AGENT = {
     "created_at": now(),
     "seen_at": now(),
 }
+FOREIGN = {
+    "cluster_id": new_id(),
+    "cluster": "rack-1",
+    "kind": "volume",
+    "reference": "vol-0c1d2e3f",
+    "name": "old-backup",
+    "status": {"size_gib": 40},
+    "first_seen_at": now(),
+    "seen_at": now(),
+}
 PROVIDER = {
     "cluster": "rack-1",
     "interface": "compute",
@@ -140,12 +150,14 @@ class Routes:
             "/api/ops/v1/jobs": list(state.jobs.values()),
             "/api/ops/v1/leaks": state.leaks,
             "/api/ops/v1/incidents": state.incidents,
+            "/api/ops/v1/foreign-objects": [FOREIGN],
             "/api/tenant/v1/audit-events": state.audit,
             "/api/ops/v1/audit-events": state.audit,
         }  # fmt: skip
         known = {"/api/tenant/v1/roles": set(), "/api/ops/v1/roles": set(), "/api/ops/v1/plugins": set()}
         known["/api/ops/v1/leaks"] = PAGE | {"open"}
         known["/api/ops/v1/incidents"] = PAGE | {"status", "severity", "kind", "cluster_id", "assignee"}
+        known["/api/ops/v1/foreign-objects"] = PAGE | {"cluster_id", "kind"}
         known["/api/ops/v1/agents"] = PAGE | {"cluster_id"}
         known |= {"/api/ops/v1/jobs": JOBS, "/api/tenant/v1/audit-events": AUDIT, "/api/ops/v1/audit-events": AUDIT}
         if path in ("/api/tenant/v1/roles", "/api/ops/v1/roles"):

@@ -99,6 +99,7 @@ class Feature(StrEnum):
     FLOATING_ADDRESSES = "floating_addresses"
     VOLUME_SNAPSHOT = "volume_snapshot"
     BUCKETS = "buckets"
+    FOREIGN_OBJECTS = "foreign_objects"
 
 
 class Ability(abc.ABC):

@@ -249,6 +249,15 @@ class InventoryItem:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ForeignItem:
+    """One object without our mark: the provider's own id and name of it, and its status as JSON values."""
+
+    reference: str
+    name: str
+    status: Mapping[str, object]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Inventory:
     """Everything ours on the cluster, of the named ``kinds`` (a kind whose driver failed to list is left out).
 
@@ -259,6 +268,8 @@ class Inventory:
         snapshot: names the snapshot, or the one that a delta continues; None from agents that send no deltas.
         sequence: 0 for a snapshot, 1 for the first delta, and so on.
         gone: of a delta, what is there no more; ``items`` are those that are new or changed.
+        foreign: every object of the one kind that is not ours, up to a limit; sent with snapshots and when it has
+            changed, None when it has not, and when the driver cannot list them.
     """
 
     kinds: tuple[str, ...]
@@ -268,6 +279,7 @@ class Inventory:
     snapshot: UUID | None = None
     sequence: int = 0
     gone: tuple[UUID, ...] = ()
+    foreign: tuple[ForeignItem, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

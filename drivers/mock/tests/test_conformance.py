@@ -15,7 +15,7 @@ from stratoplane.testing import BucketConformance, ComputeConformance, NetworkCo
 from stratoplane_mock.compute import MockComputeDriver
 from stratoplane_mock.network import MockNetworkDriver
 from stratoplane_mock.region import FILE_NAME, MockRegion
-from stratoplane_mock.rules import Fault, FaultRule
+from stratoplane_mock.rules import Fault, FaultRule, Kind
 from stratoplane_mock.settings import MockSettings
 from stratoplane_mock.storage import MockStorageDriver
 
@@ -47,6 +47,11 @@ class InTheRegion:
             return driver
 
         return crashing
+
+    @pytest.fixture
+    def add_foreign(self, driver: Driver, region: MockRegion) -> Callable[[], str]:
+        kind, prefix = (Kind.MACHINE, "vm") if isinstance(driver, MockComputeDriver) else (Kind.VOLUME, "vol")
+        return lambda: f"{prefix}-{str(region.by_hand.add_foreign(kind))[-12:]}"
 
     @pytest.fixture
     def unreachable_driver(self, driver: Driver, region: MockRegion) -> Driver:

@@ -39,6 +39,7 @@ SECTIONS = (
             "provider": "Drivers of clusters, and why one does not work.",
             "plugin": "Plugins of the control plane.",
             "incident": "What somebody must see to.",
+            "foreign-object": "What clusters have that is not ours.",
             "leak": "What failed jobs may have left at providers.",
         },
     ),

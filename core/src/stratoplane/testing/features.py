@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The tests of optional abilities; a driver that does not offer one skips its tests."""
 
+from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
 from uuid import uuid4
@@ -10,6 +11,7 @@ import pytest
 from stratoplane.compute import ConsoleOps, RebootOps, ResizeOps
 from stratoplane.drivers import Driver
 from stratoplane.errors import ConflictError, NotFoundError
+from stratoplane.foreign import FOREIGN_LIMIT, ForeignOps
 from stratoplane.resources import PowerState
 from stratoplane.testing.bench import Workbench
 from stratoplane.testing.shape import offered
@@ -106,3 +108,30 @@ class ConsoleLog:
 
         with pytest.raises(NotFoundError):
             bench.settle(lambda: ops.console_log(uuid4()))
+
+
+class ForeignObjects:
+    """What is not ours is shown, and only shown."""
+
+    def test_what_is_ours_is_not_foreign(self, bench: Workbench, driver: Driver) -> None:
+        ops = offered(driver, ForeignOps)
+        made = bench.create(bench.new_spec())
+
+        assert made.provider_reference not in [each.reference for each in ops.list_foreign(FOREIGN_LIMIT)]
+
+    def test_foreign_objects_are_listed_and_are_not_ours(
+        self, bench: Workbench, driver: Driver, add_foreign: Callable[[], str] | None
+    ) -> None:
+        ops = offered(driver, ForeignOps)
+        if add_foreign is None:
+            pytest.skip("no fixture add_foreign")
+        references = {add_foreign(), add_foreign()}
+
+        found = [each for each in ops.list_foreign(FOREIGN_LIMIT) if each.reference in references]
+
+        assert sorted(each.reference for each in found) == sorted(references)
+        assert {type(each.status) for each in found} == {bench.status}
+        assert not {each.status.uid for each in found if isinstance(each.status, bench.status)} & set(bench.listed())
+        assert [each.reference for each in ops.list_foreign(1)] == [
+            next(iter(ops.list_foreign(FOREIGN_LIMIT))).reference
+        ]

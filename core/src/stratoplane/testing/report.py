@@ -27,9 +27,10 @@ _POSSIBLE: Final[Mapping[str, Sequence[Feature]]] = {
         Feature.MACHINE_SNAPSHOT,
         Feature.MIGRATE,
         Feature.IMPORT,
+        Feature.FOREIGN_OBJECTS,
     ),
-    Interface.NETWORK: (Feature.SECURITY_GROUPS, Feature.FLOATING_ADDRESSES),
-    Interface.STORAGE: (Feature.VOLUME_SNAPSHOT, Feature.BUCKETS),
+    Interface.NETWORK: (Feature.SECURITY_GROUPS, Feature.FLOATING_ADDRESSES, Feature.FOREIGN_OBJECTS),
+    Interface.STORAGE: (Feature.VOLUME_SNAPSHOT, Feature.BUCKETS, Feature.FOREIGN_OBJECTS),
 }
 
 

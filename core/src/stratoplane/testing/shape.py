@@ -30,6 +30,7 @@ class Conformance:
       installation, whose next changing call is cut off at its n-th step at the provider by
       :class:`~stratoplane.testing.Interruption` or an UncertainError. A call of fewer steps goes through.
     - ``unreachable_driver``: a driver, not prepared, whose provider does not answer.
+    - ``add_foreign``: a function that makes an object of somebody else at the provider and returns its reference.
     - ``misconfigured_driver``: a driver, not prepared, whose settings cannot work.
 
     Attributes:
@@ -53,6 +54,11 @@ class Conformance:
     def driver(self) -> Driver:
         """Return the prepared driver under test."""
         pytest.fail("the test class must have a fixture named driver")
+
+    @pytest.fixture
+    def add_foreign(self) -> Callable[[], str] | None:
+        """Return None: without an author's own fixture, the provider has no objects of others."""
+        return None
 
     @pytest.fixture
     def crashing_driver(self) -> Callable[[int], Driver] | None:

@@ -7,6 +7,7 @@ from uuid import UUID
 
 from stratoplane.compute import ComputeDriver, ConsoleOps, MachineSpec, MachineStatus, RebootOps, ResizeOps
 from stratoplane.drivers import Capacity, DriverContext, UsageSample
+from stratoplane.foreign import ForeignObject, ForeignOps
 from stratoplane.jobs import Wait
 from stratoplane_mock import console, hosts, machine_table, machines
 from stratoplane_mock.rules import Call, Kind
@@ -14,7 +15,7 @@ from stratoplane_mock.session import Session
 from stratoplane_mock.settings import MockSettings
 
 
-class MockComputeDriver(ComputeDriver, RebootOps, ResizeOps, ConsoleOps):
+class MockComputeDriver(ComputeDriver, RebootOps, ResizeOps, ConsoleOps, ForeignOps):
     """Machines that exist in a file only."""
 
     production_ready: ClassVar = False
@@ -48,6 +49,9 @@ class MockComputeDriver(ComputeDriver, RebootOps, ResizeOps, ConsoleOps):
 
     def list(self) -> Iterable[MachineStatus]:
         return self._session.read(_call("list"), machine_table.list_all)
+
+    def list_foreign(self, limit: int) -> Iterable[ForeignObject]:
+        return self._session.read(_call("list_foreign"), machine_table.list_foreign, limit)
 
     def reboot(self, uid: UUID) -> None:
         self._session.change(_call("reboot", uid), machines.reboot, uid)

@@ -8,10 +8,11 @@ from uuid import UUID
 
 from stratoplane.compute import MachineAddress, MachineStatus
 from stratoplane.drivers import UsageSample
+from stratoplane.foreign import ForeignObject
 from stratoplane.resources import PowerState
 from stratoplane_mock.addresses import unplug
 from stratoplane_mock.hosts import claim_storage, release_host
-from stratoplane_mock.ownership import Tenancy, visible_row, visible_rows
+from stratoplane_mock.ownership import Tenancy, foreign_rows, visible_row, visible_rows
 from stratoplane_mock.rules import Kind
 from stratoplane_mock.store import Transaction
 from stratoplane_mock.volumes import attached
@@ -56,6 +57,16 @@ def list_all(transaction: Transaction, tenancy: Tenancy) -> list[MachineStatus]:
         for row in visible_rows(transaction, tenancy, Kind.MACHINE)
         if not _is_gone(row, transaction.now)
     ]
+
+
+def list_foreign(transaction: Transaction, tenancy: Tenancy, limit: int) -> list[ForeignObject]:
+    """Return machines of others."""
+    found = [
+        status_of(transaction, row)
+        for row in foreign_rows(transaction, tenancy, Kind.MACHINE, limit)
+        if not _is_gone(row, transaction.now)
+    ]
+    return [ForeignObject(reference=each.provider_reference, name=each.name, status=each) for each in found]
 
 
 def usage(transaction: Transaction, tenancy: Tenancy) -> list[UsageSample]:

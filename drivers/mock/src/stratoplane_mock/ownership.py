@@ -50,6 +50,16 @@ def visible_rows(transaction: Transaction, tenancy: Tenancy, kind: Kind) -> list
     )
 
 
+def foreign_rows(transaction: Transaction, tenancy: Tenancy, kind: Kind, limit: int) -> list[Any]:
+    """Return the rows of up to ``limit`` objects that are not ours, by uid."""
+    return transaction.rows(
+        f"SELECT * FROM {kind} WHERE installation <> ? AND hidden_until <= ? ORDER BY uid LIMIT ?",  # noqa: S608
+        tenancy.installation,
+        transaction.now,
+        limit,
+    )
+
+
 def required_row(transaction: Transaction, tenancy: Tenancy, kind: Kind, uid: UUID) -> Any:
     """Return the row of our object; NotFoundError if there is none, ConflictError as :func:`own_row`."""
     row = own_row(transaction, tenancy, kind, uid)

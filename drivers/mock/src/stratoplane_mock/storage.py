@@ -6,6 +6,7 @@ from typing import ClassVar, Final
 from uuid import UUID
 
 from stratoplane.drivers import Capacity, DriverContext
+from stratoplane.foreign import ForeignObject, ForeignOps
 from stratoplane.storage import BucketOps, BucketSpec, BucketStatus, StorageDriver, VolumeSpec, VolumeStatus
 from stratoplane_mock import buckets, hosts, volumes
 from stratoplane_mock.rules import Call, Kind
@@ -13,7 +14,7 @@ from stratoplane_mock.session import Session
 from stratoplane_mock.settings import MockSettings
 
 
-class MockStorageDriver(StorageDriver, BucketOps):
+class MockStorageDriver(StorageDriver, BucketOps, ForeignOps):
     """Volumes and buckets that exist in a file only."""
 
     production_ready: ClassVar = False
@@ -44,6 +45,9 @@ class MockStorageDriver(StorageDriver, BucketOps):
 
     def list(self) -> Iterable[VolumeStatus]:
         return self._session.read(_volume("list"), volumes.list_all)
+
+    def list_foreign(self, limit: int) -> Iterable[ForeignObject]:
+        return self._session.read(_volume("list_foreign"), volumes.list_foreign, limit)
 
     def observe_bucket(self, uid: UUID) -> BucketStatus | None:
         return self._session.read(_bucket("observe", uid), buckets.observe, uid)

@@ -7,9 +7,18 @@ from uuid import UUID
 
 from stratoplane.compute import ImageReference
 from stratoplane.errors import ConflictError, NotFoundError
+from stratoplane.foreign import ForeignObject
 from stratoplane.storage import VolumeSpec, VolumeStatus
 from stratoplane_mock.hosts import claim_storage
-from stratoplane_mock.ownership import Tenancy, own_row, project_row, required_row, visible_row, visible_rows
+from stratoplane_mock.ownership import (
+    Tenancy,
+    foreign_rows,
+    own_row,
+    project_row,
+    required_row,
+    visible_row,
+    visible_rows,
+)
 from stratoplane_mock.rules import Kind
 from stratoplane_mock.store import Transaction
 
@@ -21,6 +30,12 @@ def observe(transaction: Transaction, tenancy: Tenancy, uid: UUID) -> VolumeStat
 
 def list_all(transaction: Transaction, tenancy: Tenancy) -> list[VolumeStatus]:
     return [_status(row) for row in visible_rows(transaction, tenancy, Kind.VOLUME)]
+
+
+def list_foreign(transaction: Transaction, tenancy: Tenancy, limit: int) -> list[ForeignObject]:
+    """Return volumes of others."""
+    found = [_status(row) for row in foreign_rows(transaction, tenancy, Kind.VOLUME, limit)]
+    return [ForeignObject(reference=each.provider_reference, name=each.name, status=each) for each in found]
 
 
 def create(transaction: Transaction, tenancy: Tenancy, spec: VolumeSpec) -> VolumeStatus:

@@ -39,6 +39,7 @@ SELECT r.kind, r.name FROM resource r WHERE r.cluster_id = :id AND r.deleted_at 
 _DELETE: Final = text("""
 WITH agents AS (UPDATE agent a SET revoked_at = clock_timestamp() WHERE a.cluster_id = :id AND a.revoked_at IS NULL),
 tokens AS (DELETE FROM join_token j WHERE j.cluster_id = :id),
+strangers AS (DELETE FROM foreign_object f WHERE f.cluster_id = :id),
 items AS (DELETE FROM inventory i WHERE i.cluster_id = :id),
 reports AS (DELETE FROM inventory_report i WHERE i.cluster_id = :id)
 UPDATE cluster c SET deleted_at = clock_timestamp(), state = 'DISABLED' WHERE c.id = :id

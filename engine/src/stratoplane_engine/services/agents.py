@@ -34,6 +34,7 @@ from stratoplane_engine.db import audit as audit_rows
 from stratoplane_engine.db import incidents as incident_rows
 from stratoplane_engine.db import operations as operation_rows
 from stratoplane_engine.db.connection import Database
+from stratoplane_engine.services import foreign_objects
 from stratoplane_engine.services.agent_admission import AgentIdentity, refused
 from stratoplane_engine.services.enrolment import check_protocol
 
@@ -159,6 +160,7 @@ def report_inventory(database: Database, agent: AgentIdentity, message: Inventor
             wanted = rows.change_inventory(connection, agent.cluster_id, survey)
         else:
             rows.replace_inventory(connection, agent.cluster_id, survey)
+        foreign_objects.take_down(connection, agent.cluster_id, message)
         rows.set_capacity(connection, agent.cluster_id, message.capacity)
     return InventoryAnswer(wanted=tuple(sorted(wanted)))
 

@@ -1,0 +1,30 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Objects of clusters that are not ours."""
+
+from typing import Final
+
+from stratoplane_api.schemas import members as m
+from stratoplane_api.schemas.queries import PageQuery
+from stratoplane_api.schemas.strict import Answer
+
+KINDS: Final = ("virtual_machine", "network", "volume")
+
+
+class ForeignObject(Answer):
+    """An object at a provider that carries no mark of ours. It is listed and never touched."""
+
+    cluster_id = m.identifier(required=True)
+    cluster = m.text(required=True)
+    kind = m.text("As `virtual_machine`, `network`, `volume`.", required=True)
+    reference = m.text("The provider's own id of it.", required=True)
+    name = m.text("What the provider calls it.", required=True)
+    status = m.mapping("As the driver shows it.", required=True)
+    first_seen_at = m.moment("When an agent listed it first.", required=True)
+    seen_at = m.moment("When an agent sent the list that it is on.", required=True)
+
+
+class ForeignObjectsQuery(PageQuery):
+    """What the list of foreign objects takes beside paging."""
+
+    cluster_id = m.identifier("Only those of this cluster.")
+    kind = m.choice(KINDS, "Only those of this kind.")

@@ -1,0 +1,40 @@
+# SPDX-License-Identifier: Apache-2.0
+"""``stratoplane foreign-object``."""
+
+from itertools import islice
+
+import click
+
+from stratoplane_client.cli import tables
+from stratoplane_client.cli.groups import Noun
+from stratoplane_client.cli.output import Column, show_many
+from stratoplane_client.cli.parameters import limit_option
+from stratoplane_client.cli.session import Session
+
+_KINDS = ("virtual_machine", "network", "volume")
+_COLUMNS = (
+    Column("CLUSTER", lambda each: each.cluster),
+    Column("KIND", lambda each: each.kind),
+    Column("NAME", lambda each: each.name or "-"),
+    Column("KNOWN FOR", lambda each: tables.age(each.first_seen_at)),
+    Column("REFERENCE", lambda each: each.reference),
+)
+
+
+@click.group("foreign-object", cls=Noun)
+def command() -> None:
+    """What clusters have that is not ours."""
+
+
+@command.command("list")
+@click.option("--cluster", metavar="NAME", help="Only those of this cluster.")
+@click.option("--kind", type=click.Choice(_KINDS), help="Only those of this kind.")
+@limit_option(50)
+@click.pass_obj
+def list_foreign_objects(session: Session, cluster: str | None, kind: str | None, most: int) -> None:
+    """List objects of clusters that carry no mark of ours (operators)."""
+    session.does("list foreign objects", "cluster")
+    operator = session.client.operator
+    only = None if cluster is None else operator.clusters.find(cluster).id
+    found = operator.foreign_objects.list(cluster_id=only, kind=kind)
+    show_many(session, islice(found, most), _COLUMNS, nothing="There are no foreign objects.")
