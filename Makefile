@@ -20,7 +20,7 @@ DEVELOPMENT := $(VENV)/.installed-dev
 LIBVIRT := $(VENV)/.installed-libvirt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test coverage check lint format types imports isolated docs docs-check bench bench-agents simulate chaos test-chaos test-libvirt dev changelog clean
+.PHONY: help demo up down test coverage check lint format types imports isolated docs docs-check bench bench-agents bench-reconcile simulate chaos test-chaos test-libvirt dev changelog clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -76,7 +76,10 @@ simulate: $(DEVELOPMENT) ## Run the deterministic simulation (SEEDS=1000, or SEE
 bench-agents: $(DEVELOPMENT) ## Let 5,000 simulated agents poll, wake them, restart their API, and print JSON
 	@$(BIN)/python tests/bench/agents.py $(ARGS)
 
-test-chaos: $(DEVELOPMENT) ## Die at every crash point once, and show that the chaos suite can fail
+test-bench-reconcile: $(DEVELOPMENT) ## Measure what comparing 100,000 resources costs the database, and print JSON
+	@$(BIN)/python tests/bench/reconcile.py $(ARGS)
+
+chaos: $(DEVELOPMENT) ## Die at every crash point once, and show that the chaos suite can fail
 	@$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile tests/chaos $(ARGS)
 
 chaos: $(DEVELOPMENT) ## Kill, pause and cut off the real processes under load, and look for damage (SECONDS=180 SEED=1)
