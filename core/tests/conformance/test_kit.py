@@ -13,6 +13,9 @@ from stratoplane.testing import report
 HERE = Path(__file__).parent
 pytest_plugins = ["pytester"]
 
+# The reference drivers have no neighbours at their provider.
+UNOFFERED = "the driver does not offer foreign_objects"
+
 
 @pytest.fixture
 def folder(pytester: pytest.Pytester) -> Path:
@@ -37,7 +40,8 @@ def test_good_drivers_pass(pytester, folder):
     results = run(pytester, *(f"test_suite.py::{name}" for name in names))
 
     assert [result.name for result in results] == names
-    assert [(end.name, end.reason) for result in results for end in result.ends if end.outcome != "passed"] == []
+    ends = [end for result in results for end in result.ends if end.outcome != "passed"]
+    assert [(end.name, end.reason) for end in ends if end.reason != UNOFFERED] == []
     assert sum(len(result.ends) for result in results) > 150
 
 
@@ -92,7 +96,7 @@ def test_a_driver_fixture_is_all_that_is_needed(pytester, folder):
             "too_large",
             "unreachable_driver",
         )
-    }
+    } | {UNOFFERED}
 
 
 def test_a_class_without_a_driver_is_told_so(pytester, folder):
