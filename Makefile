@@ -76,10 +76,10 @@ simulate: $(DEVELOPMENT) ## Run the deterministic simulation (SEEDS=1000, or SEE
 bench-agents: $(DEVELOPMENT) ## Let 5,000 simulated agents poll, wake them, restart their API, and print JSON
 	@$(BIN)/python tests/bench/agents.py $(ARGS)
 
-test-bench-reconcile: $(DEVELOPMENT) ## Measure what comparing 100,000 resources costs the database, and print JSON
+bench-reconcile: $(DEVELOPMENT) ## Measure what comparing 100,000 resources costs the database, and print JSON
 	@$(BIN)/python tests/bench/reconcile.py $(ARGS)
 
-chaos: $(DEVELOPMENT) ## Die at every crash point once, and show that the chaos suite can fail
+test-chaos: $(DEVELOPMENT) ## Die at every crash point once, and show that the chaos suite can fail
 	@$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile tests/chaos $(ARGS)
 
 chaos: $(DEVELOPMENT) ## Kill, pause and cut off the real processes under load, and look for damage (SECONDS=180 SEED=1)

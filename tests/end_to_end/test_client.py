@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from stratoplane_client import Client, NotFoundError, Options, QuotaFullError, VersionConflictError
+from stratoplane_client import Client, InvalidRequestError, NotFoundError, Options, QuotaFullError, VersionConflictError
 from stratoplane_client.transport import Attempt
 from tests.end_to_end.conftest import wait_until
 
@@ -241,6 +241,20 @@ def test_an_operator_handles_an_incident_and_its_agents(operator: Client) -> Non
     assert list(agents.list())
     with pytest.raises(NotFoundError):
         agents.revoke(incident.id)
+
+
+def test_an_operator_says_what_is_done_about_differences(operator: Client) -> None:
+    policies = operator.operator.drift_policies
+    assert policies.set(kind="volume", field="size_gib", policy="adopt").is_set
+    lines = {(each.kind, each.field): each.policy for each in policies.list()}
+    assert (lines["volume", "size_gib"], lines["virtual_machine", "power"]) == ("adopt", "correct")
+    policies.reset(kind="volume", field="size_gib")
+    with pytest.raises(NotFoundError):
+        policies.reset(kind="volume", field="size_gib")
+    with pytest.raises(InvalidRequestError, match="takes alert, adopt"):
+        policies.set(kind="volume", field="size_gib", policy="correct")
+    calls = operator.operator
+    assert list(calls.drift.list(open=True)) == list(calls.orphans.list()) == list(calls.foreign_objects.list()) == []
 
 
 def test_no_operation_of_the_api_was_left_out(recorder: Recorder, tenant: Any) -> None:

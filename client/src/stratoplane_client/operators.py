@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from typing import Final
 
 from stratoplane_client.decode import decode
+from stratoplane_client.drift import DriftPolicies
 from stratoplane_client.incidents import Incidents
+from stratoplane_client.models.drift import Drift, Orphan
 from stratoplane_client.models.foreign_objects import ForeignObject
 from stratoplane_client.models.identity import Organization, User
 from stratoplane_client.models.platform import Agent, Cluster, Flavor, Image, JoinToken, Plugin, Provider, Quotas
@@ -249,6 +251,9 @@ class Operator:
         self.quotas: Final = Limits(transport)
         self.jobs: Final = AllJobs(transport, f"{OPS}/jobs")
         self.foreign_objects: Final = Reading(transport, f"{OPS}/foreign-objects", ForeignObject)
+        self.drift: Final = Reading(transport, f"{OPS}/drift", Drift)
+        self.drift_policies: Final = DriftPolicies(transport, f"{OPS}/drift-policies")
+        self.orphans: Final = Reading(transport, f"{OPS}/orphans", Orphan)
         self.incidents: Final = Incidents(transport, f"{OPS}/incidents")
         self.leaks: Final = Leaks(transport, f"{OPS}/leaks")
         self.audit_events: Final = AuditEvents(transport, OPS)

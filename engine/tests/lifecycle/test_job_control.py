@@ -2,6 +2,8 @@
 """Stopping a job, trying one again, and ending one where it stands."""
 
 import random
+import time
+from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
@@ -69,6 +71,31 @@ def test_a_worker_that_judges_while_somebody_stops_the_job_counts_for_nothing(si
     site.drain()
     assert site.job(volume)["state"] == "CANCELLED"
     assert calls(site, volume) == []
+
+
+def test_what_a_worker_offers_while_somebody_waits_to_stop_the_job_is_taken_back(site: "Site") -> None:
+    volume = site.create("volume", size_gib=3)
+    with site.database.system() as connection:
+        claimed = rows.claim(connection, owner="quick", limit=100, start=new_id())
+    (mine,) = [row for row in claimed if row["id"] == job_id(volume)]
+    with ThreadPoolExecutor(1) as pool:
+        with site.database.system() as connection:
+            write_back(connection, [advance(read_claim(mine), random.Random(1))])
+            stopping = pool.submit(cancel, site, volume)
+            wait_for_a_lock(site)
+        stopping.result()
+    site.drain()
+    assert site.job(volume)["state"] == "CANCELLED"
+    assert calls(site, volume) == [("create", "ABANDONED")]
+
+
+def wait_for_a_lock(site: "Site") -> None:
+    """Return when somebody waits for a row that another holds."""
+    waiting = "SELECT count(*)::int AS n FROM pg_locks WHERE NOT granted"
+    until = time.monotonic() + 20
+    while not site.rows(waiting)[0]["n"]:
+        assert time.monotonic() < until
+        time.sleep(0.01)
 
 
 def test_what_no_agent_has_acknowledged_is_taken_back(site: "Site") -> None:

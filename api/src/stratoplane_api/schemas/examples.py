@@ -362,3 +362,26 @@ INCIDENT_STORY: Final = INCIDENT | {
     "events": [{"action": "opened", "actor": "platform", "note": "", "detail": {}, "occurred_at": _EARLIER}],
     "deliveries": [DELIVERY],
 }
+DRIFT: Final = {
+    "id": "0199d2a4-7d50-7a00-8000-d3f4f3448b0e",
+    "organization_id": ORGANIZATION_ID,
+    "project_id": PROJECT_ID,
+    "resource_id": MACHINE_ID,
+    "kind": "virtual_machine",
+    "name": "web-1",
+    "cluster": "rack-1",
+    "field": "power",
+    "desired": "RUNNING",
+    "observed": "STOPPED",
+    "policy": "correct",
+    "corrections": 1,
+    "job_id": JOB_ID,
+    "found_at": _EARLIER,
+    "ended_at": _LATER,
+}
+ORPHAN: Final = {
+    "uid": "0199d2a4-7d60-7a00-8000-d3f4f3448b0f",
+    "kind": "volume",
+    "cluster_id": "0199d2a4-7c50-7a00-8000-c2e3e2337f09",
+    "first_seen_at": _EARLIER,
+}

@@ -38,6 +38,7 @@ SECTIONS = (
             "agent": "Agents of clusters, and whether they may work.",
             "provider": "Drivers of clusters, and why one does not work.",
             "plugin": "Plugins of the control plane.",
+            "drift": "Differences between what is desired and what is there.",
             "incident": "What somebody must see to.",
             "foreign-object": "What clusters have that is not ours.",
             "leak": "What failed jobs may have left at providers.",

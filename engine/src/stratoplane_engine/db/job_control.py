@@ -12,6 +12,8 @@ from stratoplane_engine.db.jobs import CLAIMED, LEASE_SECONDS
 
 _LIVE: Final = "(" + ", ".join(f"'{state}'" for state in sorted(LIVE)) + ")"
 
+# A statement of its own: the next one must see the operation that whoever holds the row was about to offer.
+_LOCK: Final = text("SELECT j.id FROM job j WHERE j.id = :job FOR NO KEY UPDATE")
 # What no agent has acknowledged is taken back; what an agent is at is waited for. A worker that is judging the job at
 # this moment does not know of the wish: its verdict is fenced off, and the next claim knows.
 _CANCEL: Final = text(f"""
@@ -71,6 +73,7 @@ SELECT NOT EXISTS (SELECT FROM job l WHERE l.organization_id = j.organization_id
 
 def cancel(connection: Connection, job_id: UUID, *, actor: str) -> bool:
     """Note that a live job is to stop and take back what no agent has begun; return whether it was live."""
+    connection.execute(_LOCK, {"job": job_id})
     return connection.execute(_CANCEL, {"job": job_id, "actor": actor}).one_or_none() is not None
 
 
@@ -81,6 +84,7 @@ def hasten(connection: Connection, job_id: UUID) -> bool:
 
 def seize(connection: Connection, job_id: UUID, *, owner: str) -> Mapping[str, Any] | None:
     """Take a live job from whoever works on it, and its operation from the agent; None when it has ended."""
+    connection.execute(_LOCK, {"job": job_id})
     parameters = {"job": job_id, "owner": owner, "lease": LEASE_SECONDS}
     found = connection.execute(_SEIZE, parameters).one_or_none()
     return found._asdict() if found else None
