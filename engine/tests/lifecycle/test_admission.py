@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 from uuid import UUID, uuid4
 
 import pytest
+from stevedore.extension import ExtensionManager
 
 from stratoplane.errors import AdmissionRefusedError, Violation
 from stratoplane.hookspecs import AdmissionRequest, CommittedEvent, hookimpl
@@ -158,6 +159,8 @@ def installed_plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
         "from stratoplane.hookspecs import hookimpl\n@hookimpl\ndef stratoplane_addmit(request):\n    return []\n"
     )
     monkeypatch.syspath_prepend(tmp_path)
+    # A process looks for entry points once, and other tests of this one may have made it look.
+    monkeypatch.setattr(ExtensionManager, "ENTRY_POINT_CACHE", {})
 
 
 @pytest.mark.usefixtures("installed_plugins")

@@ -201,6 +201,8 @@ def cancel(tables: Tables, job_id: UUID, *, actor: str) -> bool:
         if each["state"] in ("QUEUED", "OFFERED"):
             tables.change_operation(each["id"], state="ABANDONED", epoch=each["epoch"] + 1, result=result)
     next_run_at = job["next_run_at"] if at_work else tables.now
-    tables.change_job(job_id, cancelled_by=job["cancelled_by"] or actor, next_run_at=next_run_at)
+    # Whoever judges the job at this moment does not know of the wish, and counts for nothing.
+    fence = {} if job["cancelled_by"] else {"epoch": job["epoch"] + 1, "lease_until": None}
+    tables.change_job(job_id, cancelled_by=job["cancelled_by"] or actor, next_run_at=next_run_at, **fence)
     tables.tell([job_id])
     return True

@@ -114,6 +114,7 @@ def _serve_policies(routes: Routes) -> None:
             body=schemas.PolicyKey,
             body_example=_POLICY,
             success=204,
+            errors=(404,),
         )
     )
     def reset_drift_policy(body: _Body) -> Response:
