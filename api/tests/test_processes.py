@@ -10,6 +10,7 @@ import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from statistics import median
 
 import orjson
 import pytest
@@ -150,7 +151,8 @@ def test_half_sent_requests_of_one_agent_delay_no_other(database_url, valkey_url
             times.append(time.monotonic() - began)
             assert status == 200
 
-    assert max(times) < 2
+    assert median(times) < 0.5
+    assert max(times) < 5
 
 
 def wait_until_admitted(database, agent_id):

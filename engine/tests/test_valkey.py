@@ -5,6 +5,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -41,6 +42,12 @@ def until(holds: Callable[[], bool]) -> None:
     raise AssertionError(f"{holds} does not come true")
 
 
+def ask(port: int, command: str, *words: str) -> Any:
+    """Return one server's answer to one command."""
+    with closing(connect(f"redis://127.0.0.1:{port}")) as connection:
+        return connection.execute_command(command, *words)
+
+
 @pytest.fixture
 def start(tmp_path: Path) -> Iterator[Start]:
     """``start(*lines, sentinel=False)`` starts a server with these lines of configuration on a port of its own."""
@@ -55,7 +62,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
         command = [str(find_valkey()), str(folder / "conf"), *(["--sentinel"] if sentinel else [])]
         process = subprocess.Popen(command, stdout=subprocess.DEVNULL)
         running.append(process)
-        until(lambda: bool(connect(f"redis://127.0.0.1:{port}").ping()))
+        until(lambda: bool(ask(port, "PING")))
         return process, port
 
     yield begin
@@ -67,28 +74,28 @@ def start(tmp_path: Path) -> Iterator[Start]:
 def test_wake_ups_follow_the_primary_that_sentinel_names(start: Start) -> None:
     primary, port = start()
     _, replica_port = start(f"replicaof 127.0.0.1 {port}")
-    until(lambda: connect(f"redis://127.0.0.1:{replica_port}").info("replication")["master_link_status"] == "up")
+    until(lambda: ask(replica_port, "INFO", "replication")["master_link_status"] == "up")
     _, sentinel = start(
         f"sentinel monitor stratoplane 127.0.0.1 {port} 1",
         "sentinel down-after-milliseconds stratoplane 300",
         "sentinel failover-timeout stratoplane 2000",
         sentinel=True,
     )
-    until(lambda: connect(f"redis://127.0.0.1:{sentinel}").info("sentinel")["master0"]["slaves"] == 1)
-    wake_ups = WakeUps(f"redis+sentinel://127.0.0.1:1,127.0.0.1:{sentinel}/stratoplane/0")
-    wake_ups.send([])
-    assert connect(f"redis://127.0.0.1:{port}").llen("rq:queue:stratoplane") == 1
-
-    primary.kill()
-    primary.wait()
-    with pytest.raises(UnavailableError):
+    until(lambda: ask(sentinel, "INFO", "sentinel")["master0"]["slaves"] == 1)
+    with closing(WakeUps(f"redis+sentinel://127.0.0.1:1,127.0.0.1:{sentinel}/stratoplane/0")) as wake_ups:
         wake_ups.send([])
+        assert ask(port, "LLEN", "rq:queue:stratoplane") == 1
 
-    def woken() -> bool:
-        wake_ups.send([])
-        return connect(f"redis://127.0.0.1:{replica_port}").llen("rq:queue:stratoplane") == 1
+        primary.kill()
+        primary.wait()
+        with pytest.raises(UnavailableError):
+            wake_ups.send([])
 
-    until(woken)
+        def woken() -> bool:
+            wake_ups.send([])
+            return bool(ask(replica_port, "LLEN", "rq:queue:stratoplane") == 1)
+
+        until(woken)
 
 
 @pytest.mark.parametrize(

@@ -53,6 +53,7 @@ def main() -> None:
         threading.Thread(target=_repeat, args=(stop, seconds, work), daemon=True).start()
     _log.info("scheduler is ready")
     stop.wait()
+    wake_ups.close()
     database.close()
 
 

@@ -7,7 +7,7 @@ from urllib.parse import SplitResult, unquote, urlsplit
 from redis import Redis
 from redis.backoff import NoBackoff
 from redis.retry import Retry
-from redis.sentinel import Sentinel
+from redis.sentinel import Sentinel, SentinelConnectionPool
 
 from stratoplane.errors import SettingsError
 
@@ -48,6 +48,15 @@ def connect(url: str, *, connect_timeout: float = 2.0, timeout: float = 5.0) -> 
         **times,
     )
     return primary
+
+
+def disconnect(connection: Redis) -> None:
+    """Close every socket of a connection, those to the Sentinels too; the next command would open new ones."""
+    pool = connection.connection_pool
+    pool.disconnect()
+    if isinstance(pool, SentinelConnectionPool):
+        for sentinel in pool.sentinel_manager.sentinels:
+            sentinel.connection_pool.disconnect()
 
 
 def _hosts(url: str, parts: SplitResult) -> list[tuple[str, int]]:

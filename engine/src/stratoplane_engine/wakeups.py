@@ -9,7 +9,7 @@ from redis.exceptions import RedisError
 from rq import Queue
 
 from stratoplane.errors import UnavailableError
-from stratoplane_engine.valkey import connect
+from stratoplane_engine.valkey import connect, disconnect
 
 _log: Final = logging.getLogger(__name__)
 QUEUE: Final = "stratoplane"
@@ -43,3 +43,7 @@ class WakeUps:
             )
         except RedisError as error:
             raise UnavailableError(f"Valkey does not answer ({error}); workers poll the database meanwhile") from error
+
+    def close(self) -> None:
+        """Close the sockets to Valkey."""
+        disconnect(self._queue.connection)
