@@ -65,6 +65,14 @@ def test_each_worker_has_its_own(pytester, temporary):
     assert _left(temporary) == []
 
 
+# What a shell has put into the background is born deaf to Ctrl-C, and its children with it.
+_HEEDS_CTRL_C = """
+import signal, sys, pytest
+signal.signal(signal.SIGINT, signal.default_int_handler)
+sys.exit(pytest.main(["-q"]))
+"""
+
+
 def test_ctrl_c_stops_the_servers(pytester, temporary):
     pytester.makepyfile("""
         from pathlib import Path
@@ -74,7 +82,7 @@ def test_ctrl_c_stops_the_servers(pytester, temporary):
             Event().wait(60)
     """)
     session = subprocess.Popen(
-        [sys.executable, "-m", "pytest", "-q"],
+        [sys.executable, "-c", _HEEDS_CTRL_C],
         cwd=pytester.path,
         stdout=subprocess.DEVNULL,
         stderr=subprocess.STDOUT,
