@@ -61,6 +61,7 @@ class AuditAction(StrEnum):
     DRIFT_POLICY_SET = "operations:drift-policy:set"
     LEAK_RESOLVED = "operations:leak:resolved"
     DRIFT_FOUND = "engine:resource:drift-found"
+    DRIFT_ADOPTED = "engine:resource:drift-adopted"
 
     @property
     def source(self) -> str:

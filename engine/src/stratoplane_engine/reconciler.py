@@ -7,7 +7,7 @@ Between full comparisons it looks only at what has changed since its last look.
 
 import logging
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
@@ -26,7 +26,8 @@ from stratoplane_engine.services.acceptance import claim, quota_lines
 from stratoplane_engine.workflows.catalogue import step_names
 
 _log: Final = logging.getLogger(__name__)
-_LIMIT: Final = 500
+_PAGE: Final = 500
+_MOST_NEW: Final = 10_000
 _MOST_CORRECTIONS: Final = 3
 # A transaction that was open at the last look may have committed since, with a time from before.
 _OVERLAP: Final = timedelta(minutes=5)
@@ -59,44 +60,58 @@ class Comparison:
 NOTHING: Final = Comparison(corrected=0, lost=0, found=0, orphans=0)
 
 
-def reconcile(database: Database, *, full: bool = True) -> Comparison:
+def reconcile(database: Database, *, full: bool = True, page: int = _PAGE, most_new: int = _MOST_NEW) -> Comparison:
     """Compare once and act on the differences; nothing is done while another reconciler is at it.
 
     Args:
         full: compares everything, else the objects that have changed since the last look.
+        page: differences that one transaction deals with.
+        most_new: new differences that are recorded at once; the next round goes on with the others.
 
     Raises:
         UnavailableError: the database does not answer.
     """
     with database.system() as connection:
-        now = drift.begin_round(connection)
-        if now is None:
+        began = drift.begin_round(connection)
+        if began is None:
             return NOTHING
         last = None if full else drift.looked_at(connection)
-        differences = drift.find(connection, since=last and last - _OVERLAP, limit=_LIMIT)
-        complete = len(differences) < _LIMIT
-        ended = drift.end(connection, [row["drift_id"] for row in differences]) if complete else ()
-        incidents.clear(connection, *(f"{IncidentKind.DRIFT}:{resource}:{field}" for resource, field in ended))
-        corrected = _correct(connection, _with_policy(differences, DriftPolicy.CORRECT))
-        adopted = _adopt(connection, _with_policy(differences, DriftPolicy.ADOPT))
-        alerted = [row for row in differences if _is_told(row)]
-        incidents.see(connection, *map(_difference, alerted))
-        lost, found, orphans = _compare_existence(connection) if full else ((), (), 0)
-        _record(connection, differences, lost, found)
-        if complete:
-            drift.note_look(connection, now)
-    return Comparison(
-        corrected=corrected,
-        lost=len(lost),
-        found=len(found),
-        orphans=orphans,
-        adopted=adopted,
-        alerted=len(alerted),
-        ended=len(ended),
-    )
+        fresh, ended = drift.note(connection, since=last and last - _OVERLAP, limit=most_new)
+        incidents.clear(connection, *map(_key, ended))
+        lost, found = _compare_existence(connection) if full else ((), ())
+        _record(connection, fresh, lost, found)
+        if len(fresh) < most_new:
+            drift.note_look(connection, began)
+    done = _act(database, began, page)
+    orphans = _look_for_strays(database, page) if full else 0
+    return replace(done, lost=len(lost), found=len(found), orphans=orphans, ended=len(ended))
+
+
+def _act(database: Database, began: Any, page: int) -> Comparison:
+    """Do what the policies say about the differences that last, a page of them in each transaction."""
+    total, after = NOTHING, None
+    while True:
+        with database.system() as connection:
+            if drift.begin_round(connection) is None:
+                return total
+            rows = drift.lasting(connection, began=began, after=after, limit=page)
+            told = [row for row in rows if _is_told(row)]
+            incidents.see(connection, *map(_difference, told))
+            total = replace(
+                total,
+                corrected=total.corrected + _correct(connection, _with_policy(rows, DriftPolicy.CORRECT)),
+                adopted=total.adopted + _adopt(connection, _with_policy(rows, DriftPolicy.ADOPT)),
+                alerted=total.alerted + len(told),
+            )
+        if len(rows) < page:
+            return total
+        after = (rows[-1]["id"], rows[-1]["field"])
 
 
 def _is_told(row: Mapping[str, Any]) -> bool:
+    """Tell whether a person has to look: as the policy says, or since nothing else helps."""
+    if row["policy"] == DriftPolicy.ADOPT:
+        return _growth(row) < 0
     return row["policy"] == DriftPolicy.ALERT or bool(row["corrections"] >= _MOST_CORRECTIONS)
 
 
@@ -128,7 +143,9 @@ def _correct(connection: Connection, differences: _Rows) -> int:
 
 def _job(rows: _Rows) -> dict[str, Any]:
     row = rows[0]
-    differences = {each["field"]: {"desired": each["desired"], "observed": each["observed"]} for each in rows}
+    differences: dict[str, Any] = {}
+    for each in rows:
+        differences |= _values(each)
     return {
         "id": new_id(),
         "organization_id": row["organization_id"],
@@ -160,11 +177,17 @@ def _adopt(connection: Connection, differences: _Rows) -> int:
         if claimed := claim(row["cluster_id"], change):
             claims.append(claimed)
     job_rows.give_back(connection, quota, claims)
+    incidents.clear(connection, *map(_key, taken))
+    audit.write(connection, *(_story(AuditAction.DRIFT_ADOPTED, row, _values(row)) for row in taken))
     return len(taken)
 
 
 def _growth(row: Mapping[str, Any]) -> int:
     return int(row["observed"]) - int(row["desired"]) if row["field"] == "size_gib" else 0
+
+
+def _key(row: Mapping[str, Any]) -> str:
+    return f"{IncidentKind.DRIFT}:{row['id']}:{row['field']}"
 
 
 def _difference(row: Mapping[str, Any]) -> Sighting:
@@ -173,7 +196,7 @@ def _difference(row: Mapping[str, Any]) -> Sighting:
     return Sighting(
         kind=IncidentKind.DRIFT,
         severity=Severity.WARNING,
-        key=f"{IncidentKind.DRIFT}:{row['id']}:{row['field']}",
+        key=_key(row),
         title=f"{row['field']} of {words} is {row['observed']!r}, not {row['desired']!r}{again}",
         detail={"field": row["field"], "desired": row["desired"], "observed": row["observed"]},
         organization_id=row["organization_id"],
@@ -182,11 +205,11 @@ def _difference(row: Mapping[str, Any]) -> Sighting:
     )
 
 
-def _compare_existence(connection: Connection) -> tuple[_Rows, _Rows, int]:
-    """Mark what is gone and what is back, and look for objects of nobody."""
+def _compare_existence(connection: Connection) -> tuple[_Rows, _Rows]:
+    """Mark what is gone and what is back, and tell of it."""
     lost, found = comparison.mark_missing(connection), comparison.mark_found(connection)
     _tell_of_existence(connection, lost, found)
-    return lost, found, _look_for_strays(connection)
+    return lost, found
 
 
 def _tell_of_existence(connection: Connection, lost: _Rows, found: _Rows) -> None:
@@ -206,13 +229,21 @@ def _tell_of_existence(connection: Connection, lost: _Rows, found: _Rows) -> Non
     incidents.clear(connection, *(f"{IncidentKind.RESOURCE_LOST}:{row['id']}" for row in found))
 
 
-def _look_for_strays(connection: Connection) -> int:
+def _look_for_strays(database: Database, page: int) -> int:
     """Look for objects of nobody, marks that several carry, and what failed jobs left that is gone by now."""
-    orphans = comparison.orphans(connection, _LIMIT)
-    incidents.see(connection, *map(_orphan, orphans), *map(_duplicate, drift.duplicates(connection, _LIMIT)))
-    incidents.clear(connection, *comparison.settled_strays(connection))
-    incidents.clear(connection, *map(leak_key, drift.close_leaks(connection)))
-    return len(orphans)
+    with database.system() as connection:
+        incidents.see(connection, *map(_duplicate, drift.duplicates(connection, page)))
+        incidents.clear(connection, *comparison.settled(connection))
+        incidents.clear(connection, *map(leak_key, drift.close_leaks(connection)))
+    count, after = 0, None
+    while True:
+        with database.system() as connection:
+            orphans = comparison.orphans(connection, limit=page, after=after)
+            incidents.see(connection, *map(_orphan, orphans))
+        count += len(orphans)
+        if len(orphans) < page:
+            return count
+        after = (orphans[-1]["cluster_id"], orphans[-1]["uid"])
 
 
 def _orphan(row: Mapping[str, Any]) -> Sighting:
@@ -237,29 +268,29 @@ def _duplicate(row: Mapping[str, Any]) -> Sighting:
     )
 
 
-def _record(connection: Connection, differences: _Rows, lost: _Rows, found: _Rows) -> None:
-    stories = [
-        *(
-            (row, {row["field"]: {"desired": row["desired"], "observed": row["observed"]}, "done": row["policy"]})
-            for row in differences
-            if row["is_new"]
-        ),
-        *((row, {"existence": {"desired": True, "observed": False}, "done": "alert"}) for row in lost),
-        *((row, {"existence": {"desired": True, "observed": True}, "done": "returned"}) for row in found),
-    ]
-    now = datetime.now(UTC)
-    records = [
-        AuditRecord(
-            action=AuditAction.DRIFT_FOUND,
-            actor="reconciler",
-            occurred_at=now,
-            outcome="accepted",
-            organization_id=row["organization_id"],
-            project_id=row["project_id"],
-            subject_id=row["id"],
-            subject_name=row["name"],
-            detail={"kind": row["kind"], **detail},
-        )
-        for row, detail in stories
-    ]
-    audit.write(connection, *records)
+def _record(connection: Connection, fresh: _Rows, lost: _Rows, found: _Rows) -> None:
+    action, existence = AuditAction.DRIFT_FOUND, {"desired": True}
+    audit.write(
+        connection,
+        *(_story(action, row, {**_values(row), "done": row["policy"]}) for row in fresh),
+        *(_story(action, row, {"existence": {**existence, "observed": False}, "done": "alert"}) for row in lost),
+        *(_story(action, row, {"existence": {**existence, "observed": True}, "done": "returned"}) for row in found),
+    )
+
+
+def _values(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {row["field"]: {"desired": row["desired"], "observed": row["observed"]}}
+
+
+def _story(action: AuditAction, row: Mapping[str, Any], detail: Mapping[str, Any]) -> AuditRecord:
+    return AuditRecord(
+        action=action,
+        actor="reconciler",
+        occurred_at=datetime.now(UTC),
+        outcome="accepted",
+        organization_id=row["organization_id"],
+        project_id=row["project_id"],
+        subject_id=row["id"],
+        subject_name=row["name"],
+        detail={"kind": row["kind"], **detail},
+    )

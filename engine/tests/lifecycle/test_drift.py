@@ -16,7 +16,7 @@ from stratoplane.messages import Outcome
 from stratoplane_engine.comparable import COMPARABLE
 from stratoplane_engine.context import Accepted, Listing, Page
 from stratoplane_engine.reconciler import Comparison, reconcile
-from stratoplane_engine.services import drift
+from stratoplane_engine.services import cursors, drift
 
 if TYPE_CHECKING:
     from conftest import Site
@@ -191,9 +191,78 @@ def test_between_full_comparisons_what_has_changed_is_compared(fresh_site: "Site
     assert reconcile(fresh_site.database, full=False).alerted == 1
 
     fresh_site.execute("UPDATE inventory SET changed_at = changed_at - interval '1 hour'")
-    assert reconcile(fresh_site.database, full=False).alerted == 1
+    assert reconcile(fresh_site.database, full=False) == PEACE
+    assert incidents(fresh_site) == [("drift", "OPEN")]
     inventory(fresh_site)
     assert reconcile(fresh_site.database, full=False).ended == 1
+
+
+def test_many_lasting_differences_hold_up_no_other(fresh_site: "Site") -> None:
+    volumes = [fresh_site.made("volume", size_gib=3, name=f"it-{number}") for number in range(5)]
+    inventory(fresh_site, size_gib=8)
+    assert reconcile(fresh_site.database, page=2).alerted == 5
+    machine = fresh_site.made("virtual_machine")
+    inventory(fresh_site, size_gib=8, power="STOPPED")
+    outcome = reconcile(fresh_site.database, full=False, page=2)
+    assert (outcome.corrected, outcome.alerted) == (1, 0)
+    fresh_site.settle()
+    assert fresh_site.get(machine)["status"] == "RUNNING"
+    assert len(volumes) == sum(row["open"] for row in drifts(fresh_site) if row["field"] == "size_gib")
+
+
+def test_more_new_differences_than_a_round_takes_are_found_by_the_next(fresh_site: "Site") -> None:
+    for number in range(5):
+        fresh_site.made("volume", size_gib=3, name=f"it-{number}")
+    inventory(fresh_site, size_gib=8)
+    found = [reconcile(fresh_site.database, full=False, page=2, most_new=2).alerted for _ in range(4)]
+    assert found == [2, 2, 1, 0]
+    fresh_site.execute("UPDATE inventory SET changed_at = changed_at - interval '1 hour'")
+    inventory(fresh_site)
+    assert reconcile(fresh_site.database, full=False, page=2, most_new=2).ended == 5
+    assert set(incidents(fresh_site)) == {("drift", "RESOLVED")}
+
+
+def test_an_incident_that_was_resolved_too_early_opens_again(fresh_site: "Site") -> None:
+    fresh_site.made("volume", size_gib=3)
+    inventory(fresh_site, size_gib=8)
+    reconcile(fresh_site.database)
+    fresh_site.execute("UPDATE incident SET status = 'RESOLVED', resolved_at = clock_timestamp()")
+    assert reconcile(fresh_site.database).alerted == 1
+    assert incidents(fresh_site) == [("drift", "OPEN")]
+
+
+def test_what_is_adopted_after_an_alert_ends_the_alert_on_record(fresh_site: "Site") -> None:
+    fresh_site.made("volume", size_gib=3)
+    inventory(fresh_site, size_gib=8)
+    reconcile(fresh_site.database)
+    set_policy(fresh_site, "volume", "size_gib", "adopt")
+    assert reconcile(fresh_site.database).adopted == 1
+    assert incidents(fresh_site) == [("drift", "RESOLVED")]
+    audited = fresh_site.rows("SELECT action, detail FROM audit_event WHERE actor = 'reconciler' ORDER BY id")
+    assert [row["action"].rpartition(":")[2] for row in audited] == ["drift-found", "drift-adopted"]
+    assert audited[1]["detail"]["size_gib"] == {"desired": 3, "observed": 8}
+
+
+def test_a_volume_that_shrank_is_not_adopted(fresh_site: "Site") -> None:
+    set_policy(fresh_site, "volume", "size_gib", "adopt")
+    volume = fresh_site.made("volume", size_gib=3)
+    inventory(fresh_site, size_gib=1)
+    outcome = reconcile(fresh_site.database)
+    assert (outcome.adopted, outcome.alerted) == (0, 1)
+    assert fresh_site.get(volume)["size_gib"] == 3
+    assert incidents(fresh_site) == [("drift", "OPEN")]
+
+
+def test_the_incident_of_a_lost_resource_ends_when_it_is_deleted(fresh_site: "Site") -> None:
+    volume = fresh_site.made("volume", size_gib=3)
+    inventory(fresh_site)
+    fresh_site.hand.list_inventory({})
+    reconcile(fresh_site.database)
+    assert incidents(fresh_site) == [("resource-lost", "OPEN")]
+    fresh_site.delete(volume)
+    fresh_site.settle()
+    reconcile(fresh_site.database)
+    assert incidents(fresh_site) == [("resource-lost", "RESOLVED")]
 
 
 def test_what_is_lost_is_an_incident_until_it_is_back(fresh_site: "Site") -> None:
@@ -342,3 +411,25 @@ def test_objects_of_nobody_are_listed(fresh_site: "Site") -> None:
     fresh_site.hand.list_inventory({uid: ("volume", {"name": "x"})})
     (orphan,) = drift.list_orphans(fresh_site.database, fresh_site.operator(), Page(limit=9)).items
     assert (orphan["uid"], orphan["kind"]) == (str(uid), "volume")
+
+
+def test_all_objects_of_nobody_are_told_of_and_listed_in_pages(fresh_site: "Site") -> None:
+    uids = {str(uuid4()) for _ in range(5)}
+    fresh_site.hand.list_inventory({UUID(uid): ("volume", {"name": "x"}) for uid in uids})
+    assert reconcile(fresh_site.database, page=2).orphans == 5
+    assert incidents(fresh_site) == [("orphan", "OPEN")] * 5
+
+    seen, cursor = [], ""
+    while True:
+        listing = drift.list_orphans(fresh_site.database, fresh_site.operator(), Page(limit=2, cursor=cursor))
+        seen += [str(each["uid"]) for each in listing.items]
+        if listing.next is None:
+            break
+        cursor = listing.next
+    assert (len(seen), set(seen)) == (5, uids)
+
+
+@pytest.mark.parametrize("key", ["x", "a/b", f"{uuid4()}", f"{uuid4()}/{uuid4()}/{uuid4()}"])
+def test_a_cursor_of_our_own_making_is_refused(site: "Site", key: str) -> None:
+    with pytest.raises(InvalidSpecError, match="not one of this list"):
+        drift.list_orphans(site.database, site.operator(), Page(limit=2, cursor=cursors.encode("cluster", key)))

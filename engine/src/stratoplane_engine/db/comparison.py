@@ -3,6 +3,7 @@
 
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
+from uuid import UUID
 
 from sqlalchemy import Connection, text
 
@@ -60,16 +61,19 @@ _ORPHANS: Final = text("""
 SELECT v.cluster_id, v.uid, v.kind, v.first_seen_at FROM inventory v
 JOIN inventory_report p ON p.cluster_id = v.cluster_id AND p.kind = v.kind
 LEFT JOIN resource r ON r.id = v.uid AND r.cluster_id = v.cluster_id AND r.kind = v.kind
-WHERE r.id IS NULL OR r.deleted_at < p.taken_at - interval '5 seconds'
+WHERE (r.id IS NULL OR r.deleted_at < p.taken_at - interval '5 seconds')
+    AND (CAST(:cluster AS uuid) IS NULL OR (v.cluster_id, v.uid) > (CAST(:cluster AS uuid), CAST(:uid AS uuid)))
 ORDER BY v.cluster_id, v.uid LIMIT :limit
 """)
-# Incidents about objects of nobody and marks of several, whose cause is gone.
-_SETTLED_STRAYS: Final = text("""
+# Incidents about objects of nobody, marks of several and resources that were lost, whose cause is gone.
+_SETTLED: Final = text("""
 SELECT i.key FROM incident i WHERE i.status <> 'RESOLVED' AND (
     i.kind = 'orphan' AND NOT EXISTS (SELECT FROM inventory v LEFT JOIN resource r ON r.id = v.uid
         AND r.cluster_id = v.cluster_id AND r.kind = v.kind AND r.deleted_at IS NULL
         WHERE v.cluster_id = i.cluster_id AND v.uid = CAST(i.detail->>'uid' AS uuid) AND r.id IS NULL)
-    OR i.kind = 'duplicate' AND (SELECT count(*) FROM inventory v WHERE v.uid = i.resource_id) < 2)
+    OR i.kind = 'duplicate' AND (SELECT count(*) FROM inventory v WHERE v.uid = i.resource_id) < 2
+    OR i.kind = 'resource-lost' AND NOT EXISTS (SELECT FROM resource r WHERE r.organization_id = i.organization_id
+        AND r.id = i.resource_id AND r.deleted_at IS NULL AND r.status IN ('LOST', 'DELETING')))
 """)
 _INSERT_JOBS: Final = text("""
 WITH written AS (
@@ -103,14 +107,22 @@ def mark_found(connection: Connection) -> Sequence[Mapping[str, Any]]:
     return [row._asdict() for row in connection.execute(_FOUND_AGAIN)]
 
 
-def orphans(connection: Connection, limit: int) -> Sequence[Mapping[str, Any]]:
-    """Return objects that carry our mark and belong to no resource."""
-    return [row._asdict() for row in connection.execute(_ORPHANS, {"limit": limit})]
+def orphans(
+    connection: Connection, *, limit: int, after: tuple[UUID, UUID] | None = None
+) -> Sequence[Mapping[str, Any]]:
+    """Return a page of the objects that carry our mark and belong to no resource, by cluster and mark.
+
+    Args:
+        limit: objects at once.
+        after: cluster and mark of the last one of the page before.
+    """
+    cluster, uid = after or (None, None)
+    return [row._asdict() for row in connection.execute(_ORPHANS, {"limit": limit, "cluster": cluster, "uid": uid})]
 
 
-def settled_strays(connection: Connection) -> Sequence[str]:
-    """Return the keys of incidents about strays that are no longer there, or no longer strays."""
-    return list(connection.execute(_SETTLED_STRAYS).scalars())
+def settled(connection: Connection) -> Sequence[str]:
+    """Return the keys of incidents about strays and lost resources that are no longer what they were."""
+    return list(connection.execute(_SETTLED).scalars())
 
 
 def start_jobs(connection: Connection, jobs: Sequence[Mapping[str, Any]], steps: Sequence[Mapping[str, Any]]) -> None:

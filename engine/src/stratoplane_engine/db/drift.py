@@ -7,11 +7,13 @@ from uuid import UUID
 
 from sqlalchemy import Connection, text
 
+from stratoplane.incidents import IncidentKind
 from stratoplane.jobs import LIVE
 from stratoplane_engine.comparable import COMPARABLE, Comparable
 from stratoplane_engine.db.connection import dump_json
 from stratoplane_engine.kinds.catalogue import KINDS
 
+_Rows = Sequence[Mapping[str, Any]]
 _LIVE: Final = "(" + ", ".join(f"'{state}'" for state in sorted(LIVE)) + ")"
 _QUIET: Final = f"NOT EXISTS (SELECT FROM job j WHERE j.resource_id = r.id AND j.state IN {_LIVE})"
 _ROUND: Final = 0x5354_5243  # "STRC": one round at a time
@@ -59,36 +61,56 @@ changed AS MATERIALIZED (
 _NEW_ID: Final = """CAST(lpad(to_hex(CAST(extract(epoch FROM clock_timestamp()) * 1000 AS bigint)), 12, '0') || '7'
         || right(replace(CAST(gen_random_uuid() AS text), '-', ''), 3) || '8'
         || right(replace(CAST(gen_random_uuid() AS text), '-', ''), 15) AS uuid)"""
+# One snapshot for all of it: what is new is recorded, what lasts is brought up to date, and what is gone is ended: when
+# the object shows again what is desired, or when nobody desires anything of it any more.
 _NOTE: Final = f"""
 fresh AS (
     INSERT INTO drift (id, organization_id, project_id, resource_id, cluster_id, kind, field, desired, observed, policy)
-    SELECT {_NEW_ID}, x.organization_id, x.project_id, x.id, x.cluster_id, x.kind, x.field, x.desired,
-        x.observed, x.policy FROM found x
-    ON CONFLICT (resource_id, field) WHERE ended_at IS NULL DO UPDATE SET desired = excluded.desired,
-        observed = excluded.observed, policy = excluded.policy
-    RETURNING id, resource_id, field, corrections, xmax = 0 AS is_new
-)
-SELECT x.*, fresh.id AS drift_id, fresh.is_new, fresh.corrections + (SELECT coalesce(sum(d.corrections), 0)::int
-    FROM drift d WHERE d.resource_id = x.id AND d.field = x.field AND d.ended_at > clock_timestamp() - interval '1 hour'
-    ) AS corrections
-FROM found x JOIN fresh ON fresh.resource_id = x.id AND fresh.field = x.field ORDER BY x.id, x.field
-"""
-_FIND_ALL: Final = text(f"WITH found AS MATERIALIZED ({_every_kind()} LIMIT :limit), {_NOTE}")
-_FIND_CHANGED: Final = text(
-    f"WITH {_CHANGED}, found AS MATERIALIZED"
-    f" ({_every_kind('AND r.id = ANY(ARRAY(SELECT id FROM changed))')} LIMIT :limit), {_NOTE}"
-)
-# Over when the object shows again what is desired, or when nobody desires anything of it any more.
-_END: Final = text(f"""
-WITH over AS (
+    SELECT {_NEW_ID}, x.organization_id, x.project_id, x.id, x.cluster_id, x.kind, x.field, x.desired, x.observed,
+        x.policy FROM found x
+    WHERE NOT EXISTS (SELECT FROM drift d WHERE d.resource_id = x.id AND d.field = x.field AND d.ended_at IS NULL)
+    ORDER BY x.id, x.field LIMIT :limit
+    ON CONFLICT (resource_id, field) WHERE ended_at IS NULL DO NOTHING
+    RETURNING resource_id, field
+),
+moved AS (
+    UPDATE drift d SET desired = x.desired, observed = x.observed, policy = x.policy FROM found x
+    WHERE d.resource_id = x.id AND d.field = x.field AND d.ended_at IS NULL
+        AND (d.desired, d.observed, d.policy) IS DISTINCT FROM (x.desired, x.observed, x.policy)
+),
+over AS (
     UPDATE drift d SET ended_at = clock_timestamp() FROM resource r
-    WHERE d.ended_at IS NULL AND NOT d.id = ANY(:still) AND r.organization_id = d.organization_id
-        AND r.id = d.resource_id AND (r.deleted_at IS NOT NULL OR EXISTS (
+    WHERE d.ended_at IS NULL AND r.organization_id = d.organization_id AND r.id = d.resource_id
+        AND NOT EXISTS (SELECT FROM found x WHERE x.id = d.resource_id AND x.field = d.field)
+        AND (r.deleted_at IS NOT NULL OR EXISTS (
             SELECT FROM inventory_report p JOIN inventory v ON v.cluster_id = p.cluster_id AND v.kind = p.kind
             WHERE p.cluster_id = r.cluster_id AND p.kind = r.kind AND v.uid = r.id AND {_AT_REST}))
-    RETURNING d.resource_id, d.field
+    RETURNING d.organization_id, d.project_id, d.resource_id, d.kind, r.name, d.cluster_id, d.field, d.desired,
+        d.observed, d.policy
 )
-SELECT resource_id, field FROM over
+SELECT x.*, false AS is_over FROM found x JOIN fresh ON fresh.resource_id = x.id AND fresh.field = x.field
+UNION ALL SELECT over.*, true FROM over
+"""
+_NOTE_ALL: Final = text(f"WITH found AS MATERIALIZED ({_every_kind()}), {_NOTE}")
+_NOTE_CHANGED: Final = text(
+    f"WITH {_CHANGED}, found AS MATERIALIZED ({_every_kind('AND r.id = ANY(ARRAY(SELECT id FROM changed))')}), {_NOTE}"
+)
+# Lasting differences of resources at rest, but for those that a person has been told of already. What changed after
+# the round began has to be compared again first.
+_LASTING: Final = text(f"""
+SELECT d.id AS drift_id, d.organization_id, d.project_id, d.resource_id AS id, d.kind, r.name, d.cluster_id, d.field,
+    d.desired, d.observed, d.policy, d.corrections + (SELECT coalesce(sum(e.corrections), 0)::int FROM drift e
+        WHERE e.resource_id = d.resource_id AND e.field = d.field AND e.ended_at > clock_timestamp() - interval '1 hour'
+    ) AS corrections
+FROM drift d JOIN resource r ON r.organization_id = d.organization_id AND r.id = d.resource_id
+JOIN inventory_report p ON p.cluster_id = r.cluster_id AND p.kind = r.kind
+WHERE d.ended_at IS NULL AND r.updated_at < :began AND {_AT_REST}
+    AND (CAST(:after AS uuid) IS NULL OR (d.resource_id, d.field) > (CAST(:after AS uuid), :after_field))
+    AND NOT (d.policy = 'alert' AND EXISTS (SELECT FROM incident i
+        WHERE i.key = '{IncidentKind.DRIFT}:' || d.resource_id || ':' || d.field AND i.status <> 'RESOLVED'
+            AND i.detail->'observed' = d.observed AND i.detail->'desired' = d.desired
+            AND i.seen_at > clock_timestamp() - interval '10 minutes'))
+ORDER BY d.resource_id, d.field LIMIT :limit
 """)
 _FREE: Final = text(f"""
 SELECT r.id FROM resource r WHERE r.id = ANY(:ids) AND r.status IN ('ACTIVE', 'RUNNING', 'STOPPED')
@@ -175,20 +197,36 @@ def note_look(connection: Connection, now: Any) -> None:
     connection.execute(_LOOKED, {"now": now})
 
 
-def find(connection: Connection, *, since: Any, limit: int) -> Sequence[Mapping[str, Any]]:
-    """Compare and record the differences; return each with its policy and how often it was corrected in an hour.
+def note(connection: Connection, *, since: Any, limit: int) -> tuple[_Rows, _Rows]:
+    """Compare, record what differs anew, and end what differs no more.
 
     Args:
         since: compares what has changed since then, everything if None.
+        limit: new differences at once; those beyond are found the next time.
+
+    Returns:
+        The new differences and the ended ones, each as ``{organization_id, project_id, id, kind, name, cluster_id,
+        field, desired, observed, policy}``.
     """
-    if since is None:
-        return [row._asdict() for row in connection.execute(_FIND_ALL, {"limit": limit})]
-    return [row._asdict() for row in connection.execute(_FIND_CHANGED, {"limit": limit, "since": since})]
+    statement, parameters = (_NOTE_ALL, {}) if since is None else (_NOTE_CHANGED, {"since": since})
+    rows = [row._asdict() for row in connection.execute(statement, {**parameters, "limit": limit})]
+    return [row for row in rows if not row["is_over"]], [row for row in rows if row["is_over"]]
 
 
-def end(connection: Connection, still: Sequence[UUID]) -> Sequence[tuple[UUID, str]]:
-    """End the differences that are gone; ``still`` are those found now. Returns resource and field of each."""
-    return [tuple(row) for row in connection.execute(_END, {"still": list(still)})]
+def lasting(connection: Connection, *, began: Any, after: tuple[UUID, str] | None, limit: int) -> _Rows:
+    """Return a page of the differences that something may have to be done about, by resource and field.
+
+    Args:
+        began: when the round began on the database's clock.
+        after: resource and field of the last one of the page before.
+        limit: differences at once.
+
+    Returns:
+        Each as :func:`note` has it, with ``drift_id`` and how often it was corrected in an hour (``corrections``).
+    """
+    resource, field = after or (None, "")
+    parameters = {"began": began, "after": resource, "after_field": field, "limit": limit}
+    return [row._asdict() for row in connection.execute(_LASTING, parameters)]
 
 
 def lock_free(connection: Connection, ids: Sequence[UUID]) -> frozenset[UUID]:

@@ -29,12 +29,13 @@ def decode(sort: str, cursor: str) -> str | None:
         if sort in BY_ID:
             UUID(key)
     except ValueError as error:  # binascii's and the decoder's errors are ValueErrors too
-        raise _wrong() from error
+        raise foreign() from error
     if kept != sort or not key:
-        raise _wrong()
+        raise foreign()
     return key
 
 
-def _wrong() -> InvalidSpecError:
+def foreign() -> InvalidSpecError:
+    """Return the refusal of a cursor that is not one of the list."""
     detail = "the cursor is not one of this list; leave it out to begin again"
     return InvalidSpecError(detail, [Violation(pointer="/cursor", detail=detail)])

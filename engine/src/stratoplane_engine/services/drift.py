@@ -21,6 +21,7 @@ from stratoplane_engine.services import cursors
 
 EVERY_DRIVER: Final = "*"
 _SORT: Final = "-created_at"
+_BY_PLACE: Final = "cluster"
 _Document = dict[str, Any]
 
 
@@ -106,11 +107,26 @@ def reset_policy(database: Database, context: RequestContext, *, kind: str, fiel
 
 
 def list_orphans(database: Database, context: RequestContext, page: Page) -> Listing:
-    """Return objects that carry our mark and belong to no resource, up to a page of them."""
+    """Return one page of the objects that carry our mark and belong to no resource, by cluster and mark."""
     require(context, Permission.PLATFORM_READ)
+    after = _place(cursors.decode(_BY_PLACE, page.cursor))
     with database.system() as connection:
-        found = comparison.orphans(connection, page.limit)
-    return Listing(items=tuple(map(wire_form.orphan, found)), next=None)
+        found = comparison.orphans(connection, limit=page.limit + 1, after=after)
+    shown = found[: page.limit]
+    following = None
+    if len(found) > page.limit:
+        following = cursors.encode(_BY_PLACE, f"{shown[-1]['cluster_id']}/{shown[-1]['uid']}")
+    return Listing(items=tuple(map(wire_form.orphan, shown)), next=following)
+
+
+def _place(key: str | None) -> tuple[UUID, UUID] | None:
+    if key is None:
+        return None
+    try:
+        cluster, uid = map(UUID, key.split("/"))
+    except ValueError as error:
+        raise cursors.foreign() from error
+    return cluster, uid
 
 
 def _record(connection: Connection, context: RequestContext, detail: _Document) -> None:

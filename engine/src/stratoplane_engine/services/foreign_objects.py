@@ -7,7 +7,6 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from stratoplane.errors import InvalidSpecError, Violation
 from stratoplane.foreign import FOREIGN_LIMIT
 from stratoplane.messages import Inventory
 from stratoplane_engine.authorization import require
@@ -66,8 +65,7 @@ def _key(text: str | None) -> tuple[UUID, str, str] | None:
         cluster, kind, reference = text.split("/", 2)
         return UUID(cluster), kind, reference
     except ValueError as error:
-        detail = "the cursor is not one of this list; leave it out to begin again"
-        raise InvalidSpecError(detail, [Violation(pointer="/cursor", detail=detail)]) from error
+        raise cursors.foreign() from error
 
 
 def _wire_form(row: dict[str, Any]) -> dict[str, Any]:
