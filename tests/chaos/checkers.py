@@ -86,7 +86,7 @@ def _epochs(tree: Tree) -> Iterator[Finding]:
     query = r"""
         SELECT *, CASE
             WHEN epoch_became < epoch_was THEN 'the epoch went back'
-            WHEN epoch_became > epoch_was AND owner_became <> '' AND lease_was > at THEN 'claimed under a live lease'
+            WHEN epoch_became > epoch_was AND lease_became > at AND lease_was > at THEN 'claimed under a live lease'
             WHEN epoch_became = epoch_was AND owner_was <> '' AND owner_became = ''
                 AND writer IS DISTINCT FROM substring(owner_was FROM ':(\d+)$') THEN 'written back by a stranger'
             END AS wrong

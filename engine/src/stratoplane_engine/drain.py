@@ -41,6 +41,8 @@ def drain(database: Database, plugins: Plugins, *, owner: str, generator: random
     while True:
         with database.system() as connection:
             claimed = rows.claim(connection, owner=owner, limit=BATCH, start=UUID(int=generator.getrandbits(128)))
+        if not claimed:
+            return moved
         crashpoint("worker-after-claim")
         fresh = [row for row in claimed if not row["crashes"]]
         suspects = [row for row in claimed if row["crashes"]]
