@@ -11,7 +11,7 @@ from pathlib import Path
 from uuid import UUID, uuid4
 
 import pytest
-from hypothesis import example, given, settings
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from stratoplane.errors import InvalidSpecError
@@ -26,7 +26,6 @@ UUIDS = st.uuids()
 
 
 @given(UUIDS, UUIDS)
-@settings(deadline=None)
 def test_a_card_is_unicast_local_and_follows_from_machine_and_network(machine: UUID, network: UUID) -> None:
     card = mac_address(machine, network)
     assert re.fullmatch(r"02(:[0-9a-f]{2}){5}", card)
@@ -47,7 +46,6 @@ def test_cards_of_many_machines_differ() -> None:
 @example(int(IPv4Address("169.254.0.0")), 16)
 @example(int(IPv4Address("100.64.0.0")), 24)
 @example(int(IPv4Address("192.0.2.0")), 24)
-@settings(deadline=None)
 def test_a_range_is_taken_exactly_if_it_is_private_and_of_a_size_to_serve(address: int, prefix: int) -> None:
     text = f"{IPv4Address(address)}/{prefix}"
     network = ip_network(text, strict=False)
@@ -66,7 +64,6 @@ def test_a_range_is_taken_exactly_if_it_is_private_and_of_a_size_to_serve(addres
 
 
 @given(st.sampled_from(PRIVATE), st.integers(0, 2**24), st.integers(8, 29))
-@settings(deadline=None)
 def test_every_private_range_of_a_servable_size_is_taken(private: IPv4Network, offset: int, prefix: int) -> None:
     prefix = max(prefix, private.prefixlen)
     address = int(private.network_address) + offset % private.num_addresses
@@ -75,7 +72,6 @@ def test_every_private_range_of_a_servable_size_is_taken(private: IPv4Network, o
 
 
 @given(st.text(max_size=40))
-@settings(deadline=None)
 def test_any_other_text_is_refused_by_name(text: str) -> None:
     with pytest.raises(InvalidSpecError) as caught:
         parse_cidr(f"{text}?")
@@ -141,7 +137,6 @@ def test_what_is_no_public_key_in_one_line(text: str) -> None:
 
 
 @given(st.text(max_size=200))
-@settings(deadline=None)
 def test_any_text_is_refused_by_name(text: str) -> None:
     with pytest.raises(InvalidSpecError) as caught:
         fingerprint(text)

@@ -7,7 +7,7 @@ from dataclasses import replace
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 
 from stratoplane.errors import PermanentError, StateConflictError, StratoplaneError, TransientError, UncertainError
@@ -376,7 +376,6 @@ def test_the_answer_to_the_failed_step_is_not_taken_for_its_undoing() -> None:
 RESULTS = st.sampled_from([DONE, TRANSIENT, UNCERTAIN, PERMANENT, ABSENT])
 
 
-@settings(deadline=None)
 @given(st.lists(RESULTS, max_size=80), st.integers(1, 4), st.integers(0, 60))
 def test_whatever_agents_answer_every_job_ends_and_every_step_is_accounted_for(
     results: list[Row], length: int, late_from: int

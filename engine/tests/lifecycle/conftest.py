@@ -195,6 +195,16 @@ class Site:
         assert made.job is not None
         return jobs.get_job(self.database, self.context(), self.project_id, UUID(str(made.job["id"])))
 
+    def list_objects(self, **changes: Any) -> None:
+        """Let the cluster show everything as it was observed, with ``changes`` to every object, a minute later."""
+        rows = self.rows(
+            "SELECT id, kind, observed FROM resource WHERE cluster_id = :id AND deleted_at IS NULL"
+            " AND observed <> '{}'",
+            id=self.cluster_id,
+        )
+        self.execute("UPDATE resource SET updated_at = updated_at - interval '1 minute'")
+        self.hand.list_inventory({row["id"]: (row["kind"], {**row["observed"], **changes}) for row in rows})
+
     def drain(self) -> int:
         return drain(self.database, self.plugins, owner="test", generator=self.generator)
 

@@ -246,9 +246,7 @@ def test_no_course_of_events_unbalances_the_books_or_leaves_anything_stuck(
 
     run_state_machine_as_test(
         Here,
-        settings=settings(
-            max_examples=15, stateful_step_count=40, deadline=None, suppress_health_check=list(HealthCheck)
-        ),
+        settings=settings(max_examples=15, stateful_step_count=40, suppress_health_check=list(HealthCheck)),
     )
 
     with noted.system() as connection:

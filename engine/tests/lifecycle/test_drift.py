@@ -11,12 +11,10 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from stratoplane.errors import InvalidSpecError, ResourceNotFoundError
 from stratoplane.messages import Outcome
 from stratoplane_engine.comparable import COMPARABLE
-from stratoplane_engine.context import Accepted, Listing, Page
+from stratoplane_engine.context import Accepted
 from stratoplane_engine.reconciler import Comparison, reconcile
-from stratoplane_engine.services import cursors, drift
 
 if TYPE_CHECKING:
     from conftest import Site
@@ -44,16 +42,6 @@ STRANGE: Mapping[str, Any] = {
 MEMBER = {"volumes": "volume_uids"}
 
 
-def inventory(site: "Site", **changes: Any) -> None:
-    """Let the cluster show everything as it was observed, with ``changes`` to every object, listed a minute later."""
-    rows = site.rows(
-        "SELECT id, kind, observed FROM resource WHERE cluster_id = :id AND deleted_at IS NULL AND observed <> '{}'",
-        id=site.cluster_id,
-    )
-    site.execute("UPDATE resource SET updated_at = updated_at - interval '1 minute'")
-    site.hand.list_inventory({row["id"]: (row["kind"], {**row["observed"], **changes}) for row in rows})
-
-
 def drifts(site: "Site") -> list[dict[str, Any]]:
     found = site.rows("SELECT * FROM drift ORDER BY found_at")
     return [{**row, "open": row["ended_at"] is None} for row in found]
@@ -71,7 +59,7 @@ def set_policy(site: "Site", kind: str, field: str, policy: str) -> None:
 @pytest.mark.parametrize("each", COMPARABLE, ids=lambda each: f"{each.kind}-{each.field}")
 def test_a_difference_in_every_field_is_found_recorded_and_dealt_with(fresh_site: "Site", each: Any) -> None:
     made = fresh_site.made(each.kind, name="it", **BODIES[each.kind])
-    inventory(fresh_site, **{MEMBER.get(each.field, each.field): STRANGE[each.field]})
+    fresh_site.list_objects(**{MEMBER.get(each.field, each.field): STRANGE[each.field]})
 
     outcome = reconcile(fresh_site.database)
     (row,) = drifts(fresh_site)
@@ -88,7 +76,7 @@ def test_a_difference_in_every_field_is_found_recorded_and_dealt_with(fresh_site
     else:
         assert (outcome.alerted, incidents(fresh_site)) == (1, [("drift", "OPEN")])
 
-    inventory(fresh_site)
+    fresh_site.list_objects()
     assert reconcile(fresh_site.database).ended == 1
     assert [row["open"] for row in drifts(fresh_site)] == [False]
     assert incidents(fresh_site) in ([], [("drift", "RESOLVED")])
@@ -96,7 +84,7 @@ def test_a_difference_in_every_field_is_found_recorded_and_dealt_with(fresh_site
 
 def test_several_differences_of_one_resource_are_corrected_by_one_job(fresh_site: "Site") -> None:
     fresh_site.made("virtual_machine", name="it")
-    inventory(fresh_site, power="STOPPED", name="renamed")
+    fresh_site.list_objects(power="STOPPED", name="renamed")
     assert reconcile(fresh_site.database).corrected == 1
     (job,) = fresh_site.rows("SELECT priority, input FROM job WHERE actor = 'reconciler'")
     assert (job["priority"], sorted(job["input"]["drift"])) == (-10, ["name", "power"])
@@ -105,7 +93,7 @@ def test_several_differences_of_one_resource_are_corrected_by_one_job(fresh_site
 def test_what_operators_set_goes_before_the_default(fresh_site: "Site") -> None:
     set_policy(fresh_site, "virtual_machine", "power", "alert")
     fresh_site.made("virtual_machine")
-    inventory(fresh_site, power="STOPPED")
+    fresh_site.list_objects(power="STOPPED")
     assert reconcile(fresh_site.database) == Comparison(corrected=0, lost=0, found=0, orphans=0, alerted=1)
 
 
@@ -118,18 +106,18 @@ def test_what_is_set_for_a_driver_counts_for_its_clusters_only(fresh_site: "Site
     fresh_site.execute("INSERT INTO drift_policy VALUES ('virtual_machine', 'power', 'mock', 'alert')")
     fresh_site.execute("INSERT INTO drift_policy VALUES ('virtual_machine', 'power', 'other', 'adopt')")
     fresh_site.made("virtual_machine")
-    inventory(fresh_site, power="STOPPED")
+    fresh_site.list_objects(power="STOPPED")
     assert reconcile(fresh_site.database).alerted == 1
 
 
 def test_adopted_power_becomes_what_is_desired(fresh_site: "Site") -> None:
     set_policy(fresh_site, "virtual_machine", "power", "adopt")
     machine = fresh_site.made("virtual_machine")
-    inventory(fresh_site, power="STOPPED")
+    fresh_site.list_objects(power="STOPPED")
 
     assert reconcile(fresh_site.database).adopted == 1
     assert (fresh_site.get(machine)["status"], fresh_site.get(machine)["power"]) == ("STOPPED", "STOPPED")
-    inventory(fresh_site, power="STOPPED")
+    fresh_site.list_objects(power="STOPPED")
     assert reconcile(fresh_site.database) == PEACE
     assert [row["open"] for row in drifts(fresh_site)] == [False]
 
@@ -137,7 +125,7 @@ def test_adopted_power_becomes_what_is_desired(fresh_site: "Site") -> None:
 def test_an_adopted_size_is_charged(fresh_site: "Site") -> None:
     set_policy(fresh_site, "volume", "size_gib", "adopt")
     volume = fresh_site.made("volume", size_gib=3)
-    inventory(fresh_site, size_gib=8)
+    fresh_site.list_objects(size_gib=8)
 
     assert reconcile(fresh_site.database).adopted == 1
     assert fresh_site.get(volume)["size_gib"] == 8
@@ -151,7 +139,7 @@ def test_a_correction_that_does_not_hold_is_given_up_and_told_of(fresh_site: "Si
     machine = fresh_site.made("virtual_machine")
     outcomes = []
     for _ in range(5):
-        inventory(fresh_site, power="STOPPED")
+        fresh_site.list_objects(power="STOPPED")
         outcome = reconcile(fresh_site.database)
         outcomes.append((outcome.corrected, outcome.alerted))
         fresh_site.settle()
@@ -164,10 +152,10 @@ def test_flapping_is_counted_over_the_hour(fresh_site: "Site") -> None:
     fresh_site.made("virtual_machine")
     corrected = []
     for _ in range(4):
-        inventory(fresh_site, power="STOPPED")
+        fresh_site.list_objects(power="STOPPED")
         corrected.append(reconcile(fresh_site.database).corrected)
         fresh_site.settle()
-        inventory(fresh_site)
+        fresh_site.list_objects()
         reconcile(fresh_site.database)
     assert corrected == [1, 1, 1, 0]
 
@@ -175,7 +163,7 @@ def test_flapping_is_counted_over_the_hour(fresh_site: "Site") -> None:
 def test_two_reconcilers_at_once_do_the_work_once(fresh_site: "Site") -> None:
     for number in range(5):
         fresh_site.made("volume", size_gib=1, name=f"it-{number}")
-    inventory(fresh_site, name="renamed")
+    fresh_site.list_objects(name="renamed")
     with ThreadPoolExecutor(4) as pool:
         outcomes = list(pool.map(lambda _: reconcile(fresh_site.database), range(4)))
     assert sum(outcome.corrected for outcome in outcomes) == 5
@@ -184,25 +172,25 @@ def test_two_reconcilers_at_once_do_the_work_once(fresh_site: "Site") -> None:
 
 def test_between_full_comparisons_what_has_changed_is_compared(fresh_site: "Site") -> None:
     fresh_site.made("volume", size_gib=3)
-    inventory(fresh_site)
+    fresh_site.list_objects()
     assert reconcile(fresh_site.database) == PEACE
     fresh_site.execute("UPDATE inventory SET changed_at = changed_at - interval '1 hour'")
-    inventory(fresh_site, size_gib=8)
+    fresh_site.list_objects(size_gib=8)
     assert reconcile(fresh_site.database, full=False).alerted == 1
 
     fresh_site.execute("UPDATE inventory SET changed_at = changed_at - interval '1 hour'")
     assert reconcile(fresh_site.database, full=False) == PEACE
     assert incidents(fresh_site) == [("drift", "OPEN")]
-    inventory(fresh_site)
+    fresh_site.list_objects()
     assert reconcile(fresh_site.database, full=False).ended == 1
 
 
 def test_many_lasting_differences_hold_up_no_other(fresh_site: "Site") -> None:
     volumes = [fresh_site.made("volume", size_gib=3, name=f"it-{number}") for number in range(5)]
-    inventory(fresh_site, size_gib=8)
+    fresh_site.list_objects(size_gib=8)
     assert reconcile(fresh_site.database, page=2).alerted == 5
     machine = fresh_site.made("virtual_machine")
-    inventory(fresh_site, size_gib=8, power="STOPPED")
+    fresh_site.list_objects(size_gib=8, power="STOPPED")
     outcome = reconcile(fresh_site.database, full=False, page=2)
     assert (outcome.corrected, outcome.alerted) == (1, 0)
     fresh_site.settle()
@@ -213,18 +201,18 @@ def test_many_lasting_differences_hold_up_no_other(fresh_site: "Site") -> None:
 def test_more_new_differences_than_a_round_takes_are_found_by_the_next(fresh_site: "Site") -> None:
     for number in range(5):
         fresh_site.made("volume", size_gib=3, name=f"it-{number}")
-    inventory(fresh_site, size_gib=8)
+    fresh_site.list_objects(size_gib=8)
     found = [reconcile(fresh_site.database, full=False, page=2, most_new=2).alerted for _ in range(4)]
     assert found == [2, 2, 1, 0]
     fresh_site.execute("UPDATE inventory SET changed_at = changed_at - interval '1 hour'")
-    inventory(fresh_site)
+    fresh_site.list_objects()
     assert reconcile(fresh_site.database, full=False, page=2, most_new=2).ended == 5
     assert set(incidents(fresh_site)) == {("drift", "RESOLVED")}
 
 
 def test_an_incident_that_was_resolved_too_early_opens_again(fresh_site: "Site") -> None:
     fresh_site.made("volume", size_gib=3)
-    inventory(fresh_site, size_gib=8)
+    fresh_site.list_objects(size_gib=8)
     reconcile(fresh_site.database)
     fresh_site.execute("UPDATE incident SET status = 'RESOLVED', resolved_at = clock_timestamp()")
     assert reconcile(fresh_site.database).alerted == 1
@@ -233,7 +221,7 @@ def test_an_incident_that_was_resolved_too_early_opens_again(fresh_site: "Site")
 
 def test_what_is_adopted_after_an_alert_ends_the_alert_on_record(fresh_site: "Site") -> None:
     fresh_site.made("volume", size_gib=3)
-    inventory(fresh_site, size_gib=8)
+    fresh_site.list_objects(size_gib=8)
     reconcile(fresh_site.database)
     set_policy(fresh_site, "volume", "size_gib", "adopt")
     assert reconcile(fresh_site.database).adopted == 1
@@ -246,7 +234,7 @@ def test_what_is_adopted_after_an_alert_ends_the_alert_on_record(fresh_site: "Si
 def test_a_volume_that_shrank_is_not_adopted(fresh_site: "Site") -> None:
     set_policy(fresh_site, "volume", "size_gib", "adopt")
     volume = fresh_site.made("volume", size_gib=3)
-    inventory(fresh_site, size_gib=1)
+    fresh_site.list_objects(size_gib=1)
     outcome = reconcile(fresh_site.database)
     assert (outcome.adopted, outcome.alerted) == (0, 1)
     assert fresh_site.get(volume)["size_gib"] == 3
@@ -255,7 +243,7 @@ def test_a_volume_that_shrank_is_not_adopted(fresh_site: "Site") -> None:
 
 def test_the_incident_of_a_lost_resource_ends_when_it_is_deleted(fresh_site: "Site") -> None:
     volume = fresh_site.made("volume", size_gib=3)
-    inventory(fresh_site)
+    fresh_site.list_objects()
     fresh_site.hand.list_inventory({})
     reconcile(fresh_site.database)
     assert incidents(fresh_site) == [("resource-lost", "OPEN")]
@@ -267,7 +255,7 @@ def test_the_incident_of_a_lost_resource_ends_when_it_is_deleted(fresh_site: "Si
 
 def test_what_is_lost_is_an_incident_until_it_is_back(fresh_site: "Site") -> None:
     fresh_site.made("volume", size_gib=3)
-    inventory(fresh_site)
+    fresh_site.list_objects()
     whole = {row["uid"]: (row["kind"], row["status"]) for row in fresh_site.rows("SELECT * FROM inventory")}
     fresh_site.hand.list_inventory({})
     reconcile(fresh_site.database)
@@ -289,7 +277,7 @@ def test_an_object_of_nobody_is_an_incident_until_it_is_gone(fresh_site: "Site")
 
 def test_one_mark_on_two_clusters_is_an_incident(fresh_site: "Site") -> None:
     fresh_site.made("volume", size_gib=3, cluster=fresh_site.cluster)
-    inventory(fresh_site)
+    fresh_site.list_objects()
     elsewhere, _ = fresh_site.add_cluster()
     (item,) = fresh_site.rows("SELECT uid, kind, status FROM inventory")
     fresh_site.hand_of(elsewhere).list_inventory({item["uid"]: (item["kind"], item["status"])})
@@ -330,7 +318,7 @@ VALUES = {
 }
 
 
-@settings(max_examples=40, deadline=None, suppress_health_check=list(HealthCheck))
+@settings(max_examples=40, suppress_health_check=list(HealthCheck))
 @given(observed=st.fixed_dictionaries({}, optional=VALUES), desired=st.fixed_dictionaries(VALUES))
 def test_the_statement_finds_what_a_plain_comparison_finds(
     fresh_site: "Site", observed: dict[str, Any], desired: dict[str, Any]
@@ -357,79 +345,3 @@ def test_the_statement_finds_what_a_plain_comparison_finds(
     assert {row["field"] for row in drifts(fresh_site)} == {
         "volumes" if name == "volume_uids" else name for name in expected
     }
-
-
-def test_policies_are_listed_set_and_reset_on_record(fresh_site: "Site") -> None:
-    database, operator = fresh_site.database, fresh_site.operator()
-    own = {(each["kind"], each["field"]): each["policy"] for each in drift.list_policies(database, operator)}
-    assert own == {(each.kind, each.field): each.policies[0].value for each in COMPARABLE}
-    drift.set_policy(database, operator, kind="volume", field="size_gib", driver="mock", policy="adopt")
-    lines = [each for each in drift.list_policies(database, operator) if each["field"] == "size_gib"]
-    assert [(each["driver"], each["policy"], each["is_set"]) for each in lines] == [
-        ("*", "alert", False),
-        ("mock", "adopt", True),
-    ]
-    drift.reset_policy(database, operator, kind="volume", field="size_gib", driver="mock")
-    with pytest.raises(ResourceNotFoundError, match="list the policies"):
-        drift.reset_policy(database, operator, kind="volume", field="size_gib", driver="mock")
-    audited = fresh_site.rows("SELECT detail->>'policy' AS policy FROM audit_event WHERE action LIKE '%drift-policy%'")
-    assert [row["policy"] for row in audited] == ["adopt", None]
-
-
-@pytest.mark.parametrize(
-    ("kind", "field", "policy", "words"),
-    [
-        ("volume", "colour", "alert", "size_gib"),
-        ("moon", "size", "alert", "no field at all"),
-        ("volume", "size_gib", "correct", "takes alert, adopt"),
-    ],
-)
-def test_a_policy_that_makes_no_sense_is_refused(site: "Site", kind: str, field: str, policy: str, words: str) -> None:
-    with pytest.raises(InvalidSpecError, match=words):
-        drift.set_policy(site.database, site.operator(), kind=kind, field=field, driver="*", policy=policy)
-
-
-def listed(site: "Site", page: Page, *, only_open: bool = True) -> Listing:
-    return drift.list_drift(site.database, site.operator(), page, only_open=only_open, resource_id=None)
-
-
-def test_differences_are_listed_while_they_last_and_after(fresh_site: "Site") -> None:
-    for number in range(3):
-        fresh_site.made("volume", size_gib=3, name=f"it-{number}")
-    inventory(fresh_site, size_gib=8)
-    reconcile(fresh_site.database)
-    first = listed(fresh_site, Page(limit=2))
-    second = listed(fresh_site, Page(limit=2, cursor=first.next or ""))
-    assert {each["name"] for each in (*first.items, *second.items)} == {"it-0", "it-1", "it-2"}
-    inventory(fresh_site)
-    reconcile(fresh_site.database)
-    assert [len(listed(fresh_site, Page(limit=9), only_open=each).items) for each in (True, False)] == [0, 3]
-
-
-def test_objects_of_nobody_are_listed(fresh_site: "Site") -> None:
-    uid = uuid4()
-    fresh_site.hand.list_inventory({uid: ("volume", {"name": "x"})})
-    (orphan,) = drift.list_orphans(fresh_site.database, fresh_site.operator(), Page(limit=9)).items
-    assert (orphan["uid"], orphan["kind"]) == (str(uid), "volume")
-
-
-def test_all_objects_of_nobody_are_told_of_and_listed_in_pages(fresh_site: "Site") -> None:
-    uids = {str(uuid4()) for _ in range(5)}
-    fresh_site.hand.list_inventory({UUID(uid): ("volume", {"name": "x"}) for uid in uids})
-    assert reconcile(fresh_site.database, page=2).orphans == 5
-    assert incidents(fresh_site) == [("orphan", "OPEN")] * 5
-
-    seen, cursor = [], ""
-    while True:
-        listing = drift.list_orphans(fresh_site.database, fresh_site.operator(), Page(limit=2, cursor=cursor))
-        seen += [str(each["uid"]) for each in listing.items]
-        if listing.next is None:
-            break
-        cursor = listing.next
-    assert (len(seen), set(seen)) == (5, uids)
-
-
-@pytest.mark.parametrize("key", ["x", "a/b", f"{UUID(int=1)}", f"{UUID(int=1)}/{UUID(int=1)}/{UUID(int=1)}"])
-def test_a_cursor_of_our_own_making_is_refused(site: "Site", key: str) -> None:
-    with pytest.raises(InvalidSpecError, match="not one of this list"):
-        drift.list_orphans(site.database, site.operator(), Page(limit=2, cursor=cursors.encode("cluster", key)))
