@@ -6,12 +6,14 @@ import time
 import pytest
 
 from stratoplane.compute import ImageReference
+from stratoplane.foreign import Adoption
 from stratoplane.ids import new_id
 from stratoplane.messages import Outcome
 
 pytest.importorskip("stratoplane_mock")
 
-from stratoplane_mock.region import FILE_NAME, MockRegion  # after the line above
+from stratoplane_mock.disturbances import FOREIGN_INSTALLATION  # after the line above
+from stratoplane_mock.region import FILE_NAME, MockRegion
 from stratoplane_mock.rules import Kind
 
 FAULTS = (
@@ -88,3 +90,27 @@ def test_what_is_not_ours_is_told_with_the_inventory(control_plane, agent):
     assert [(each.reference, each.status["size_gib"]) for each in news.foreign] == [(f"vol-{str(uid)[-12:]}", 1)]
     assert news.items == ()
     assert idle[0].foreign is None
+
+
+def test_a_foreign_object_is_adopted_once_and_released_although_replies_are_lost(control_plane, agent):
+    control_plane.repeats_doubtful = True
+    agent.variables |= {
+        "STRATOPLANE_AGENT_DRIVER": "mock",
+        "STRATOPLANE_MOCK_FAULTS": "lost_after@volume.adopt=1.0,lost_after@volume.release=1.0",
+    }
+    agent.start()
+    control_plane.wait_until(lambda: control_plane.inventories.get("volume"), "an inventory")
+    region = MockRegion.open(next(agent.folder.rglob(FILE_NAME)))
+    reference = f"vol-{str(region.by_hand.add_foreign(Kind.VOLUME))[-12:]}"
+    adoption = Adoption(uid=new_id(), project_id=new_id(), name="mine", reference=reference)
+
+    adopted = control_plane.queue("volume", "adopt", adoption.uid, adoption)
+    all_results(control_plane, agent, [adopted])
+    assert control_plane.entries[adopted].result.outcome is Outcome.DONE
+    assert control_plane.entries[adopted].result.status["provider_reference"] == reference
+
+    released = control_plane.queue("volume", "release", adoption.uid)
+    all_results(control_plane, agent, [released])
+    assert control_plane.entries[released].result.outcome is Outcome.DONE
+    assert [str(each.installation) for each in region.by_hand.things(Kind.VOLUME)] == [str(FOREIGN_INSTALLATION)]
+    region.close()

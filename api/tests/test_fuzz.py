@@ -55,7 +55,7 @@ def test_no_request_breaks_a_promise(operation, mode, app, callers, cluster):
     # The cluster takes new resources while its agent is heard.
     cluster.offers()
 
-    @settings(max_examples=EXAMPLES, deadline=None, derandomize=True, suppress_health_check=[*HealthCheck])
+    @settings(max_examples=EXAMPLES, derandomize=True, suppress_health_check=[*HealthCheck])
     @given(case=operation.as_strategy(generation_mode=mode))
     def send(case):
         if mode.is_positive and "project_id" in case.path_parameters:

@@ -296,6 +296,16 @@ def test_operators_list_what_is_not_ours(olga):
     assert (found["name"], found["status"]) == ("old-backup", {"size_gib": 40})
 
 
+def test_an_operator_gives_a_foreign_object_to_a_project(olga):
+    (found,) = json.loads(olga.done("foreign-object", "list", "-o", "json"))
+    (project,) = json.loads(olga.done("project", "list", "-o", "json"))
+    words = ("--cluster", found["cluster"], "--kind", "volume", "--into", project["id"], "--name", "backup")
+    assert "nothing was changed" in olga.done("foreign-object", "adopt", found["reference"], *words, "--dry-run")
+    assert f"{found['reference']} becomes backup" in olga.done("foreign-object", "adopt", found["reference"], *words)
+    refused = olga("foreign-object", "adopt", "vol-unknown", *words)
+    assert "shows no foreign volume" in refused.stderr
+
+
 def test_operators_handle_incidents(olga):
     (incident,) = json.loads(olga.done("incident", "list", "-o", "json"))
     wanted = incident["id"]

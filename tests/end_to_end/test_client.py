@@ -16,6 +16,8 @@ import pytest
 
 from stratoplane_client import Client, InvalidRequestError, NotFoundError, Options, QuotaFullError, VersionConflictError
 from stratoplane_client.transport import Attempt
+from stratoplane_mock.region import FILE_NAME, MockRegion
+from stratoplane_mock.rules import Kind
 from tests.end_to_end.conftest import wait_until
 
 PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJqfMMYtQKbzYbqPTxMm1wwUJC2FnzcdIIRq0Gk0c7nL alice@laptop"
@@ -255,6 +257,23 @@ def test_an_operator_says_what_is_done_about_differences(operator: Client) -> No
         policies.set(kind="volume", field="size_gib", policy="correct")
     calls = operator.operator
     assert list(calls.drift.list(open=True)) == list(calls.orphans.list()) == list(calls.foreign_objects.list()) == []
+
+
+def test_an_operator_gives_a_foreign_object_to_a_project(operator: Client, client: Client, tenant: Any) -> None:
+    region = MockRegion.open(next(tenant.platform.state.rglob(FILE_NAME)))
+    uid = region.by_hand.add_foreign(Kind.VOLUME)
+    foreign = operator.operator.foreign_objects
+    (found,) = wait_until(lambda: list(foreign.list(kind="volume")), "the foreign volume is listed")
+    words = {"cluster_id": found.cluster_id, "reference": found.reference, "project_id": tenant.project_id}
+    job = foreign.adopt(kind="volume", name="adopted", **words)
+    assert tenant.end_of(job.id)["state"] == "SUCCEEDED"
+
+    volume = client.volumes(tenant.project_id).get(job.resource_id)
+    assert (volume.name, volume.status, volume.size_gib) == ("adopted", "ACTIVE", found.status["size_gib"])
+    assert tenant.used() == {"volumes": 1, "storage_gib": volume.size_gib}
+    tenant.change("DELETE", f"/volumes/{volume.id}")
+    assert [each.uid for each in region.by_hand.things(Kind.VOLUME) if each.uid in (uid, volume.id)] == []
+    region.close()
 
 
 def test_no_operation_of_the_api_was_left_out(recorder: Recorder, tenant: Any) -> None:

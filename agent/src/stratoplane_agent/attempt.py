@@ -11,6 +11,7 @@ from stratoplane.compute import MachineSpec, MachineStatus
 from stratoplane.crashpoints import crashpoint
 from stratoplane.drivers import Driver
 from stratoplane.errors import DriverError
+from stratoplane.foreign import Adoption
 from stratoplane.jobs import Wait
 from stratoplane.messages import Operation, Outcome
 from stratoplane.resources import PowerState
@@ -137,8 +138,10 @@ def facts(operation: Operation) -> dict[str, object]:
     }
 
 
-def _is_settled(found: Any, spec: Any) -> bool:  # status and specification of one kind
-    """Tell whether an observed object is all that its specification asks for."""
+def _is_settled(found: Any, spec: Any) -> bool:  # status and specification of one kind, or an adoption
+    """Tell whether an observed object is all that its specification asks for; what is found carries our mark."""
+    if isinstance(spec, Adoption):
+        return found is not None
     if found is None or found.drift(spec):
         return False
     if isinstance(found, MachineStatus) and isinstance(spec, MachineSpec) and spec.power is PowerState.RUNNING:

@@ -17,6 +17,7 @@ from stratoplane.compute import (
 )
 from stratoplane.drivers import Ability, Interface
 from stratoplane.errors import InvalidSpecError, Violation
+from stratoplane.foreign import Adoption, ImportOps
 from stratoplane.messages import Operation
 from stratoplane.network import NetworkDriver, NetworkSpec, NetworkStatus
 from stratoplane.storage import BucketOps, BucketSpec, BucketStatus, StorageDriver, VolumeSpec, VolumeStatus
@@ -59,7 +60,7 @@ class Verb:
 
     Attributes:
         ability: the class of the contract that has ``method``.
-        takes_spec: whether ``method`` wants the specification; otherwise it wants the uid.
+        takes: class of what ``method`` wants, the specification or an adoption; None if it wants the uid.
         answers: types of the method's answer when it is no Wait.
     """
 
@@ -68,7 +69,7 @@ class Verb:
     ability: type[Any]
     method: str
     effect: Effect
-    takes_spec: bool
+    takes: type[Any] | None
     answers: tuple[type[Any], ...]
 
     @property
@@ -78,9 +79,9 @@ class Verb:
 
     def argument(self, operation: Operation) -> Any:  # a specification or a uid
         """Return what the method is called with. Raises InvalidSpecError."""
-        if not self.takes_spec:
+        if self.takes is None:
             return operation.uid
-        spec = from_json(self.kind.spec, operation.spec)
+        spec = from_json(self.takes, operation.spec)
         if spec.uid != operation.uid:
             detail = f"/uid: the specification is of {spec.uid}, the operation of {operation.uid}"
             raise InvalidSpecError(detail, [Violation(pointer="/uid", detail=detail)])
@@ -114,7 +115,13 @@ _NOTHING: Final = type(None)
 
 
 def _row(
-    kind: Kind, name: str, effect: Effect, *answers: type[Any], method: str = "", ability: type[Any] | None = None
+    kind: Kind,
+    name: str,
+    effect: Effect,
+    *answers: type[Any],
+    method: str = "",
+    ability: type[Any] | None = None,
+    takes: type[Any] | None = None,
 ) -> Verb:
     return Verb(
         kind=kind,
@@ -122,7 +129,7 @@ def _row(
         ability=ability or kind.keeper,
         method=method or name,
         effect=effect,
-        takes_spec=kind.status in answers and effect is not Effect.NONE,
+        takes=takes or (kind.spec if kind.status in answers and effect is not Effect.NONE else None),
         answers=answers,
     )
 
@@ -137,11 +144,22 @@ def _four(kind: Kind, suffix: str = "") -> tuple[Verb, ...]:
     )
 
 
+def _import(kind: Kind) -> tuple[Verb, ...]:
+    """Return the verbs by which a foreign object becomes ours and foreign again."""
+    return (
+        _row(kind, "adopt", Effect.MAKES, kind.status, ability=ImportOps, takes=Adoption),
+        _row(kind, "release", Effect.REMOVES, _NOTHING, ability=ImportOps),
+    )
+
+
 _ROWS: Final = (
     *_four(MACHINE),
     *_four(NETWORK),
     *_four(VOLUME),
     *_four(BUCKET, "_bucket"),
+    *_import(MACHINE),
+    *_import(NETWORK),
+    *_import(VOLUME),
     # A status does not show the size of the root disk, so observation cannot tell whether a resize is through.
     _row(MACHINE, "resize", Effect.BLIND, MachineStatus, ability=ResizeOps),
     _row(MACHINE, "reboot", Effect.BLIND, _NOTHING, ability=RebootOps),

@@ -69,6 +69,16 @@ def accepted(kind: str, outcome: Accepted, job_path: str) -> Response:
     return response
 
 
+def begun(outcome: Accepted, job_path: str, *, dry_run: bool) -> Response:
+    """Return the answer to a change that is known by its job alone: 202, and 200 to ``?dry_run=true``."""
+    response = content(outcome.job, 200 if dry_run else 202)
+    if outcome.job is not None and not dry_run:
+        response.headers["Location"] = f"{job_path}/{outcome.job['id']}"
+    if outcome.replayed:
+        response.headers[REPLAYED_HEADER] = "true"
+    return response
+
+
 def planned(kind: str, outcome: Accepted) -> Response:
     """Return the answer 200 to ``?dry_run=true``: the resource as it would be, and what it would take."""
     return content(

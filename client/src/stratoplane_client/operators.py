@@ -6,9 +6,9 @@ from typing import Final
 
 from stratoplane_client.decode import decode
 from stratoplane_client.drift import DriftPolicies
+from stratoplane_client.foreign_objects import ForeignObjects
 from stratoplane_client.incidents import Incidents
 from stratoplane_client.models.drift import Drift, Orphan
-from stratoplane_client.models.foreign_objects import ForeignObject
 from stratoplane_client.models.identity import Organization, User
 from stratoplane_client.models.platform import Agent, Cluster, Flavor, Image, JoinToken, Plugin, Provider, Quotas
 from stratoplane_client.organization import AuditEvents, RoleBindings, Roles
@@ -250,7 +250,7 @@ class Operator:
         self.images: Final = AllImages(transport)
         self.quotas: Final = Limits(transport)
         self.jobs: Final = AllJobs(transport, f"{OPS}/jobs")
-        self.foreign_objects: Final = Reading(transport, f"{OPS}/foreign-objects", ForeignObject)
+        self.foreign_objects: Final = ForeignObjects(transport, f"{OPS}/foreign-objects")
         self.drift: Final = Reading(transport, f"{OPS}/drift", Drift)
         self.drift_policies: Final = DriftPolicies(transport, f"{OPS}/drift-policies")
         self.orphans: Final = Reading(transport, f"{OPS}/orphans", Orphan)

@@ -132,6 +132,8 @@ class Routes:
         state, path = self.state, request.path
         if path == "/api/common/v1/login":
             return self._login(checked_body(request.body, {"username", "password"}, set()))
+        if path == "/api/ops/v1/foreign-objects/adopt":
+            return self._adopt(request, user)
         if path == "/api/common/v1/logout":
             del state.tokens[request.headers["authorization"].removeprefix("Bearer ")]
             return 204, None, {}
@@ -166,6 +168,14 @@ class Routes:
             return None
         checked_query(request.query, known.get(path, PAGE))
         return 200, fixed[path], {}
+
+    def _adopt(self, request: Any, user: str) -> Served:
+        body = checked_body(request.body, {"cluster_id", "kind", "reference", "project_id", "name"}, set())
+        if body["reference"] != FOREIGN["reference"]:
+            raise Refusal(404, "resource_not_found", f"the cluster shows no foreign volume {body['reference']!r}")
+        resource = {"id": new_id(), "kind": body["kind"], "name": body["name"], "project_id": body["project_id"]}
+        job = self.state.accept(KINDS["volumes"], resource, "adopt", effect={}, user=user)
+        return 200 if request.query.get("dry_run") else 202, job, {}
 
     def _login(self, body: dict[str, Any]) -> Served:
         state = self.state

@@ -42,6 +42,7 @@ class AuditAction(StrEnum):
     IMAGE_CREATED = "operations:image:created"
     IMAGE_UPDATED = "operations:image:updated"
     IMAGE_DELETED = "operations:image:deleted"
+    FOREIGN_OBJECT_ADOPT_ACCEPTED = "operations:foreign-object:adopt-accepted"
     RESOURCE_CREATE_ACCEPTED = "tenant:resource:create-accepted"
     RESOURCE_UPDATE_ACCEPTED = "tenant:resource:update-accepted"
     RESOURCE_DELETE_ACCEPTED = "tenant:resource:delete-accepted"

@@ -21,6 +21,12 @@ from stratoplane_mock.storage import MockStorageDriver
 
 KNOWN_IMAGE = ImageReference(uid=uuid.uuid4(), name="debian-12", source="debian-12.qcow2")
 
+_FOREIGN = {
+    MockComputeDriver: (Kind.MACHINE, "vm"),
+    MockNetworkDriver: (Kind.NETWORK, "net"),
+    MockStorageDriver: (Kind.VOLUME, "vol"),
+}
+
 
 class InTheRegion:
     """How each of the kit's classes gets its drivers."""
@@ -50,7 +56,7 @@ class InTheRegion:
 
     @pytest.fixture
     def add_foreign(self, driver: Driver, region: MockRegion) -> Callable[[], str]:
-        kind, prefix = (Kind.MACHINE, "vm") if isinstance(driver, MockComputeDriver) else (Kind.VOLUME, "vol")
+        kind, prefix = next(found for family, found in _FOREIGN.items() if isinstance(driver, family))
         return lambda: f"{prefix}-{str(region.by_hand.add_foreign(kind))[-12:]}"
 
     @pytest.fixture

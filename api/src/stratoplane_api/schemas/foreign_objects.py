@@ -5,13 +5,14 @@ from typing import Final
 
 from stratoplane_api.schemas import members as m
 from stratoplane_api.schemas.queries import PageQuery
-from stratoplane_api.schemas.strict import Answer
+from stratoplane_api.schemas.strict import Answer, Request
 
 KINDS: Final = ("virtual_machine", "network", "volume")
+ADOPTED: Final = ("network", "volume")
 
 
 class ForeignObject(Answer):
-    """An object at a provider that carries no mark of ours. It is listed and never touched."""
+    """An object at a provider that carries no mark of ours. It is listed, and not touched unless it is adopted."""
 
     cluster_id = m.identifier(required=True)
     cluster = m.text(required=True)
@@ -28,3 +29,13 @@ class ForeignObjectsQuery(PageQuery):
 
     cluster_id = m.identifier("Only those of this cluster.")
     kind = m.choice(KINDS, "Only those of this kind.")
+
+
+class AdoptForeignObject(Request):
+    """Which object becomes a resource of which project."""
+
+    cluster_id = m.identifier("Where it is.", required=True)
+    kind = m.choice(ADOPTED, "What it is.", required=True)
+    reference = m.text("The provider's own id, as it is listed.", 255, shortest=1, required=True)
+    project_id = m.identifier("Whose it becomes; its quotas are charged.", required=True)
+    name = m.name("Of the new resource; the object is renamed to it.", required=True)

@@ -1,19 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Foreign objects: what is on clusters and is not ours."""
+"""Foreign objects: what is on clusters and is not ours, until an operator gives it to a project."""
 
-from typing import Final
+from typing import Any, Final
+from uuid import UUID
 
 from flask import Response, g
 
 from stratoplane_api import answers
-from stratoplane_api.gateway import context, database, page
+from stratoplane_api.gateway import context, database, page, plugins
 from stratoplane_api.operations import Feature, Operation
 from stratoplane_api.routes import Routes
 from stratoplane_api.schemas import examples
-from stratoplane_api.schemas.foreign_objects import ForeignObject, ForeignObjectsQuery
+from stratoplane_api.schemas.foreign_objects import AdoptForeignObject, ForeignObject, ForeignObjectsQuery
+from stratoplane_api.schemas.jobs import Job
+from stratoplane_api.schemas.queries import ChangeQuery
 from stratoplane_api.schemas.strict import list_of
 from stratoplane_engine.permissions import Permission
-from stratoplane_engine.services import foreign_objects
+from stratoplane_engine.services import adoption, foreign_objects
 
 _EXAMPLE: Final = {
     "cluster_id": examples.CLUSTER_ID,
@@ -27,8 +30,61 @@ _EXAMPLE: Final = {
 }
 
 
+_JOB: Final = examples.job("volume.adopt", examples.VOLUME_ID, "old-backup")
+_DESCRIPTION: Final = (
+    "A job marks and renames the object; from its end on it is a resource like any other, and charged. If the job"
+    " fails, the object is foreign as before; it is never deleted. A network needs a range and a gateway"
+    " as the platform gives them, and what something foreign uses stays foreign."
+)
+
+
 def serve(routes: Routes) -> None:
-    """Add the operation to ``routes``."""
+    """Add the operations to ``routes``."""
+    _serve_list(routes)
+    _serve_adopt(routes)
+
+
+def _serve_adopt(routes: Routes) -> None:
+    @routes.add(
+        Operation(
+            id="adopt_foreign_object",
+            method="POST",
+            path="/foreign-objects/adopt",
+            access=Permission.PLATFORM_WRITE,
+            summary="Make a foreign object a resource of a project",
+            description=_DESCRIPTION,
+            tag="Foreign objects",
+            query=ChangeQuery,
+            body=AdoptForeignObject,
+            body_example={
+                **{member: _EXAMPLE[member] for member in ("cluster_id", "kind", "reference")},
+                "project_id": examples.PROJECT_ID,
+                "name": "old-backup",
+            },
+            success=202,
+            answer=Job,
+            plan=Job,
+            features=frozenset({Feature.IDEMPOTENT}),
+            example=_JOB,
+            errors=(404, 409),
+        )
+    )
+    def adopt_foreign_object(body: dict[str, Any]) -> Response:
+        asked = context()
+        outcome = adoption.adopt(
+            database(),
+            plugins(),
+            asked,
+            cluster_id=UUID(body["cluster_id"]),
+            kind=body["kind"],
+            reference=body["reference"],
+            project_id=UUID(body["project_id"]),
+            name=body["name"],
+        )
+        return answers.begun(outcome, "/api/ops/v1/jobs", dry_run=asked.dry_run)
+
+
+def _serve_list(routes: Routes) -> None:
 
     @routes.add(
         Operation(

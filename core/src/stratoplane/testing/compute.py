@@ -15,7 +15,7 @@ from stratoplane.network import NetworkDriver, NetworkSpec
 from stratoplane.resources import PowerState
 from stratoplane.storage import StorageDriver, VolumeSpec
 from stratoplane.testing.bench import Workbench
-from stratoplane.testing.features import ConsoleLog, ForeignObjects, Reboot, Resize
+from stratoplane.testing.features import ConsoleLog, ForeignObjects, Import, Reboot, Resize
 from stratoplane.testing.lifecycle import Conflict, Convergence, Deletion, Idempotency, Identity, Leftovers
 from stratoplane.testing.network import network_bench
 from stratoplane.testing.parts import Addresses, Power, Volumes
@@ -42,6 +42,7 @@ class ComputeConformance(
     Resize,
     ConsoleLog,
     ForeignObjects,
+    Import,
     Conformance,
 ):
     """Inherit it, say how to make the driver, and every test of compute drivers runs.

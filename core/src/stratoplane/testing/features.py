@@ -4,14 +4,15 @@
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Final
-from uuid import uuid4
+from uuid import UUID, uuid4
 
 import pytest
 
 from stratoplane.compute import ConsoleOps, RebootOps, ResizeOps
 from stratoplane.drivers import Driver
 from stratoplane.errors import ConflictError, NotFoundError
-from stratoplane.foreign import FOREIGN_LIMIT, ForeignOps
+from stratoplane.foreign import FOREIGN_LIMIT, Adoption, ForeignObject, ForeignOps, ImportOps
+from stratoplane.ids import new_id
 from stratoplane.resources import PowerState
 from stratoplane.testing.bench import Workbench
 from stratoplane.testing.shape import offered
@@ -135,3 +136,102 @@ class ForeignObjects:
         assert [each.reference for each in ops.list_foreign(1)] == [
             next(iter(ops.list_foreign(FOREIGN_LIMIT))).reference
         ]
+
+
+class Import:
+    """What was foreign becomes ours, and foreign again; it is never lost."""
+
+    def test_an_adopted_object_is_ours_however_often_it_is_asked_for(
+        self, bench: Workbench, driver: Driver, add_foreign: Callable[[], str] | None, project_id: UUID, times: int
+    ) -> None:
+        ops, adoption, foreign = _to_adopt(driver, add_foreign, project_id)
+
+        bench.will_make(adoption)
+        answers = [bench.settle(lambda: ops.adopt(adoption), bench.status) for _ in range(times)]
+
+        assert {(each.uid, each.name) for each in answers} == {(adoption.uid, "adopted")}
+        assert {each.provider_reference for each in answers} == {foreign.reference}
+        assert list(bench.listed()).count(adoption.uid) == 1
+        assert adoption.reference not in _foreign(ops)
+
+    def test_a_released_object_is_foreign_as_before(
+        self, bench: Workbench, driver: Driver, add_foreign: Callable[[], str] | None, project_id: UUID, times: int
+    ) -> None:
+        ops, adoption, foreign = _to_adopt(driver, add_foreign, project_id)
+        bench.will_make(adoption)
+        bench.settle(lambda: ops.adopt(adoption), bench.status)
+
+        for _ in range(times):
+            bench.settle(lambda: ops.release(adoption.uid), type(None))
+
+        assert bench.observe(adoption.uid) is None
+        assert adoption.uid not in bench.listed()
+        assert _foreign(ops)[adoption.reference].name == foreign.name
+
+    def test_an_object_is_adopted_once(
+        self, bench: Workbench, driver: Driver, add_foreign: Callable[[], str] | None, project_id: UUID
+    ) -> None:
+        ops, adoption, _ = _to_adopt(driver, add_foreign, project_id)
+        bench.will_make(adoption)
+        bench.settle(lambda: ops.adopt(adoption), bench.status)
+
+        with pytest.raises((NotFoundError, ConflictError)):
+            bench.settle(lambda: ops.adopt(replace(adoption, uid=new_id())))
+
+        assert bench.observe(adoption.uid).uid == adoption.uid
+
+    def test_what_never_was_cannot_be_adopted(self, bench: Workbench, driver: Driver, project_id: UUID) -> None:
+        ops = offered(driver, ImportOps)
+        adoption = Adoption(uid=new_id(), project_id=project_id, name="adopted", reference="never-was")
+
+        with pytest.raises(NotFoundError):
+            bench.settle(lambda: ops.adopt(adoption))
+
+        bench.settle(lambda: ops.release(adoption.uid), type(None))
+
+    def test_a_mark_is_on_one_object(
+        self, bench: Workbench, driver: Driver, add_foreign: Callable[[], str] | None, project_id: UUID
+    ) -> None:
+        ops, adoption, _ = _to_adopt(driver, add_foreign, project_id)
+        made = bench.create(bench.new_spec())
+
+        with pytest.raises(ConflictError):
+            bench.settle(lambda: ops.adopt(replace(adoption, uid=made.uid)))
+
+        assert adoption.reference in _foreign(ops)
+
+    def test_what_was_made_is_not_released(self, bench: Workbench, driver: Driver) -> None:
+        ops = offered(driver, ImportOps)
+        made = bench.create(bench.new_spec())
+
+        with pytest.raises(ConflictError):
+            bench.settle(lambda: ops.release(made.uid))
+
+        assert bench.observe(made.uid) == made
+
+    def test_an_adopted_object_is_deleted_like_any_other(
+        self, bench: Workbench, driver: Driver, add_foreign: Callable[[], str] | None, project_id: UUID
+    ) -> None:
+        ops, adoption, _ = _to_adopt(driver, add_foreign, project_id)
+        bench.will_make(adoption)
+        bench.settle(lambda: ops.adopt(adoption), bench.status)
+
+        bench.delete(adoption.uid)
+
+        assert adoption.uid not in bench.listed()
+        assert adoption.reference not in _foreign(ops)
+
+
+def _to_adopt(
+    driver: Driver, add_foreign: Callable[[], str] | None, project_id: UUID
+) -> tuple[ImportOps, Adoption, ForeignObject]:
+    ops: ImportOps = offered(driver, ImportOps)
+    if add_foreign is None:
+        pytest.skip("no fixture add_foreign")
+    reference = add_foreign()
+    adoption = Adoption(uid=new_id(), project_id=project_id, name="adopted", reference=reference)
+    return ops, adoption, _foreign(ops)[reference]
+
+
+def _foreign(ops: ForeignOps) -> dict[str, ForeignObject]:
+    return {each.reference: each for each in ops.list_foreign(FOREIGN_LIMIT)}

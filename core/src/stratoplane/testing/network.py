@@ -15,6 +15,7 @@ from stratoplane.errors import ConflictError
 from stratoplane.ids import new_id
 from stratoplane.network import NetworkMode, NetworkSpec, NetworkStatus
 from stratoplane.testing.bench import Workbench
+from stratoplane.testing.features import ForeignObjects, Import
 from stratoplane.testing.lifecycle import Conflict, Convergence, Deletion, Idempotency, Identity, Leftovers
 from stratoplane.testing.shape import Conformance, Shape
 from stratoplane.testing.trouble import Concurrency, Errors, Interruptions
@@ -80,6 +81,8 @@ class NetworkConformance(
     Convergence,
     Leftovers,
     Ranges,
+    ForeignObjects,
+    Import,
     Interruptions,
     Errors,
     Concurrency,

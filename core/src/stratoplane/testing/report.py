@@ -29,8 +29,8 @@ _POSSIBLE: Final[Mapping[str, Sequence[Feature]]] = {
         Feature.IMPORT,
         Feature.FOREIGN_OBJECTS,
     ),
-    Interface.NETWORK: (Feature.SECURITY_GROUPS, Feature.FLOATING_ADDRESSES, Feature.FOREIGN_OBJECTS),
-    Interface.STORAGE: (Feature.VOLUME_SNAPSHOT, Feature.BUCKETS, Feature.FOREIGN_OBJECTS),
+    Interface.NETWORK: (Feature.SECURITY_GROUPS, Feature.FLOATING_ADDRESSES, Feature.IMPORT, Feature.FOREIGN_OBJECTS),
+    Interface.STORAGE: (Feature.VOLUME_SNAPSHOT, Feature.BUCKETS, Feature.IMPORT, Feature.FOREIGN_OBJECTS),
 }
 
 

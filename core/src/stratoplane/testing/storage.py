@@ -13,7 +13,7 @@ from stratoplane.errors import CapacityError, ConflictError, NotFoundError
 from stratoplane.ids import new_id
 from stratoplane.storage import BucketOps, BucketSpec, BucketStatus, VolumeSpec, VolumeStatus
 from stratoplane.testing.bench import Workbench
-from stratoplane.testing.features import ForeignObjects
+from stratoplane.testing.features import ForeignObjects, Import
 from stratoplane.testing.lifecycle import Conflict, Convergence, Deletion, Idempotency, Identity, Leftovers
 from stratoplane.testing.shape import Conformance, Shape, offered
 from stratoplane.testing.trouble import Concurrency, Errors, Interruptions
@@ -84,6 +84,7 @@ class StorageConformance(
     Leftovers,
     Sizes,
     ForeignObjects,
+    Import,
     Interruptions,
     Errors,
     Concurrency,

@@ -6,14 +6,15 @@ from typing import ClassVar, Final
 from uuid import UUID
 
 from stratoplane.drivers import Capacity, DriverContext
+from stratoplane.foreign import Adoption, ForeignObject, ImportOps
 from stratoplane.network import NetworkDriver, NetworkSpec, NetworkStatus
-from stratoplane_mock import networks
+from stratoplane_mock import adoption, networks
 from stratoplane_mock.rules import Call, Kind
 from stratoplane_mock.session import Session
 from stratoplane_mock.settings import MockSettings
 
 
-class MockNetworkDriver(NetworkDriver):
+class MockNetworkDriver(NetworkDriver, ImportOps):
     """Networks that exist in a file only; they give addresses to machines of the same region."""
 
     production_ready: ClassVar = False
@@ -43,6 +44,15 @@ class MockNetworkDriver(NetworkDriver):
 
     def list(self) -> Iterable[NetworkStatus]:
         return self._session.read(_call("list"), networks.list_all)
+
+    def list_foreign(self, limit: int) -> Iterable[ForeignObject]:
+        return self._session.read(_call("list_foreign"), networks.list_foreign, limit)
+
+    def adopt(self, adoption: Adoption) -> NetworkStatus:
+        return self._session.change(_call("adopt", adoption.uid), networks.adopt, adoption)
+
+    def release(self, uid: UUID) -> None:
+        self._session.change(_call("release", uid), adoption.release, Kind.NETWORK, uid)
 
 
 def _call(verb: str, uid: UUID | None = None) -> Call:

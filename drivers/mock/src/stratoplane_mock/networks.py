@@ -6,9 +6,12 @@ from typing import Any
 from uuid import UUID
 
 from stratoplane.errors import ConflictError, PermanentError
+from stratoplane.foreign import Adoption, ForeignObject
 from stratoplane.network import NetworkMode, NetworkSpec, NetworkStatus
 from stratoplane_mock.addresses import first_host, parse_range
-from stratoplane_mock.ownership import Tenancy, own_row, required_row, visible_row, visible_rows
+from stratoplane_mock.adoption import adopt as adopted
+from stratoplane_mock.adoption import reference_of
+from stratoplane_mock.ownership import Tenancy, foreign_rows, own_row, required_row, visible_row, visible_rows
 from stratoplane_mock.rules import Kind
 from stratoplane_mock.store import Transaction
 
@@ -20,6 +23,16 @@ def observe(transaction: Transaction, tenancy: Tenancy, uid: UUID) -> NetworkSta
 
 def list_all(transaction: Transaction, tenancy: Tenancy) -> list[NetworkStatus]:
     return [_status(row) for row in visible_rows(transaction, tenancy, Kind.NETWORK)]
+
+
+def list_foreign(transaction: Transaction, tenancy: Tenancy, limit: int) -> list[ForeignObject]:
+    """Return networks of others."""
+    found = [_status(row) for row in foreign_rows(transaction, tenancy, Kind.NETWORK, limit)]
+    return [ForeignObject(reference=each.provider_reference, name=each.name, status=each) for each in found]
+
+
+def adopt(transaction: Transaction, tenancy: Tenancy, adoption: Adoption) -> NetworkStatus:
+    return _status(adopted(transaction, tenancy, Kind.NETWORK, adoption))
 
 
 def create(transaction: Transaction, tenancy: Tenancy, spec: NetworkSpec) -> NetworkStatus:
@@ -71,7 +84,7 @@ def _status(row: Any) -> NetworkStatus:
         gateway=row["gateway"],
         mode=NetworkMode(row["mode"]),
         active=bool(row["active"]),
-        provider_reference=f"net-{row['uid'][-12:]}",
+        provider_reference=reference_of(Kind.NETWORK, row),
         private={"simulated": True},
     )
 

@@ -6,15 +6,15 @@ from typing import ClassVar, Final
 from uuid import UUID
 
 from stratoplane.drivers import Capacity, DriverContext
-from stratoplane.foreign import ForeignObject, ForeignOps
+from stratoplane.foreign import Adoption, ForeignObject, ImportOps
 from stratoplane.storage import BucketOps, BucketSpec, BucketStatus, StorageDriver, VolumeSpec, VolumeStatus
-from stratoplane_mock import buckets, hosts, volumes
+from stratoplane_mock import adoption, buckets, hosts, volumes
 from stratoplane_mock.rules import Call, Kind
 from stratoplane_mock.session import Session
 from stratoplane_mock.settings import MockSettings
 
 
-class MockStorageDriver(StorageDriver, BucketOps, ForeignOps):
+class MockStorageDriver(StorageDriver, BucketOps, ImportOps):
     """Volumes and buckets that exist in a file only."""
 
     production_ready: ClassVar = False
@@ -48,6 +48,12 @@ class MockStorageDriver(StorageDriver, BucketOps, ForeignOps):
 
     def list_foreign(self, limit: int) -> Iterable[ForeignObject]:
         return self._session.read(_volume("list_foreign"), volumes.list_foreign, limit)
+
+    def adopt(self, adoption: Adoption) -> VolumeStatus:
+        return self._session.change(_volume("adopt", adoption.uid), volumes.adopt, adoption)
+
+    def release(self, uid: UUID) -> None:
+        self._session.change(_volume("release", uid), adoption.release, Kind.VOLUME, uid)
 
     def observe_bucket(self, uid: UUID) -> BucketStatus | None:
         return self._session.read(_bucket("observe", uid), buckets.observe, uid)

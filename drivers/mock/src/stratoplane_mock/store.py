@@ -17,7 +17,7 @@ from typing import Any, Final
 
 from stratoplane.errors import MisconfiguredError
 
-SCHEMA_VERSION: Final = 1
+SCHEMA_VERSION: Final = 2
 _BUSY_SECONDS: Final = 30.0
 
 _SCHEMA: Final = """
@@ -66,6 +66,12 @@ CREATE TABLE fault_rule (
     position INTEGER PRIMARY KEY, origin TEXT NOT NULL, rule TEXT NOT NULL, set_at REAL NOT NULL,
     calls INTEGER NOT NULL DEFAULT 0, hits INTEGER NOT NULL DEFAULT 0
 );
+"""
+
+# What an adopted object was before, as JSON.
+_SINCE_2: Final = """
+ALTER TABLE network ADD COLUMN adopted TEXT;
+ALTER TABLE volume ADD COLUMN adopted TEXT;
 """
 
 
@@ -140,9 +146,9 @@ class Store:
     def _check_format(self) -> None:
         with self.writing() as transaction:
             version = transaction.rows("PRAGMA user_version")[0][0]
-            if version == 0:
-                _make_schema(transaction)
-        if version not in (0, SCHEMA_VERSION):
+            if version <= SCHEMA_VERSION:
+                _make_schema(transaction, version)
+        if version > SCHEMA_VERSION:
             self.close()
             raise MisconfiguredError(f"{self.path} is a region of format {version}, not {SCHEMA_VERSION}; move it away")
 
@@ -201,8 +207,9 @@ def _connect(path: Path) -> sqlite3.Connection:
     return connection
 
 
-def _make_schema(transaction: Transaction) -> None:
-    for statement in _SCHEMA.split(";"):
+def _make_schema(transaction: Transaction, present: int) -> None:
+    missing = "".join((_SCHEMA, _SINCE_2)[present:])
+    for statement in missing.split(";"):
         if statement.strip():
             transaction.run(statement)
     transaction.run(f"PRAGMA user_version = {SCHEMA_VERSION}")

@@ -7,8 +7,10 @@ from uuid import UUID
 
 from stratoplane.compute import ImageReference
 from stratoplane.errors import ConflictError, NotFoundError
-from stratoplane.foreign import ForeignObject
+from stratoplane.foreign import Adoption, ForeignObject
 from stratoplane.storage import VolumeSpec, VolumeStatus
+from stratoplane_mock.adoption import adopt as adopted
+from stratoplane_mock.adoption import reference_of
 from stratoplane_mock.hosts import claim_storage
 from stratoplane_mock.ownership import (
     Tenancy,
@@ -36,6 +38,10 @@ def list_foreign(transaction: Transaction, tenancy: Tenancy, limit: int) -> list
     """Return volumes of others."""
     found = [_status(row) for row in foreign_rows(transaction, tenancy, Kind.VOLUME, limit)]
     return [ForeignObject(reference=each.provider_reference, name=each.name, status=each) for each in found]
+
+
+def adopt(transaction: Transaction, tenancy: Tenancy, adoption: Adoption) -> VolumeStatus:
+    return _status(adopted(transaction, tenancy, Kind.VOLUME, adoption))
 
 
 def create(transaction: Transaction, tenancy: Tenancy, spec: VolumeSpec) -> VolumeStatus:
@@ -125,6 +131,6 @@ def _status(row: Any) -> VolumeStatus:
         uid=UUID(row["uid"]),
         name=row["name"],
         size_gib=row["size_gib"],
-        provider_reference=f"vol-{row['uid'][-12:]}",
+        provider_reference=reference_of(Kind.VOLUME, row),
         private={"simulated": True},
     )

@@ -32,6 +32,13 @@ WHERE (CAST(:of_cluster AS uuid) IS NULL OR f.cluster_id = :of_cluster)
         OR (f.cluster_id, f.kind, f.reference) > (CAST(:after_cluster AS uuid), :after_kind, :after_reference))
 ORDER BY f.cluster_id, f.kind, f.reference LIMIT :limit
 """)
+_GET: Final = text("""
+SELECT f.*, c.name AS cluster, (SELECT p.organization_id FROM project p WHERE p.id = :project) AS organization_id,
+    (SELECT j.id FROM job j WHERE j.cluster_id = f.cluster_id AND j.kind = f.kind || '.adopt'
+        AND j.state IN ('PENDING', 'RUNNING', 'RETRYING') AND j.input->>'reference' = f.reference LIMIT 1) AS job_id
+FROM foreign_object f JOIN cluster c ON c.id = f.cluster_id
+WHERE f.cluster_id = :cluster AND f.kind = :kind AND f.reference = :reference
+""")
 
 
 def replace(connection: Connection, cluster_id: UUID, kind: str, items: Sequence[Mapping[str, Any]]) -> None:
@@ -58,3 +65,16 @@ def page(
         "limit": limit,
     }
     return [row._asdict() for row in connection.execute(_PAGE, parameters)]
+
+
+def get(
+    connection: Connection, *, cluster_id: UUID, kind: str, reference: str, project_id: UUID
+) -> dict[str, Any] | None:
+    """Return one object, None when there is none.
+
+    Returns:
+        The row, with the ``organization_id`` of the project and the ``job_id`` that adopts the object already.
+    """
+    parameters = {"cluster": cluster_id, "kind": kind, "reference": reference, "project": project_id}
+    found = connection.execute(_GET, parameters).one_or_none()
+    return found._asdict() if found else None

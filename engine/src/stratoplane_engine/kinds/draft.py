@@ -121,6 +121,8 @@ class Kind:
         driver_spec: the driver's specification (JSON values) of a resource.
         describe: the kind's own members of the wire form, from spec and observed.
         status: the stable status that an observed state means.
+        adopted: the members of a request that would have made the object that a driver shows; None if objects of
+            this kind are not adopted.
     """
 
     name: str
@@ -135,6 +137,7 @@ class Kind:
     driver_spec: "Callable[[Described], Json]"
     describe: Callable[[Json, Json], Json]
     status: Callable[[Json], ResourceStatus] = lambda _observed: ResourceStatus.ACTIVE
+    adopted: Callable[[Json], Json] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -68,6 +68,14 @@ def _describe(spec: Json, _observed: Json) -> Json:
     return {"cidr": spec["cidr"], "gateway": spec["gateway"], "mode": spec["mode"]}
 
 
+def _adopted(observed: Json) -> Json:
+    network = parse_cidr(observed["cidr"])
+    if observed["gateway"] != str(network.network_address + 1):
+        where = f"its gateway is {observed['gateway']}, not the first address of {network}"
+        raise invalid("/reference", f"{where}; such a network stays as it is")
+    return {"cidr": observed["cidr"], "mode": observed["mode"]}
+
+
 NETWORK: Final = Kind(
     name="network",
     interface=Interface.NETWORK,
@@ -78,4 +86,5 @@ NETWORK: Final = Kind(
     holds=_holds,
     driver_spec=_driver_spec,
     describe=_describe,
+    adopted=_adopted,
 )

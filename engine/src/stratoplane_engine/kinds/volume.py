@@ -56,6 +56,10 @@ def _describe(spec: Json, _observed: Json) -> Json:
     return {"size_gib": spec["size_gib"], "image_id": image["uid"] if image else None}
 
 
+def _adopted(observed: Json) -> Json:
+    return {"size_gib": observed["size_gib"]}
+
+
 VOLUME: Final = Kind(
     name="volume",
     interface=Interface.STORAGE,
@@ -67,4 +71,5 @@ VOLUME: Final = Kind(
     holds=_holds,
     driver_spec=_driver_spec,
     describe=_describe,
+    adopted=_adopted,
 )

@@ -2,7 +2,7 @@
 """What a create, a change, a deletion and an action do inside their one transaction."""
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
@@ -42,6 +42,24 @@ class Action:
     states: frozenset[ResourceStatus]
     feature: Feature
 
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Origin:
+    """Where a new resource's object comes from: what the job is called and given, and what the cluster must be able to.
+
+    Attributes:
+        verb: last part of the workflow's name.
+        given: the job's input.
+    """
+
+    verb: str
+    audited: AuditAction
+    given: Json = field(default_factory=dict)
+    features: frozenset[str] = frozenset()
+
+
+MADE: Final = Origin(verb="create", audited=AuditAction.RESOURCE_CREATE_ACCEPTED)
+"""The cluster's driver makes it."""
 
 ACTIONS: Final[Mapping[str, Action]] = {
     "reboot": Action(states=frozenset({ResourceStatus.RUNNING}), feature=Feature.REBOOT),
@@ -133,7 +151,14 @@ def _link_rows(context: RequestContext, resource_id: UUID, kind: Kind, draft: Dr
 
 
 def create(
-    connection: Connection, plugins: Plugins, context: RequestContext, project_id: UUID, kind_name: str, body: Json
+    connection: Connection,
+    plugins: Plugins,
+    context: RequestContext,
+    project_id: UUID,
+    kind_name: str,
+    body: Json,
+    *,
+    origin: Origin = MADE,
 ) -> Accepted:
     """Write a new resource with its job; see :func:`stratoplane_engine.services.resources.create`."""
     kind = KINDS[kind_name]
@@ -141,19 +166,24 @@ def create(
     if (stored := acceptance.replay(context, found.stored)) is not None:
         return stored
     draft = kind.draft(body, found.gathered)
+    draft = replace(draft, features=draft.features | origin.features)
     row = _new_row(context, project_id, kind, body, draft, found)
     request = _admission(context, "create", row, draft.spec)
     plugins.admit(request)
     if kind.interface is not None:
         cluster = choose_cluster(kind, draft, found.clusters, body.get("cluster", ""), request, plugins)
         row |= {"cluster_id": UUID(cluster["id"]), "cluster": cluster["name"], "status": ResourceStatus.PENDING.value}
-    job = acceptance.job_row(context, row, f"{kind.name}.create", found.now, {}) if kind.interface else None
+    job = (
+        acceptance.job_row(context, row, f"{kind.name}.{origin.verb}", found.now, origin.given)
+        if kind.interface
+        else None
+    )
     audit = acceptance.audit_row(
         context,
-        AuditAction.RESOURCE_CREATE_ACCEPTED,
+        origin.audited,
         row,
         found.now,
-        {"holds": row["holds"], "cluster": row["cluster"]},
+        {"holds": row["holds"], "cluster": row["cluster"], **origin.given},
     )
     links = _link_rows(context, row["id"], kind, draft)
     return _write(connection, context, row, job, audit, change=kind.holds(draft.spec), links=links, new=True)

@@ -157,13 +157,14 @@ def transact(database: Database, context: RequestContext, work: Callable[[Connec
         except UnavailableError:
             raise
         except StratoplaneError:
-            if (stored := _stored(database, context)) is not None:
-                return stored
+            if (answer := stored(database, context)) is not None:
+                return answer
             raise
     raise NoClusterError("the cluster has no room left for this; try a smaller size or another cluster")
 
 
-def _stored(database: Database, context: RequestContext) -> Accepted | None:
+def stored(database: Database, context: RequestContext) -> Accepted | None:
+    """Return the answer that the caller's idempotency key got before, None for a new key or none."""
     if context.idempotency is None:
         return None
     with database.tenant(context.organization_id) as connection:

@@ -7,7 +7,7 @@ from typing import Final
 
 from stratoplane_engine.kinds.catalogue import KINDS
 from stratoplane_engine.workflows import virtual_machine
-from stratoplane_engine.workflows.clustered import workflows_of
+from stratoplane_engine.workflows.clustered import adoption_of, workflows_of
 from stratoplane_engine.workflows.context import Workflow
 
 WORKFLOWS: Final[Mapping[str, Workflow]] = MappingProxyType(
@@ -15,6 +15,7 @@ WORKFLOWS: Final[Mapping[str, Workflow]] = MappingProxyType(
         workflow.name: workflow
         for workflow in (
             *(each for kind in KINDS.values() if kind.interface for each in workflows_of(kind.name)),
+            *(adoption_of(kind.name) for kind in KINDS.values() if kind.adopted),
             virtual_machine.UPDATE,
             virtual_machine.REBOOT,
             virtual_machine.READ_CONSOLE,

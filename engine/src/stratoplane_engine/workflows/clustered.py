@@ -156,6 +156,35 @@ def _kept(context: StepContext, _why: str) -> Settlement:
     return Settlement(status=stable_status(context, observed) if observed else ResourceStatus.FAILED)
 
 
+def take(context: StepContext) -> StepAnswer:
+    resource = context.resource
+    words = {"project_id": str(resource.project_id), "name": resource.name, "reference": context.given["reference"]}
+    return Dispatch(verb="adopt", spec={"uid": str(resource.id), **words})
+
+
+def release(_context: StepContext) -> StepAnswer:
+    return Dispatch(verb="release")
+
+
+def _taken(context: StepContext) -> Settlement:
+    return replace(_settled(context, "take"), holds=None, keep=None)
+
+
+def _not_taken(_context: StepContext, why: str) -> Settlement:
+    """Leave no resource behind: deleting it would be an order to delete what is not ours."""
+    return Settlement(status=ResourceStatus.DELETED, detail=why, holds={}, keep=())
+
+
+def adoption_of(kind: str) -> Workflow:
+    """Return the workflow that makes a foreign object a resource of this kind."""
+    return Workflow(
+        name=f"{kind}.adopt",
+        steps=(Step(name="take", run=take, undo=release),),
+        settle=_taken,
+        fail=_not_taken,
+    )
+
+
 def workflows_of(kind: str) -> tuple[Workflow, ...]:
     """Return the create, update and delete workflows of a kind."""
     return (

@@ -7,11 +7,12 @@ import click
 
 from stratoplane_client.cli import tables
 from stratoplane_client.cli.groups import Noun
-from stratoplane_client.cli.output import Column, show_many
+from stratoplane_client.cli.output import Column, show_done, show_many
 from stratoplane_client.cli.parameters import limit_option
 from stratoplane_client.cli.session import Session
 
 _KINDS = ("virtual_machine", "network", "volume")
+_ADOPTED = ("network", "volume")
 _COLUMNS = (
     Column("CLUSTER", lambda each: each.cluster),
     Column("KIND", lambda each: each.kind),
@@ -38,3 +39,29 @@ def list_foreign_objects(session: Session, cluster: str | None, kind: str | None
     only = None if cluster is None else operator.clusters.find(cluster).id
     found = operator.foreign_objects.list(cluster_id=only, kind=kind)
     show_many(session, islice(found, most), _COLUMNS, nothing="There are no foreign objects.")
+
+
+@command.command("adopt")
+@click.argument("reference")
+@click.option("--cluster", required=True, metavar="NAME", help="Where it is.")
+@click.option("--kind", type=click.Choice(_ADOPTED), required=True, help="What it is.")
+@click.option("--into", required=True, metavar="PROJECT_ID", help="Project that it becomes a resource of.")
+@click.option("--name", required=True, metavar="NAME", help="Name of the new resource.")
+@click.option("--dry-run", is_flag=True, help="Only say whether it could be done.")
+@click.pass_obj
+def adopt(session: Session, reference: str, *, cluster: str, kind: str, into: str, name: str, dry_run: bool) -> None:
+    """Make the object REFERENCE a resource of a project (operators)."""
+    session.does(f"adopt {kind} {reference}", "foreign-object")
+    operator = session.client.operator
+    job = operator.foreign_objects.adopt(
+        cluster_id=operator.clusters.find(cluster).id,
+        kind=kind,
+        reference=reference,
+        project_id=into,
+        name=name,
+        dry_run=dry_run,
+    )
+    if dry_run:
+        show_done(session, job, f"{kind} {reference} could become {name}; nothing was changed")
+        return
+    show_done(session, job, f"job {job.id}: {kind} {reference} becomes {job.resource_name}, {job.resource_id}")
