@@ -2,7 +2,7 @@
 """The libvirt drivers do what drivers must do."""
 
 import dataclasses
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import ClassVar
 
 import pytest
@@ -12,7 +12,9 @@ pytest.importorskip("libvirt", reason="libvirt-python is not installed")
 from stratoplane.compute import ImageReference, MachineSpec
 from stratoplane.drivers import AgentContext, Driver
 from stratoplane.ids import new_id
+from stratoplane.resources import PowerState
 from stratoplane.testing import ComputeConformance, NetworkConformance, StorageConformance
+from stratoplane.testing.bench import Workbench
 from stratoplane_libvirt.compute import LibvirtComputeDriver
 from stratoplane_libvirt.network import LibvirtNetworkDriver
 from stratoplane_libvirt.settings import LibvirtSettings
@@ -52,6 +54,23 @@ class OnLibvirt:
             return driver
 
         return crashing
+
+    @pytest.fixture
+    def add_foreign(self, bench: Workbench, foreign_driver: Driver) -> Iterator[Callable[[], str]]:
+        """Another installation makes things on the same host."""
+        other, made = bench.on(foreign_driver), []
+
+        def add() -> str:
+            spec = bench.new_spec()
+            if isinstance(spec, MachineSpec):
+                spec = dataclasses.replace(spec, interfaces=(), power=PowerState.STOPPED)
+            made.append(spec.uid)
+            reference: str = other.create(spec).provider_reference
+            return reference
+
+        yield add
+        for uid in made:
+            other.delete(uid)
 
     @pytest.fixture
     def unreachable_driver(self, settings: LibvirtSettings, context: AgentContext) -> Driver:

@@ -249,7 +249,12 @@ def test_a_console_shows_its_last_64_kib(cluster, guest):
 
 
 def test_features_and_capacity_are_the_hosts(cluster):
-    assert cluster.compute.features() == {Feature.REBOOT, Feature.RESIZE, Feature.CONSOLE_LOG}
+    assert cluster.compute.features() == {
+        Feature.REBOOT,
+        Feature.RESIZE,
+        Feature.CONSOLE_LOG,
+        Feature.FOREIGN_OBJECTS,
+    }
     compute, storage = cluster.compute.capacity(), cluster.storage.capacity()
     assert compute.vcpus == cluster.host.getInfo()[2] * 4
     assert compute.memory_mib > 0

@@ -18,6 +18,7 @@ import libvirt
 from stratoplane.compute import ComputeDriver, ConsoleOps, MachineSpec, MachineStatus, RebootOps, ResizeOps
 from stratoplane.drivers import Capacity, DriverContext, UsageSample
 from stratoplane.errors import ConflictError, DriverError, NotFoundError, PermanentError
+from stratoplane.foreign import ForeignObject, ForeignOps
 from stratoplane.jobs import Wait
 from stratoplane.resources import PowerState
 from stratoplane_libvirt import names, power
@@ -25,6 +26,7 @@ from stratoplane_libvirt.addresses import AddressBook
 from stratoplane_libvirt.connection import Connection, tolerating
 from stratoplane_libvirt.domain_xml import DomainRecord, GuestHardware, build_domain, read_domain, with_size
 from stratoplane_libvirt.domains import all_records, find_domain, own_mark, save_mark, save_title
+from stratoplane_libvirt.foreign import in_order
 from stratoplane_libvirt.hardware import choose_hardware, offered_capacity, refuse_too_large
 from stratoplane_libvirt.images import ImageLibrary
 from stratoplane_libvirt.locks import ObjectLocks
@@ -48,7 +50,7 @@ _UNDEFINE_FLAGS: Final = (
 )
 
 
-class LibvirtComputeDriver(ComputeDriver, RebootOps, ResizeOps, ConsoleOps):
+class LibvirtComputeDriver(ComputeDriver, RebootOps, ResizeOps, ConsoleOps, ForeignOps):
     """Virtual machines on one libvirt host."""
 
     Settings: ClassVar = LibvirtSettings
@@ -86,6 +88,12 @@ class LibvirtComputeDriver(ComputeDriver, RebootOps, ResizeOps, ConsoleOps):
         with self._connection.reading("list the machines") as host:
             reader = StatusReader(host, self._installation_id)
             return [reader.status(domain, record) for domain, record in all_records(host) if self._is_ours(record)]
+
+    def list_foreign(self, limit: int) -> Iterable[ForeignObject]:
+        with self._connection.reading("list the machines of others") as host:
+            reader = StatusReader(host, self._installation_id)
+            others = ((domain, record) for domain, record in all_records(host) if not self._is_ours(record))
+            return in_order((reader.status(domain, record) for domain, record in others), limit)
 
     def create(self, spec: MachineSpec) -> MachineStatus | Wait:
         action = f"create machine {spec.uid}"

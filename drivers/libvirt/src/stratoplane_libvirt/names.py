@@ -6,7 +6,7 @@ names carry the installation.
 """
 
 from typing import Final
-from uuid import UUID
+from uuid import UUID, uuid5
 
 METADATA_NAMESPACE: Final = "urn:stratoplane:libvirt:1"
 CONSOLE_POOL: Final = "stratoplane-console"
@@ -39,6 +39,16 @@ def volume_name(installation_id: UUID, uid: UUID) -> str:
 def volume_uid(installation_id: UUID, name: str) -> UUID | None:
     """Return the uid of a tenant's volume by its name, None for any other file in the pool."""
     return _uid_between(name, _volume_prefix(installation_id, "volume"), ".qcow2")
+
+
+def is_foreign_volume(installation_id: UUID, name: str) -> bool:
+    """Tell whether a file in the pool is neither this installation's nor an image that installations share."""
+    return not name.startswith((f"{_PREFIX}{installation_id.hex[-12:]}-", f"{_PREFIX}image-"))
+
+
+def foreign_uid(pool: UUID, name: str) -> UUID:
+    """Return an id for a volume that is known by its name only; it stays the same (RFC 9562, version 5)."""
+    return uuid5(pool, name)
 
 
 def root_disk_name(installation_id: UUID, machine_uid: UUID) -> str:

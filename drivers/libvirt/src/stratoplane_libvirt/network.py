@@ -10,10 +10,12 @@ import libvirt
 
 from stratoplane.drivers import Capacity, DriverContext
 from stratoplane.errors import ConflictError, NotFoundError, PermanentError
+from stratoplane.foreign import ForeignObject, ForeignOps
 from stratoplane.network import NetworkDriver, NetworkMode, NetworkSpec, NetworkStatus
 from stratoplane_libvirt import names
 from stratoplane_libvirt.connection import Connection, tolerating
 from stratoplane_libvirt.domains import all_records
+from stratoplane_libvirt.foreign import in_order
 from stratoplane_libvirt.locks import ObjectLocks
 from stratoplane_libvirt.marks import Mark
 from stratoplane_libvirt.network_xml import NetworkRecord, build_network, read_network, with_mark
@@ -22,7 +24,7 @@ from stratoplane_libvirt.settings import LibvirtSettings
 from stratoplane_libvirt.xml_document import clean, render
 
 
-class LibvirtNetworkDriver(NetworkDriver):
+class LibvirtNetworkDriver(NetworkDriver, ForeignOps):
     """Networks on one libvirt host."""
 
     Settings: ClassVar = LibvirtSettings
@@ -51,6 +53,11 @@ class LibvirtNetworkDriver(NetworkDriver):
         with self._connection.reading("list the networks") as host:
             found = [(network, record) for network, record in _all_networks(host) if self._is_ours(record)]
             return [_status(network, record) for network, record in found]
+
+    def list_foreign(self, limit: int) -> Iterable[ForeignObject]:
+        with self._connection.reading("list the networks of others") as host:
+            others = ((network, record) for network, record in _all_networks(host) if not self._is_ours(record))
+            return in_order((_status(network, record) for network, record in others), limit)
 
     def create(self, spec: NetworkSpec) -> NetworkStatus:
         with self._locks.hold(spec.uid), self._connection.changing(f"create network {spec.uid}") as host:

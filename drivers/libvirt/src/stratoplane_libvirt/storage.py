@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Volumes on libvirt: qcow2 files in a pool."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any, ClassVar, Final
 from uuid import UUID
 
@@ -9,12 +9,14 @@ import libvirt
 
 from stratoplane.drivers import Capacity, DriverContext
 from stratoplane.errors import CapacityError, ConflictError, PermanentError
+from stratoplane.foreign import ForeignObject, ForeignOps
 from stratoplane.jobs import Wait
 from stratoplane.storage import StorageDriver, VolumeSpec, VolumeStatus
 from stratoplane_libvirt import names
 from stratoplane_libvirt.connection import Connection, tolerating
 from stratoplane_libvirt.domain_xml import Disk, DomainRecord
 from stratoplane_libvirt.domains import all_records
+from stratoplane_libvirt.foreign import in_order
 from stratoplane_libvirt.images import ImageLibrary
 from stratoplane_libvirt.locks import ObjectLocks
 from stratoplane_libvirt.pool import Pool, open_pool
@@ -24,7 +26,7 @@ from stratoplane_libvirt.volume_xml import Backing
 _GIB: Final = 1024**3
 
 
-class LibvirtStorageDriver(StorageDriver):
+class LibvirtStorageDriver(StorageDriver, ForeignOps):
     """Volumes in one storage pool of one libvirt host."""
 
     Settings: ClassVar = LibvirtSettings
@@ -51,7 +53,20 @@ class LibvirtStorageDriver(StorageDriver):
 
     def list(self) -> Iterable[VolumeStatus]:
         with self._connection.reading("list the volumes") as host:
-            return list(self._statuses(self._pool(host)))
+            pool = self._pool(host)
+            uids = {name: names.volume_uid(self._installation_id, name) for name in pool.names()}
+            return list(_statuses(pool, {name: uid for name, uid in uids.items() if uid is not None}))
+
+    def list_foreign(self, limit: int) -> Iterable[ForeignObject]:
+        with self._connection.reading("list the volumes of others") as host:
+            pool = self._pool(host)
+            key = UUID(pool.handle.UUIDString())
+            uids = {
+                name: names.foreign_uid(key, name)
+                for name in pool.names()
+                if names.is_foreign_volume(self._installation_id, name)
+            }
+            return in_order(_statuses(pool, uids), limit)
 
     def create(self, spec: VolumeSpec) -> VolumeStatus | Wait:
         with self._locks.hold(spec.uid), self._connection.changing(f"create volume {spec.uid}") as host:
@@ -102,22 +117,22 @@ class LibvirtStorageDriver(StorageDriver):
                 if disk.volume == name:
                     yield domain, record, disk
 
-    def _statuses(self, pool: Pool) -> Iterable[VolumeStatus]:
-        for name in pool.names():
-            uid = names.volume_uid(self._installation_id, name)
-            volume = None if uid is None else pool.find(name)
-            status = None
-            if uid is not None and volume is not None:
-                with tolerating(libvirt.VIR_ERR_NO_STORAGE_VOL):
-                    status = _status(uid, volume)
-            if status is not None:
-                yield status
-
     def _pool(self, host: Any) -> Pool:
         return open_pool(host, self.settings.pool)
 
     def _name(self, uid: UUID) -> str:
         return names.volume_name(self._installation_id, uid)
+
+
+def _statuses(pool: Pool, uids: Mapping[str, UUID]) -> Iterable[VolumeStatus]:
+    """Return the volumes with these names; those that vanish meanwhile are left out."""
+    for name, uid in uids.items():
+        volume, status = pool.find(name), None
+        if volume is not None:
+            with tolerating(libvirt.VIR_ERR_NO_STORAGE_VOL):
+                status = _status(uid, volume)
+        if status is not None:
+            yield status
 
 
 def _adopted(spec: VolumeSpec, volume: Any) -> VolumeStatus:
