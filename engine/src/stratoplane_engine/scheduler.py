@@ -17,6 +17,7 @@ from stratoplane_engine.notifier import notify
 from stratoplane_engine.plugins import Plugins
 from stratoplane_engine.reconciler import reconcile
 from stratoplane_engine.relay import relay
+from stratoplane_engine.sealer import seal
 from stratoplane_engine.settings import load_settings
 from stratoplane_engine.stopping import stop_event
 from stratoplane_engine.sweeper import sweep
@@ -48,6 +49,7 @@ def main() -> None:
     for seconds, work in (
         (settings.full_comparison_seconds, lambda: reconcile(database)),
         (settings.sweep_seconds, lambda: keep_vigil(database, settings)),
+        (settings.seal_seconds, lambda: seal(database)),
         (_NOTIFY_SECONDS, lambda: notify(database, plugins, generator=generator)),
     ):
         threading.Thread(target=_repeat, args=(stop, seconds, work), daemon=True).start()

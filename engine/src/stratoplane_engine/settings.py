@@ -36,6 +36,12 @@ class EngineSettings:
         help="seconds of silence after which a cluster's agent is an incident",
         env="STRATOPLANE_AGENT_LOST_SECONDS",
     )
+    seal_seconds: float = setting(1.0, help="seconds between seals of the audit trail", env="STRATOPLANE_SEAL_SECONDS")
+    seal_late_seconds: float = setting(
+        60.0,
+        help="seconds that an event of the audit trail may wait for its seal until that is an incident",
+        env="STRATOPLANE_SEAL_LATE_SECONDS",
+    )
     escalate_warning_seconds: float = setting(
         86_400.0,
         help="seconds after which a WARNING that nobody has acknowledged becomes CRITICAL",

@@ -20,7 +20,14 @@ from stratoplane_engine.db.tables.clusters import (
 )
 from stratoplane_engine.db.tables.columns import metadata
 from stratoplane_engine.db.tables.drift import drift, drift_policy, foreign_object, watermark
-from stratoplane_engine.db.tables.history import audit_event, inventory, inventory_report
+from stratoplane_engine.db.tables.history import (
+    audit_checkpoint,
+    audit_event,
+    audit_leaf,
+    audit_tree,
+    inventory,
+    inventory_report,
+)
 from stratoplane_engine.db.tables.identity import (
     api_token,
     installation,
@@ -40,7 +47,10 @@ __all__ = [
     "agent_key",
     "agent_nonce",
     "api_token",
+    "audit_checkpoint",
     "audit_event",
+    "audit_leaf",
+    "audit_tree",
     "circuit",
     "cluster",
     "delivery",

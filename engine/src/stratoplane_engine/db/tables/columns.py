@@ -5,7 +5,9 @@ from typing import Final
 
 from sqlalchemy import BigInteger, CheckConstraint, Column, MetaData, Text, Uuid, func, text
 from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
+from sqlalchemy.dialects.postgresql.base import ischema_names
 from sqlalchemy.sql.schema import SchemaItem
+from sqlalchemy.types import UserDefinedType
 
 from stratoplane.jobs import JobState
 from stratoplane.resources import ResourceStatus
@@ -19,6 +21,20 @@ metadata: Final = MetaData(
         "pk": "%(table_name)s_pkey",
     }
 )
+
+
+class TransactionNumber(UserDefinedType[str]):
+    """PostgreSQL's ``xid8``: the 64-bit number of a transaction, which is never used again."""
+
+    cache_ok = True
+
+    def get_col_spec(self, **_: object) -> str:
+        """Return the type's name."""
+        return "XID8"
+
+
+# How a dialect is told of a type, so that reading a schema knows it.
+ischema_names["xid8"] = TransactionNumber
 
 
 def one_of(column: str, values: type[JobState | ResourceStatus]) -> CheckConstraint:

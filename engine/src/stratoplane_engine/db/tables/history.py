@@ -1,9 +1,31 @@
 # SPDX-License-Identifier: Apache-2.0
 """What happened, and what was last seen at the clusters."""
 
-from sqlalchemy import Column, ForeignKey, Index, PrimaryKeyConstraint, Table, Uuid
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    CheckConstraint,
+    Column,
+    ForeignKey,
+    Index,
+    LargeBinary,
+    PrimaryKeyConstraint,
+    Table,
+    UniqueConstraint,
+    Uuid,
+    func,
+    text,
+)
 
-from stratoplane_engine.db.tables.columns import count, identifier, json_object, metadata, moment, words
+from stratoplane_engine.db.tables.columns import (
+    TransactionNumber,
+    count,
+    identifier,
+    json_object,
+    metadata,
+    moment,
+    words,
+)
 
 audit_event = Table(
     "audit_event",
@@ -20,9 +42,40 @@ audit_event = Table(
     words("trace_id"),
     json_object("detail"),
     moment("occurred_at", default=True),
+    Column("transaction", TransactionNumber, nullable=False, server_default=func.pg_current_xact_id()),
     Index("audit_event_organization_idx", "organization_id", "id"),
     Index("audit_event_page_idx", "organization_id", "project_id", "id"),
     Index("audit_event_subject_idx", "organization_id", "subject_id", "id"),
+    Index("audit_event_transaction_idx", "transaction"),
+)
+
+# The right edge of the tree over the sealed events, and the transaction from which the next ones are looked for.
+audit_tree = Table(
+    "audit_tree",
+    metadata,
+    Column("only_one", Boolean, primary_key=True, server_default=text("true")),
+    count("size"),
+    Column("peaks", LargeBinary, nullable=False, server_default=text("''")),
+    Column("sealed_to", TransactionNumber, nullable=False, server_default=text("'0'")),
+    CheckConstraint("only_one", name="only_one"),
+)
+
+audit_leaf = Table(
+    "audit_leaf",
+    metadata,
+    Column("position", BigInteger, primary_key=True, autoincrement=False),
+    Column("event_id", Uuid, nullable=False),
+    Column("hash", LargeBinary, nullable=False),
+    UniqueConstraint("event_id"),
+)
+
+audit_checkpoint = Table(
+    "audit_checkpoint",
+    metadata,
+    Column("size", BigInteger, primary_key=True, autoincrement=False),
+    Column("root", LargeBinary, nullable=False),
+    moment("sealed_at"),
+    words("note", None),
 )
 
 inventory = Table(
