@@ -68,6 +68,15 @@ def test_migrate_and_create_admin_without_a_platform(operator):
     assert "created administrator early" in operator.say("create-admin", "--username", "early")
 
 
+def test_audit_verify_without_a_platform(operator, tmp_path):
+    assert "run stratoplane-server migrate first" in operator.fail("audit", "verify")
+    operator.say("migrate")
+    assert operator.say("audit", "verify").startswith("as it was sealed: 0 sealed events, 0 checkpoints, root e3b0c442")
+    kept = tmp_path / "kept"
+    kept.write_text("not a note")
+    assert "error: the checkpoint cannot be used: " in operator.fail("audit", "verify", "--checkpoint", str(kept))
+
+
 def test_a_database_that_does_not_answer_is_one_line(operator):
     said = operator.fail("migrate", STRATOPLANE_DATABASE_URL="postgresql://me:secret@127.0.0.1:1/nothing")
     assert "does not answer" in said

@@ -54,6 +54,14 @@ def test_the_first_start_makes_an_administrator_who_can_log_in(shared):
     assert credentials["password"] not in "".join(shared.log(name) for name in ("prepare", "supervisor", "api"))
 
 
+def test_the_trail_is_sealed_while_the_platform_is_up(shared):
+    def sealed() -> bool:
+        return json.loads(shared.say("audit", "verify", "-o", "json"))["events"] > 0
+
+    assert wait_until(sealed, SECONDS)
+    assert json.loads(shared.say("audit", "verify", "-o", "json"))["findings"] == []
+
+
 def test_status_shows_every_process_database_and_cluster(shared):
     health = shared.status()
     assert health["healthy"]

@@ -44,7 +44,9 @@ def quiet(tree: Tree) -> bool:
     """Tell whether nothing is left to be done."""
     query = f"""SELECT (SELECT count(*) FROM job WHERE state IN {_LIVE})
         + (SELECT count(*) FROM operation WHERE state IN ('QUEUED', 'OFFERED', 'RUNNING'))
-        + (SELECT count(*) FROM outbox WHERE sent_at IS NULL) AS open"""  # noqa: S608  # constants
+        + (SELECT count(*) FROM outbox WHERE sent_at IS NULL)
+        + (SELECT count(*) FROM audit_event e WHERE NOT EXISTS (SELECT FROM audit_leaf l WHERE l.event_id = e.id))
+        AS open"""  # noqa: S608  # constants
     return tree.observer.rows(query)[0]["open"] == 0
 
 
@@ -202,6 +204,12 @@ def _audit(tree: Tree) -> Iterator[Finding]:
             yield Finding(mark="broken", invariant="audit", subject=str(row["id"]), what=f"events are missing: {row}")
 
 
+def _sealed(tree: Tree) -> Iterator[Finding]:
+    """Every event of the trail is what was sealed, and no seal was given twice; that all are sealed, quiet says."""
+    for found in tree.observer.seals().findings:
+        yield Finding(mark="broken", invariant="audit", subject=str(found.event_id or ""), what=found.problem)
+
+
 _CHECKERS: Final[Sequence[Callable[[Tree], Iterator[Finding]]]] = (
     _unfinished,
     _transitions,
@@ -214,4 +222,5 @@ _CHECKERS: Final[Sequence[Callable[[Tree], Iterator[Finding]]]] = (
     _compensated,
     _told,
     _audit,
+    _sealed,
 )

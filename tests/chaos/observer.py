@@ -6,6 +6,9 @@ from typing import Any, Final
 import psycopg
 from psycopg.rows import dict_row
 
+from stratoplane_engine.db.connection import Database
+from stratoplane_engine.seal_verification import Verdict, verify
+
 _INSTALL: Final = """
 CREATE SCHEMA chaos;
 CREATE TABLE chaos.job_event (
@@ -88,6 +91,14 @@ class Observer:
         """Run a statement and return how many rows it touched."""
         with self._connect() as connection:
             return connection.execute(statement, values or None).rowcount  # type: ignore[arg-type]  # composed here
+
+    def seals(self) -> Verdict:
+        """Return what a check of the audit trail against its seals comes to."""
+        database = Database(self._url, pool_size=1, application="chaos")
+        try:
+            return verify(database)
+        finally:
+            database.close()
 
     def _connect(self) -> "psycopg.Connection[dict[str, Any]]":
         return psycopg.connect(self._url, row_factory=dict_row, connect_timeout=5, application_name="chaos")

@@ -14,7 +14,15 @@ from typing import Any
 
 import pytest
 
-from stratoplane_client import Client, InvalidRequestError, NotFoundError, Options, QuotaFullError, VersionConflictError
+from stratoplane_client import (
+    AccessDeniedError,
+    Client,
+    InvalidRequestError,
+    NotFoundError,
+    Options,
+    QuotaFullError,
+    VersionConflictError,
+)
 from stratoplane_client.transport import Attempt
 from stratoplane_mock.region import FILE_NAME, MockRegion
 from stratoplane_mock.rules import Kind
@@ -257,6 +265,16 @@ def test_an_operator_says_what_is_done_about_differences(operator: Client) -> No
         policies.set(kind="volume", field="size_gib", policy="correct")
     calls = operator.operator
     assert list(calls.drift.list(open=True)) == list(calls.orphans.list()) == list(calls.foreign_objects.list()) == []
+
+
+def test_an_operator_keeps_checkpoints_of_the_audit_trail(operator: Client, client: Client) -> None:
+    calls = operator.operator
+    newest = next(calls.audit_checkpoints.list())
+    assert newest.note.splitlines()[1] == str(newest.size)
+    sizes = [each.size for each in calls.audit_checkpoints.list(limit=2)]
+    assert sizes == sorted(set(sizes), reverse=True)
+    with pytest.raises(AccessDeniedError):
+        next(client.operator.audit_checkpoints.list())
 
 
 def test_an_operator_gives_a_foreign_object_to_a_project(operator: Client, client: Client, tenant: Any) -> None:

@@ -10,6 +10,7 @@ from stratoplane_client.foreign_objects import ForeignObjects
 from stratoplane_client.incidents import Incidents
 from stratoplane_client.models.drift import Drift, Orphan
 from stratoplane_client.models.identity import Organization, User
+from stratoplane_client.models.jobs import AuditCheckpoint
 from stratoplane_client.models.platform import Agent, Cluster, Flavor, Image, JoinToken, Plugin, Provider, Quotas
 from stratoplane_client.organization import AuditEvents, RoleBindings, Roles
 from stratoplane_client.reading import Reading, Writing, find, given, segment
@@ -257,4 +258,5 @@ class Operator:
         self.incidents: Final = Incidents(transport, f"{OPS}/incidents")
         self.leaks: Final = Leaks(transport, f"{OPS}/leaks")
         self.audit_events: Final = AuditEvents(transport, OPS)
+        self.audit_checkpoints: Final = Reading(transport, f"{OPS}/audit-checkpoints", AuditCheckpoint)
         self.plugins: Final = Reading(transport, f"{OPS}/plugins", Plugin, page_size=None)

@@ -9,9 +9,14 @@ import pytest
 from sqlalchemy import event, text
 from sqlalchemy.exc import ProgrammingError
 
+from stratoplane.errors import InvalidSpecError
+from stratoplane.ids import new_id
+from stratoplane_engine.context import Page, RequestContext
 from stratoplane_engine.db.incidents import PLATFORM
 from stratoplane_engine.seal_verification import verify
 from stratoplane_engine.sealer import Sealing, seal
+from stratoplane_engine.services import cursors
+from stratoplane_engine.services.audit import list_audit_checkpoints
 from stratoplane_engine.settings import EngineSettings
 from stratoplane_engine.vigil import keep_vigil
 
@@ -145,6 +150,33 @@ def test_a_restored_trail_with_nothing_new_is_looked_through_once(trail: "Trail"
 def test_the_platform_itself_may_only_append(trail: "Trail", statement: str) -> None:
     with pytest.raises(ProgrammingError, match="permission denied"), trail.database.system() as connection:
         connection.execute(text(statement))
+
+
+def test_checkpoints_are_paged_from_the_newest(
+    trail: "Trail", context_of: Callable[..., RequestContext], sent: Callable[[], list[str]]
+) -> None:
+    context = context_of(new_id(), "platform-admin")
+    for name in "abcde":
+        trail.write(name)
+        seal(trail.database)
+    sizes, cursor = [], ""
+    while cursor is not None:
+        before = len(sent())
+        found = list_audit_checkpoints(trail.database, context, Page(limit=2, cursor=cursor))
+        assert len(sent()) - before == 3  # begin, select, commit
+        sizes += [each["size"] for each in found.items]
+        cursor = found.next
+    assert sizes == sorted(set(sizes), reverse=True)
+    assert len(sizes) == 5
+
+
+@pytest.mark.parametrize("key", ["-1", "9223372036854775808", "\u0661", "x", "1.5"])
+def test_a_cursor_that_is_none_of_checkpoints_is_refused(
+    trail: "Trail", context_of: Callable[..., RequestContext], key: str
+) -> None:
+    page = Page(limit=2, cursor=cursors.encode("-size", key))
+    with pytest.raises(InvalidSpecError, match="not one of this list"):
+        list_audit_checkpoints(trail.database, context_of(new_id(), "platform-admin"), page)
 
 
 def test_a_seal_that_is_late_is_an_incident_until_it_comes(trail: "Trail") -> None:

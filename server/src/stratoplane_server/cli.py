@@ -3,7 +3,7 @@
 
 import sys
 from pathlib import Path
-from typing import TYPE_CHECKING, Final, Never
+from typing import TYPE_CHECKING, Final, Never, TextIO
 
 import click
 
@@ -134,6 +134,33 @@ def create_admin(username: str, *, password_stdin: bool) -> None:
     with reachable_database(_configuration()) as url:
         create_administrator(url, username, password)
     print(f"created administrator {username}" + ("" if password_stdin else f" with password {password}"))
+
+
+@cli.group()
+def audit() -> None:
+    """Check the audit trail."""
+
+
+@audit.command("verify")
+@click.option(
+    "--checkpoint",
+    type=click.File(),
+    help="a checkpoint that was kept elsewhere, as its note; - is the standard input",
+)
+@_OUTPUT
+def verify_audit(checkpoint: TextIO | None, output: str) -> None:
+    """Compare every sealed event with its seal; the exit code is 1 when something was changed.
+
+    Without a checkpoint of your own, a trail whose end was cut off together with its seals looks whole.
+    """
+    from stratoplane_server import audit_page
+    from stratoplane_server.databases import reachable_database
+
+    with reachable_database(_configuration()) as url:
+        verdict = audit_page.gather(url, kept=checkpoint.read() if checkpoint else None)
+    print(audit_page.as_json(verdict) if output == "json" else audit_page.as_text(verdict))
+    if verdict.findings:
+        sys.exit(EXIT_FAILED)
 
 
 @cli.group()

@@ -259,6 +259,16 @@ AUDIT_EVENT: Final = {
     "detail": {"kind": "virtual_machine", "cluster": "rack-1"},
     "occurred_at": _EARLIER,
 }
+_ROOT: Final = "50d858e0985ecc7f60418aaf0cc5ab587f42c2570a884095a9e8ccacd0f6545c"
+AUDIT_CHECKPOINT: Final = {
+    "size": 128,
+    "root": _ROOT,
+    "sealed_at": _EARLIER,
+    "note": "stratoplane/0199d2a4-7a00-7a00-8000-a0c1c0115d07/audit\n128\n"
+    "UNhY4JhezH9gQYqvDMWrWH9CwlcKiECVqejMrND2VFw=\nsealed 2026-11-23T08:00:00+00:00\n\n"
+    "\N{EM DASH} stratoplane/0199d2a4-7a00-7a00-8000-a0c1c0115d07/audit uLedVb3RY4d3+RBsFu7ng+wn9p87Mnm0rZLiCNkbtH7j"
+    "OrAl1iFuQPrQQ2N3oG4EK244pnzGjkpMlyGjfeDzQaoZtQA=\n",
+}
 FLAVOR: Final = {"id": FLAVOR_ID, "name": "small", "vcpus": 1, "memory_mib": 1024, "disk_gib": 10, **_STAMPS}
 IMAGE: Final = {
     "id": IMAGE_ID,

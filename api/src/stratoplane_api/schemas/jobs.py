@@ -131,3 +131,12 @@ class AuditEvent(Answer):
     trace_id = m.text(required=True)
     detail = m.mapping(required=True)
     occurred_at = m.moment("When it happened.", required=True)
+
+
+class AuditCheckpoint(Answer):
+    """A signed statement about the beginning of the audit trail."""
+
+    size = m.whole("How many events it covers.", required=True)
+    root = m.text("Their hash by RFC 6962, hexadecimal.", required=True)
+    sealed_at = m.moment("When it was signed.", required=True)
+    note = m.text("The signed note, to be kept elsewhere: a checkpoint as of c2sp.org/tlog-checkpoint.", required=True)

@@ -13,9 +13,9 @@ from stratoplane_api.operations import Feature, Operation
 from stratoplane_api.routes import Routes
 from stratoplane_api.schemas import examples
 from stratoplane_api.schemas import identity as schemas
-from stratoplane_api.schemas.jobs import AuditEvent, Job
+from stratoplane_api.schemas.jobs import AuditCheckpoint, AuditEvent, Job
 from stratoplane_api.schemas.platform import Quotas, QuotaUpdate
-from stratoplane_api.schemas.queries import AuditQuery, JobsQuery
+from stratoplane_api.schemas.queries import AuditQuery, JobsQuery, PageQuery
 from stratoplane_api.schemas.strict import list_of
 from stratoplane_api.service_types import GetService, Json, UpdateService
 from stratoplane_api.views import collections
@@ -212,3 +212,20 @@ def _serve_audit(routes: Routes) -> None:
     )
     def list_all_audit_events() -> Response:
         return answers.page(audit.list_all_audit_events(database(), context(), page(), subject_id=subject()))
+
+    @routes.add(
+        Operation(
+            id="list_audit_checkpoints",
+            method="GET",
+            path="/audit-checkpoints",
+            access=_READ,
+            summary="List signed checkpoints of the audit trail, newest first",
+            tag="Audit trail",
+            query=PageQuery,
+            answer=list_of(AuditCheckpoint),
+            features=_PAGED,
+            example={"items": [examples.AUDIT_CHECKPOINT], "next": None},
+        )
+    )
+    def list_audit_checkpoints() -> Response:
+        return answers.page(audit.list_audit_checkpoints(database(), context(), page()))

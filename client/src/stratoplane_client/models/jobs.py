@@ -156,3 +156,19 @@ class AuditEvent(Record):
     trace_id: str = ""
     detail: Mapping[str, Any] = field(default_factory=dict)
     occurred_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AuditCheckpoint(Record):
+    """A signed statement about the beginning of the audit trail.
+
+    Attributes:
+        size: how many events it covers.
+        root: their hash by RFC 6962, hexadecimal.
+        note: the signed text, to be kept elsewhere; ``stratoplane-server audit verify`` checks a trail against it.
+    """
+
+    size: int
+    root: str = ""
+    sealed_at: datetime | None = None
+    note: str = ""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Reading the audit trail."""
+"""Reading the audit trail and its seals."""
 
 from collections.abc import Mapping
 from typing import Any, Final
@@ -8,12 +8,15 @@ from uuid import UUID
 from stratoplane_engine.authorization import require
 from stratoplane_engine.context import Listing, Page, RequestContext
 from stratoplane_engine.db import audit as rows
+from stratoplane_engine.db import audit_tree
 from stratoplane_engine.db.connection import Database
 from stratoplane_engine.kinds.wire_form import instant
 from stratoplane_engine.permissions import Permission
-from stratoplane_engine.services import listings
+from stratoplane_engine.services import cursors, listings
 
 _SORT: Final = "-created_at"
+_BY_SIZE: Final = "-size"
+_LARGEST: Final = 2**63 - 1
 
 
 def list_audit_events(
@@ -53,6 +56,34 @@ def list_all_audit_events(
             limit=page.limit + 1,
         )
     return listings.listing(found, page, _wire, _SORT)
+
+
+def list_audit_checkpoints(database: Database, context: RequestContext, page: Page) -> Listing:
+    """Return a page of signed checkpoints of the trail, newest first, for operators who keep them elsewhere."""
+    require(context, Permission.PLATFORM_READ)
+    before = _size(cursors.decode(_BY_SIZE, page.cursor))
+    with database.system() as connection:
+        found = audit_tree.page(connection, before=before, limit=page.limit + 1)
+    shown = found[: page.limit]
+    following = cursors.encode(_BY_SIZE, str(shown[-1]["size"])) if len(found) > page.limit else None
+    return Listing(items=tuple(map(_checkpoint, shown)), next=following)
+
+
+def _size(key: str | None) -> int | None:
+    if key is None:
+        return None
+    if not key.isascii() or not key.isdigit() or int(key) > _LARGEST:
+        raise cursors.foreign()
+    return int(key)
+
+
+def _checkpoint(row: Mapping[str, Any]) -> dict[str, Any]:
+    return {
+        "size": row["size"],
+        "root": bytes(row["root"]).hex(),
+        "sealed_at": instant(row["sealed_at"]),
+        "note": row["note"],
+    }
 
 
 def _wire(row: Mapping[str, Any]) -> dict[str, Any]:

@@ -18,6 +18,11 @@ _COLUMNS = (
     Column("OUTCOME", lambda each: each.outcome),
     Column("REQUEST", lambda each: each.request_id or "-"),
 )
+_CHECKPOINTS = (
+    Column("EVENTS", lambda each: str(each.size)),
+    Column("SEALED", lambda each: "-" if each.sealed_at is None else f"{each.sealed_at.astimezone():%m-%d %H:%M:%S}"),
+    Column("ROOT", lambda each: each.root),
+)
 
 
 @click.group("audit", cls=ProjectNoun)
@@ -39,3 +44,13 @@ def list_events(session: Session, subject: str | None, all_orgs: bool, most: int
     else:
         events = client.audit_events(session.project_id if session.named_project else None)
     show_many(session, islice(events.list(subject_id=subject), most), _COLUMNS, nothing="Nothing happened yet.")
+
+
+@command.command("checkpoints")
+@limit_option(50)
+@click.pass_obj
+def list_checkpoints(session: Session, most: int) -> None:
+    """List signed checkpoints of the trail, newest first (operators). With -o json each has its note, to be kept."""
+    session.does("list checkpoints of the audit trail")
+    found = session.client.operator.audit_checkpoints.list()
+    show_many(session, islice(found, most), _CHECKPOINTS, nothing="Nothing is sealed yet.")
