@@ -51,12 +51,12 @@ def test_a_deleted_cluster_ends_its_agents_credential(operator, make_cluster):
     refused(cluster.agent("POST", "/hello", {"version": "1"}), 401, "authentication_failed")
 
 
-def test_a_poll_without_work_is_answered_when_its_time_has_passed(make_cluster):
+def test_a_poll_without_work_is_answered_before_its_time_has_passed_but_not_long_before(make_cluster):
     cluster = make_cluster()
     began = time.monotonic()
 
-    assert cluster.offers(wait_seconds=0.3) == []
-    assert 0.3 <= time.monotonic() - began < 3
+    assert cluster.offers(wait_seconds=1.0) == []
+    assert 0.8 <= time.monotonic() - began < 3
 
 
 def test_a_poll_is_woken_by_the_work_that_comes(make_cluster, make_tenant, drain_once):

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What agents say: the messages of :mod:`stratoplane.messages` over HTTP."""
 
+import random
 import time
 from typing import Final, TypeVar
 
@@ -21,6 +22,8 @@ from stratoplane_engine.wake_names import wake_name
 
 LONGEST_POLL: Final = agents.POLL_SECONDS
 """Seconds that an agent's poll is held at most."""
+_SHORTEST_SHARE: Final = 0.8
+"""The least share of its wait that a poll is held: agents that came together, after a restart, soon come one by one."""
 LARGEST_REPORT: Final = 16 * 1024 * 1024
 """Bytes of results (console logs) or of an inventory of thousands of machines."""
 _SMALL: Final = 64 * 1024
@@ -91,7 +94,8 @@ def offers() -> Response:
 
 
 def _await_work(parts: AgentGateway, identity: AgentIdentity, wish: messages.OfferRequest, poll: Poll) -> object:
-    deadline = time.monotonic() + max(0.0, min(wish.wait_seconds, LONGEST_POLL))
+    patience = max(0.0, min(wish.wait_seconds, LONGEST_POLL))
+    deadline = time.monotonic() + patience * random.uniform(_SHORTEST_SHARE, 1.0)  # noqa: S311  # spreads, hides nothing
     with parts.wakeups.expect(str(identity.cluster_id), wake_name(identity.id)) as event:
         while True:
             event.clear()
