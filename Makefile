@@ -4,8 +4,10 @@
 PYTHON ?= python3
 VENV ?= .venv
 DRIVER ?= mock
-# Processes that run tests side by side.
+# Processes that run side by side.
 JOBS ?= 2
+# Processes that run tests side by side: one more, because many tests wait for processes of their own.
+TEST_JOBS ?= 3
 # How many seeds the simulation runs.
 SEEDS ?= 1000
 # How long the chaos suite does harm.
@@ -35,10 +37,10 @@ down: $(RUNTIME) ## Stop the platform; its data stays
 	@$(BIN)/stratoplane-server down
 
 test: $(DEVELOPMENT) ## Run the tests on a real PostgreSQL and Valkey
-	@$(BIN)/python -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+	@$(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 
 coverage: $(DEVELOPMENT) ## Run the tests and show what they do not reach
-	@$(BIN)/coverage run -m pytest -n $(JOBS) --dist loadfile $(ARGS)
+	@$(BIN)/coverage run -m pytest -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 

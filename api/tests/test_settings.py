@@ -15,6 +15,7 @@ from stratoplane_api.settings import ApiSettings
         ("STRATOPLANE_API_RATE_SECONDS", "0"),
         ("STRATOPLANE_API_WAITING_REQUESTS", "-1"),
         ("STRATOPLANE_API_TRUSTED_PROXIES", "-1"),
+        ("STRATOPLANE_API_INVENTORY_SECONDS", "0.5"),
         ("STRATOPLANE_API_POOL_SIZE", "many"),
     ],
 )

@@ -167,7 +167,7 @@ def test_tenants_see_of_a_cluster_its_name_and_abilities(database, operator, ten
     key = keys.new_private_key()
     agent = authenticate(database, enrol(database, made["token"], key), key)
     report = ProviderReport(interface="compute", driver="mock", version="1", contract="1", features=("resize",))
-    agents.hello(database, agent, Hello(version="0.1.0", providers=(report,)))
+    agents.hello(database, agent, Hello(version="0.1.0", providers=(report,)), inventory_seconds=30)
     names = clusters.list_cluster_names(database, tenant.context, Page(limit=200)).items
     reported = clusters.list_providers(database, operator, Page(limit=200)).items
 

@@ -128,9 +128,13 @@ def test_plugins_are_enabled_and_disabled_while_the_platform_runs(shared):
     before = {name: shared.child(name).process for name in (*ROLES, "postgres", "agent")}
     assert "watcher is enabled; the platform's roles start again" in shared.say("plugins", "enable", "watcher")
     assert wait_until(lambda: "watcher LOADED" in shared.log("worker"), SECONDS)
+
+    def changed() -> set[str]:
+        return {name for name in before if shared.child(name).process not in (None, before[name])}
+
+    assert wait_until(lambda: changed() >= set(ROLES), SECONDS)
     shared.await_ready()
-    after = {name: shared.child(name).process for name in before}
-    assert {name for name in before if before[name] != after[name]} == set(ROLES)
+    assert changed() == set(ROLES)
     assert "watcher  LOADED" in shared.say("plugins", "list")
     assert "was enabled already" in shared.say("plugins", "enable", "watcher")
 

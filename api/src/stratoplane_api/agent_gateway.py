@@ -45,6 +45,7 @@ class AgentGateway:
         wakeups: wake the polls; ``listener`` and ``lookout`` tell it whom.
         polls: counts those of each agent, so that no agent takes the places of the others.
         key: signs what agents are told.
+        inventory_seconds: how long agents wait between their looks at their clusters.
     """
 
     database: Database
@@ -53,6 +54,7 @@ class AgentGateway:
     lookout: Lookout
     polls: Polls
     key: ServerKey
+    inventory_seconds: float
 
 
 def install(app: Flask, parts: AgentGateway) -> None:

@@ -58,6 +58,7 @@ def create_agent_app(database: Database, settings: ApiSettings) -> Flask:
         lookout=Lookout(database, wakeups),
         polls=Polls(settings.agent_polls, wakeups),
         key=agent_gateway.ServerKey(database),
+        inventory_seconds=settings.inventory_seconds,
     )
     agent_gateway.install(app, parts)
     _believe_proxies(app, settings)

@@ -5,10 +5,13 @@ import dataclasses
 import ssl
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Final
 
 from stratoplane.errors import SettingsError
 from stratoplane.join_tokens import pin_of
 from stratoplane.settings import setting
+
+_HOUR: Final = 3600
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -36,6 +39,11 @@ class ApiSettings:
     agent_polls: int = setting(
         2, help="polls that one agent may hold at a time in a process", env="STRATOPLANE_API_AGENT_POLLS"
     )
+    inventory_seconds: float = setting(
+        30.0,
+        help="seconds between an agent's looks at what its cluster holds",
+        env="STRATOPLANE_API_INVENTORY_SECONDS",
+    )
     agent_certificate: Path | None = setting(  # noqa: RUF009  # makes a dataclass field
         None,
         help="certificate (PEM) that agents see by https; join tokens carry its fingerprint",
@@ -50,6 +58,8 @@ class ApiSettings:
         for name in ("pool_size", "rate_requests", "rate_seconds", "login_attempts", "address_logins", "agent_polls"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}: must be at least 1")
+        if not 1 <= self.inventory_seconds <= _HOUR:
+            raise ValueError(f"inventory_seconds: must be from 1 to {_HOUR}")
         for name in ("waiting_requests", "trusted_proxies"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name}: must not be negative")

@@ -80,7 +80,9 @@ def keys() -> Response:
 
 @ROUTES.add(_operation("hello", "Say which drivers there are", limit=_MIDDLE))
 def hello() -> Response:
-    return _answer(agents.hello(agent_gateway().database, agent(), _message(messages.Hello)))
+    parts = agent_gateway()
+    said = agents.hello(parts.database, agent(), _message(messages.Hello), inventory_seconds=parts.inventory_seconds)
+    return _answer(said)
 
 
 @ROUTES.add(_operation("offers", "Take operations, waiting for the first", limit=_SMALL))

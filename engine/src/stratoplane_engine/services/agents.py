@@ -39,7 +39,6 @@ from stratoplane_engine.services.agent_admission import AgentIdentity, refused
 from stratoplane_engine.services.enrolment import check_protocol
 
 POLL_SECONDS: Final = 50.0
-INVENTORY_SECONDS: Final = 30.0
 KEY_SECONDS: Final = 12 * 3600.0
 LARGEST_OFFER: Final = 200
 _OLDEST_INVENTORY: Final = 86_400.0
@@ -50,8 +49,11 @@ _LONGEST_PROVIDER_TEXT: Final = 64_000
 _CONTROLS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
-def hello(database: Database, agent: AgentIdentity, message: Hello) -> Welcome:
+def hello(database: Database, agent: AgentIdentity, message: Hello, *, inventory_seconds: float) -> Welcome:
     """Take down which drivers the agent has and what the cluster can do and hold.
+
+    Args:
+        inventory_seconds: how long the agent is to wait between its looks at the cluster.
 
     Raises:
         InvalidSpecError: the agent speaks a protocol that is not served; the refusal is on record.
@@ -66,7 +68,7 @@ def hello(database: Database, agent: AgentIdentity, message: Hello) -> Welcome:
     return Welcome(
         server_time=datetime.now(UTC).isoformat(),
         poll_seconds=POLL_SECONDS,
-        inventory_seconds=INVENTORY_SECONDS,
+        inventory_seconds=inventory_seconds,
         key_seconds=KEY_SECONDS,
     )
 
