@@ -144,6 +144,7 @@ def start(folder: Path, **settings: str) -> Platform:
         "STRATOPLANE_API_LISTEN": f"127.0.0.1:{api}",
         "STRATOPLANE_AGENT_LISTEN": f"127.0.0.1:{agents}",
         "STRATOPLANE_RECONCILE_SECONDS": "1",
+        "STRATOPLANE_FULL_COMPARISON_SECONDS": "2",
         "STRATOPLANE_API_INVENTORY_SECONDS": "2",
         "STRATOPLANE_API_LOGIN_ATTEMPTS": "10000",
         **settings,

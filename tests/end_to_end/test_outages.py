@@ -15,7 +15,7 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.end_to_end.conftest import make_tenant, start, wait_until
+from tests.end_to_end.conftest import OPERATIONS, make_tenant, start, wait_until
 
 MACHINES = 30
 
@@ -120,3 +120,22 @@ def test_a_machine_that_is_switched_off_behind_our_back_is_switched_on_again(fra
     wait_until(corrected, "the reconciler corrects the power", seconds=90)
     actions = [event["action"] for event in tenant.call("GET", "/audit-events").json()["items"]]
     assert "engine:resource:drift-found" in actions
+
+
+def test_a_machine_that_vanishes_and_an_object_of_nobody_become_incidents(fragile: Any) -> None:
+    tenant = make_tenant(fragile)
+    machine = tenant.make("virtual-machines", name="vanishes", flavor="tiny", image="mock-linux")
+    mock = str(Path(sys.executable).parent / "stratoplane-mock")
+    subprocess.run([mock, "vanish", machine["id"]], env=fragile.environment, check=True, capture_output=True)
+    subprocess.run([mock, "add-orphan", "volume"], env=fragile.environment, check=True, capture_output=True)
+
+    def kinds() -> set[str]:
+        listed = fragile.operator.get(f"{OPERATIONS}/incidents", params={"limit": 200}).json()["items"]
+        return {each["kind"] for each in listed if each["status"] == "OPEN"}
+
+    wait_until(lambda: kinds() >= {"resource-lost", "orphan"}, "both are told of")
+    assert tenant.call("GET", f"/virtual-machines/{machine['id']}").json()["status"] == "LOST"
+    (orphan,) = fragile.operator.get(f"{OPERATIONS}/orphans").json()["items"]
+    assert (orphan["kind"], orphan["cluster"]) == ("volume", "local-mock")
+    assert tenant.change("DELETE", f"/virtual-machines/{machine['id']}")["state"] == "SUCCEEDED"
+    wait_until(lambda: "resource-lost" not in kinds(), "the incident resolves by itself")

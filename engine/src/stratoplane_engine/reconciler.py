@@ -84,7 +84,24 @@ def reconcile(database: Database, *, full: bool = True, page: int = _PAGE, most_
             drift.note_look(connection, began)
     done = _act(database, began, page)
     orphans = _look_for_strays(database, page) if full else 0
+    if full and len(fresh) < most_new:
+        with database.system() as connection:
+            drift.note_full(connection, began)
     return replace(done, lost=len(lost), found=len(found), orphans=orphans, ended=len(ended))
+
+
+def reconcile_in_turn(database: Database, *, full_seconds: float) -> Comparison:
+    """Compare what has changed, or everything when that was last done to the end ``full_seconds`` ago.
+
+    When that was is in the database, and one reconciler at a time compares: a round that finds another at it, or that
+    breaks, leaves a full comparison due, and the next round of whoever comes makes up for it.
+
+    Raises:
+        UnavailableError: the database does not answer.
+    """
+    with database.system() as connection:
+        full = drift.full_is_due(connection, full_seconds)
+    return reconcile(database, full=full)
 
 
 def _act(database: Database, began: Any, page: int) -> Comparison:

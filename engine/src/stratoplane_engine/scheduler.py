@@ -15,7 +15,7 @@ from stratoplane_engine.db.listen import notifications
 from stratoplane_engine.logs import configure_logging
 from stratoplane_engine.notifier import notify
 from stratoplane_engine.plugins import Plugins
-from stratoplane_engine.reconciler import reconcile
+from stratoplane_engine.reconciler import reconcile_in_turn
 from stratoplane_engine.relay import relay
 from stratoplane_engine.sealer import seal
 from stratoplane_engine.settings import load_settings
@@ -40,14 +40,12 @@ def main() -> None:
     threading.Thread(
         target=_repeat, args=(stop, settings.sweep_seconds, lambda: sweep(database, wake_ups)), daemon=True
     ).start()
-    threading.Thread(
-        target=_repeat,
-        args=(stop, settings.reconcile_seconds, lambda: reconcile(database, full=False)),
-        daemon=True,
-    ).start()
     plugins, generator = Plugins.load(settings.plugins), random.Random()  # noqa: S311  # spreads retries, hides nothing
     for seconds, work in (
-        (settings.full_comparison_seconds, lambda: reconcile(database)),
+        (
+            settings.reconcile_seconds,
+            lambda: reconcile_in_turn(database, full_seconds=settings.full_comparison_seconds),
+        ),
         (settings.sweep_seconds, lambda: keep_vigil(database, settings)),
         (settings.seal_seconds, lambda: seal(database)),
         (_NOTIFY_SECONDS, lambda: notify(database, plugins, generator=generator)),

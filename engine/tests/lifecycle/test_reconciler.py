@@ -9,7 +9,8 @@ import pytest
 
 from stratoplane.messages import Inventory, InventoryItem
 from stratoplane_engine.context import Accepted
-from stratoplane_engine.reconciler import Comparison, reconcile
+from stratoplane_engine.db import drift
+from stratoplane_engine.reconciler import Comparison, reconcile, reconcile_in_turn
 from stratoplane_engine.services import agents
 
 if TYPE_CHECKING:
@@ -50,6 +51,41 @@ def test_as_desired_means_nothing_to_do(fresh_site: "Site") -> None:
 
     assert reconcile(fresh_site.database) == PEACE
     assert drift_events(fresh_site) == []
+
+
+def test_everything_is_compared_when_it_is_time_and_not_before(fresh_site: "Site") -> None:
+    site = fresh_site
+    assert reconcile_in_turn(site.database, full_seconds=60) == PEACE
+    stray = uuid4()
+    site.hand.list_inventory({stray: ("volume", {})})
+
+    assert reconcile_in_turn(site.database, full_seconds=60).orphans == 0
+    assert reconcile_in_turn(site.database, full_seconds=0).orphans == 1
+
+
+def test_a_full_comparison_that_found_another_at_it_is_made_up_for_in_the_next_round(fresh_site: "Site") -> None:
+    site = fresh_site
+    site.hand.list_inventory({uuid4(): ("volume", {})})
+    with site.database.system() as connection:
+        assert drift.begin_round(connection)
+        assert reconcile_in_turn(site.database, full_seconds=3600).orphans == 0
+
+    assert reconcile_in_turn(site.database, full_seconds=3600).orphans == 1
+
+
+def test_a_full_comparison_that_left_something_for_the_next_round_stays_due(fresh_site: "Site") -> None:
+    site = fresh_site
+    for name in ("web", "db"):
+        site.made("virtual_machine", name=name)
+    age(site)
+    site.hand.list_inventory(items(site, web={"power": "STOPPED"}, db={"power": "STOPPED"}))
+    assert reconcile(site.database, most_new=1).corrected == 1
+
+    with site.database.system() as connection:
+        assert drift.full_is_due(connection, 3600)
+    assert reconcile_in_turn(site.database, full_seconds=3600).corrected == 1
+    with site.database.system() as connection:
+        assert not drift.full_is_due(connection, 3600)
 
 
 def test_a_machine_whose_power_drifted_is_corrected(fresh_site: "Site") -> None:

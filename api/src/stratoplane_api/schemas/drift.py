@@ -66,6 +66,7 @@ class Orphan(Answer):
     uid = m.identifier(required=True)
     kind = m.text(required=True)
     cluster_id = m.identifier(required=True)
+    cluster = m.text("The cluster's name.", required=True)
     first_seen_at = m.moment("When it was listed first.", required=True)
 
 

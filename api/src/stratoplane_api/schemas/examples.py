@@ -393,5 +393,6 @@ ORPHAN: Final = {
     "uid": "0199d2a4-7d60-7a00-8000-d3f4f3448b0f",
     "kind": "volume",
     "cluster_id": "0199d2a4-7c50-7a00-8000-c2e3e2337f09",
+    "cluster": "rack-1",
     "first_seen_at": _EARLIER,
 }

@@ -54,4 +54,5 @@ class Orphan(Record):
     uid: str
     kind: str = ""
     cluster_id: str = ""
+    cluster: str = ""
     first_seen_at: datetime | None = None

@@ -58,7 +58,8 @@ recorded AS (
 SELECT id, organization_id, project_id, kind, name, cluster_id FROM found
 """)
 _ORPHANS: Final = text("""
-SELECT v.cluster_id, v.uid, v.kind, v.first_seen_at FROM inventory v
+SELECT v.cluster_id, c.name AS cluster, v.uid, v.kind, v.first_seen_at FROM inventory v
+JOIN cluster c ON c.id = v.cluster_id
 JOIN inventory_report p ON p.cluster_id = v.cluster_id AND p.kind = v.kind
 LEFT JOIN resource r ON r.id = v.uid AND r.cluster_id = v.cluster_id AND r.kind = v.kind
 WHERE (r.id IS NULL OR r.deleted_at < p.taken_at - interval '5 seconds')

@@ -141,8 +141,12 @@ UPDATE drift d SET ended_at = clock_timestamp() FROM taken t WHERE d.id = t.drif
 """)
 _TRY: Final = text("SELECT pg_try_advisory_xact_lock(:lock), clock_timestamp()")
 _SINCE: Final = text("SELECT w.looked_at FROM watermark w WHERE w.name = 'comparison'")
+_FULL_IS_DUE: Final = text("""
+SELECT NOT EXISTS (SELECT FROM watermark w
+    WHERE w.name = 'full-comparison' AND w.looked_at > clock_timestamp() - make_interval(secs => :seconds))
+""")
 _LOOKED: Final = text("""
-INSERT INTO watermark (name, looked_at) VALUES ('comparison', :now)
+INSERT INTO watermark (name, looked_at) SELECT name, :now FROM unnest(CAST(:names AS text[])) AS name
 ON CONFLICT (name) DO UPDATE SET looked_at = excluded.looked_at
 """)
 _DUPLICATES: Final = text("""
@@ -192,9 +196,19 @@ def looked_at(connection: Connection) -> Any:
     return connection.execute(_SINCE).scalar_one_or_none()
 
 
+def full_is_due(connection: Connection, seconds: float) -> bool:
+    """Tell whether everything was not compared to the end for ``seconds``, by any reconciler."""
+    return bool(connection.execute(_FULL_IS_DUE, {"seconds": seconds}).scalar_one())
+
+
 def note_look(connection: Connection, now: Any) -> None:
     """Write when this round looked."""
-    connection.execute(_LOOKED, {"now": now})
+    connection.execute(_LOOKED, {"names": ["comparison"], "now": now})
+
+
+def note_full(connection: Connection, now: Any) -> None:
+    """Write when the round began that has compared everything."""
+    connection.execute(_LOOKED, {"names": ["full-comparison"], "now": now})
 
 
 def note(connection: Connection, *, since: Any, limit: int) -> tuple[_Rows, _Rows]:

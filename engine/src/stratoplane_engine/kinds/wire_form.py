@@ -154,6 +154,7 @@ def orphan(row: Mapping[str, Any]) -> dict[str, Any]:
         "uid": str(row["uid"]),
         "kind": row["kind"],
         "cluster_id": str(row["cluster_id"]),
+        "cluster": row["cluster"],
         "first_seen_at": instant(row["first_seen_at"]),
     }
 

@@ -34,7 +34,7 @@ _POLICIES = (
 _ORPHANS = (
     Column("KIND", lambda each: each.kind),
     Column("MARK", lambda each: each.uid),
-    Column("CLUSTER", lambda each: each.cluster_id),
+    Column("CLUSTER", lambda each: each.cluster),
     Column("SEEN", lambda each: tables.age(each.first_seen_at)),
 )
 
