@@ -126,8 +126,8 @@ def test_a_machine_that_vanishes_and_an_object_of_nobody_become_incidents(fragil
     tenant = make_tenant(fragile)
     machine = tenant.make("virtual-machines", name="vanishes", flavor="tiny", image="mock-linux")
     mock = str(Path(sys.executable).parent / "stratoplane-mock")
-    subprocess.run([mock, "vanish", machine["id"]], env=fragile.environment, check=True, capture_output=True)
     subprocess.run([mock, "add-orphan", "volume"], env=fragile.environment, check=True, capture_output=True)
+    subprocess.run([mock, "vanish", machine["id"]], env=fragile.environment, check=True, capture_output=True)
 
     def kinds() -> set[str]:
         listed = fragile.operator.get(f"{OPERATIONS}/incidents", params={"limit": 200}).json()["items"]
