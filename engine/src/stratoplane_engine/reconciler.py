@@ -80,11 +80,12 @@ def reconcile(database: Database, *, full: bool = True, page: int = _PAGE, most_
         incidents.clear(connection, *map(_key, ended))
         lost, found = _compare_existence(connection) if full else ((), ())
         _record(connection, fresh, lost, found)
-        if len(fresh) < most_new:
+        all_noted = len(fresh) < most_new
+        if all_noted:
             drift.note_look(connection, began)
     done = _act(database, began, page)
     orphans = _look_for_strays(database, page) if full else 0
-    if full and len(fresh) < most_new:
+    if full and all_noted:
         with database.system() as connection:
             drift.note_full(connection, began)
     return replace(done, lost=len(lost), found=len(found), orphans=orphans, ended=len(ended))

@@ -146,7 +146,7 @@ SELECT NOT EXISTS (SELECT FROM watermark w
     WHERE w.name = 'full-comparison' AND w.looked_at > clock_timestamp() - make_interval(secs => :seconds))
 """)
 _LOOKED: Final = text("""
-INSERT INTO watermark (name, looked_at) SELECT name, :now FROM unnest(CAST(:names AS text[])) AS name
+INSERT INTO watermark (name, looked_at) VALUES (:name, :now)
 ON CONFLICT (name) DO UPDATE SET looked_at = excluded.looked_at
 """)
 _DUPLICATES: Final = text("""
@@ -203,12 +203,12 @@ def full_is_due(connection: Connection, seconds: float) -> bool:
 
 def note_look(connection: Connection, now: Any) -> None:
     """Write when this round looked."""
-    connection.execute(_LOOKED, {"names": ["comparison"], "now": now})
+    connection.execute(_LOOKED, {"name": "comparison", "now": now})
 
 
 def note_full(connection: Connection, now: Any) -> None:
     """Write when the round began that has compared everything."""
-    connection.execute(_LOOKED, {"names": ["full-comparison"], "now": now})
+    connection.execute(_LOOKED, {"name": "full-comparison", "now": now})
 
 
 def note(connection: Connection, *, since: Any, limit: int) -> tuple[_Rows, _Rows]:
