@@ -315,7 +315,9 @@ def test_operators_handle_incidents(olga):
     assert "nobody" in olga.done("incident", "assign", wanted, "-")
     olga.done("incident", "note", wanted, "--note", "a cable")
     shown = olga.done("incident", "show", wanted)
-    assert "ago note by user:olga: a cable" in shown
+    assert "ago assigned to user:bob by user:olga" in shown
+    assert "ago unassigned by user:olga" in shown
+    assert "ago noted by user:olga: a cable" in shown
     assert "webhook of opened FAILED after 12 tries" in shown
     assert "resolved" in olga.done("incident", "resolve", wanted)
     assert "reopened" in olga.done("incident", "reopen", wanted)

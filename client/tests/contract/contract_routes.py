@@ -8,6 +8,7 @@ from typing import Any
 
 from contract_rules import (
     AUDIT,
+    HAPPENED,
     JOBS,
     KINDS,
     NOUNS,
@@ -19,27 +20,10 @@ from contract_rules import (
     checked_body,
     checked_query,
 )
-from contract_state import State, new_id, now
+from contract_state import AGENT, ROLES, State, new_id, now
 
 Served = tuple[int, Any, dict[str, str]]
 PUBLIC = {"/api/common/v1/login", "/api/common/v1/version", "/api/common/v1/health"}
-ROLES = [
-    {"id": new_id(), "name": "organization-admin", "description": "Everything here.", "scope": "ORGANIZATION",
-     "permissions": ["resource:read", "resource:write"]},
-    {"id": new_id(), "name": "project-member", "description": "One project.", "scope": "PROJECT",
-     "permissions": ["resource:read"]},
-]  # fmt: skip
-
-AGENT = {
-    "id": new_id(),
-    "cluster": "rack-1",
-    "name": "rack-1-agent",
-    "version": "0.1.0",
-    "generation": 2,
-    "state": "ACTIVE",
-    "created_at": now(),
-    "seen_at": now(),
-}
 FOREIGN = {
     "cluster_id": new_id(),
     "cluster": "rack-1",
@@ -288,11 +272,14 @@ class Routes:
             if found["status"] == after[action]:
                 raise Refusal(409, "state_conflict", f"the incident is {found['status']}")
             found["status"] = after[action]
+        by = {"actor": "user:olga", "occurred_at": now()}
         if action == "assign":
-            found.update(checked_body(request.body, {"assignee"}, set()))
+            given = checked_body(request.body, {"assignee"}, set())
+            found.update(given)
+            found["events"].append({"action": "assigned" if given["assignee"] else "unassigned", "detail": given, **by})
         elif action is not None:
             note = checked_body(request.body, {"note"}, set())["note"]
-            found["events"].append({"action": action, "actor": "user:olga", "note": note, "occurred_at": now()})
+            found["events"].append({"action": HAPPENED[action], "note": note, **by})
         return 200, found, {}
 
     def _upkeep(self, request: Any, noun: str, wanted: str, action: str) -> Served:

@@ -9,6 +9,7 @@ RESOURCES = {"status", "labels", "name~", "sort", *PAGE}
 JOBS = {"status", "resource_id", *PAGE}
 AUDIT = {"subject_id", *PAGE}
 LARGEST_PAGE = 200
+HAPPENED = {"acknowledge": "acknowledged", "resolve": "resolved", "reopen": "reopened", "note": "noted"}
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -21,6 +21,25 @@ def new_id() -> str:
     return str(uuid.uuid4())
 
 
+ROLES = [
+    {"id": new_id(), "name": "organization-admin", "description": "Everything here.", "scope": "ORGANIZATION",
+     "permissions": ["resource:read", "resource:write"]},
+    {"id": new_id(), "name": "project-member", "description": "One project.", "scope": "PROJECT",
+     "permissions": ["resource:read"]},
+]  # fmt: skip
+
+AGENT = {
+    "id": new_id(),
+    "cluster": "rack-1",
+    "name": "rack-1-agent",
+    "version": "0.1.0",
+    "generation": 2,
+    "state": "ACTIVE",
+    "created_at": now(),
+    "seen_at": now(),
+}
+
+
 class State:
     """Everything that requests change. One lock guards it."""
 

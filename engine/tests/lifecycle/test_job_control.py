@@ -44,6 +44,22 @@ def fail_for_good(site: "Site") -> Any:
     return lambda operation: site.hand.failed(operation, code="no_capacity_at_provider", detail="no room")
 
 
+def test_a_job_whose_cluster_is_silent_says_what_it_waits_for(site: "Site") -> None:
+    volume = site.create("volume", size_gib=3)
+    site.drain()
+    (step,) = [each for each in site.job(volume)["steps"] if each["name"] == "provision"]
+    assert (step["state"], step["waits_for"]) == ("RUNNING", "")
+
+    site.execute("UPDATE cluster SET seen_at = seen_at - interval '91 seconds' WHERE id = :id", id=site.cluster_id)
+    (name,) = {row["name"] for row in site.rows("SELECT name FROM cluster WHERE id = :id", id=site.cluster_id)}
+    steps = {each["name"]: each["waits_for"] for each in site.job(volume)["steps"]}
+    assert steps == {"await_targets": "", "provision": f"the agent of cluster {name} is silent"}
+
+    site.execute("UPDATE cluster SET seen_at = clock_timestamp() WHERE id = :id", id=site.cluster_id)
+    site.settle()
+    assert {each["waits_for"] for each in site.job(volume)["steps"]} == {""}
+
+
 def test_a_job_that_is_stopped_before_it_begins_calls_no_driver(site: "Site") -> None:
     volume = site.create("volume", size_gib=3)
 

@@ -8,14 +8,13 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from stratoplane_engine.db.connection import dump_json
-from stratoplane_engine.db.gathering import ONLINE_SECONDS
 from stratoplane_engine.db.keyset import rows_after
+from stratoplane_engine.db.liveness import is_online
 
-_ONLINE: Final = f"coalesce(t.seen_at > clock_timestamp() - interval '{ONLINE_SECONDS} seconds', false) AS online"
 _CLUSTERS: Final = f"""
 SELECT t.id, t.name, t.description, t.state, t.features, t.labels, t.vcpus_total, t.vcpus_claimed, t.memory_mib_total,
     t.memory_mib_claimed, t.storage_gib_total, t.storage_gib_claimed, t.seen_at, t.version, t.created_at, t.updated_at,
-    {_ONLINE} FROM cluster AS t
+    {is_online("t")} AS online FROM cluster AS t
 """
 _PROVIDERS: Final = text("""
 SELECT p.cluster_id, c.name AS cluster, p.interface, p.driver, p.version, p.contract, p.status, p.reason, p.features,

@@ -10,14 +10,12 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from stratoplane.resources import ResourceStatus
+from stratoplane_engine.db.liveness import is_online
 from stratoplane_engine.kinds.draft import Gathered, References, Target
 
-ONLINE_SECONDS: Final = 90
-"""A cluster whose agent was not heard for longer gets no new resources."""
-
-_CLUSTER: Final = """
+_CLUSTER: Final = f"""
     jsonb_build_object('id', c.id, 'name', c.name, 'state', c.state, 'features', to_jsonb(c.features),
-        'online', coalesce(c.seen_at > clock_timestamp() - make_interval(secs => :online), false),
+        'online', {is_online("c")},
         'free_vcpus', c.vcpus_total - c.vcpus_claimed,
         'free_memory_mib', c.memory_mib_total - c.memory_mib_claimed,
         'free_storage_gib', c.storage_gib_total - c.storage_gib_claimed)
@@ -64,7 +62,7 @@ SELECT clock_timestamp() AS now,
         SELECT {_CLUSTER} AS cluster FROM cluster c, fixed
         WHERE c.deleted_at IS NULL AND (c.id = ANY(fixed.ids)
             OR (CAST(:cluster_id AS uuid) IS NULL AND :cluster = '' AND c.state = 'ENABLED'
-                AND c.seen_at > clock_timestamp() - make_interval(secs => :online))
+                AND {is_online("c")})
             OR c.name = :cluster)
         ORDER BY c.id = ANY(fixed.ids) DESC, c.memory_mib_total - c.memory_mib_claimed DESC LIMIT 50) AS near)
         AS clusters
@@ -129,7 +127,6 @@ def gather(
         "project": project_id,
         "actor": actor_id,
         "key": idempotency_key,
-        "online": ONLINE_SECONDS,
         "flavor": references.flavor,
         "flavor_id": _uuid_or_none(references.flavor),
         "image": references.image,

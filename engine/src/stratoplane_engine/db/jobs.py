@@ -9,6 +9,7 @@ from sqlalchemy import Connection, text
 
 from stratoplane.jobs import LIVE
 from stratoplane_engine.db.connection import dump_json
+from stratoplane_engine.db.liveness import is_online
 from stratoplane_engine.kinds import wire_form
 
 LEASE_SECONDS: Final = 30.0
@@ -19,6 +20,10 @@ _STEPS: Final = """
         'error', s.error, 'started_at', s.started_at, 'finished_at', s.finished_at)
         ORDER BY s.position)
         FROM job_step s WHERE s.job_id = j.id) AS steps
+"""
+_SHOWN: Final = f"""
+    j.*, {_STEPS},
+    (SELECT c.name FROM cluster c WHERE j.state = 'RUNNING' AND c.id = j.cluster_id AND NOT {is_online("c")}) AS silent
 """
 
 CLAIMED: Final = f"""
@@ -222,12 +227,12 @@ told AS (INSERT INTO outbox (topic, payload) SELECT 'job', jsonb_build_object('j
 SELECT pg_notify('stratoplane_outbox', '') FROM told LIMIT 1
 """)
 _READ: Final = text(f"""
-SELECT j.*, {_STEPS} FROM job j WHERE j.organization_id = :organization AND j.project_id = :project AND j.id = :id
+SELECT {_SHOWN} FROM job j WHERE j.organization_id = :organization AND j.project_id = :project AND j.id = :id
 """)
 _LIVE_JOB: Final = text(f"""
-SELECT j.*, {_STEPS} FROM job j WHERE j.resource_id = :resource AND j.state IN {_LIVE} ORDER BY j.id DESC LIMIT 1
+SELECT {_SHOWN} FROM job j WHERE j.resource_id = :resource AND j.state IN {_LIVE} ORDER BY j.id DESC LIMIT 1
 """)
-_READ_ANY: Final = text(f"SELECT j.*, {_STEPS} FROM job j WHERE j.id = :id")
+_READ_ANY: Final = text(f"SELECT {_SHOWN} FROM job j WHERE j.id = :id")
 
 
 def claim(connection: Connection, *, owner: str, limit: int, start: UUID) -> Sequence[Mapping[str, Any]]:
@@ -329,7 +334,7 @@ def page(
         conditions.append("j.id < :after")
         parameters["after"] = UUID(after)
     where = " AND ".join(conditions)
-    statement = f"SELECT j.*, {_STEPS} FROM job j WHERE {where} ORDER BY j.id DESC LIMIT :limit"
+    statement = f"SELECT {_SHOWN} FROM job j WHERE {where} ORDER BY j.id DESC LIMIT :limit"
     return [_wire(row._asdict()) for row in connection.execute(text(statement), parameters)]
 
 

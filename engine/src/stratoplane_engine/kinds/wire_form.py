@@ -42,7 +42,7 @@ _JOB_TIMES: Final = ("created_at", "started_at", "finished_at", "deadline_at", "
 
 
 def job(row: Mapping[str, Any], steps: Sequence[Mapping[str, Any]]) -> dict[str, Any]:
-    """Return the wire form of a job's row and its steps' rows."""
+    """Return the wire form of a job's row (with ``silent``, the cluster that does not answer) and its steps' rows."""
     done = sum(step["state"] == "DONE" for step in steps)
     at_work = next((step["name"] for step in steps if step["state"] not in ("DONE", "UNDONE")), None)
     return {
@@ -65,20 +65,25 @@ def job(row: Mapping[str, Any], steps: Sequence[Mapping[str, Any]]) -> dict[str,
         "trace_id": trace_id(row["trace_parent"]),
         **{name: instant(row.get(name)) for name in _JOB_TIMES},
         "next_run_at": instant(row.get("next_run_at")) if row["state"] in ("RUNNING", "RETRYING") else None,
-        "steps": [_step(step) for step in steps],
+        "steps": [_step(step, row.get("silent")) for step in steps],
     }
 
 
-def _step(row: Mapping[str, Any]) -> dict[str, Any]:
+def _step(row: Mapping[str, Any], silent: str | None) -> dict[str, Any]:
     return {
         "name": row["name"],
         "state": row["state"],
         "attempts": row.get("attempts", 0),
         "started_at": instant(row.get("started_at")),
         "finished_at": instant(row.get("finished_at")),
-        "waits_for": (row.get("output") or {}).get("reason", "") if row["state"] == "RUNNING" else "",
+        "waits_for": _reason(row, silent) if row["state"] == "RUNNING" else "",
         "error": row.get("error"),
     }
+
+
+def _reason(row: Mapping[str, Any], silent: str | None) -> str:
+    own: str = (row.get("output") or {}).get("reason", "")
+    return own or (f"the agent of cluster {silent} is silent" if silent else "")
 
 
 _OPERATION_TIMES: Final = ("created_at", "acknowledged_at", "finished_at", "deadline_at")

@@ -125,8 +125,10 @@ def _sheet(each: "Incident") -> Iterable[tuple[str, str]]:
 
 
 def _event(each: "IncidentEvent") -> str:
+    assignee, level = each.detail.get("assignee"), each.detail.get("level")
+    to = f" to {assignee}" if assignee else f" to level {level}" if level else ""
     note = f": {each.note}" if each.note else ""
-    return f"{tables.age(each.occurred_at)} ago {each.action} by {each.actor}{note}"
+    return f"{tables.age(each.occurred_at)} ago {each.action}{to} by {each.actor}{note}"
 
 
 def _delivery(each: "Delivery") -> str:
