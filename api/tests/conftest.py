@@ -22,7 +22,7 @@ from stratoplane_api.openapi import document
 from stratoplane_api.settings import ApiSettings
 from stratoplane_engine.db.connection import Database
 from stratoplane_engine.db.migrate import upgrade
-from stratoplane_engine.drain import drain
+from stratoplane_engine.jobs.worker_loop import drain
 from stratoplane_engine.plugins import Plugins
 from stratoplane_engine.services.bootstrap import bootstrap, create_administrator
 

@@ -11,7 +11,7 @@ from flask.testing import FlaskClient
 
 from stratoplane.join_tokens import read_join_token, rotation_proof
 from stratoplane.signatures import Message, sign_request
-from stratoplane_engine import keys
+from stratoplane_engine import signing_keys as keys
 
 AGENT = "/api/agent/v1"
 

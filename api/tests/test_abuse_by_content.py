@@ -13,7 +13,7 @@ from stratoplane.join_tokens import pin_of, read_join_token, server_proof
 from stratoplane.messages import AGENT_PROTOCOL, OLDEST_PROTOCOL
 from stratoplane.signatures import BadSignatureError, check_answer
 from stratoplane_api.settings import ApiSettings
-from stratoplane_engine import keys
+from stratoplane_engine import signing_keys as keys
 
 AGENT, OPS = "/api/agent/v1", "/api/ops/v1"
 PATHS = ("hello", "offers", "acknowledgements", "results", "inventory", "keys")

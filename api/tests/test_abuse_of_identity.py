@@ -11,7 +11,7 @@ import pytest
 
 from stratoplane.messages import AGENT_PROTOCOL
 from stratoplane_api.routes import operations_of
-from stratoplane_engine import keys
+from stratoplane_engine import signing_keys as keys
 from stratoplane_engine.db import agent_keys
 
 AGENT, OPS = "/api/agent/v1", "/api/ops/v1"

@@ -5,7 +5,7 @@ import pytest
 
 from stratoplane import errors as core
 from stratoplane_api import errors, request_errors
-from stratoplane_engine import context as _context  # noqa: F401  # loads the engine's own errors, if it has any
+from stratoplane_engine.access import context as _context  # noqa: F401  # loads the engine's own errors, if it has any
 
 
 def descendants(kind):

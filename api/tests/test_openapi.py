@@ -15,7 +15,7 @@ from stratoplane_api.app import create_documented_app
 from stratoplane_api.openapi import document
 from stratoplane_api.operations import Gate
 from stratoplane_api.routes import operations_of
-from stratoplane_engine.permissions import Permission
+from stratoplane_engine.access.permissions import Permission
 
 COMMITTED = Path(__file__).parents[2] / "docs" / "reference" / "openapi.json"
 METHODS = ("get", "post", "put", "patch", "delete")

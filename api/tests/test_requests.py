@@ -21,8 +21,8 @@ from stratoplane_api.routes import Routes, UndeclaredAccessError, require_declar
 from stratoplane_api.schemas import members as m
 from stratoplane_api.schemas.queries import ChangeQuery, PageQuery
 from stratoplane_api.schemas.strict import Request
-from stratoplane_engine.context import Actor
-from stratoplane_engine.permissions import Grant, Permission, Scope
+from stratoplane_engine.access.context import Actor
+from stratoplane_engine.access.permissions import Grant, Permission, Scope
 
 ORGANIZATION = uuid.uuid4()
 PLENTY = Limit(name="requests", requests=1000, seconds=60)

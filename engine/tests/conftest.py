@@ -17,11 +17,11 @@ from psycopg import sql
 from sqlalchemy import Connection, event
 
 from stratoplane.ids import new_id
-from stratoplane_engine.context import Actor, RequestContext
+from stratoplane_engine.access.context import Actor, RequestContext
+from stratoplane_engine.access.permissions import BUILTIN_ROLES, Grant, Permission, Scope
 from stratoplane_engine.db import installation
 from stratoplane_engine.db.connection import Database
 from stratoplane_engine.db.migrate import upgrade
-from stratoplane_engine.permissions import BUILTIN_ROLES, Grant, Permission, Scope
 from stratoplane_engine.services import bootstrap, organizations, projects
 
 

@@ -9,7 +9,7 @@ import pytest
 from sqlalchemy import text
 
 from stratoplane.join_tokens import read_join_token
-from stratoplane_engine import keys
+from stratoplane_engine import signing_keys as keys
 from stratoplane_engine.db import agent_keys
 from stratoplane_engine.services import clusters, enrolment
 

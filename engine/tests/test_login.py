@@ -10,8 +10,8 @@ import pytest
 from sqlalchemy import text
 
 from stratoplane.errors import AuthenticationFailedError, PermissionDeniedError, ResourceNotFoundError
-from stratoplane_engine.context import Page, RequestContext
-from stratoplane_engine.permissions import BUILTIN_ROLES, Permission, Scope
+from stratoplane_engine.access.context import Page, RequestContext
+from stratoplane_engine.access.permissions import BUILTIN_ROLES, Permission, Scope
 from stratoplane_engine.services import audit, credentials, identity, role_bindings, users
 
 PASSWORD = "correct horse battery"

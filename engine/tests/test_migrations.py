@@ -26,7 +26,7 @@ from stratoplane_embedded.postgresql import WITHOUT_DURABILITY, PostgresqlServer
 from stratoplane_engine.db import tables
 from stratoplane_engine.db.connection import Database, sqlalchemy_url
 from stratoplane_engine.db.migrate import _config, current_revision, newest_revision, upgrade
-from stratoplane_engine.drain import drain
+from stratoplane_engine.jobs.worker_loop import drain
 from stratoplane_engine.plugins import Plugins
 
 OLDEST = 15

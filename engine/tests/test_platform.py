@@ -23,12 +23,12 @@ from stratoplane.errors import (
 from stratoplane.join_tokens import read_join_token
 from stratoplane.messages import EnrolRequest, Hello, ProviderReport
 from stratoplane.signatures import Message, read_request, sign_request
-from stratoplane_engine import keys
-from stratoplane_engine.context import Page
+from stratoplane_engine import signing_keys as keys
+from stratoplane_engine.access.context import Page
+from stratoplane_engine.access.permissions import BUILTIN_ROLES, Permission, Scope
 from stratoplane_engine.db.catalogue import Offer
-from stratoplane_engine.permissions import BUILTIN_ROLES, Permission, Scope
 from stratoplane_engine.services import (
-    agent_admission,
+    agent_authentication,
     agents,
     audit,
     bootstrap,
@@ -66,7 +66,7 @@ def enrol(database, token, key=None):
 
 
 def authenticate(database, made, key):
-    return agent_admission.authenticate(database, sign(key, f"{made.agent_id}:1"))
+    return agent_authentication.authenticate(database, sign(key, f"{made.agent_id}:1"))
 
 
 def events_of(database, subject_id):

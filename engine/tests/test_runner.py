@@ -14,10 +14,10 @@ from stratoplane.errors import PermanentError, StateConflictError, StratoplaneEr
 from stratoplane.ids import new_id
 from stratoplane.jobs import Dispatch, Done, JobState, Step, StepAnswer, Wait
 from stratoplane.resources import ResourceStatus
-from stratoplane_engine.claims import ClaimedJob
-from stratoplane_engine.kinds.draft import Described
-from stratoplane_engine.runner import RETRY, Verdict, advance
-from stratoplane_engine.workflows.context import Settlement, StepContext, Workflow
+from stratoplane_engine.jobs.claims import ClaimedJob
+from stratoplane_engine.jobs.runner import RETRY, Verdict, advance
+from stratoplane_engine.kinds.draft import ResourceSnapshot
+from stratoplane_engine.workflows.context import ResourceOutcome, StepContext, Workflow
 
 Run = Callable[[StepContext], StepAnswer]
 Row = Mapping[str, Any]
@@ -52,15 +52,15 @@ def workflow(*steps: Run | tuple[Run, Run]) -> Workflow:
     return Workflow(
         name="sample",
         steps=tuple(Step(name=f"step-{at}", run=run, undo=back) for at, (run, back) in enumerate(pairs)),
-        settle=lambda context: Settlement(status=ResourceStatus.ACTIVE, observed=dict(context.outputs)),
-        fail=lambda _context, why: Settlement(status=ResourceStatus.FAILED, detail=why),
+        settle=lambda context: ResourceOutcome(status=ResourceStatus.ACTIVE, observed=dict(context.outputs)),
+        fail=lambda _context, why: ResourceOutcome(status=ResourceStatus.FAILED, detail=why),
     )
 
 
 def claimed(steps: int, **changes: Any) -> ClaimedJob:
-    described = Described(
+    described = ResourceSnapshot(
         id=new_id(), organization_id=new_id(), project_id=new_id(), kind="volume", name="data",
-        status=ResourceStatus.PENDING, cluster_id=new_id(), spec={}, observed={}, holds={}, generation=3,
+        status=ResourceStatus.PENDING, cluster_id=new_id(), spec={}, observed={}, quota_usage={}, generation=3,
         observed_generation=0,
     )  # fmt: skip
     identifier = new_id()
@@ -247,7 +247,7 @@ def test_a_permanent_error_undoes_backwards_what_was_done() -> None:
     assert end.error == {
         "code": "conflict_at_provider", "detail": "in the way", "provider_text": "E42", "step": "step-2"
     }  # fmt: skip
-    assert end.settlement == Settlement(status=ResourceStatus.FAILED, detail="in the way")
+    assert end.settlement == ResourceOutcome(status=ResourceStatus.FAILED, detail="in the way")
     assert states(following(end).steps) == [("step-0", "UNDONE"), ("step-1", "DONE"), ("step-2", "UNDONE")]
     assert following(end).steps[2]["error"]["code"] == "conflict_at_provider"
 
@@ -296,7 +296,7 @@ def test_a_broken_end_fails_the_job_and_says_so(end: str) -> None:
     assert verdict.settlement.detail == "the end of the job broke (ZeroDivisionError); tell an operator"
 
 
-def _broken(*_: object) -> Settlement:
+def _broken(*_: object) -> ResourceOutcome:
     raise ZeroDivisionError
 
 

@@ -14,8 +14,8 @@ from redis.exceptions import RedisError
 
 from stratoplane.errors import SettingsError, UnavailableError
 from stratoplane_embedded.binaries import find_valkey
+from stratoplane_engine.jobs.queue import WorkerNotifier
 from stratoplane_engine.valkey import connect
-from stratoplane_engine.wakeups import WakeUps
 
 _PATIENCE = 20.0
 Start = Callable[..., tuple[subprocess.Popen[bytes], int]]
@@ -28,18 +28,18 @@ def free_port() -> int:
         return port
 
 
-def until(holds: Callable[[], bool]) -> None:
-    """Return when ``holds`` does; a server that does not answer yet is asked again."""
+def until(condition: Callable[[], bool]) -> None:
+    """Return when ``condition`` holds; a server that does not answer yet is asked again."""
     deadline = time.monotonic() + _PATIENCE
     pause = 0.02
     while time.monotonic() < deadline:
         try:
-            if holds():
+            if condition():
                 return
         except (RedisError, UnavailableError):
             pass
         time.sleep(pause)
-    raise AssertionError(f"{holds} does not come true")
+    raise AssertionError(f"{condition} does not come true")
 
 
 def ask(port: int, command: str, *words: str) -> Any:
@@ -82,17 +82,17 @@ def test_wake_ups_follow_the_primary_that_sentinel_names(start: Start) -> None:
         sentinel=True,
     )
     until(lambda: ask(sentinel, "INFO", "sentinel")["master0"]["slaves"] == 1)
-    with closing(WakeUps(f"redis+sentinel://127.0.0.1:1,127.0.0.1:{sentinel}/stratoplane/0")) as wake_ups:
-        wake_ups.send([])
+    with closing(WorkerNotifier(f"redis+sentinel://127.0.0.1:1,127.0.0.1:{sentinel}/stratoplane/0")) as notifier:
+        notifier.send([])
         assert ask(port, "LLEN", "rq:queue:stratoplane") == 1
 
         primary.kill()
         primary.wait()
         with pytest.raises(UnavailableError):
-            wake_ups.send([])
+            notifier.send([])
 
         def woken() -> bool:
-            wake_ups.send([])
+            notifier.send([])
             return bool(ask(replica_port, "LLEN", "rq:queue:stratoplane") == 1)
 
         until(woken)

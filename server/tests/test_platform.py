@@ -106,7 +106,7 @@ def test_migrate_does_nothing_when_there_is_nothing_to_do(shared):
 def test_a_role_can_run_beside_on_the_same_databases(shared, in_background):
     second = in_background(shared, "run", "worker")
     (worker,) = [process for process in shared.status()["processes"] if process["name"] == "worker"]
-    assert wait_until(lambda: b"stratoplane_engine.worker" in _command_line(second.pid), SECONDS)
+    assert wait_until(lambda: b"stratoplane_engine.roles.worker" in _command_line(second.pid), SECONDS)
     assert second.pid != worker["pid"]
     assert wait_until(lambda: _catches(second.pid, signal.SIGTERM), SECONDS)
     assert second.poll() is None

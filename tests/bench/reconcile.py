@@ -25,7 +25,7 @@ from report import Figure, table
 from stratoplane_embedded.postgresql import PostgresqlServer
 from stratoplane_engine.db import migrate
 from stratoplane_engine.db.connection import Database
-from stratoplane_engine.reconciler import reconcile
+from stratoplane_engine.drift.reconciler import reconcile
 
 RESOURCES = 100_000
 CHANGED = 100

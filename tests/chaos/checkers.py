@@ -44,7 +44,7 @@ def quiet(tree: Tree) -> bool:
     """Tell whether nothing is left to be done."""
     query = f"""SELECT (SELECT count(*) FROM job WHERE state IN {_LIVE})
         + (SELECT count(*) FROM operation WHERE state IN ('QUEUED', 'OFFERED', 'RUNNING'))
-        + (SELECT count(*) FROM outbox WHERE sent_at IS NULL)
+        + (SELECT count(*) FROM outbox)
         + (SELECT count(*) FROM audit_event e WHERE NOT EXISTS (SELECT FROM audit_leaf l WHERE l.event_id = e.id))
         AS open"""  # noqa: S608  # constants
     return tree.observer.rows(query)[0]["open"] == 0
@@ -67,7 +67,7 @@ def _unfinished(tree: Tree) -> Iterator[Finding]:
     operations = "SELECT id, job_id, state, verb FROM operation WHERE state IN ('QUEUED', 'OFFERED', 'RUNNING')"
     for row in tree.observer.rows(operations):
         yield Finding(mark="stuck", invariant="J2", subject=str(row["job_id"]), what=f"operation does not end: {row}")
-    for row in tree.observer.rows("SELECT id, payload FROM outbox WHERE sent_at IS NULL"):
+    for row in tree.observer.rows("SELECT id, payload FROM outbox"):
         yield Finding(mark="stuck", invariant="J2", subject=str(row["id"]), what=f"never told: {row['payload']}")
 
 
@@ -146,7 +146,7 @@ def _quotas(tree: Tree) -> Iterator[Finding]:
         WITH held AS (
             SELECT r.organization_id, s.scope_id, h.key, sum(h.value::bigint) AS amount
             FROM resource r CROSS JOIN LATERAL (VALUES (r.organization_id), (r.project_id)) AS s(scope_id)
-            CROSS JOIN LATERAL jsonb_each_text(r.holds) AS h
+            CROSS JOIN LATERAL jsonb_each_text(r.quota_usage) AS h
             WHERE r.deleted_at IS NULL GROUP BY 1, 2, 3
         )
         SELECT q.scope_id, q.key, q.used, coalesce(h.amount, 0) AS held FROM quota q
@@ -162,9 +162,9 @@ def _claims(tree: Tree) -> Iterator[Finding]:
     query = """
         SELECT * FROM (
             SELECT c.id, c.vcpus_claimed, c.memory_mib_claimed, c.storage_gib_claimed,
-                coalesce(sum((r.holds->>'vcpus')::bigint), 0) AS vcpus,
-                coalesce(sum((r.holds->>'memory_mib')::bigint), 0) AS memory_mib,
-                coalesce(sum((r.holds->>'storage_gib')::bigint), 0) AS storage_gib
+                coalesce(sum((r.quota_usage->>'vcpus')::bigint), 0) AS vcpus,
+                coalesce(sum((r.quota_usage->>'memory_mib')::bigint), 0) AS memory_mib,
+                coalesce(sum((r.quota_usage->>'storage_gib')::bigint), 0) AS storage_gib
             FROM cluster c LEFT JOIN resource r ON r.cluster_id = c.id AND r.deleted_at IS NULL GROUP BY c.id
         ) AS counted
         WHERE (vcpus_claimed, memory_mib_claimed, storage_gib_claimed) <> (vcpus, memory_mib, storage_gib)"""
@@ -174,13 +174,15 @@ def _claims(tree: Tree) -> Iterator[Finding]:
 
 def _compensated(tree: Tree) -> Iterator[Finding]:
     """J12: what failed holds nothing and uses nothing."""
-    query = """SELECT r.id, r.kind, r.holds FROM resource r JOIN LATERAL (
+    query = """SELECT r.id, r.kind, r.quota_usage FROM resource r JOIN LATERAL (
             SELECT j.kind FROM job j WHERE j.resource_id = r.id ORDER BY j.created_at DESC, j.id DESC LIMIT 1
         ) AS last ON true
-        WHERE r.status = 'FAILED' AND last.kind LIKE '%.create' AND (r.holds <> '{}' OR EXISTS
+        WHERE r.status = 'FAILED' AND last.kind LIKE '%.create' AND (r.quota_usage <> '{}' OR EXISTS
             (SELECT FROM resource_link l WHERE l.source_id = r.id))"""
     for row in tree.observer.rows(query):
-        yield Finding(mark="broken", invariant="J12", subject=str(row["id"]), what=f"failed and still holds: {row}")
+        yield Finding(
+            mark="broken", invariant="J12", subject=str(row["id"]), what=f"failed and still quota_usage: {row}"
+        )
 
 
 def _told(tree: Tree) -> Iterator[Finding]:

@@ -19,7 +19,7 @@ from redis import Redis
 from redis.exceptions import RedisError
 from rq import Queue
 
-from stratoplane_engine.wakeups import DRAIN, QUEUE
+from stratoplane_engine.jobs.queue import DRAIN, QUEUE
 from tests.chaos.tenants import History
 from tests.chaos.tree import Tree
 

@@ -6,8 +6,8 @@ from typing import Any, Final
 import psycopg
 from psycopg.rows import dict_row
 
+from stratoplane_engine.audit_trail.verify import Verdict, verify
 from stratoplane_engine.db.connection import Database
-from stratoplane_engine.seal_verification import Verdict, verify
 
 _INSTALL: Final = """
 CREATE SCHEMA chaos;

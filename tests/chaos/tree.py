@@ -119,7 +119,7 @@ class Tree:
     def _start_scheduler(self, report: dict[str, Any]) -> None:
         urls = {"STRATOPLANE_DATABASE_URL": report["database_url"], "STRATOPLANE_REDIS_URL": report["redis_url"]}
         log = self.state / "logs" / "scheduler-2.log"
-        self._keepers["scheduler-2"] = Keeper("stratoplane_engine.scheduler", [], self.environment | urls, log)
+        self._keepers["scheduler-2"] = Keeper("stratoplane_engine.roles.scheduler", [], self.environment | urls, log)
 
     def _start_agent(self) -> None:
         cluster = self.must(self.operator.post(f"{OPERATIONS}/clusters", json={"name": CLUSTER}))

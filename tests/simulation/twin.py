@@ -14,18 +14,19 @@ from uuid import UUID
 import psycopg
 from simulated import job_rows, operation_rows
 from simulated.acceptance_rows import VolumeTakenError, accept
-from simulated.engine_processes import write_back as write_back_in_memory
+from simulated.engine_processes import persist_verdicts as write_back_in_memory
 from simulated.kernel import Kernel
 from simulated.tables import EPOCH, OPEN_STATES, Tables, is_live
 from simulated.tenants import LIMITS, Tenant, cluster_row
 from sqlalchemy import Connection, insert, text
 
-from stratoplane_engine.claims import ClaimedJob, read_claim
-from stratoplane_engine.db import acceptance, job_control, jobs, operations, outbox, tables
-from stratoplane_engine.db.acceptance import Acceptance, RefusedError
+from stratoplane_engine.db import changes as acceptance
+from stratoplane_engine.db import job_control, jobs, operations, outbox, tables
+from stratoplane_engine.db.changes import Acceptance, RefusedError
 from stratoplane_engine.db.connection import Database
-from stratoplane_engine.runner import Verdict, advance
-from stratoplane_engine.write_back import write_back
+from stratoplane_engine.jobs.claims import ClaimedJob, read_claim
+from stratoplane_engine.jobs.persist import persist_verdicts
+from stratoplane_engine.jobs.runner import Verdict, advance
 
 _TIMES = {
     "job": ("lease_until", "next_run_at", "deadline_at", "created_at"),
@@ -152,7 +153,7 @@ class Twin:
             if verdict.operation and verdict.operation["id"] in self.tables.operations:
                 continue
             with self.database.system() as connection:
-                real = write_back(connection, [verdict])
+                real = persist_verdicts(connection, [verdict])
             self.tables.new_id = lambda verdict=verdict: verdict.operation["id"]
             assert write_back_in_memory(self.tables, [verdict]) == real
 
@@ -281,7 +282,7 @@ class Twin:
                 for row in self.tables.operations.values()
             ),
             "SELECT id, status, generation, observed_generation, holds->>'storage_gib' FROM resource": (
-                (*_chosen(row, _RESOURCE), _text(row["holds"].get("storage_gib")))
+                (*_chosen(row, _RESOURCE), _text(row["quota_usage"].get("storage_gib")))
                 for row in self.tables.resources.values()
             ),
             "SELECT source_id, target_id, role FROM resource_link": self.tables.links.keys(),

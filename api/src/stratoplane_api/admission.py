@@ -14,8 +14,8 @@ from stratoplane_api.operations import LOGIN, SMALL_BODY, Gate, Operation
 from stratoplane_api.ratelimit import Allowance, Limit, RateLimiter
 from stratoplane_api.routes import current_operation
 from stratoplane_api.tracing import REQUEST_ID_HEADER, Trace, read_trace
-from stratoplane_engine.context import Actor
-from stratoplane_engine.permissions import Permission, Scope
+from stratoplane_engine.access.context import Actor
+from stratoplane_engine.access.permissions import Permission, Scope
 
 OPERATORS: Final = "ops."
 """Endpoints whose permission must be held for the whole platform."""

@@ -13,7 +13,7 @@ from stratoplane_api.lookout import Lookout
 from stratoplane_api.polls import Polls
 from stratoplane_api.wakeups import Wakeups
 from stratoplane_engine.db.connection import Database
-from stratoplane_engine.services.agent_admission import AgentIdentity
+from stratoplane_engine.services.agent_authentication import AgentIdentity
 from stratoplane_engine.services.enrolment import InstallationKey, read_installation_key
 
 _EXTENSION: Final = "stratoplane_agents"

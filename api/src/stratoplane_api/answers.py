@@ -8,7 +8,7 @@ from flask import Response, request
 
 from stratoplane_api import etag, json_body
 from stratoplane_api.idempotency import REPLAYED_HEADER
-from stratoplane_engine.context import Accepted, Listing
+from stratoplane_engine.access.context import Accepted, Listing
 
 JSON = "application/json"
 

@@ -11,7 +11,7 @@ from flask import request
 from stratoplane.errors import AuthenticationFailedError
 from stratoplane.signatures import BadSignatureError, Message, Signed, check_body, read_request
 from stratoplane_engine.db.connection import Database
-from stratoplane_engine.services import agent_admission
+from stratoplane_engine.services import agent_authentication
 
 _BEARER = re.compile(r"Bearer +([A-Za-z0-9._~+/-]{1,512}=*) *", re.IGNORECASE)
 _MISSING: Final = "send a token as 'Authorization: Bearer <token>'; POST /api/common/v1/login gives one"
@@ -47,10 +47,10 @@ def by_signature(database: Database) -> Callable[[], object]:
 
     def authenticate() -> object:
         try:
-            identity = agent_admission.authenticate(database, signed_request())
+            identity = agent_authentication.authenticate(database, signed_request())
             check_body(request.get_data(), request.headers)
         except BadSignatureError as error:
-            raise agent_admission.refused(database, agent_admission.NOBODY, "unsigned", str(error)) from error
+            raise agent_authentication.refused(database, agent_authentication.NOBODY, "unsigned", str(error)) from error
         return identity
 
     return authenticate

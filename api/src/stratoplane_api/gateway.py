@@ -12,7 +12,7 @@ from stratoplane_api.operations import Feature, Operation
 from stratoplane_api.ratelimit import Limit, RateLimiter
 from stratoplane_api.tracing import Trace
 from stratoplane_api.waiting import Places
-from stratoplane_engine.context import Actor, IdempotencyKey, Page, RequestContext
+from stratoplane_engine.access.context import Actor, IdempotencyKey, Page, RequestContext
 from stratoplane_engine.db.connection import Database
 from stratoplane_engine.plugins import Plugins
 

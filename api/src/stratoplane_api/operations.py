@@ -8,7 +8,7 @@ from typing import Final
 
 from stratoplane_api.schemas.queries import NoQuery
 from stratoplane_api.schemas.strict import Answer, Request
-from stratoplane_engine.permissions import Permission
+from stratoplane_engine.access.permissions import Permission
 
 SMALL_BODY: Final = 256 * 1024
 """Bytes that most operations take as a body."""

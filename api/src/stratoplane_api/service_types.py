@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
-from stratoplane_engine.context import Listing, Page, RequestContext
+from stratoplane_engine.access.context import Listing, Page, RequestContext
 from stratoplane_engine.db.catalogue import Offer
 from stratoplane_engine.db.connection import Database
 

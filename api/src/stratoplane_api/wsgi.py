@@ -12,8 +12,8 @@ from stratoplane.settings import load
 from stratoplane_api.app import create_agent_app, create_app
 from stratoplane_api.settings import ApiSettings
 from stratoplane_engine.db.connection import Database
-from stratoplane_engine.logs import configure_logging
 from stratoplane_engine.plugins import Plugins
+from stratoplane_engine.roles.logs import configure_logging
 
 _SWITCH_SECONDS: Final = 0.0005
 """How long a thread may keep the interpreter while others wait for it.

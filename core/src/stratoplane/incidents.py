@@ -66,8 +66,8 @@ class IncidentKind(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Sighting:
-    """One observation that calls for an incident; sightings with the same ``key`` are one incident.
+class Finding:
+    """One observation that calls for an incident; findings with the same ``key`` are one incident.
 
     Attributes:
         key: what makes it the same incident: ``<kind>:<id of what it is about>``, with a field where one matters.

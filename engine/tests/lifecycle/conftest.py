@@ -28,11 +28,11 @@ from stratoplane.messages import (
     ResultsAnswer,
 )
 from stratoplane.quota import DEFAULT_LIMITS, UNLIMITED, Amount
-from stratoplane_engine.context import Accepted, Actor, RequestContext
+from stratoplane_engine.access.context import Accepted, Actor, RequestContext
+from stratoplane_engine.access.permissions import Grant, Permission, Scope
 from stratoplane_engine.db import tables
 from stratoplane_engine.db.connection import Database
-from stratoplane_engine.drain import drain
-from stratoplane_engine.permissions import Grant, Permission, Scope
+from stratoplane_engine.jobs.worker_loop import drain
 from stratoplane_engine.plugins import Plugins
 from stratoplane_engine.services import agents, jobs, resources
 
@@ -268,7 +268,7 @@ class Site:
         """Assert that quotas and claims are what the resources hold, counted anew, and within their limits."""
         held = self.rows(
             "SELECT s.scope_id, h.key, sum(h.value::bigint)::bigint AS amount FROM resource r,"
-            " jsonb_each_text(r.holds) h, LATERAL (VALUES (r.organization_id), (r.project_id)) AS s(scope_id)"
+            " jsonb_each_text(r.quota_usage) h, LATERAL (VALUES (r.organization_id), (r.project_id)) AS s(scope_id)"
             " WHERE r.organization_id = :organization GROUP BY 1, 2",
             organization=self.organization_id,
         )
@@ -280,9 +280,10 @@ class Site:
         assert {(row["scope_id"], row["key"]): row["used"] for row in lines if row["used"]} == counted
         assert [row for row in lines if -1 < row["limit_amount"] < row["used"]] == []
         wrong = self.rows(
-            "SELECT c.name FROM cluster c CROSS JOIN LATERAL (SELECT coalesce(sum((holds->>'vcpus')::bigint), 0) AS v,"
-            " coalesce(sum((holds->>'memory_mib')::bigint), 0) AS m,"
-            " coalesce(sum((holds->>'storage_gib')::bigint), 0) AS s FROM resource r WHERE r.cluster_id = c.id) h"
+            "SELECT c.name FROM cluster c CROSS JOIN LATERAL ("
+            "SELECT coalesce(sum((quota_usage->>'vcpus')::bigint), 0) AS v,"
+            " coalesce(sum((quota_usage->>'memory_mib')::bigint), 0) AS m,"
+            " coalesce(sum((quota_usage->>'storage_gib')::bigint), 0) AS s FROM resource r WHERE r.cluster_id = c.id) h"
             " WHERE (c.vcpus_claimed, c.memory_mib_claimed, c.storage_gib_claimed) <> (h.v, h.m, h.s)"
             " OR h.v > c.vcpus_total OR h.m > c.memory_mib_total OR h.s > c.storage_gib_total"
         )

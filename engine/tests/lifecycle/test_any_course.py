@@ -17,16 +17,16 @@ from stratoplane import jobs, resources
 from stratoplane.errors import StratoplaneError, UnavailableError
 from stratoplane.ids import new_id
 from stratoplane.messages import Operation, OperationResult, Outcome
-from stratoplane_engine.claims import read_claim
-from stratoplane_engine.context import Accepted
+from stratoplane_engine.access.context import Accepted
 from stratoplane_engine.db import jobs as job_rows
 from stratoplane_engine.db.connection import Database
-from stratoplane_engine.reconciler import reconcile
-from stratoplane_engine.runner import Verdict, advance
+from stratoplane_engine.drift.reconciler import reconcile
+from stratoplane_engine.jobs.claims import read_claim
+from stratoplane_engine.jobs.persist import persist_verdicts
+from stratoplane_engine.jobs.queue import WorkerNotifier
+from stratoplane_engine.jobs.runner import Verdict, advance
+from stratoplane_engine.jobs.sweeper import sweep
 from stratoplane_engine.services import job_control
-from stratoplane_engine.sweeper import sweep
-from stratoplane_engine.wakeups import WakeUps
-from stratoplane_engine.write_back import write_back
 
 if TYPE_CHECKING:
     from conftest import Site
@@ -51,7 +51,7 @@ class Course(RuleBasedStateMachine):
     """One tenant with small limits, one cluster, one agent, and workers of which some stall."""
 
     make_site: "Callable[[], Site]"
-    wake_ups: WakeUps
+    notifier: WorkerNotifier
 
     @initialize()
     def begin(self) -> None:
@@ -130,7 +130,7 @@ class Course(RuleBasedStateMachine):
     def come_to_rest(self) -> None:
         """Agents that went silent are given up, and all that can be done is done."""
         self.site.execute("UPDATE operation SET deadline_at = clock_timestamp() - interval '1 second'")
-        sweep(self.site.database, self.wake_ups)
+        sweep(self.site.database, self.notifier)
         self.site.settle()
 
     @rule(outcomes=st.lists(OUTCOMES, min_size=1, max_size=4))
@@ -162,7 +162,7 @@ class Course(RuleBasedStateMachine):
         for verdict in self.stalled:
             (row,) = self.site.rows("SELECT epoch FROM job WHERE id = :id", id=verdict.job.id)
             with self.site.database.system() as connection:
-                current = write_back(connection, [verdict])
+                current = persist_verdicts(connection, [verdict])
             assert (verdict.job.id in current) == (row["epoch"] == verdict.job.epoch)
         self.stalled = []
 
@@ -173,7 +173,7 @@ class Course(RuleBasedStateMachine):
             self.site.execute("UPDATE operation SET deadline_at = clock_timestamp() - interval '1 second'")
         else:
             self.site.execute("UPDATE job SET deadline_at = clock_timestamp() - interval '1 second'")
-        sweep(self.site.database, self.wake_ups)
+        sweep(self.site.database, self.notifier)
         reconcile(self.site.database)
 
     @invariant()
@@ -242,7 +242,7 @@ def test_no_course_of_events_unbalances_the_books_or_leaves_anything_stuck(
 ) -> None:
     class Here(Course):
         make_site = staticmethod(lambda: build_site(noted))
-        wake_ups = WakeUps(valkey_url)
+        notifier = WorkerNotifier(valkey_url)
 
     run_state_machine_as_test(
         Here,

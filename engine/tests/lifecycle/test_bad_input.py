@@ -16,7 +16,7 @@ from stratoplane.errors import (
     ResourceNotFoundError,
     StratoplaneError,
 )
-from stratoplane_engine.context import Actor, RequestContext
+from stratoplane_engine.access.context import Actor, RequestContext
 
 if TYPE_CHECKING:
     from conftest import Site

@@ -183,11 +183,11 @@ def test_every_state_of_a_resource_is_kept_as_a_revision(site: "Site") -> None:
     site.settle()
 
     revisions = site.rows(
-        "SELECT status, generation, (spec->>'size_gib')::int AS size, holds FROM resource_revision"
+        "SELECT status, generation, (spec->>'size_gib')::int AS size, quota_usage FROM resource_revision"
         " WHERE resource_id = :id ORDER BY sequence",
         id=volume.resource["id"],
     )
     assert [(row["status"], row["generation"], row["size"]) for row in revisions] == [
         ("PENDING", 1, 1), ("ACTIVE", 1, 1), ("UPDATING", 2, 2), ("ACTIVE", 2, 2), ("DELETING", 3, 2), ("DELETED", 3, 2)
     ]  # fmt: skip
-    assert revisions[-1]["holds"] == {}
+    assert revisions[-1]["quota_usage"] == {}

@@ -7,9 +7,9 @@ from uuid import UUID, uuid4
 import pytest
 
 from stratoplane.errors import InvalidSpecError, ResourceNotFoundError
-from stratoplane_engine.comparable import COMPARABLE
-from stratoplane_engine.context import Listing, Page
-from stratoplane_engine.reconciler import reconcile
+from stratoplane_engine.access.context import Listing, Page
+from stratoplane_engine.drift.fields import COMPARABLE
+from stratoplane_engine.drift.reconciler import reconcile
 from stratoplane_engine.services import cursors, drift
 
 if TYPE_CHECKING:

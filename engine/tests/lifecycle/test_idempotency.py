@@ -15,7 +15,7 @@ from stratoplane.errors import (
     ResourceDeletedError,
     StratoplaneError,
 )
-from stratoplane_engine.context import Accepted, IdempotencyKey, RequestContext
+from stratoplane_engine.access.context import Accepted, IdempotencyKey, RequestContext
 
 if TYPE_CHECKING:
     from conftest import Site

@@ -14,14 +14,14 @@ from hypothesis import strategies as st
 
 from stratoplane.errors import PermissionDeniedError, ResourceNotFoundError, StateConflictError, TransientError
 from stratoplane.hookspecs import Notification, hookimpl
-from stratoplane.incidents import TRANSITIONS, IncidentKind, IncidentStatus, Severity, Sighting
-from stratoplane_engine.context import Page
+from stratoplane.incidents import TRANSITIONS, Finding, IncidentKind, IncidentStatus, Severity
+from stratoplane_engine.access.context import Page
 from stratoplane_engine.db import incidents as rows
-from stratoplane_engine.notifier import RETRY, notify
+from stratoplane_engine.incidents.monitor import look_once
+from stratoplane_engine.incidents.notifier import RETRY, notify
 from stratoplane_engine.plugins import Plugins
 from stratoplane_engine.services import incidents
 from stratoplane_engine.settings import EngineSettings
-from stratoplane_engine.vigil import keep_vigil
 
 if TYPE_CHECKING:
     from conftest import Site
@@ -29,19 +29,19 @@ if TYPE_CHECKING:
 SETTINGS = EngineSettings(database_url="", redis_url="")
 
 
-def sighting(key: str = "orphan:1", **changes: Any) -> Sighting:
-    plain = Sighting(kind=IncidentKind.ORPHAN, severity=Severity.WARNING, key=key, title="an object of nobody")
+def finding(key: str = "orphan:1", **changes: Any) -> Finding:
+    plain = Finding(kind=IncidentKind.ORPHAN, severity=Severity.WARNING, key=key, title="an object of nobody")
     return replace(plain, **changes)
 
 
-def see(site: "Site", *sightings: Sighting) -> None:
+def report(site: "Site", *findings: Finding) -> None:
     with site.database.system() as connection:
-        rows.see(connection, *sightings)
+        rows.report(connection, *findings)
 
 
-def clear(site: "Site", *keys: str) -> None:
+def resolve(site: "Site", *keys: str) -> None:
     with site.database.system() as connection:
-        rows.clear(connection, *keys)
+        rows.resolve(connection, *keys)
 
 
 def listed(site: "Site", status: str = "", **filters: Any) -> list[dict[str, Any]]:
@@ -64,13 +64,13 @@ def act(site: "Site", verb: str, **words: str) -> dict[str, Any]:
     return service(site.database, site.operator(), UUID(only(site)["id"]), **words)
 
 
-def test_sightings_with_one_key_are_one_incident(fresh_site: "Site") -> None:
+def test_findings_with_one_key_are_one_incident(fresh_site: "Site") -> None:
     for _ in range(3):
-        see(fresh_site, sighting(), sighting(), sighting("orphan:2"))
-    assert [each["sightings"] for each in listed(fresh_site)] == [1, 1]
+        report(fresh_site, finding(), finding(), finding("orphan:2"))
+    assert [each["occurrences"] for each in listed(fresh_site)] == [1, 1]
     fresh_site.execute("UPDATE incident SET seen_at = seen_at - interval '2 minutes'")
-    see(fresh_site, sighting(title="still there"))
-    assert sorted((each["sightings"], each["title"]) for each in listed(fresh_site)) == [
+    report(fresh_site, finding(title="still there"))
+    assert sorted((each["occurrences"], each["title"]) for each in listed(fresh_site)) == [
         (1, "an object of nobody"),
         (2, "still there"),
     ]
@@ -78,36 +78,36 @@ def test_sightings_with_one_key_are_one_incident(fresh_site: "Site") -> None:
 
 def test_many_that_see_the_same_at_once_open_one_incident(fresh_site: "Site") -> None:
     with ThreadPoolExecutor(8) as pool:
-        list(pool.map(lambda _: see(fresh_site, sighting()), range(16)))
+        list(pool.map(lambda _: report(fresh_site, finding()), range(16)))
     assert actions(only(fresh_site)) == ["opened"]
 
 
 def test_the_severity_rises_and_never_falls(fresh_site: "Site") -> None:
-    see(fresh_site, sighting())
-    see(fresh_site, sighting(severity=Severity.CRITICAL))
-    see(fresh_site, sighting(severity=Severity.INFO))
+    report(fresh_site, finding())
+    report(fresh_site, finding(severity=Severity.CRITICAL))
+    report(fresh_site, finding(severity=Severity.INFO))
     assert only(fresh_site)["severity"] == "CRITICAL"
 
 
 def test_what_comes_back_soon_opens_the_same_incident_again(fresh_site: "Site") -> None:
-    see(fresh_site, sighting())
-    clear(fresh_site, "orphan:1", "orphan:unknown")
+    report(fresh_site, finding())
+    resolve(fresh_site, "orphan:1", "orphan:unknown")
     assert (only(fresh_site)["status"], listed(fresh_site)) == ("RESOLVED", [])
-    see(fresh_site, sighting())
+    report(fresh_site, finding())
     again = only(fresh_site)
     assert (again["status"], actions(again)) == ("OPEN", ["opened", "resolved", "reopened"])
 
 
 def test_what_comes_back_late_is_another_incident(fresh_site: "Site") -> None:
-    see(fresh_site, sighting())
-    clear(fresh_site, "orphan:1")
+    report(fresh_site, finding())
+    resolve(fresh_site, "orphan:1")
     fresh_site.execute("UPDATE incident SET resolved_at = resolved_at - interval '25 hours'")
-    see(fresh_site, sighting())
+    report(fresh_site, finding())
     assert [len(listed(fresh_site, status)) for status in ("OPEN", "RESOLVED")] == [1, 1]
 
 
 def test_an_incident_is_acknowledged_assigned_remarked_on_and_resolved(fresh_site: "Site") -> None:
-    see(fresh_site, sighting())
+    report(fresh_site, finding())
     name = fresh_site.actor.name
     assert (act(fresh_site, "acknowledge")["assignee"], only(fresh_site)["status"]) == (name, "ACKNOWLEDGED")
     assert act(fresh_site, "assign", assignee="user:bob")["assignee"] == "user:bob"
@@ -122,17 +122,17 @@ def test_an_incident_is_acknowledged_assigned_remarked_on_and_resolved(fresh_sit
 
 
 @settings(max_examples=30, suppress_health_check=list(HealthCheck))
-@given(st.lists(st.sampled_from(["acknowledge", "resolve", "reopen", "assign", "see", "clear"]), max_size=12))
+@given(st.lists(st.sampled_from(["acknowledge", "resolve", "reopen", "assign", "report", "resolve"]), max_size=12))
 def test_no_course_of_hands_leaves_the_table_of_transitions(fresh_site: "Site", steps: list[str]) -> None:
     site, target = fresh_site, {"acknowledge": "ACKNOWLEDGED", "resolve": "RESOLVED", "reopen": "OPEN"}
     site.execute("DELETE FROM incident")
-    see(site, sighting())
+    report(site, finding())
     for step in steps:
         before = IncidentStatus(only(site)["status"])
-        if step in {"see", "clear"}:
-            see(site, sighting()) if step == "see" else clear(site, "orphan:1")
+        if step in {"report", "resolve"}:
+            report(site, finding()) if step == "report" else resolve(site, "orphan:1")
             assert only(site)["status"] == (
-                "RESOLVED" if step == "clear" else before if before != "RESOLVED" else "OPEN"
+                "RESOLVED" if step == "resolve" else before if before != "RESOLVED" else "OPEN"
             )
             continue
         allowed = before != "RESOLVED" if step == "assign" else IncidentStatus(target[step]) in TRANSITIONS[before]
@@ -147,14 +147,14 @@ def test_no_course_of_hands_leaves_the_table_of_transitions(fresh_site: "Site", 
 
 
 def test_filters_narrow_the_list(fresh_site: "Site") -> None:
-    see(fresh_site, sighting(), sighting("leak:1", kind=IncidentKind.LEAK, cluster_id=fresh_site.cluster_id))
+    report(fresh_site, finding(), finding("leak:1", kind=IncidentKind.LEAK, cluster_id=fresh_site.cluster_id))
     assert [each["kind"] for each in listed(fresh_site, kind="leak")] == ["leak"]
     assert [each["cluster"] for each in listed(fresh_site, cluster_id=fresh_site.cluster_id)] == [fresh_site.cluster]
     assert listed(fresh_site, severity="CRITICAL") == listed(fresh_site, assignee="user:bob") == []
 
 
 def test_pages_follow_one_another(fresh_site: "Site") -> None:
-    see(fresh_site, *(sighting(f"orphan:{number}") for number in range(5)))
+    report(fresh_site, *(finding(f"orphan:{number}") for number in range(5)))
     first = incidents.list_incidents(fresh_site.database, fresh_site.operator(), Page(limit=3), {})
     rest = incidents.list_incidents(
         fresh_site.database, fresh_site.operator(), Page(limit=3, cursor=first.next or ""), {}
@@ -175,12 +175,12 @@ def test_an_unknown_incident_is_not_found(site: "Site") -> None:
 
 
 def test_what_nobody_acknowledges_escalates_by_time_and_not_for_ever(fresh_site: "Site") -> None:
-    see(fresh_site, sighting(), sighting("drift:1", kind=IncidentKind.DRIFT, severity=Severity.INFO))
-    keep_vigil(fresh_site.database, SETTINGS)
+    report(fresh_site, finding(), finding("drift:1", kind=IncidentKind.DRIFT, severity=Severity.INFO))
+    look_once(fresh_site.database, SETTINGS)
     levels = []
     for _ in range(5):
         fresh_site.execute("UPDATE incident SET escalates_at = escalates_at - interval '2 days'")
-        keep_vigil(fresh_site.database, SETTINGS)
+        look_once(fresh_site.database, SETTINGS)
         (late,) = listed(fresh_site, kind="orphan")
         levels.append((late["severity"], late["escalation"]))
     assert levels == [("CRITICAL", 1), ("CRITICAL", 2), ("CRITICAL", 3), ("CRITICAL", 3), ("CRITICAL", 3)]
@@ -189,51 +189,51 @@ def test_what_nobody_acknowledges_escalates_by_time_and_not_for_ever(fresh_site:
 
 
 def test_what_opens_again_has_its_whole_time_again(fresh_site: "Site") -> None:
-    see(fresh_site, sighting(severity=Severity.CRITICAL))
+    report(fresh_site, finding(severity=Severity.CRITICAL))
     fresh_site.execute("UPDATE incident SET opened_at = opened_at - interval '20 hours'")
-    clear(fresh_site, "orphan:1")
-    see(fresh_site, sighting(severity=Severity.CRITICAL))
+    resolve(fresh_site, "orphan:1")
+    report(fresh_site, finding(severity=Severity.CRITICAL))
     for _ in range(2):
-        assert keep_vigil(fresh_site.database, SETTINGS).escalated == 0
+        assert look_once(fresh_site.database, SETTINGS).escalated == 0
 
 
 def test_what_becomes_worse_has_the_shorter_time(fresh_site: "Site") -> None:
-    see(fresh_site, sighting())
-    keep_vigil(fresh_site.database, SETTINGS)
-    see(fresh_site, sighting(severity=Severity.CRITICAL))
+    report(fresh_site, finding())
+    look_once(fresh_site.database, SETTINGS)
+    report(fresh_site, finding(severity=Severity.CRITICAL))
     fresh_site.execute("UPDATE incident SET opened_at = opened_at - interval '2 hours'")
-    assert [keep_vigil(fresh_site.database, SETTINGS).escalated for _ in range(2)] == [0, 1]
+    assert [look_once(fresh_site.database, SETTINGS).escalated for _ in range(2)] == [0, 1]
 
 
 def test_what_is_acknowledged_escalates_no_more(fresh_site: "Site") -> None:
-    see(fresh_site, sighting())
-    keep_vigil(fresh_site.database, SETTINGS)
+    report(fresh_site, finding())
+    look_once(fresh_site.database, SETTINGS)
     act(fresh_site, "acknowledge")
     fresh_site.execute("UPDATE incident SET opened_at = opened_at - interval '9 days'")
-    assert keep_vigil(fresh_site.database, SETTINGS).escalated == 0
+    assert look_once(fresh_site.database, SETTINGS).escalated == 0
 
 
 def test_two_vigils_at_once_escalate_once(fresh_site: "Site") -> None:
-    see(fresh_site, sighting())
-    keep_vigil(fresh_site.database, SETTINGS)
+    report(fresh_site, finding())
+    look_once(fresh_site.database, SETTINGS)
     fresh_site.execute("UPDATE incident SET escalates_at = clock_timestamp() - interval '1 second'")
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda _: keep_vigil(fresh_site.database, SETTINGS), range(4)))
+        list(pool.map(lambda _: look_once(fresh_site.database, SETTINGS), range(4)))
     assert only(fresh_site)["escalation"] == 1
 
 
 def test_a_silent_cluster_is_an_incident_until_it_is_heard_again(fresh_site: "Site") -> None:
     silence = "UPDATE cluster SET seen_at = clock_timestamp() - interval '1 hour'"
     fresh_site.execute(silence)
-    assert keep_vigil(fresh_site.database, SETTINGS).silent == 0
+    assert look_once(fresh_site.database, SETTINGS).silent == 0
     fresh_site.execute("UPDATE cluster SET seen_at = clock_timestamp()")
     fresh_site.made("volume", size_gib=1)
     fresh_site.execute(silence)
     for _ in range(2):
-        keep_vigil(fresh_site.database, SETTINGS)
+        look_once(fresh_site.database, SETTINGS)
     assert (only(fresh_site)["kind"], only(fresh_site)["cluster"]) == ("agent-lost", fresh_site.cluster)
     fresh_site.execute("UPDATE cluster SET seen_at = clock_timestamp()")
-    assert keep_vigil(fresh_site.database, SETTINGS).heard == 1
+    assert look_once(fresh_site.database, SETTINGS).heard == 1
     assert only(fresh_site)["status"] == "RESOLVED"
 
 
@@ -282,7 +282,7 @@ def let_time_pass(site: "Site") -> None:
 def test_every_plugin_is_told_once_of_each_thing(
     fresh_site: "Site", plugins: Plugins, listener: Listener, other: Listener
 ) -> None:
-    see(fresh_site, sighting(detail={"uid": "7"}))
+    report(fresh_site, finding(detail={"uid": "7"}))
     act(fresh_site, "acknowledge")
     act(fresh_site, "resolve")
     assert (tell(fresh_site, plugins), tell(fresh_site, plugins)) == (4, 0)
@@ -297,7 +297,7 @@ def test_a_refusal_is_repeated_later_and_concerns_no_other_plugin(
     fresh_site: "Site", plugins: Plugins, listener: Listener, other: Listener
 ) -> None:
     listener.refusals = [TransientError("busy", retry_after=30.0)]
-    see(fresh_site, sighting())
+    report(fresh_site, finding())
     tell(fresh_site, plugins)
     assert (listener.told, len(other.told)) == ([], 1)
     (waiting,) = [each for each in only(fresh_site)["deliveries"] if each["state"] == "PENDING"]
@@ -317,7 +317,7 @@ def test_what_is_refused_too_often_is_given_up_and_may_be_sent_again(
     fresh_site: "Site", plugins: Plugins, listener: Listener
 ) -> None:
     listener.refusals = [TransientError("busy") for _ in range(RETRY.attempts)]
-    see(fresh_site, sighting())
+    report(fresh_site, finding())
     for _ in range(RETRY.attempts + 3):
         let_time_pass(fresh_site)
         tell(fresh_site, plugins)
@@ -333,14 +333,14 @@ def test_a_plugin_that_breaks_is_given_up_with_its_words(
     fresh_site: "Site", plugins: Plugins, listener: Listener
 ) -> None:
     listener.refusals = [ValueError("no such recipient")]
-    see(fresh_site, sighting())
+    report(fresh_site, finding())
     tell(fresh_site, plugins)
     errors = {each["plugin"]: each["error"] for each in only(fresh_site)["deliveries"]}
     assert errors == {"first": "ValueError: no such recipient", "second": ""}
 
 
 def test_several_notifiers_tell_each_thing_once(fresh_site: "Site", plugins: Plugins, listener: Listener) -> None:
-    see(fresh_site, *(sighting(f"orphan:{number}") for number in range(30)))
+    report(fresh_site, *(finding(f"orphan:{number}") for number in range(30)))
     with ThreadPoolExecutor(4) as pool:
         for _ in range(3):
             list(pool.map(lambda _: tell(fresh_site, plugins), range(4)))
@@ -348,7 +348,7 @@ def test_several_notifiers_tell_each_thing_once(fresh_site: "Site", plugins: Plu
 
 
 def test_a_notifier_that_died_is_followed_by_another(fresh_site: "Site", plugins: Plugins, listener: Listener) -> None:
-    see(fresh_site, sighting())
+    report(fresh_site, finding())
     listener.refusals = [KeyboardInterrupt()]  # type: ignore[list-item]  # what the end of a process looks like
     with pytest.raises(KeyboardInterrupt):
         tell(fresh_site, plugins)
@@ -360,12 +360,12 @@ def test_a_notifier_that_died_is_followed_by_another(fresh_site: "Site", plugins
 
 
 def test_nothing_is_kept_waiting_where_no_plugin_listens(fresh_site: "Site") -> None:
-    see(fresh_site, sighting())
+    report(fresh_site, finding())
     assert tell(fresh_site, Plugins.load()) == 0
     assert only(fresh_site)["deliveries"] == []
 
 
 def test_a_delivery_of_another_incident_is_not_sent_again(fresh_site: "Site") -> None:
-    see(fresh_site, sighting())
+    report(fresh_site, finding())
     with pytest.raises(ResourceNotFoundError, match="no delivery"):
         act(fresh_site, "redeliver", delivery_id=UUID(int=9))  # type: ignore[arg-type]  # as above

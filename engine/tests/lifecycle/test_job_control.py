@@ -12,12 +12,12 @@ import pytest
 from stratoplane.errors import PermissionDeniedError, QuotaExceededError, ResourceNotFoundError, StateConflictError
 from stratoplane.ids import new_id
 from stratoplane.messages import Operation, Outcome
-from stratoplane_engine.claims import read_claim
-from stratoplane_engine.context import Accepted, Page
+from stratoplane_engine.access.context import Accepted, Page
 from stratoplane_engine.db import jobs as rows
-from stratoplane_engine.runner import advance
+from stratoplane_engine.jobs.claims import read_claim
+from stratoplane_engine.jobs.persist import persist_verdicts
+from stratoplane_engine.jobs.runner import advance
 from stratoplane_engine.services import job_control, leaks
-from stratoplane_engine.write_back import write_back
 
 if TYPE_CHECKING:
     from conftest import Site
@@ -83,7 +83,7 @@ def test_a_worker_that_judges_while_somebody_stops_the_job_counts_for_nothing(si
     cancel(site, volume)
 
     with site.database.system() as connection:
-        assert write_back(connection, [verdict]) == frozenset()
+        assert persist_verdicts(connection, [verdict]) == frozenset()
     site.drain()
     assert site.job(volume)["state"] == "CANCELLED"
     assert calls(site, volume) == []
@@ -96,7 +96,7 @@ def test_what_a_worker_offers_while_somebody_waits_to_stop_the_job_is_taken_back
     (mine,) = [row for row in claimed if row["id"] == job_id(volume)]
     with ThreadPoolExecutor(1) as pool:
         with site.database.system() as connection:
-            write_back(connection, [advance(read_claim(mine), random.Random(1))])
+            persist_verdicts(connection, [advance(read_claim(mine), random.Random(1))])
             stopping = pool.submit(cancel, site, volume)
             wait_for_a_lock(site)
         stopping.result()

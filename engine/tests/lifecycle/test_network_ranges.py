@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from stratoplane.errors import InvalidSpecError
-from stratoplane_engine.context import Accepted
+from stratoplane_engine.access.context import Accepted
 
 if TYPE_CHECKING:
     from conftest import Site
@@ -79,7 +79,7 @@ def test_of_many_overlapping_creates_at_once_one_is_accepted(site: "Site") -> No
 
 def test_the_look_for_overlaps_goes_by_the_projects_own_networks(site: "Site") -> None:
     """The plan must not read other tenants' rows: it begins at an index led by organization, project and kind."""
-    from stratoplane_engine.db.gathering import OVERLAPS
+    from stratoplane_engine.db.references import OVERLAPS
 
     site.execute("ANALYZE resource")
     with site.database.tenant(site.organization_id) as connection:

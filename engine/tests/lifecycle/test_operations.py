@@ -11,8 +11,8 @@ import pytest
 
 from stratoplane.messages import AcknowledgementAnswer, Operation, Outcome, ResultsAnswer
 from stratoplane_engine.db import operations as rows
-from stratoplane_engine.sweeper import sweep
-from stratoplane_engine.wakeups import WakeUps
+from stratoplane_engine.jobs.queue import WorkerNotifier
+from stratoplane_engine.jobs.sweeper import sweep
 
 if TYPE_CHECKING:
     from conftest import Hand, Site
@@ -157,7 +157,7 @@ def test_an_operation_out_of_time_is_taken_back_and_tried_again(
     if outcome == "uncertain":
         site.hand.acknowledge(operation)
     let_time_pass(site, operation)
-    assert sweep(site.database, WakeUps(valkey_url)).abandoned == 1
+    assert sweep(site.database, WorkerNotifier(valkey_url)).abandoned == 1
 
     assert state(site, operation) == ("ABANDONED", 2)
     assert site.hand.report(site.hand.done(operation)).stale == (operation.id,)

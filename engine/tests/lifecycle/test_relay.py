@@ -14,8 +14,8 @@ from redis import Redis
 from rq import Queue
 
 from stratoplane_embedded.valkey import ValkeyServer
-from stratoplane_engine.relay import relay
-from stratoplane_engine.wakeups import DRAIN, QUEUE, WakeUps
+from stratoplane_engine.jobs.outbox_relay import relay
+from stratoplane_engine.jobs.queue import DRAIN, QUEUE, WorkerNotifier
 
 if TYPE_CHECKING:
     from conftest import Site
@@ -43,8 +43,8 @@ def test_one_wake_up_tells_of_many_jobs_and_is_told_once(fresh_site: "Site", val
     made = [fresh_site.create("volume", size_gib=1) for _ in range(3)]
     assert unsent(fresh_site) == 3
 
-    assert relay(fresh_site.database, WakeUps(valkey.url)) == 3
-    assert relay(fresh_site.database, WakeUps(valkey.url)) == 0
+    assert relay(fresh_site.database, WorkerNotifier(valkey.url)) == 3
+    assert relay(fresh_site.database, WorkerNotifier(valkey.url)) == 0
 
     assert told(valkey) == [[str((each.job or {})["id"]) for each in made]]
     assert unsent(fresh_site) == 0
@@ -52,13 +52,13 @@ def test_one_wake_up_tells_of_many_jobs_and_is_told_once(fresh_site: "Site", val
 
 def test_a_request_that_was_taken_back_tells_nothing(fresh_site: "Site", valkey: ValkeyServer) -> None:
     fresh_site.create("volume", size_gib=1, context=fresh_site.context(dry_run=True))
-    assert relay(fresh_site.database, WakeUps(valkey.url)) == 0
+    assert relay(fresh_site.database, WorkerNotifier(valkey.url)) == 0
 
 
 def test_two_relays_at_once_tell_everything_and_nothing_twice(fresh_site: "Site", valkey: ValkeyServer) -> None:
     made = {str((fresh_site.create("volume", size_gib=1).job or {})["id"]) for _ in range(30)}
     with ThreadPoolExecutor(3) as pool:
-        sent = sum(pool.map(lambda _: relay(fresh_site.database, WakeUps(valkey.url)), range(3)))
+        sent = sum(pool.map(lambda _: relay(fresh_site.database, WorkerNotifier(valkey.url)), range(3)))
 
     heard = [identifier for wake_up in told(valkey) for identifier in wake_up]
     assert (sent, len(heard), set(heard)) == (30, 30, made)
@@ -67,28 +67,28 @@ def test_two_relays_at_once_tell_everything_and_nothing_twice(fresh_site: "Site"
 def test_while_valkey_is_away_the_outbox_does_not_grow_and_it_goes_on_when_valkey_is_back(
     fresh_site: "Site", valkey: ValkeyServer
 ) -> None:
-    wake_ups = WakeUps(valkey.url)
+    notifier = WorkerNotifier(valkey.url)
     valkey.stop()
     fresh_site.create("volume", size_gib=1)
-    assert relay(fresh_site.database, wake_ups) == 1
+    assert relay(fresh_site.database, notifier) == 1
     assert unsent(fresh_site) == 0
 
     valkey.start()
     later = fresh_site.create("volume", size_gib=1)
-    assert relay(fresh_site.database, wake_ups) == 1
+    assert relay(fresh_site.database, notifier) == 1
 
     assert told(valkey) == [[str((later.job or {})["id"])]]
 
 
 def test_a_valkey_that_hangs_does_not_hold_the_relay(fresh_site: "Site", valkey: ValkeyServer) -> None:
-    wake_ups = WakeUps(valkey.url)
-    wake_ups.send([])
+    notifier = WorkerNotifier(valkey.url)
+    notifier.send([])
     assert valkey.process is not None
     fresh_site.create("volume", size_gib=1)
     os.kill(valkey.process.pid, signal.SIGSTOP)
     try:
         begun = time.monotonic()
-        assert relay(fresh_site.database, wake_ups) == 1
+        assert relay(fresh_site.database, notifier) == 1
         assert time.monotonic() - begun < 20
     finally:
         os.kill(valkey.process.pid, signal.SIGCONT)

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 import pytest
 from redis import Redis
 
-from stratoplane_engine.context import IdempotencyKey
-from stratoplane_engine.sweeper import Sweep, sweep
-from stratoplane_engine.wakeups import QUEUE, WakeUps
+from stratoplane_engine.access.context import IdempotencyKey
+from stratoplane_engine.jobs.queue import QUEUE, WorkerNotifier
+from stratoplane_engine.jobs.sweeper import Sweep, sweep
 
 if TYPE_CHECKING:
     from conftest import Site
@@ -33,7 +33,7 @@ def waiting(valkey: Redis) -> int:
 def test_an_idle_platform_is_left_in_peace(fresh_site: "Site", valkey: Redis, valkey_url: str) -> None:
     fresh_site.made("volume", size_gib=1)
 
-    assert sweep(fresh_site.database, WakeUps(valkey_url)) == NOTHING
+    assert sweep(fresh_site.database, WorkerNotifier(valkey_url)) == NOTHING
     assert waiting(valkey) == 0
 
 
@@ -41,7 +41,7 @@ def test_a_job_whose_wake_up_was_lost_is_found(fresh_site: "Site", valkey: Redis
     fresh_site.create("volume", size_gib=1)
     fresh_site.execute("DELETE FROM outbox")
 
-    assert sweep(fresh_site.database, WakeUps(valkey_url)).due == 1
+    assert sweep(fresh_site.database, WorkerNotifier(valkey_url)).due == 1
     assert waiting(valkey) == 1
 
 
@@ -50,23 +50,23 @@ def test_a_job_whose_worker_died_is_found_when_its_lease_has_ended(
 ) -> None:
     fresh_site.create("volume", size_gib=1)
     fresh_site.execute("UPDATE job SET lease_until = clock_timestamp() + interval '20 s', state = 'RUNNING', epoch = 1")
-    assert sweep(fresh_site.database, WakeUps(valkey_url)) == NOTHING
+    assert sweep(fresh_site.database, WorkerNotifier(valkey_url)) == NOTHING
     assert fresh_site.drain() == 0
 
     fresh_site.execute("UPDATE job SET lease_until = clock_timestamp() - interval '1 s'")
 
-    assert sweep(fresh_site.database, WakeUps(valkey_url)).due == 1
+    assert sweep(fresh_site.database, WorkerNotifier(valkey_url)).due == 1
     assert fresh_site.drain() == 1
 
 
 def test_a_retry_is_due_when_its_time_has_come(fresh_site: "Site", valkey: Redis, valkey_url: str) -> None:
     fresh_site.create("volume", size_gib=1)
     fresh_site.execute("UPDATE job SET state = 'RETRYING', next_run_at = clock_timestamp() + interval '1 hour'")
-    assert sweep(fresh_site.database, WakeUps(valkey_url)) == NOTHING
+    assert sweep(fresh_site.database, WorkerNotifier(valkey_url)) == NOTHING
 
     fresh_site.execute("UPDATE job SET next_run_at = clock_timestamp()")
 
-    assert sweep(fresh_site.database, WakeUps(valkey_url)).due == 1
+    assert sweep(fresh_site.database, WorkerNotifier(valkey_url)).due == 1
 
 
 def test_a_job_that_waits_for_an_operation_which_is_not_there_is_mended(
@@ -74,10 +74,10 @@ def test_a_job_that_waits_for_an_operation_which_is_not_there_is_mended(
 ) -> None:
     volume = fresh_site.create("volume", size_gib=1)
     fresh_site.drain()
-    assert sweep(fresh_site.database, WakeUps(valkey_url)) == NOTHING
+    assert sweep(fresh_site.database, WorkerNotifier(valkey_url)) == NOTHING
     fresh_site.execute("DELETE FROM operation")
 
-    assert sweep(fresh_site.database, WakeUps(valkey_url)).stranded == 1
+    assert sweep(fresh_site.database, WorkerNotifier(valkey_url)).stranded == 1
     fresh_site.settle()
 
     assert fresh_site.get(volume)["status"] == "ACTIVE"
@@ -90,7 +90,7 @@ def test_operations_that_no_agent_takes_end_and_the_job_goes_on(
     fresh_site.drain()
     fresh_site.execute("UPDATE operation SET deadline_at = clock_timestamp()")
 
-    assert sweep(fresh_site.database, WakeUps(valkey_url)).abandoned == 1
+    assert sweep(fresh_site.database, WorkerNotifier(valkey_url)).abandoned == 1
     assert waiting(valkey) == 1
     fresh_site.drain()
 
@@ -103,15 +103,15 @@ def test_operations_that_no_agent_takes_end_and_the_job_goes_on(
 def test_answers_are_forgotten_when_their_time_is_over(fresh_site: "Site", valkey: Redis, valkey_url: str) -> None:
     keyed = fresh_site.context(idempotency=IdempotencyKey(key="k", fingerprint="f"))
     fresh_site.made("volume", size_gib=1, context=keyed)
-    assert sweep(fresh_site.database, WakeUps(valkey_url)) == NOTHING
+    assert sweep(fresh_site.database, WorkerNotifier(valkey_url)) == NOTHING
 
     fresh_site.execute("UPDATE idempotency SET expires_at = clock_timestamp()")
 
-    assert sweep(fresh_site.database, WakeUps(valkey_url)).expired == 1
+    assert sweep(fresh_site.database, WorkerNotifier(valkey_url)).expired == 1
     assert fresh_site.rows("SELECT FROM idempotency") == []
 
 
 def test_without_valkey_everything_but_the_wake_up_is_done(fresh_site: "Site") -> None:
     fresh_site.create("volume", size_gib=1)
 
-    assert sweep(fresh_site.database, WakeUps("unix:///nowhere/valkey.sock")).due == 1
+    assert sweep(fresh_site.database, WorkerNotifier("unix:///nowhere/valkey.sock")).due == 1

@@ -11,8 +11,8 @@ from stratoplane.ids import new_id
 from stratoplane.messages import Outcome
 from stratoplane.quota import UNLIMITED
 from stratoplane_engine.db import jobs as rows
-from stratoplane_engine.sweeper import sweep
-from stratoplane_engine.wakeups import WakeUps
+from stratoplane_engine.jobs.queue import WorkerNotifier
+from stratoplane_engine.jobs.sweeper import sweep
 
 if TYPE_CHECKING:
     from conftest import Site
@@ -152,6 +152,6 @@ def test_the_sweeper_tells_agents_when_a_probe_may_go(crowded: "Site", valkey_ur
         driver = listener.connection.driver_connection
         assert driver is not None
         driver.execute("LISTEN stratoplane_operation")
-        sweep(crowded.database, WakeUps(valkey_url))
+        sweep(crowded.database, WorkerNotifier(valkey_url))
         told = [notice.payload for notice in driver.notifies(timeout=5, stop_after=1)]
     assert told == [str(crowded.cluster_id)]

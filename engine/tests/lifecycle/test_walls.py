@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Table, delete, insert, text, update
 from sqlalchemy.exc import DBAPIError
 
 from stratoplane.ids import new_id
-from stratoplane_engine.context import IdempotencyKey
+from stratoplane_engine.access.context import IdempotencyKey
 from stratoplane_engine.db import tables
 
 if TYPE_CHECKING:
@@ -130,7 +130,7 @@ def test_what_is_the_providers_alone_cannot_be_read_by_tenants(site: "Site", tab
         "UPDATE flavor SET vcpus = 0",
         "INSERT INTO image (id, name, source) VALUES (gen_random_uuid(), 'x', 'x')",
         "UPDATE organization SET name = 'x'",
-        "UPDATE resource_revision SET holds = '{}'",
+        "UPDATE resource_revision SET quota_usage = '{}'",
         "DELETE FROM resource_revision",
         "UPDATE role SET permissions = '{platform:write}'",
         "DELETE FROM outbox",

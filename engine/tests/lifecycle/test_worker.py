@@ -17,11 +17,11 @@ from rq.worker import BaseWorker
 
 from stratoplane_embedded.postgresql import WITHOUT_DURABILITY, PostgresqlServer
 from stratoplane_embedded.valkey import ValkeyServer
-from stratoplane_engine.context import Accepted
+from stratoplane_engine.access.context import Accepted
 from stratoplane_engine.db.connection import Database
 from stratoplane_engine.db.migrate import upgrade
-from stratoplane_engine.relay import relay
-from stratoplane_engine.wakeups import QUEUE, WakeUps
+from stratoplane_engine.jobs.outbox_relay import relay
+from stratoplane_engine.jobs.queue import QUEUE, WorkerNotifier
 
 if TYPE_CHECKING:
     from conftest import Site
@@ -53,7 +53,7 @@ def start(tmp_path: Path) -> Iterator[Start]:
         addresses = {"STRATOPLANE_DATABASE_URL": database_url, "STRATOPLANE_REDIS_URL": redis_url}
         with (tmp_path / f"{role}.log").open("ab") as log:
             child = subprocess.Popen(
-                [sys.executable, "-m", f"stratoplane_engine.{role}"],
+                [sys.executable, "-m", f"stratoplane_engine.roles.{role}"],
                 env={**os.environ, **addresses, **settings},
                 stdout=log,
                 stderr=log,
@@ -91,7 +91,7 @@ def test_a_worker_is_an_rq_worker_that_drains_on_a_wake_up(
     assert worker.queue_names() == [QUEUE]
     made = [fresh_site.create("volume", size_gib=1) for _ in range(3)]
 
-    relay(fresh_site.database, WakeUps(valkey.url))
+    relay(fresh_site.database, WorkerNotifier(valkey.url))
 
     eventually(lambda: all(is_dispatched(fresh_site, each) for each in made), "the jobs are moved")
     eventually(lambda: registered(valkey)[0].successful_job_count == 1, "RQ counts one job for all three")
@@ -136,7 +136,7 @@ def test_work_goes_on_while_valkey_is_dead_and_wake_ups_work_when_it_is_back(
     valkey.start()
     eventually(lambda: is_idle(valkey), "the worker is registered again")
     later = fresh_site.create("volume", size_gib=1)
-    relay(fresh_site.database, WakeUps(valkey.url))
+    relay(fresh_site.database, WorkerNotifier(valkey.url))
 
     eventually(lambda: is_dispatched(fresh_site, later), "the job is moved")
     assert child.poll() is None
@@ -149,7 +149,7 @@ def test_valkey_may_be_emptied_at_any_time_and_a_worker_that_nobody_wakes_looks_
     eventually(lambda: is_idle(valkey), "the worker waits")
     Redis.from_url(valkey.url).flushall()
     told = fresh_site.create("volume", size_gib=1)
-    relay(fresh_site.database, WakeUps(valkey.url))
+    relay(fresh_site.database, WorkerNotifier(valkey.url))
     eventually(lambda: is_dispatched(fresh_site, told), "the job is moved")
 
     untold = fresh_site.create("volume", size_gib=1)
@@ -199,7 +199,7 @@ def test_worker_and_scheduler_survive_the_death_of_the_database(
 
 def test_a_missing_setting_is_said_in_one_line(start: Start, tmp_path: Path) -> None:
     child = subprocess.run(
-        [sys.executable, "-m", "stratoplane_engine.worker"],
+        [sys.executable, "-m", "stratoplane_engine.roles.worker"],
         env={key: value for key, value in os.environ.items() if not key.startswith("STRATOPLANE_")},
         capture_output=True,
         text=True,

@@ -11,8 +11,8 @@ from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PublicKey
 from hypothesis import assume, given
 from hypothesis import strategies as st
 
-from stratoplane_engine import keys
-from stratoplane_engine.checkpoints import Checkpoint, NoCheckpointError, origin_of
+from stratoplane_engine import signing_keys as keys
+from stratoplane_engine.audit_trail.checkpoint import Checkpoint, NoCheckpointError, origin_of
 
 PRIVATE = base64.b64encode(bytes(range(32))).decode()
 PUBLIC = keys.public_key_of(PRIVATE)

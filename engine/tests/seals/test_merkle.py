@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from pymerkle import InmemoryTree
 
-from stratoplane_engine.merkle import CompactRange, leaf_hash
+from stratoplane_engine.audit_trail.merkle import CompactRange, leaf_hash
 
 CONTENTS = st.lists(st.binary(max_size=40), max_size=70)
 

@@ -11,11 +11,11 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from stratoplane_engine.checkpoints import NoCheckpointError
+from stratoplane_engine.audit_trail.checkpoint import NoCheckpointError
+from stratoplane_engine.audit_trail.merkle import leaf_hash
+from stratoplane_engine.audit_trail.sealer import content_of, seal
+from stratoplane_engine.audit_trail.verify import verify
 from stratoplane_engine.db import audit_tree
-from stratoplane_engine.merkle import leaf_hash
-from stratoplane_engine.seal_verification import verify
-from stratoplane_engine.sealer import content_of, seal
 
 if TYPE_CHECKING:
     from conftest import Trail

@@ -11,14 +11,14 @@ from sqlalchemy.exc import ProgrammingError
 
 from stratoplane.errors import InvalidSpecError
 from stratoplane.ids import new_id
-from stratoplane_engine.context import Page, RequestContext
+from stratoplane_engine.access.context import Page, RequestContext
+from stratoplane_engine.audit_trail.sealer import Sealing, seal
+from stratoplane_engine.audit_trail.verify import verify
 from stratoplane_engine.db.incidents import PLATFORM
-from stratoplane_engine.seal_verification import verify
-from stratoplane_engine.sealer import Sealing, seal
+from stratoplane_engine.incidents.monitor import look_once
 from stratoplane_engine.services import cursors
 from stratoplane_engine.services.audit import list_audit_checkpoints
 from stratoplane_engine.settings import EngineSettings
-from stratoplane_engine.vigil import keep_vigil
 
 if TYPE_CHECKING:
     from conftest import Trail
@@ -180,16 +180,16 @@ def test_a_cursor_that_is_none_of_checkpoints_is_refused(
 
 
 def test_a_seal_that_is_late_is_an_incident_until_it_comes(trail: "Trail") -> None:
-    assert not keep_vigil(trail.database, SETTINGS).seal_is_late
+    assert not look_once(trail.database, SETTINGS).seal_is_late
     trail.ask("UPDATE audit_event SET occurred_at = occurred_at - interval '61 seconds'")
-    assert keep_vigil(trail.database, SETTINGS).seal_is_late
+    assert look_once(trail.database, SETTINGS).seal_is_late
     ((title, severity, detail),) = trail.ask("SELECT title, severity, detail FROM incident")
     assert severity == "CRITICAL"
     assert "has waited 6" in str(title)
     assert isinstance(detail, dict)
     assert (detail["sealed_events"], detail["sealed_at"]) == (0, None)
     seal(trail.database)
-    assert not keep_vigil(trail.database, SETTINGS).seal_is_late
+    assert not look_once(trail.database, SETTINGS).seal_is_late
     assert trail.ask("SELECT status FROM incident") == [("RESOLVED",)]
     assert trail.ask("SELECT actor FROM incident_event WHERE action = 'resolved'") == [(PLATFORM,)]
 
@@ -201,6 +201,6 @@ def test_a_transaction_that_stays_open_makes_the_seal_late(trail: "Trail") -> No
         trail.write("waits")
         trail.ask("UPDATE audit_event SET occurred_at = occurred_at - interval '61 seconds' WHERE actor = 'tester'")
         seal(trail.database)
-        assert keep_vigil(trail.database, SETTINGS).seal_is_late
+        assert look_once(trail.database, SETTINGS).seal_is_late
     seal(trail.database)
-    assert not keep_vigil(trail.database, SETTINGS).seal_is_late
+    assert not look_once(trail.database, SETTINGS).seal_is_late

@@ -5,10 +5,10 @@ import dataclasses
 import json
 
 from stratoplane.errors import InvalidSpecError
-from stratoplane_engine.checkpoints import NoCheckpointError
+from stratoplane_engine.audit_trail.checkpoint import NoCheckpointError
+from stratoplane_engine.audit_trail.verify import Verdict, verify
 from stratoplane_engine.db import migrate
 from stratoplane_engine.db.connection import Database
-from stratoplane_engine.seal_verification import Verdict, verify
 from stratoplane_server.databases import NoDatabaseError
 from stratoplane_server.schema import revision_of
 from stratoplane_server.tables import render

@@ -36,7 +36,7 @@ def command(role: Role, settings: ServerSettings) -> list[str]:
         load = ["--workers=1", "--worker-class=gevent", "--worker-connections=10000", "--backlog=8192"]
         application = "stratoplane_api.wsgi:create_agent_application()"
         return [*_gunicorn(settings.agent_listen, _AGENT_API_SECONDS), *load, application]
-    return [sys.executable, "-m", f"stratoplane_engine.{role.value}"]
+    return [sys.executable, "-m", f"stratoplane_engine.roles.{role.value}"]
 
 
 def environment(

@@ -44,7 +44,7 @@ def _no_lease_check() -> None:
 
 def _no_outbox() -> None:
     """An accepted job tells nobody."""
-    from stratoplane_engine.db import acceptance
+    from stratoplane_engine.db import changes as acceptance
 
     for name in ("_CREATE", "_CHANGE"):
         statement: str = getattr(acceptance, name)
@@ -93,8 +93,8 @@ def _forgetful_provider() -> None:
 
 
 _MUTATIONS: Final[dict[str, tuple[str, Callable[[], None]]]] = {
-    "fence": ("stratoplane_engine.worker", _no_fence),
-    "lease": ("stratoplane_engine.worker", _no_lease_check),
+    "fence": ("stratoplane_engine.roles.worker", _no_fence),
+    "lease": ("stratoplane_engine.roles.worker", _no_lease_check),
     "outbox": ("create_application", _no_outbox),
     "observe-first": ("stratoplane_agent", _no_observe_first),
     "forgetful-provider": ("stratoplane_agent", _forgetful_provider),

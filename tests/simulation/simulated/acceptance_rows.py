@@ -7,7 +7,7 @@ from typing import Any
 from simulated.tables import EPOCH, Row, Tables
 from stratoplane.quota import fits
 from stratoplane.resources import READY, ResourceStatus
-from stratoplane_engine.db.acceptance import Acceptance, RefusedError
+from stratoplane_engine.db.changes import Acceptance, RefusedError
 
 _USABLE = {ResourceStatus.PENDING.value, *(status.value for status in READY)}
 _NEW_RESOURCE: Row = {
@@ -56,7 +56,7 @@ def accept(tables: Tables, acceptance: Acceptance, *, new: bool) -> None:
         tables.resources[row["id"]] = {**_NEW_RESOURCE, **row}
         tables.watch.resource(None, tables.resources[row["id"]])
     else:
-        written = ("name", "status", "labels", "spec", "holds", "generation", "updated_at", "detail")
+        written = ("name", "status", "labels", "spec", "quota_usage", "generation", "updated_at", "detail")
         tables.change_resource(row["id"], **{key: row[key] for key in written})
     for link in acceptance.links:
         tables.links[link["source_id"], link["target_id"], link["role"]] = link["position"]

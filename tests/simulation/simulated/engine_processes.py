@@ -8,11 +8,11 @@ from uuid import UUID
 from simulated import comparison_rows, job_rows, operation_rows
 from simulated.kernel import Kernel, Machine, Waiting
 from simulated.tables import Row, Tables
-from stratoplane_engine.aftermath import leaks
-from stratoplane_engine.claims import read_claim
-from stratoplane_engine.drain import MOST_CRASHES
-from stratoplane_engine.runner import Verdict, advance, quarantine
-from stratoplane_engine.write_back import _job_row, _returned, _settlement_row
+from stratoplane_engine.jobs.claims import read_claim
+from stratoplane_engine.jobs.failure_records import leaks
+from stratoplane_engine.jobs.persist import _job_row, _returned, _settlement_row
+from stratoplane_engine.jobs.runner import Verdict, advance, quarantine
+from stratoplane_engine.jobs.worker_loop import MOST_CRASHES
 
 _LOOK_SECONDS = 5.0
 _SWEEP_SECONDS = 5.0
@@ -48,7 +48,7 @@ class Bell:
             self.kernel.wake(each)
 
 
-def write_back(tables: Tables, verdicts: list[Verdict]) -> frozenset[UUID]:
+def persist_verdicts(tables: Tables, verdicts: list[Verdict]) -> frozenset[UUID]:
     """Write verdicts whose claim still holds, in one transaction, as the engine's own function of this name does."""
     ordered = sorted(verdicts, key=lambda verdict: verdict.job.id)
     current = job_rows.move(tables, [_job_row(verdict) for verdict in ordered])
@@ -101,7 +101,7 @@ class Worker:
         jobs = [(read_claim(row), row["crashes"]) for row in batch]
         verdicts = [advance(job, generator) if crashes < MOST_CRASHES else quarantine(job) for job, crashes in jobs]
         self._take_time()
-        current = write_back(self.tables, verdicts)
+        current = persist_verdicts(self.tables, verdicts)
         self.refused += len(verdicts) - len(current)
         for each in verdicts:
             written = "written" if each.job.id in current else "refused"

@@ -82,7 +82,7 @@ class Inspector(Watch):
         assert self.tables is not None
         held: Counter[tuple[UUID, str]] = Counter()
         for row in self.tables.resources.values():
-            for key, amount in row["holds"].items():
+            for key, amount in row["quota_usage"].items():
                 for scope in (row["organization_id"], row["project_id"], row["cluster_id"]):
                     held[scope, key] += amount
         for (scope, key), line in self.tables.quota.items():
@@ -116,7 +116,9 @@ class Inspector(Watch):
             self._wrong(f"{words} is {status} for ever")
         elif status in _ALIVE and len(found) != 1:
             self._wrong(f"{words} is {status} and there are {len(found)} of it")
-        elif found and row["id"] not in said and (status == "DELETED" or (status == "FAILED" and not row["holds"])):
+        elif (
+            found and row["id"] not in said and (status == "DELETED" or (status == "FAILED" and not row["quota_usage"]))
+        ):
             self._wrong(f"{words} is {status} and still there, and nobody says so")
         elif status in ("RUNNING", "STOPPED") and row["spec"]["power"] != region.objects[found[0]].status.power.value:
             self._wrong(f"{words} has the wrong power")

@@ -110,20 +110,21 @@ def _settle(tables: Tables, settlement: Row) -> Row:
     copied = ("observed", "provider_reference", "detail", "observed_generation")
     columns = {key: wanted[key] for key in copied if key in wanted}
     if not overtaken:
-        columns |= {key: wanted[key] for key in ("status", "holds", "spec") if key in wanted}
+        columns |= {key: wanted[key] for key in ("status", "quota_usage", "spec") if key in wanted}
         columns |= (
             {"name": wanted["name"]} if "name" in wanted and not _is_taken(tables, before, wanted["name"]) else {}
         )
-    elif settlement["status"] == "FAILED" and "holds" in wanted:
-        columns["holds"] = wanted["holds"]
+    elif settlement["status"] == "FAILED" and "quota_usage" in wanted:
+        columns["quota_usage"] = wanted["quota_usage"]
     if settlement["status"] == "DELETED":
         columns["deleted_at"] = tables.now
     after = tables.change_resource(before["id"], **columns, updated_at=tables.now)
     stays = overtaken and settlement["status"] is not None and settlement["status"] != "FAILED"
     shown = {
-        key: after[key] for key in ("organization_id", "project_id", "id", "kind", "cluster_id", "status", "holds")
+        key: after[key]
+        for key in ("organization_id", "project_id", "id", "kind", "cluster_id", "status", "quota_usage")
     }
-    return {**shown, "held_before": before["holds"], "overtaken": overtaken, "links_stay": stays}
+    return {**shown, "previous_usage": before["quota_usage"], "overtaken": overtaken, "links_stay": stays}
 
 
 def _is_taken(tables: Tables, resource: Row, name: str) -> bool:

@@ -16,10 +16,10 @@ from stratoplane.drivers import Capacity
 from stratoplane.ids import new_id
 from stratoplane.quota import QuotaKey, difference
 from stratoplane.resources import CHANGEABLE, ResourceStatus
-from stratoplane_engine.context import Accepted, Actor, IdempotencyKey, RequestContext
-from stratoplane_engine.db.acceptance import Acceptance, RefusedError
+from stratoplane_engine.access.context import Accepted, Actor, IdempotencyKey, RequestContext
+from stratoplane_engine.db.changes import Acceptance, RefusedError
 from stratoplane_engine.kinds.catalogue import KINDS
-from stratoplane_engine.services import acceptance
+from stratoplane_engine.services import changes_rows_old as acceptance
 
 LIMITS = {"virtual_machines": 6, "vcpus": 12, "memory_mib": 24_000, "volumes": 8, "storage_gib": 200}
 _CAPACITY = Capacity(vcpus=64, memory_mib=1_000_000, storage_gib=10_000)
@@ -80,12 +80,18 @@ class Tenant:
         return lambda key: self._write(key, lambda context: self._created(context, kind, spec, cluster), new=True)
 
     def _created(self, context: RequestContext, kind: str, spec: Row, cluster: UUID) -> tuple[Row, Row, Any]:
-        now, holds = self.tables.wall(), KINDS[kind].holds(spec)
+        now, quota_usage = self.tables.wall(), KINDS[kind].quota_usage(spec)
         identifier = self.kernel.new_id()
         row = {"id": identifier, "organization_id": self.organization_id, "project_id": self.project_id, "kind": kind}
         row |= {"name": f"it-{identifier.hex[:12]}", "status": "PENDING", "labels": {}, "spec": spec}
-        row |= {"holds": _words(holds), "cluster_id": cluster, "generation": 1, "created_at": now, "updated_at": now}
-        return row, acceptance.job_row(context, row, f"{kind}.create", now, {}), holds
+        row |= {
+            "quota_usage": _words(quota_usage),
+            "cluster_id": cluster,
+            "generation": 1,
+            "created_at": now,
+            "updated_at": now,
+        }
+        return row, acceptance.job_row(context, row, f"{kind}.create", now, {}), quota_usage
 
     def _wish_update(self) -> Callable[[str], None] | None:
         mine = [row for row in self._mine() if row["status"] in CHANGEABLE]
@@ -109,10 +115,10 @@ class Tenant:
             spec = {**before, "power": power, "vcpus": 3 - before["vcpus"] if wider else before["vcpus"]}
         if spec == before:
             return None
-        held = {QuotaKey(key): amount for key, amount in row["holds"].items()}
-        charged = acceptance.larger(held, kind.holds(spec))
+        held = {QuotaKey(key): amount for key, amount in row["quota_usage"].items()}
+        charged = acceptance.larger(held, kind.quota_usage(spec))
         status = row["status"] if row["status"] == ResourceStatus.PENDING else "UPDATING"
-        after = {**row, "spec": spec, "holds": _words(charged), "status": status, "updated_at": now, "detail": ""}
+        after = {**row, "spec": spec, "quota_usage": _words(charged), "status": status, "updated_at": now, "detail": ""}
         after["generation"] = row["generation"] + 1
         given = {"before": {"spec": before, "name": row["name"]}}
         job = acceptance.job_row(context, after, f"{kind.name}.update", now, given)

@@ -355,7 +355,7 @@ INCIDENT: Final = {
     "status": "OPEN",
     "title": "nothing was heard from the agent of cluster rack-1; what runs there runs on",
     "detail": {"seen_at": _EARLIER},
-    "sightings": 3,
+    "occurrences": 3,
     "assignee": "",
     "escalation": 0,
     "escalates_at": _LATER,

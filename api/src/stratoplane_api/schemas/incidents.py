@@ -20,7 +20,7 @@ class Incident(Answer):
     status = m.choice(IncidentStatus, required=True)
     title = m.text("What happened to what.", required=True)
     detail = m.mapping("What is known.", required=True)
-    sightings = m.whole("How often it was written down again; once a minute at most.", required=True)
+    occurrences = m.whole("How often it was written down again; once a minute at most.", required=True)
     assignee = m.text("Who looks at it, as in `user:alice`.", required=True)
     escalation = m.whole("How often it was told again because nobody had acknowledged it.", required=True)
     escalates_at = m.moment("When it is told again unless somebody acknowledges it.", required=True, allow_none=True)

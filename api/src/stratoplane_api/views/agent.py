@@ -16,9 +16,9 @@ from stratoplane_api.operations import Gate, Operation
 from stratoplane_api.polls import Poll
 from stratoplane_api.request_errors import MalformedBodyError
 from stratoplane_api.routes import Routes
-from stratoplane_engine.services import agent_admission, agents, enrolment
-from stratoplane_engine.services.agent_admission import AgentIdentity
-from stratoplane_engine.wake_names import wake_name
+from stratoplane_engine.db.wake_names import wake_name
+from stratoplane_engine.services import agent_authentication, agents, enrolment
+from stratoplane_engine.services.agent_authentication import AgentIdentity
 
 LONGEST_POLL: Final = agents.POLL_SECONDS
 """Seconds that an agent's poll is held at most."""
@@ -69,7 +69,7 @@ def enrol() -> Response:
         signed = signed_request()
         check_body(body, request.headers)
     except BadSignatureError as error:
-        raise agent_admission.refused(database, agent_admission.NOBODY, "unsigned", str(error)) from error
+        raise agent_authentication.refused(database, agent_authentication.NOBODY, "unsigned", str(error)) from error
     return _answer(enrolment.enrol(database, _message(messages.EnrolRequest), signed))
 
 

@@ -9,7 +9,7 @@ from stratoplane_api.schemas import platform as schemas
 from stratoplane_api.schemas.strict import Request
 from stratoplane_api.service_types import FLAVOR, IMAGE, Json, OfferKind
 from stratoplane_api.views import collections
-from stratoplane_engine.permissions import Permission
+from stratoplane_engine.access.permissions import Permission
 from stratoplane_engine.services import catalogue
 
 FLAVORS: Final = collections.Noun(

@@ -16,7 +16,7 @@ from stratoplane_api.schemas import platform as schemas
 from stratoplane_api.schemas.queries import PageQuery
 from stratoplane_api.schemas.strict import list_of
 from stratoplane_api.views import collections
-from stratoplane_engine.permissions import Permission
+from stratoplane_engine.access.permissions import Permission
 from stratoplane_engine.services import clusters
 
 _READ: Final = Permission.PLATFORM_READ

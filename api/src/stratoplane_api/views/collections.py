@@ -20,7 +20,7 @@ from stratoplane_api.service_types import (
     ListService,
     UpdateService,
 )
-from stratoplane_engine.permissions import Permission
+from stratoplane_engine.access.permissions import Permission
 
 _VERSIONED = frozenset({Feature.VERSIONED})
 

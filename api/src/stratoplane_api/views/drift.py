@@ -14,7 +14,7 @@ from stratoplane_api.schemas import drift as schemas
 from stratoplane_api.schemas import examples
 from stratoplane_api.schemas.queries import PageQuery
 from stratoplane_api.schemas.strict import list_of
-from stratoplane_engine.permissions import Permission
+from stratoplane_engine.access.permissions import Permission
 from stratoplane_engine.services import drift
 
 _TAG: Final = "Drift"

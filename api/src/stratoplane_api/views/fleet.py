@@ -13,7 +13,7 @@ from stratoplane_api.schemas import examples
 from stratoplane_api.schemas import platform as schemas
 from stratoplane_api.schemas.queries import AgentQuery
 from stratoplane_api.schemas.strict import list_of
-from stratoplane_engine.permissions import Permission
+from stratoplane_engine.access.permissions import Permission
 from stratoplane_engine.services import agent_fleet
 
 

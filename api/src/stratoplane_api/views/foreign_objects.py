@@ -15,7 +15,7 @@ from stratoplane_api.schemas.foreign_objects import AdoptForeignObject, ForeignO
 from stratoplane_api.schemas.jobs import Job
 from stratoplane_api.schemas.queries import ChangeQuery
 from stratoplane_api.schemas.strict import list_of
-from stratoplane_engine.permissions import Permission
+from stratoplane_engine.access.permissions import Permission
 from stratoplane_engine.services import adoption, foreign_objects
 
 _EXAMPLE: Final = {

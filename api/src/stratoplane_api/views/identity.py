@@ -16,7 +16,7 @@ from stratoplane_api.schemas import identity as schemas
 from stratoplane_api.service_types import Json
 from stratoplane_api.tracing import Trace
 from stratoplane_api.views import collections
-from stratoplane_engine.permissions import Permission
+from stratoplane_engine.access.permissions import Permission
 from stratoplane_engine.services import identity
 
 _SESSION: Final = "Session"

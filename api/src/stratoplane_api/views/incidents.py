@@ -15,7 +15,7 @@ from stratoplane_api.schemas import examples
 from stratoplane_api.schemas import incidents as schemas
 from stratoplane_api.schemas.jobs import Resolution
 from stratoplane_api.schemas.strict import Request, list_of
-from stratoplane_engine.permissions import Permission
+from stratoplane_engine.access.permissions import Permission
 from stratoplane_engine.services import incidents
 
 _TAG: Final = "Incidents"

@@ -14,7 +14,7 @@ from stratoplane_api.schemas import examples
 from stratoplane_api.schemas.jobs import Job, JobOperation, Leak, Resolution
 from stratoplane_api.schemas.queries import ChangeQuery, LeaksQuery, PageQuery
 from stratoplane_api.schemas.strict import list_of
-from stratoplane_engine.permissions import Permission
+from stratoplane_engine.access.permissions import Permission
 from stratoplane_engine.services import job_control, leaks
 
 _JOB: Final = examples.job("virtual_machine.create", examples.MACHINE_ID, "web-1")

@@ -16,7 +16,7 @@ from stratoplane_api.schemas.queries import ChangeQuery, JobQuery, JobsQuery
 from stratoplane_api.schemas.resources import accepted, planned
 from stratoplane_api.schemas.strict import list_of
 from stratoplane_api.views.changes import answer_change, job_after
-from stratoplane_engine.permissions import Permission
+from stratoplane_engine.access.permissions import Permission
 from stratoplane_engine.services import jobs, resources
 
 _MACHINE: Final = "virtual_machine"

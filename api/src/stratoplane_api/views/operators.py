@@ -20,7 +20,7 @@ from stratoplane_api.schemas.strict import list_of
 from stratoplane_api.service_types import GetService, Json, UpdateService
 from stratoplane_api.views import collections
 from stratoplane_api.views.organization import serve_roles, subject
-from stratoplane_engine.permissions import Permission
+from stratoplane_engine.access.permissions import Permission
 from stratoplane_engine.services import audit, jobs, organizations, quota, role_bindings, users
 
 _READ: Final = Permission.PLATFORM_READ

@@ -18,7 +18,7 @@ from stratoplane_api.schemas.platform import Quotas
 from stratoplane_api.schemas.queries import AuditQuery
 from stratoplane_api.schemas.strict import list_of
 from stratoplane_api.views import collections
-from stratoplane_engine.permissions import Permission
+from stratoplane_engine.access.permissions import Permission
 from stratoplane_engine.services import audit, organizations, projects, quota, role_bindings, users
 
 PROJECTS: Final = collections.Noun(

@@ -16,7 +16,7 @@ from stratoplane_api.schemas.resources import accepted, planned
 from stratoplane_api.schemas.strict import Answer, list_of
 from stratoplane_api.views.changes import answer_change
 from stratoplane_api.views.kinds import KindRoutes
-from stratoplane_engine.permissions import Permission
+from stratoplane_engine.access.permissions import Permission
 from stratoplane_engine.services import resources
 
 _COLLECTION: Final = "/projects/<id:project_id>"

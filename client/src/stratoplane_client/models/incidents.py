@@ -40,7 +40,7 @@ class Incident(Record):
     """What cannot be mended without somebody.
 
     Attributes:
-        sightings: how often it was written down again.
+        occurrences: how often it was written down again.
         assignee: who looks at it, as in ``user:alice``.
         escalation: how often it was told again because nobody had acknowledged it.
         events, deliveries: with :meth:`Incidents.get` and what changes an incident, not in lists.
@@ -52,7 +52,7 @@ class Incident(Record):
     status: str = ""
     title: str = ""
     detail: Mapping[str, Any] = field(default_factory=dict)
-    sightings: int = 0
+    occurrences: int = 0
     assignee: str = ""
     escalation: int = 0
     escalates_at: datetime | None = None

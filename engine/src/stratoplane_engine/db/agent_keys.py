@@ -9,7 +9,7 @@ from sqlalchemy import Connection, text
 
 from stratoplane.signatures import WINDOW_SECONDS
 from stratoplane_engine.db.operations import OPERATION_CHANNEL
-from stratoplane_engine.wake_names import wake_name
+from stratoplane_engine.db.wake_names import wake_name
 
 _NONCE_SECONDS: Final = 2 * WINDOW_SECONDS + 5
 GRACE_SECONDS: Final = 10
@@ -164,7 +164,7 @@ def admit(
     return row._asdict() if row else None
 
 
-def is_shut_out(connection: Connection, agent_id: UUID) -> bool:
+def is_blocked(connection: Connection, agent_id: UUID) -> bool:
     """Tell whether an agent that was admitted has been revoked or locked since."""
     return bool(connection.execute(_SHUT_OUT, {"agent": agent_id}).scalar_one())
 

@@ -33,8 +33,9 @@ lost AS (
     RETURNING r.*
 ),
 recorded AS (
-    INSERT INTO resource_revision (organization_id, project_id, resource_id, kind, generation, status, spec, holds)
-    SELECT organization_id, project_id, id, kind, generation, status, spec, holds FROM lost
+    INSERT INTO resource_revision (organization_id, project_id, resource_id, kind, generation, status, spec,
+        quota_usage)
+    SELECT organization_id, project_id, id, kind, generation, status, spec, quota_usage FROM lost
 )
 SELECT id, organization_id, project_id, kind, name, cluster_id FROM lost
 """)
@@ -52,8 +53,9 @@ found AS (
     RETURNING r.*
 ),
 recorded AS (
-    INSERT INTO resource_revision (organization_id, project_id, resource_id, kind, generation, status, spec, holds)
-    SELECT organization_id, project_id, id, kind, generation, status, spec, holds FROM found
+    INSERT INTO resource_revision (organization_id, project_id, resource_id, kind, generation, status, spec,
+        quota_usage)
+    SELECT organization_id, project_id, id, kind, generation, status, spec, quota_usage FROM found
 )
 SELECT id, organization_id, project_id, kind, name, cluster_id FROM found
 """)

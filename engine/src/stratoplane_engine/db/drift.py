@@ -9,8 +9,8 @@ from sqlalchemy import Connection, text
 
 from stratoplane.incidents import IncidentKind
 from stratoplane.jobs import LIVE
-from stratoplane_engine.comparable import COMPARABLE, Comparable
 from stratoplane_engine.db.connection import dump_json
+from stratoplane_engine.drift.fields import COMPARABLE, Comparable
 from stratoplane_engine.kinds.catalogue import KINDS
 
 _Rows = Sequence[Mapping[str, Any]]
@@ -129,13 +129,14 @@ adopted AS (
     UPDATE resource r SET spec = r.spec || jsonb_build_object(t.field, t.observed), generation = r.generation + 1,
         observed_generation = r.generation + 1, version = r.version + 1, updated_at = clock_timestamp(),
         status = CASE WHEN t.field = 'power' THEN t.observed #>> '{}' ELSE r.status END,
-        holds = CASE WHEN t.storage_gib <> 0 THEN r.holds || jsonb_build_object('storage_gib',
-            coalesce((r.holds->>'storage_gib')::bigint, 0) + t.storage_gib) ELSE r.holds END
+        quota_usage = CASE WHEN t.storage_gib <> 0 THEN r.quota_usage || jsonb_build_object('storage_gib',
+            coalesce((r.quota_usage->>'storage_gib')::bigint, 0) + t.storage_gib) ELSE r.quota_usage END
     FROM taken t WHERE r.id = t.id RETURNING r.*
 ),
 recorded AS (
-    INSERT INTO resource_revision (organization_id, project_id, resource_id, kind, generation, status, spec, holds)
-    SELECT organization_id, project_id, id, kind, generation, status, spec, holds FROM adopted
+    INSERT INTO resource_revision (organization_id, project_id, resource_id, kind, generation, status, spec,
+        quota_usage)
+    SELECT organization_id, project_id, id, kind, generation, status, spec, quota_usage FROM adopted
 )
 UPDATE drift d SET ended_at = clock_timestamp() FROM taken t WHERE d.id = t.drift_id
 """)

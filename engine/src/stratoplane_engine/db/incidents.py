@@ -8,17 +8,17 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 from stratoplane.ids import new_id
-from stratoplane.incidents import Sighting
+from stratoplane.incidents import Finding
 from stratoplane_engine.db.connection import dump_json
 
 PLATFORM: Final = "platform"
 REOPEN_HOURS: Final = 24
-"""Within this time after its end the same sighting opens the same incident again."""
+"""Within this time after its end the same finding opens the same incident again."""
 
 _RANK: Final = "CASE {} WHEN 'INFO' THEN 0 WHEN 'WARNING' THEN 1 ELSE 2 END"
 _SEEN: Final = """
 seen AS MATERIALIZED (
-    SELECT * FROM jsonb_to_recordset(CAST(:sightings AS jsonb)) AS s(id uuid, kind text, severity text, key text,
+    SELECT * FROM jsonb_to_recordset(CAST(:findings AS jsonb)) AS s(id uuid, kind text, severity text, key text,
         title text, detail jsonb, organization_id uuid, cluster_id uuid, resource_id uuid, event_id uuid) ORDER BY s.key
 )
 """
@@ -26,7 +26,7 @@ _REOPEN: Final = text(f"""
 WITH {_SEEN},
 back AS (
     UPDATE incident i SET status = 'OPEN', severity = s.severity, title = s.title, detail = s.detail,
-        sightings = i.sightings + 1, seen_at = clock_timestamp(), resolved_at = NULL, acknowledged_at = NULL,
+        occurrences = i.occurrences + 1, seen_at = clock_timestamp(), resolved_at = NULL, acknowledged_at = NULL,
         escalates_at = NULL, escalation = 0, opened_at = clock_timestamp()
     FROM seen s WHERE i.status = 'RESOLVED' AND i.id = (SELECT l.id FROM incident l WHERE l.key = s.key
             AND l.resolved_at > clock_timestamp() - make_interval(hours => :hours) ORDER BY l.resolved_at DESC LIMIT 1)
@@ -44,7 +44,7 @@ WITH {_SEEN},
 opened AS (
     INSERT INTO incident (id, kind, severity, key, title, detail, organization_id, cluster_id, resource_id)
     SELECT id, kind, severity, key, title, detail, organization_id, cluster_id, resource_id FROM seen
-    ON CONFLICT (key) WHERE status <> 'RESOLVED' DO UPDATE SET sightings = incident.sightings + 1,
+    ON CONFLICT (key) WHERE status <> 'RESOLVED' DO UPDATE SET occurrences = incident.occurrences + 1,
         seen_at = clock_timestamp(), title = excluded.title, detail = excluded.detail,
         escalates_at = CASE WHEN {_RANK.format("excluded.severity")} <= {_RANK.format("incident.severity")}
             THEN incident.escalates_at END,
@@ -117,33 +117,33 @@ WHERE i.kind = 'agent-lost' AND i.status <> 'RESOLVED'
 """)
 
 
-def see(connection: Connection, *sightings: Sighting) -> None:
-    """Open an incident for each sighting, add it to the open one under its key, or reopen one that ended lately."""
-    if not sightings:
+def report(connection: Connection, *findings: Finding) -> None:
+    """Open an incident for each finding, add it to the open one under its key, or reopen one that ended lately."""
+    if not findings:
         return
-    rows = {each.key: _row(each) for each in sightings}
-    parameters = {"actor": PLATFORM, "hours": REOPEN_HOURS, "sightings": dump_json(list(rows.values()))}
+    rows = {each.key: _row(each) for each in findings}
+    parameters = {"actor": PLATFORM, "hours": REOPEN_HOURS, "findings": dump_json(list(rows.values()))}
     back = set(connection.execute(_REOPEN, parameters).scalars())
     if left := [row for key, row in rows.items() if key not in back]:
-        connection.execute(_OPEN, {"actor": PLATFORM, "sightings": dump_json(left)})
+        connection.execute(_OPEN, {"actor": PLATFORM, "findings": dump_json(left)})
 
 
-def _row(sighting: Sighting) -> dict[str, Any]:
+def _row(finding: Finding) -> dict[str, Any]:
     return {
         "id": new_id(),
         "event_id": new_id(),
-        "kind": sighting.kind.value,
-        "severity": sighting.severity.value,
-        "key": sighting.key,
-        "title": sighting.title,
-        "detail": sighting.detail,
-        "organization_id": sighting.organization_id,
-        "cluster_id": sighting.cluster_id,
-        "resource_id": sighting.resource_id,
+        "kind": finding.kind.value,
+        "severity": finding.severity.value,
+        "key": finding.key,
+        "title": finding.title,
+        "detail": finding.detail,
+        "organization_id": finding.organization_id,
+        "cluster_id": finding.cluster_id,
+        "resource_id": finding.resource_id,
     }
 
 
-def clear(connection: Connection, *keys: str) -> None:
+def resolve(connection: Connection, *keys: str) -> None:
     """Resolve the incidents under ``keys``: their cause has gone away."""
     if keys:
         connection.execute(_CLEAR, {"keys": sorted(keys), "actor": PLATFORM})

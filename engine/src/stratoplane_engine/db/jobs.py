@@ -122,8 +122,8 @@ SELECT pg_notify('stratoplane_operation', cluster_id::text) FROM (SELECT DISTINC
 _SETTLEMENT: Final = """
 settlement AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset(CAST(:settlements AS jsonb)) AS s(id uuid, organization_id uuid, status text,
-        observed jsonb, provider_reference text, holds jsonb, spec jsonb, name text, detail text, generation bigint,
-        observed_generation bigint, keep jsonb)
+        observed jsonb, provider_reference text, quota_usage jsonb, spec jsonb, name text, detail text,
+        generation bigint, observed_generation bigint, keep jsonb)
 )
 """
 # A change or deletion that was accepted meanwhile has the last word on what is desired. It is either a live job that
@@ -131,7 +131,7 @@ settlement AS MATERIALIZED (
 _SETTLE: Final = text(f"""
 WITH {_SETTLEMENT},
 before AS MATERIALIZED (
-    SELECT r.id, r.holds, r.status,
+    SELECT r.id, r.quota_usage, r.status,
         r.status IN ('UPDATING', 'DELETING') AND (e.id IS NOT NULL OR r.generation > s.generation) AS overtaken,
         EXISTS (SELECT FROM resource o WHERE o.organization_id = r.organization_id AND o.project_id = r.project_id
             AND o.kind = r.kind AND o.name = s.name AND o.id <> r.id AND o.deleted_at IS NULL) AS name_taken
@@ -145,7 +145,8 @@ settled AS (
         status = CASE WHEN b.overtaken THEN b.status ELSE coalesce(s.status, r.status) END,
         observed = coalesce(s.observed, r.observed),
         provider_reference = coalesce(s.provider_reference, r.provider_reference),
-        holds = CASE WHEN b.overtaken AND s.status <> 'FAILED' THEN r.holds ELSE coalesce(s.holds, r.holds) END,
+        quota_usage = CASE WHEN b.overtaken AND s.status <> 'FAILED' THEN r.quota_usage
+            ELSE coalesce(s.quota_usage, r.quota_usage) END,
         spec = CASE WHEN b.overtaken THEN r.spec ELSE coalesce(s.spec, r.spec) END,
         name = CASE WHEN b.overtaken OR b.name_taken THEN r.name ELSE coalesce(s.name, r.name) END,
         detail = coalesce(s.detail, r.detail),
@@ -153,14 +154,15 @@ settled AS (
         version = r.version + 1, updated_at = clock_timestamp(),
         deleted_at = CASE WHEN s.status = 'DELETED' THEN clock_timestamp() ELSE r.deleted_at END
     FROM settlement s JOIN before b USING (id) WHERE r.organization_id = s.organization_id AND r.id = s.id
-    RETURNING r.organization_id, r.project_id, r.id, r.kind, r.cluster_id, r.generation, r.status, r.spec, r.holds,
-        b.holds AS held_before, b.overtaken, s.status AS wanted
+    RETURNING r.organization_id, r.project_id, r.id, r.kind, r.cluster_id, r.generation, r.status, r.spec,
+        r.quota_usage, b.quota_usage AS previous_usage, b.overtaken, s.status AS wanted
 ),
 recorded AS (
-    INSERT INTO resource_revision (organization_id, project_id, resource_id, kind, generation, status, spec, holds)
-    SELECT organization_id, project_id, id, kind, generation, status, spec, holds FROM settled
+    INSERT INTO resource_revision (organization_id, project_id, resource_id, kind, generation, status, spec,
+        quota_usage)
+    SELECT organization_id, project_id, id, kind, generation, status, spec, quota_usage FROM settled
 )
-SELECT organization_id, project_id, id, kind, cluster_id, status, holds, held_before, overtaken,
+SELECT organization_id, project_id, id, kind, cluster_id, status, quota_usage, previous_usage, overtaken,
     overtaken AND wanted <> 'FAILED' AS links_stay FROM settled
 """)
 # A failed change that others wait behind: the next of them begins where this one began.

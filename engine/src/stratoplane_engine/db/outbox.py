@@ -10,7 +10,7 @@ from stratoplane.jobs import LIVE
 
 # Never "id > last": sequences commit out of order, and a late commit would be skipped.
 _TAKE: Final = text("""
-SELECT o.id, o.topic, o.payload FROM outbox o WHERE o.sent_at IS NULL ORDER BY o.id LIMIT :limit FOR UPDATE SKIP LOCKED
+SELECT o.id, o.topic, o.payload FROM outbox o ORDER BY o.id LIMIT :limit FOR UPDATE SKIP LOCKED
 """)
 _FORGET: Final = text("DELETE FROM outbox o WHERE o.id = ANY(:ids)")
 _LIVE: Final = "(" + ", ".join(f"'{state}'" for state in sorted(LIVE)) + ")"

@@ -9,7 +9,7 @@ from uuid import UUID
 from sqlalchemy import Connection, text
 
 _COLUMNS: Final = """
-    r.id, r.organization_id, r.project_id, r.kind, r.name, r.status, r.labels, r.spec, r.observed, r.holds,
+    r.id, r.organization_id, r.project_id, r.kind, r.name, r.status, r.labels, r.spec, r.observed, r.quota_usage,
     r.provider_reference, r.cluster_id, r.generation, r.observed_generation, r.detail, r.version, r.created_at,
     r.updated_at, r.deleted_at, c.name AS cluster,
     ARRAY(SELECT l.source_id FROM resource_link l WHERE l.organization_id = r.organization_id AND l.target_id = r.id

@@ -5,7 +5,7 @@ from typing import Final
 
 from stratoplane.drivers import Feature, Interface
 from stratoplane.quota import Amount, QuotaKey
-from stratoplane_engine.kinds.draft import Described, Draft, Gathered, Json, Kind, References
+from stratoplane_engine.kinds.draft import Draft, Gathered, Json, Kind, References, ResourceSnapshot
 
 
 def _references(body: Json, _present: Json | None) -> References:
@@ -20,11 +20,11 @@ def _redraft(present: Json, _patch: Json, _gathered: Gathered) -> Draft:
     return Draft(spec=present)
 
 
-def _holds(_spec: Json) -> Amount:
+def _quota_usage(_spec: Json) -> Amount:
     return {QuotaKey.BUCKETS: 1}
 
 
-def _driver_spec(resource: Described) -> Json:
+def _driver_spec(resource: ResourceSnapshot) -> Json:
     return {"uid": str(resource.id), "project_id": str(resource.project_id), "name": resource.name}
 
 
@@ -39,7 +39,7 @@ BUCKET: Final = Kind(
     references=_references,
     draft=_draft,
     redraft=_redraft,
-    holds=_holds,
+    quota_usage=_quota_usage,
     driver_spec=_driver_spec,
     describe=_describe,
 )

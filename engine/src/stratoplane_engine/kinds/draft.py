@@ -116,7 +116,7 @@ class Kind:
         references: reads what a request points at; the second argument is the present spec, None for a new one.
         draft: makes the draft of a new resource from the request's body.
         redraft: makes the draft after a change, from the present spec and the PATCH.
-        holds: what a resource with this spec takes of the quotas of its project and organization.
+        quota_usage: what a resource with this spec takes of the quotas of its project and organization.
         uses: what a resource with this spec uses.
         driver_spec: the driver's specification (JSON values) of a resource.
         describe: the kind's own members of the wire form, from spec and observed.
@@ -132,16 +132,16 @@ class Kind:
     references: Callable[[Json, Json | None], References]
     draft: Callable[[Json, Gathered], Draft]
     redraft: Callable[[Json, Json, Gathered], Draft]
-    holds: Callable[[Json], Amount]
+    quota_usage: Callable[[Json], Amount]
     uses: Callable[[Json], tuple[Link, ...]] = lambda _spec: ()
-    driver_spec: "Callable[[Described], Json]"
+    driver_spec: "Callable[[ResourceSnapshot], Json]"
     describe: Callable[[Json, Json], Json]
     status: Callable[[Json], ResourceStatus] = lambda _observed: ResourceStatus.ACTIVE
     adopted: Callable[[Json], Json] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Described:
+class ResourceSnapshot:
     """A resource as a workflow sees it."""
 
     id: UUID
@@ -153,7 +153,7 @@ class Described:
     cluster_id: UUID | None
     spec: Json
     observed: Json
-    holds: Json
+    quota_usage: Json
     generation: int
     observed_generation: int
 

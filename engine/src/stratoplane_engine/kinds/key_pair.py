@@ -7,7 +7,7 @@ import struct
 from typing import Final
 
 from stratoplane.quota import Amount, QuotaKey
-from stratoplane_engine.kinds.draft import Described, Draft, Gathered, Json, Kind, References, invalid
+from stratoplane_engine.kinds.draft import Draft, Gathered, Json, Kind, References, ResourceSnapshot, invalid
 
 # How many fields follow the name of the type in a key's content (RFC 4253, RFC 5656, RFC 8709).
 _FIELDS: Final = {
@@ -70,11 +70,11 @@ def _redraft(present: Json, _patch: Json, _gathered: Gathered) -> Draft:
     return Draft(spec=present)
 
 
-def _holds(_spec: Json) -> Amount:
+def _quota_usage(_spec: Json) -> Amount:
     return {QuotaKey.KEY_PAIRS: 1}
 
 
-def _driver_spec(_resource: Described) -> Json:
+def _driver_spec(_resource: ResourceSnapshot) -> Json:
     return {}
 
 
@@ -89,7 +89,7 @@ KEY_PAIR: Final = Kind(
     references=_references,
     draft=_draft,
     redraft=_redraft,
-    holds=_holds,
+    quota_usage=_quota_usage,
     driver_spec=_driver_spec,
     describe=_describe,
 )

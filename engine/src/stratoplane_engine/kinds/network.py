@@ -7,7 +7,7 @@ from typing import Final
 from stratoplane.drivers import Interface
 from stratoplane.network import NetworkMode
 from stratoplane.quota import Amount, QuotaKey
-from stratoplane_engine.kinds.draft import Described, Draft, Gathered, Json, Kind, References, invalid
+from stratoplane_engine.kinds.draft import Draft, Gathered, Json, Kind, References, ResourceSnapshot, invalid
 
 SMALLEST_PREFIX: Final = 29
 LARGEST_PREFIX: Final = 8
@@ -55,11 +55,11 @@ def _redraft(present: Json, _patch: Json, _gathered: Gathered) -> Draft:
     return Draft(spec=present)
 
 
-def _holds(_spec: Json) -> Amount:
+def _quota_usage(_spec: Json) -> Amount:
     return {QuotaKey.NETWORKS: 1}
 
 
-def _driver_spec(resource: Described) -> Json:
+def _driver_spec(resource: ResourceSnapshot) -> Json:
     wanted = {key: resource.spec[key] for key in ("cidr", "gateway", "mode")}
     return {"uid": str(resource.id), "project_id": str(resource.project_id), "name": resource.name, **wanted}
 
@@ -83,7 +83,7 @@ NETWORK: Final = Kind(
     references=_references,
     draft=_draft,
     redraft=_redraft,
-    holds=_holds,
+    quota_usage=_quota_usage,
     driver_spec=_driver_spec,
     describe=_describe,
     adopted=_adopted,

@@ -11,13 +11,13 @@ from stratoplane.errors import InUseError, ResourceNotFoundError
 from stratoplane.quota import Amount, QuotaKey
 from stratoplane.resources import PowerState, ResourceStatus
 from stratoplane_engine.kinds.draft import (
-    Described,
     Draft,
     Gathered,
     Json,
     Kind,
     Link,
     References,
+    ResourceSnapshot,
     Target,
     absent,
     image_reference,
@@ -119,7 +119,7 @@ def _key(body: Json, gathered: Gathered) -> Json:
     return {"key_pair_id": str(gathered.key_pair.id), "ssh_keys": [gathered.key_pair.spec["public_key"]]}
 
 
-def _holds(spec: Json) -> Amount:
+def _quota_usage(spec: Json) -> Amount:
     root = 0 if spec["boot_volume_id"] else spec["disk_gib"]
     return {
         QuotaKey.VIRTUAL_MACHINES: 1,
@@ -176,7 +176,7 @@ def mac_address(machine_id: UUID | str, network_id: UUID | str) -> str:
     return ":".join(f"{octet:02x}" for octet in (0x02, *digest[:5]))
 
 
-def _driver_spec(resource: Described) -> Json:
+def _driver_spec(resource: ResourceSnapshot) -> Json:
     spec = resource.spec
     boot = [spec["boot_volume_id"]] if spec["boot_volume_id"] else []
     return {
@@ -225,7 +225,7 @@ VIRTUAL_MACHINE: Final = Kind(
     references=_references,
     draft=_draft,
     redraft=_redraft,
-    holds=_holds,
+    quota_usage=_quota_usage,
     uses=_uses,
     driver_spec=_driver_spec,
     describe=_describe,

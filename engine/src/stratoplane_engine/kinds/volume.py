@@ -7,12 +7,12 @@ from stratoplane.drivers import Interface
 from stratoplane.errors import ResourceNotFoundError
 from stratoplane.quota import Amount, QuotaKey
 from stratoplane_engine.kinds.draft import (
-    Described,
     Draft,
     Gathered,
     Json,
     Kind,
     References,
+    ResourceSnapshot,
     image_reference,
     invalid,
 )
@@ -42,11 +42,11 @@ def _redraft(present: Json, patch: Json, _gathered: Gathered) -> Draft:
     return Draft(spec={**present, "size_gib": size})
 
 
-def _holds(spec: Json) -> Amount:
+def _quota_usage(spec: Json) -> Amount:
     return {QuotaKey.VOLUMES: 1, QuotaKey.STORAGE_GIB: spec["size_gib"]}
 
 
-def _driver_spec(resource: Described) -> Json:
+def _driver_spec(resource: ResourceSnapshot) -> Json:
     wanted = {key: resource.spec[key] for key in ("size_gib", "image")}
     return {"uid": str(resource.id), "project_id": str(resource.project_id), "name": resource.name, **wanted}
 
@@ -68,7 +68,7 @@ VOLUME: Final = Kind(
     references=_references,
     draft=_draft,
     redraft=_redraft,
-    holds=_holds,
+    quota_usage=_quota_usage,
     driver_spec=_driver_spec,
     describe=_describe,
     adopted=_adopted,

@@ -114,7 +114,7 @@ _INCIDENT_TIMES: Final = ("opened_at", "seen_at", "acknowledged_at", "resolved_a
 
 def incident(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return the wire form of an incident."""
-    plain = ("kind", "severity", "status", "title", "detail", "sightings", "assignee", "escalation", "cluster")
+    plain = ("kind", "severity", "status", "title", "detail", "occurrences", "assignee", "escalation", "cluster")
     ids = ("organization_id", "cluster_id", "resource_id")
     return {
         "id": str(row["id"]),

@@ -7,15 +7,15 @@ from uuid import UUID
 
 from stratoplane.audit import AuditAction
 from stratoplane.errors import ResourceNotFoundError
-from stratoplane_engine.authorization import require
-from stratoplane_engine.context import Listing, Page, RequestContext
+from stratoplane_engine.access.authorization import require
+from stratoplane_engine.access.context import Listing, Page, RequestContext
+from stratoplane_engine.access.permissions import Permission
 from stratoplane_engine.db import agent_keys, audit
 from stratoplane_engine.db import agents as rows
 from stratoplane_engine.db.connection import Database
 from stratoplane_engine.kinds.wire_form import instant
-from stratoplane_engine.permissions import Permission
 from stratoplane_engine.services import listings
-from stratoplane_engine.services.records import record
+from stratoplane_engine.services.audit_records import record
 
 _TIMES: Final = ("created_at", "seen_at", "revoked_at", "locked_at")
 

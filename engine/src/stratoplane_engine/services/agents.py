@@ -27,15 +27,15 @@ from stratoplane.messages import (
     Welcome,
 )
 from stratoplane.wire import to_json
-from stratoplane_engine.aftermath import circuit_key, open_circuit
 from stratoplane_engine.db import agent_keys
 from stratoplane_engine.db import agents as rows
 from stratoplane_engine.db import audit as audit_rows
 from stratoplane_engine.db import incidents as incident_rows
 from stratoplane_engine.db import operations as operation_rows
 from stratoplane_engine.db.connection import Database
+from stratoplane_engine.jobs.failure_records import circuit_key, open_circuit
 from stratoplane_engine.services import foreign_objects
-from stratoplane_engine.services.agent_admission import AgentIdentity, refused
+from stratoplane_engine.services.agent_authentication import AgentIdentity, refused
 from stratoplane_engine.services.enrolment import check_protocol
 
 POLL_SECONDS: Final = 50.0
@@ -100,7 +100,7 @@ def take_offers(database: Database, agent: AgentIdentity, request: OfferRequest)
     """
     maximum = max(1, min(request.maximum, LARGEST_OFFER))
     with database.system() as connection:
-        shut_out = agent_keys.is_shut_out(connection, agent.id)
+        shut_out = agent_keys.is_blocked(connection, agent.id)
         found = [] if shut_out else operation_rows.offer(connection, agent.cluster_id, agent.id, maximum)
     crashpoint("agent-api-after-offer")
     if shut_out:
@@ -130,9 +130,9 @@ def report_results(database: Database, agent: AgentIdentity, message: Results) -
     with database.system() as connection:
         reception = operation_rows.report(connection, agent.cluster_id, documents)
         if reception.trips:
-            incident_rows.see(connection, open_circuit(agent.cluster_id, reception.trips))
+            incident_rows.report(connection, open_circuit(agent.cluster_id, reception.trips))
         if reception.closed:
-            incident_rows.clear(connection, circuit_key(agent.cluster_id))
+            incident_rows.resolve(connection, circuit_key(agent.cluster_id))
     crashpoint("agent-api-after-results")
     return ResultsAnswer(accepted=tuple(sorted(reception.accepted)), stale=tuple(sorted(reception.stale)))
 
@@ -162,7 +162,7 @@ def report_inventory(database: Database, agent: AgentIdentity, message: Inventor
             wanted = rows.change_inventory(connection, agent.cluster_id, survey)
         else:
             rows.replace_inventory(connection, agent.cluster_id, survey)
-        foreign_objects.take_down(connection, agent.cluster_id, message)
+        foreign_objects.record_listing(connection, agent.cluster_id, message)
         rows.set_capacity(connection, agent.cluster_id, message.capacity)
     return InventoryAnswer(wanted=tuple(sorted(wanted)))
 

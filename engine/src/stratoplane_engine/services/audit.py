@@ -5,13 +5,13 @@ from collections.abc import Mapping
 from typing import Any, Final
 from uuid import UUID
 
-from stratoplane_engine.authorization import require
-from stratoplane_engine.context import Listing, Page, RequestContext
+from stratoplane_engine.access.authorization import require
+from stratoplane_engine.access.context import Listing, Page, RequestContext
+from stratoplane_engine.access.permissions import Permission
 from stratoplane_engine.db import audit as rows
 from stratoplane_engine.db import audit_tree
 from stratoplane_engine.db.connection import Database
 from stratoplane_engine.kinds.wire_form import instant
-from stratoplane_engine.permissions import Permission
 from stratoplane_engine.services import cursors, listings
 
 _SORT: Final = "-created_at"

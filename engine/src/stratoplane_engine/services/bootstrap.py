@@ -12,13 +12,13 @@ from sqlalchemy.exc import IntegrityError
 from stratoplane.audit import AuditAction
 from stratoplane.errors import InvalidSpecError, NameTakenError, StateConflictError, Violation
 from stratoplane.ids import new_id
+from stratoplane_engine.access.permissions import BUILTIN_ROLES, Scope
 from stratoplane_engine.db import audit, catalogue, identity, installation
 from stratoplane_engine.db.catalogue import Offer
 from stratoplane_engine.db.connection import Database
-from stratoplane_engine.permissions import BUILTIN_ROLES, Scope
 from stratoplane_engine.services import credentials
+from stratoplane_engine.services.audit_records import operator_record
 from stratoplane_engine.services.organizations import insert_organization
-from stratoplane_engine.services.records import operator_record
 from stratoplane_engine.services.users import insert_user
 
 PROVIDER_ORGANIZATION: Final = "provider"

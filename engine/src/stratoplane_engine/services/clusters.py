@@ -12,16 +12,16 @@ from sqlalchemy.exc import IntegrityError
 from stratoplane.audit import AuditAction
 from stratoplane.errors import InUseError, NameTakenError, ResourceNotFoundError
 from stratoplane.ids import new_id
-from stratoplane_engine.authorization import require
-from stratoplane_engine.context import Listing, Page, RequestContext
+from stratoplane_engine.access.authorization import require
+from stratoplane_engine.access.context import Listing, Page, RequestContext
+from stratoplane_engine.access.permissions import Permission
 from stratoplane_engine.db import audit
 from stratoplane_engine.db import clusters as rows
 from stratoplane_engine.db.connection import Database
 from stratoplane_engine.kinds.wire_form import instant
-from stratoplane_engine.permissions import Permission
 from stratoplane_engine.services import credentials, cursors, listings
+from stratoplane_engine.services.audit_records import operator_record, record
 from stratoplane_engine.services.enrolment import pinned
-from stratoplane_engine.services.records import operator_record, record
 from stratoplane_engine.services.versions import check_version
 
 JOIN_TOKEN_LIFETIME: Final = timedelta(hours=1)

@@ -24,11 +24,11 @@ from stratoplane.messages import (
     KeyRotation,
 )
 from stratoplane.signatures import WINDOW_SECONDS, Signed
-from stratoplane_engine import keys
+from stratoplane_engine import signing_keys as keys
 from stratoplane_engine.db import agent_keys as rows
 from stratoplane_engine.db import audit as audit_rows
 from stratoplane_engine.db.connection import Database
-from stratoplane_engine.services.agent_admission import NOBODY, AgentIdentity, lock, refusal_record
+from stratoplane_engine.services.agent_authentication import NOBODY, AgentIdentity, lock, refusal_record
 from stratoplane_engine.services.credentials import token_hash
 
 ENROLMENT_KEY_ID: Final = "enrolment"

@@ -9,12 +9,12 @@ from sqlalchemy import Connection
 
 from stratoplane.foreign import FOREIGN_LIMIT
 from stratoplane.messages import Inventory
-from stratoplane_engine.authorization import require
-from stratoplane_engine.context import Listing, Page, RequestContext
+from stratoplane_engine.access.authorization import require
+from stratoplane_engine.access.context import Listing, Page, RequestContext
+from stratoplane_engine.access.permissions import Permission
 from stratoplane_engine.db import foreign_objects as rows
 from stratoplane_engine.db.connection import Database
 from stratoplane_engine.kinds.wire_form import instant
-from stratoplane_engine.permissions import Permission
 from stratoplane_engine.services import cursors
 
 _SORT: Final = "foreign"
@@ -22,7 +22,7 @@ _LONGEST_WORDS: Final = 255
 _CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
 
 
-def take_down(connection: Connection, cluster_id: UUID, message: Inventory) -> None:
+def record_listing(connection: Connection, cluster_id: UUID, message: Inventory) -> None:
     """Write what an inventory lists of foreign objects; nothing when the agent could not say.
 
     An object whose reference is longer than 255 bytes is left out: cut off, it could be another's.

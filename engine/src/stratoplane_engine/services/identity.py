@@ -11,15 +11,15 @@ from sqlalchemy import Connection
 from stratoplane.audit import AuditAction, AuditRecord
 from stratoplane.errors import AuthenticationFailedError, PermissionDeniedError, ResourceNotFoundError
 from stratoplane.ids import new_id
-from stratoplane_engine.authorization import require
-from stratoplane_engine.context import Actor, Listing, Page, RequestContext
+from stratoplane_engine.access.authorization import require
+from stratoplane_engine.access.context import Actor, Listing, Page, RequestContext
+from stratoplane_engine.access.permissions import Grant, Permission, Scope
 from stratoplane_engine.db import audit, organizations
 from stratoplane_engine.db import identity as rows
 from stratoplane_engine.db.connection import Database
 from stratoplane_engine.kinds.wire_form import instant
-from stratoplane_engine.permissions import Grant, Permission, Scope
 from stratoplane_engine.services import credentials, listings
-from stratoplane_engine.services.records import record
+from stratoplane_engine.services.audit_records import record
 
 SESSION_LIFETIME: Final = timedelta(hours=12)
 _KNOWN: Final = frozenset(Permission)

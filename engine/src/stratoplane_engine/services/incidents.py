@@ -11,13 +11,13 @@ from sqlalchemy import Connection
 from stratoplane.audit import AuditAction, AuditRecord
 from stratoplane.errors import ResourceNotFoundError, StateConflictError
 from stratoplane.incidents import TRANSITIONS, IncidentStatus
-from stratoplane_engine.authorization import require
-from stratoplane_engine.context import Listing, Page, RequestContext
+from stratoplane_engine.access.authorization import require
+from stratoplane_engine.access.context import Listing, Page, RequestContext
+from stratoplane_engine.access.permissions import Permission
 from stratoplane_engine.db import audit, deliveries
 from stratoplane_engine.db import incidents as rows
 from stratoplane_engine.db.connection import Database
 from stratoplane_engine.kinds import wire_form
-from stratoplane_engine.permissions import Permission
 from stratoplane_engine.services import cursors
 
 _SORT: Final = "-created_at"
@@ -74,7 +74,7 @@ def acknowledge(database: Database, context: RequestContext, incident_id: UUID, 
 
 
 def resolve(database: Database, context: RequestContext, incident_id: UUID, *, note: str) -> _Document:
-    """Say that an incident has been seen to. The same sighting opens it again. Raises as :func:`acknowledge`."""
+    """Say that an incident has been seen to. The same finding opens it again. Raises as :func:`acknowledge`."""
     return _move(database, context, incident_id, IncidentStatus.RESOLVED, "resolved", note)
 
 

@@ -13,20 +13,21 @@ from sqlalchemy import Connection
 from stratoplane.audit import AuditAction, AuditRecord
 from stratoplane.errors import ResourceNotFoundError, StateConflictError
 from stratoplane.jobs import TERMINAL, JobState
-from stratoplane_engine.authorization import require
-from stratoplane_engine.claims import read_claim
-from stratoplane_engine.context import Accepted, Listing, Page, RequestContext
+from stratoplane_engine.access.authorization import require
+from stratoplane_engine.access.context import Accepted, Listing, Page, RequestContext
+from stratoplane_engine.access.permissions import Permission
 from stratoplane_engine.db import audit, job_control
 from stratoplane_engine.db import jobs as rows
-from stratoplane_engine.db.acceptance import keep_answer
+from stratoplane_engine.db.changes import keep_answer
 from stratoplane_engine.db.connection import Database
+from stratoplane_engine.jobs.claims import read_claim
+from stratoplane_engine.jobs.persist import persist_verdicts
+from stratoplane_engine.jobs.runner import give_up
 from stratoplane_engine.kinds import wire_form
-from stratoplane_engine.permissions import Permission
 from stratoplane_engine.plugins import Plugins
-from stratoplane_engine.runner import give_up
-from stratoplane_engine.services import changes, jobs, resources
-from stratoplane_engine.services.acceptance import idempotency_row
-from stratoplane_engine.write_back import write_back
+from stratoplane_engine.services import changes_old as changes
+from stratoplane_engine.services import jobs, resources
+from stratoplane_engine.services.changes_rows_old import idempotency_row
 
 RESOLVED: Final = "resolved_by_operator"
 _MOST_OPERATIONS: Final = 500
@@ -152,7 +153,7 @@ def resolve(database: Database, context: RequestContext, job_id: UUID, *, note: 
         if seized is None:
             raise _ended(before)
         detail = f"ended by {context.actor.name}: {note}"
-        write_back(connection, [give_up(read_claim(seized), code=RESOLVED, detail=detail)])
+        persist_verdicts(connection, [give_up(read_claim(seized), code=RESOLVED, detail=detail)])
         _record(connection, context, AuditAction.JOB_RESOLVED, before, note)
         return _found(rows.get_any(connection, job_id), job_id)
 

@@ -8,11 +8,11 @@ from uuid import UUID
 
 from stratoplane.errors import ResourceNotFoundError
 from stratoplane.jobs import TERMINAL
-from stratoplane_engine.authorization import require
-from stratoplane_engine.context import Listing, Page, RequestContext
+from stratoplane_engine.access.authorization import require
+from stratoplane_engine.access.context import Listing, Page, RequestContext
+from stratoplane_engine.access.permissions import Permission
 from stratoplane_engine.db import jobs as rows
 from stratoplane_engine.db.connection import Database
-from stratoplane_engine.permissions import Permission
 from stratoplane_engine.services import cursors
 
 LONGEST_WAIT: Final = 30.0

@@ -7,13 +7,13 @@ from uuid import UUID
 
 from stratoplane.audit import AuditAction, AuditRecord
 from stratoplane.errors import ResourceNotFoundError
-from stratoplane_engine.authorization import require
-from stratoplane_engine.context import Listing, Page, RequestContext
+from stratoplane_engine.access.authorization import require
+from stratoplane_engine.access.context import Listing, Page, RequestContext
+from stratoplane_engine.access.permissions import Permission
 from stratoplane_engine.db import audit
 from stratoplane_engine.db import leaks as rows
 from stratoplane_engine.db.connection import Database
 from stratoplane_engine.kinds import wire_form
-from stratoplane_engine.permissions import Permission
 from stratoplane_engine.services import cursors
 
 _SORT: Final = "-created_at"

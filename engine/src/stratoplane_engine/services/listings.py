@@ -4,7 +4,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from stratoplane_engine.context import Listing, Page
+from stratoplane_engine.access.context import Listing, Page
 from stratoplane_engine.services import cursors
 
 Row = Mapping[str, Any]

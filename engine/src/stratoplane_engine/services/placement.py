@@ -40,7 +40,7 @@ def choose_cluster(
         _check_fixed(kind, draft, fixed)
         return fixed
     able = [each for each in clusters if _online(each) and not _missing(kind, draft, each)]
-    roomy = [each for each in able if _has_room(kind.holds(draft.spec), each)]
+    roomy = [each for each in able if _has_room(kind.quota_usage(draft.spec), each)]
     if not roomy:
         raise _no_cluster(kind, draft, clusters, able)
     chosen = plugins.place(request, [_candidate(each) for each in roomy])

@@ -12,15 +12,15 @@ from stratoplane.audit import AuditAction
 from stratoplane.errors import InUseError, NameTakenError, ResourceNotFoundError
 from stratoplane.ids import new_id
 from stratoplane.quota import UNLIMITED, QuotaKey
-from stratoplane_engine.authorization import require
-from stratoplane_engine.context import Listing, Page, RequestContext
+from stratoplane_engine.access.authorization import require
+from stratoplane_engine.access.context import Listing, Page, RequestContext
+from stratoplane_engine.access.permissions import Permission, Scope
 from stratoplane_engine.db import audit, quota
 from stratoplane_engine.db import organizations as rows
 from stratoplane_engine.db.connection import Database
-from stratoplane_engine.permissions import Permission, Scope
 from stratoplane_engine.services import listings
+from stratoplane_engine.services.audit_records import record
 from stratoplane_engine.services.identity import organization_wire
-from stratoplane_engine.services.records import record
 from stratoplane_engine.services.versions import check_version
 
 

@@ -9,13 +9,13 @@ from sqlalchemy import Connection
 
 from stratoplane.audit import AuditAction
 from stratoplane.errors import ResourceNotFoundError
-from stratoplane_engine.authorization import require
-from stratoplane_engine.context import RequestContext
+from stratoplane_engine.access.authorization import require
+from stratoplane_engine.access.context import RequestContext
+from stratoplane_engine.access.permissions import Permission
 from stratoplane_engine.db import audit
 from stratoplane_engine.db import organizations as rows
 from stratoplane_engine.db.connection import Database
-from stratoplane_engine.permissions import Permission
-from stratoplane_engine.services.records import record
+from stratoplane_engine.services.audit_records import record
 
 
 def get_quotas(database: Database, context: RequestContext, project_id: UUID) -> dict[str, Any]:

@@ -8,16 +8,18 @@ from uuid import UUID
 from sqlalchemy import Connection
 
 from stratoplane.errors import NoClusterError, StratoplaneError, UnavailableError
-from stratoplane_engine.authorization import require
-from stratoplane_engine.context import Accepted, Listing, Page, RequestContext
+from stratoplane_engine.access.authorization import require
+from stratoplane_engine.access.context import Accepted, Listing, Page, RequestContext
+from stratoplane_engine.access.permissions import Permission
 from stratoplane_engine.db import resources as rows
-from stratoplane_engine.db.acceptance import stored_answer
+from stratoplane_engine.db.changes import stored_answer
 from stratoplane_engine.db.connection import Database
 from stratoplane_engine.kinds import wire_form
 from stratoplane_engine.kinds.draft import Json
-from stratoplane_engine.permissions import Permission
 from stratoplane_engine.plugins import Plugins
-from stratoplane_engine.services import acceptance, changes, cursors
+from stratoplane_engine.services import changes_old as changes
+from stratoplane_engine.services import changes_rows_old as acceptance
+from stratoplane_engine.services import cursors
 
 _LOOKS: Final = 5
 
@@ -120,7 +122,7 @@ def delete(
 
 
 def act(database: Database, context: RequestContext, project_id: UUID, resource_id: UUID, action: str) -> Accepted:
-    """Accept one of :data:`stratoplane_engine.services.changes.ACTIONS` on a machine.
+    """Accept one of :data:`stratoplane_engine.services.changes_old.ACTIONS` on a machine.
 
     Raises:
         StateConflictError: the machine's state forbids it.

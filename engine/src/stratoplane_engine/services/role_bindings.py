@@ -16,16 +16,16 @@ from stratoplane.errors import (
     Violation,
 )
 from stratoplane.ids import new_id
-from stratoplane_engine.authorization import require, require_all_of
-from stratoplane_engine.context import Listing, Page, RequestContext
+from stratoplane_engine.access.authorization import require, require_all_of
+from stratoplane_engine.access.context import Listing, Page, RequestContext
+from stratoplane_engine.access.permissions import Permission, Scope
 from stratoplane_engine.db import audit
 from stratoplane_engine.db import identity as rows
 from stratoplane_engine.db import organizations as organization_rows
 from stratoplane_engine.db.connection import Database
 from stratoplane_engine.kinds.wire_form import instant
-from stratoplane_engine.permissions import Permission, Scope
 from stratoplane_engine.services import listings
-from stratoplane_engine.services.records import record
+from stratoplane_engine.services.audit_records import record
 from stratoplane_engine.services.users import existing as existing_user
 
 

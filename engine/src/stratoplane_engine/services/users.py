@@ -11,16 +11,16 @@ from sqlalchemy.exc import IntegrityError
 from stratoplane.audit import AuditAction
 from stratoplane.errors import NameTakenError, ResourceNotFoundError, StateConflictError
 from stratoplane.ids import new_id
-from stratoplane_engine.authorization import require, require_all_of
-from stratoplane_engine.context import Listing, Page, RequestContext
+from stratoplane_engine.access.authorization import require, require_all_of
+from stratoplane_engine.access.context import Listing, Page, RequestContext
+from stratoplane_engine.access.permissions import Permission, Scope
 from stratoplane_engine.db import audit
 from stratoplane_engine.db import identity as rows
 from stratoplane_engine.db.connection import Database
-from stratoplane_engine.permissions import Permission, Scope
 from stratoplane_engine.services import credentials, listings
+from stratoplane_engine.services.audit_records import record
 from stratoplane_engine.services.identity import user_wire
 from stratoplane_engine.services.organizations import existing as existing_organization
-from stratoplane_engine.services.records import record
 
 
 def create_user(

@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 
 from stratoplane.errors import VersionMismatchError
-from stratoplane_engine.context import RequestContext
+from stratoplane_engine.access.context import RequestContext
 
 
 def check_version(context: RequestContext, row: Mapping[str, Any]) -> None:

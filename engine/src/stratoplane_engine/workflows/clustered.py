@@ -11,7 +11,7 @@ from stratoplane.quota import Amount
 from stratoplane.resources import CHANGEABLE, READY, ResourceStatus
 from stratoplane_engine.kinds.catalogue import KINDS
 from stratoplane_engine.kinds.draft import Json
-from stratoplane_engine.workflows.context import NOTHING, Settlement, StepContext, Workflow
+from stratoplane_engine.workflows.context import NOTHING, ResourceOutcome, StepContext, Workflow
 
 _NONE: Final[frozenset[UUID]] = frozenset()
 LOOK_AGAIN: Final = 2.0
@@ -92,46 +92,46 @@ def observed_by(context: StepContext, step: str) -> Json:
     return status
 
 
-def _settled(context: StepContext, step: str) -> Settlement:
+def _settled(context: StepContext, step: str) -> ResourceOutcome:
     observed, kind = observed_by(context, step), KINDS[context.resource.kind]
-    return Settlement(
+    return ResourceOutcome(
         status=stable_status(context, observed),
         observed=observed,
         provider_reference=str(observed.get("provider_reference", "")),
         detail="",
-        holds=plain(kind.holds(context.resource.spec)),
+        quota_usage=plain(kind.quota_usage(context.resource.spec)),
         keep=kind.uses(context.resource.spec),
         observed_generation=context.outputs.get(step, NOTHING).get("generation"),
     )
 
 
-def _created(context: StepContext) -> Settlement:
-    return replace(_settled(context, "provision"), holds=None, keep=None)
+def _created(context: StepContext) -> ResourceOutcome:
+    return replace(_settled(context, "provision"), quota_usage=None, keep=None)
 
 
-def _not_created(_context: StepContext, why: str) -> Settlement:
-    return Settlement(status=ResourceStatus.FAILED, detail=why, holds={}, keep=())
+def _not_created(_context: StepContext, why: str) -> ResourceOutcome:
+    return ResourceOutcome(status=ResourceStatus.FAILED, detail=why, quota_usage={}, keep=())
 
 
-def updated(context: StepContext) -> Settlement:
+def updated(context: StepContext) -> ResourceOutcome:
     """Settle on the new desired state: what it no longer takes is given back only now."""
     return _settled(context, "apply")
 
 
-def not_updated(context: StepContext, why: str) -> Settlement:
+def not_updated(context: StepContext, why: str) -> ResourceOutcome:
     """Return to the desired state before the change, since the change will not come."""
     resource, before = context.resource, _before(context)
     if resource.status not in CHANGEABLE:
-        return Settlement()
+        return ResourceOutcome()
     status = stable_status(context, resource.observed)
     if not before:
-        return Settlement(status=status, detail=why)
+        return ResourceOutcome(status=status, detail=why)
     kind, spec = KINDS[resource.kind], before["spec"]
-    return Settlement(
+    return ResourceOutcome(
         status=status,
         spec=spec,
         name=before["name"],
-        holds=plain(kind.holds(spec)),
+        quota_usage=plain(kind.quota_usage(spec)),
         keep=kind.uses(spec),
         detail=why,
     )
@@ -142,18 +142,18 @@ def plain(amount: Amount) -> dict[str, int]:
     return {key.value: value for key, value in amount.items()}
 
 
-def _deleted(_context: StepContext) -> Settlement:
-    return Settlement(status=ResourceStatus.DELETED, detail="", holds={}, keep=())
+def _deleted(_context: StepContext) -> ResourceOutcome:
+    return ResourceOutcome(status=ResourceStatus.DELETED, detail="", quota_usage={}, keep=())
 
 
-def _not_deleted(_context: StepContext, why: str) -> Settlement:
-    return Settlement(status=ResourceStatus.FAILED, detail=why)
+def _not_deleted(_context: StepContext, why: str) -> ResourceOutcome:
+    return ResourceOutcome(status=ResourceStatus.FAILED, detail=why)
 
 
-def _kept(context: StepContext, _why: str) -> Settlement:
+def _kept(context: StepContext, _why: str) -> ResourceOutcome:
     """Return to the state before a deletion that nobody had begun with."""
     observed = context.resource.observed
-    return Settlement(status=stable_status(context, observed) if observed else ResourceStatus.FAILED)
+    return ResourceOutcome(status=stable_status(context, observed) if observed else ResourceStatus.FAILED)
 
 
 def take(context: StepContext) -> StepAnswer:
@@ -166,13 +166,13 @@ def release(_context: StepContext) -> StepAnswer:
     return Dispatch(verb="release")
 
 
-def _taken(context: StepContext) -> Settlement:
-    return replace(_settled(context, "take"), holds=None, keep=None)
+def _taken(context: StepContext) -> ResourceOutcome:
+    return replace(_settled(context, "take"), quota_usage=None, keep=None)
 
 
-def _not_taken(_context: StepContext, why: str) -> Settlement:
+def _not_taken(_context: StepContext, why: str) -> ResourceOutcome:
     """Leave no resource behind: deleting it would be an order to delete what is not ours."""
-    return Settlement(status=ResourceStatus.DELETED, detail=why, holds={}, keep=())
+    return ResourceOutcome(status=ResourceStatus.DELETED, detail=why, quota_usage={}, keep=())
 
 
 def adoption_of(kind: str) -> Workflow:

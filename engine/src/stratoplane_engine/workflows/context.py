@@ -8,7 +8,7 @@ from uuid import UUID
 
 from stratoplane.jobs import Step
 from stratoplane.resources import ResourceStatus
-from stratoplane_engine.kinds.draft import Described, Json, Link
+from stratoplane_engine.kinds.draft import Json, Link, ResourceSnapshot
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -32,7 +32,7 @@ class StepContext:
     """
 
     job_id: UUID
-    resource: Described
+    resource: ResourceSnapshot
     given: Json
     targets: tuple[LinkedTarget, ...] = ()
     outputs: Mapping[str, Json] = field(default_factory=dict)
@@ -40,12 +40,12 @@ class StepContext:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Settlement:
+class ResourceOutcome:
     """What the end of a job makes of its resource; None leaves a member as it is.
 
     Attributes:
         status: the new status.
-        holds: what it holds of the quotas from now on; the difference is given back.
+        quota_usage: what it holds of the quotas from now on; the difference is given back.
         spec: the desired state, where a failed change returns to the one before.
         keep: what it still uses; every other link is cut.
         output: the job's output for people.
@@ -54,7 +54,7 @@ class Settlement:
     status: ResourceStatus | None = None
     observed: Json | None = None
     provider_reference: str | None = None
-    holds: Json | None = None
+    quota_usage: Json | None = None
     spec: Json | None = None
     name: str | None = None
     detail: str | None = None
@@ -75,9 +75,9 @@ class Workflow:
 
     name: str
     steps: tuple[Step[StepContext], ...]
-    settle: Callable[[StepContext], Settlement]
-    fail: Callable[[StepContext, str], Settlement]
-    cancel: Callable[[StepContext, str], Settlement] | None = None
+    settle: Callable[[StepContext], ResourceOutcome]
+    fail: Callable[[StepContext, str], ResourceOutcome]
+    cancel: Callable[[StepContext, str], ResourceOutcome] | None = None
 
 
 NOTHING: Final[Json] = {}

@@ -14,7 +14,7 @@ from stratoplane_engine.workflows.clustered import (
     revert,
     updated,
 )
-from stratoplane_engine.workflows.context import NOTHING, Settlement, StepContext, Workflow
+from stratoplane_engine.workflows.context import NOTHING, ResourceOutcome, StepContext, Workflow
 
 _SIZES: Final = ("vcpus", "memory_mib", "disk_gib")
 
@@ -41,16 +41,16 @@ def _read_console(_context: StepContext) -> StepAnswer:
     return Dispatch(verb="console_log")
 
 
-def _unchanged(_context: StepContext) -> Settlement:
-    return Settlement()
+def _unchanged(_context: StepContext) -> ResourceOutcome:
+    return ResourceOutcome()
 
 
-def _with_text(context: StepContext) -> Settlement:
-    return Settlement(output={"text": observed_by(context, "read").get("text", "")})
+def _with_text(context: StepContext) -> ResourceOutcome:
+    return ResourceOutcome(output={"text": observed_by(context, "read").get("text", "")})
 
 
-def _unharmed(_context: StepContext, _why: str) -> Settlement:
-    return Settlement()
+def _unharmed(_context: StepContext, _why: str) -> ResourceOutcome:
+    return ResourceOutcome()
 
 
 UPDATE: Final = Workflow(

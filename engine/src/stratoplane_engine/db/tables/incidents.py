@@ -19,7 +19,7 @@ incident = Table(
     Column("organization_id", Uuid, nullable=True),
     Column("cluster_id", Uuid, nullable=True),
     Column("resource_id", Uuid, nullable=True),
-    count("sightings", 1),
+    count("occurrences", 1),
     words("assignee"),
     Column("escalation", Integer, nullable=False, server_default=text("0")),
     moment("escalates_at", nullable=True),

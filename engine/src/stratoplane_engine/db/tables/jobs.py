@@ -181,8 +181,6 @@ outbox = Table(
     words("topic", None),
     json_object("payload"),
     moment("created_at", default=True),
-    moment("sent_at", nullable=True),
-    Index("outbox_unsent_idx", "id", postgresql_where=text("sent_at IS NULL")),
 )
 
 idempotency = Table(
@@ -192,7 +190,6 @@ idempotency = Table(
     Column("actor_id", Uuid, nullable=False),
     words("key", None),
     words("fingerprint", None),
-    Column("status", Integer, nullable=True),
     Column("answer", JSONB, nullable=True),
     moment("created_at", default=True),
     moment("expires_at"),

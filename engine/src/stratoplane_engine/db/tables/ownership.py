@@ -57,7 +57,7 @@ resource = Table(
         json_object("spec"),
         json_object("observed"),
         # What it holds of the project's quota, so that giving back is exact.
-        json_object("holds"),
+        json_object("quota_usage"),
         words("provider_reference"),
         Column("cluster_id", Uuid, ForeignKey("cluster.id"), nullable=True),
         count("generation", 1),
@@ -123,7 +123,7 @@ resource_revision = Table(
     Column("generation", BigInteger, nullable=False),
     Column("status", Text, nullable=False),
     json_object("spec"),
-    json_object("holds"),
+    json_object("quota_usage"),
     moment("recorded_at", default=True),
     Index("resource_revision_resource_idx", "organization_id", "resource_id", "sequence"),
 )

@@ -19,13 +19,13 @@ from redis.exceptions import RedisError
 from rq import Queue, SimpleWorker
 from rq.exceptions import StopRequested
 
-from stratoplane_engine.drainer import Drainer, serve
-from stratoplane_engine.logs import configure_logging
+from stratoplane_engine.jobs.queue import QUEUE
 from stratoplane_engine.plugins import Plugins
+from stratoplane_engine.roles.drainer import Drainer, serve
+from stratoplane_engine.roles.logs import configure_logging
+from stratoplane_engine.roles.stopping import stop_event
 from stratoplane_engine.settings import load_settings
-from stratoplane_engine.stopping import stop_event
 from stratoplane_engine.valkey import connect
-from stratoplane_engine.wakeups import QUEUE
 
 _log: Final = logging.getLogger(__name__)
 _POLL_SECONDS: Final = 1.0

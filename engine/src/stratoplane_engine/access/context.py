@@ -5,7 +5,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass, field
 from uuid import UUID
 
-from stratoplane_engine.permissions import Grant, Permission, allows
+from stratoplane_engine.access.permissions import Grant, Permission, allows
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

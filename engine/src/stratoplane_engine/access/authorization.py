@@ -6,8 +6,8 @@ from typing import Final
 from uuid import UUID
 
 from stratoplane.errors import PermissionDeniedError
-from stratoplane_engine.context import Actor, RequestContext
-from stratoplane_engine.permissions import Permission, Scope
+from stratoplane_engine.access.context import Actor, RequestContext
+from stratoplane_engine.access.permissions import Permission, Scope
 
 _KNOWN: Final = frozenset(Permission)
 

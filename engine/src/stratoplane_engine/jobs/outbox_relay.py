@@ -9,13 +9,13 @@ from stratoplane.crashpoints import crashpoint
 from stratoplane.errors import UnavailableError
 from stratoplane_engine.db import outbox as rows
 from stratoplane_engine.db.connection import Database
-from stratoplane_engine.wakeups import WakeUps
+from stratoplane_engine.jobs.queue import WorkerNotifier
 
 _log: Final = logging.getLogger(__name__)
 BATCH: Final = 1000
 
 
-def relay(database: Database, wake_ups: WakeUps) -> int:
+def relay(database: Database, notifier: WorkerNotifier) -> int:
     """Send every unsent row and return how many there were.
 
     A row is removed after Valkey took its wake-up. While Valkey is away the rows are removed too, since the workers
@@ -31,7 +31,7 @@ def relay(database: Database, wake_ups: WakeUps) -> int:
             if not taken:
                 return sent
             try:
-                wake_ups.send([UUID(row["payload"]["job_id"]) for row in taken if row["topic"] == "job"])
+                notifier.send([UUID(row["payload"]["job_id"]) for row in taken if row["topic"] == "job"])
             except UnavailableError as error:
                 _log.warning("%s", error.detail)
             crashpoint("relay-after-send")

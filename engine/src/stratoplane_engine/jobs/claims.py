@@ -8,7 +8,7 @@ from uuid import UUID
 
 from stratoplane.jobs import StepState
 from stratoplane.resources import ResourceStatus
-from stratoplane_engine.kinds.draft import Described
+from stratoplane_engine.kinds.draft import ResourceSnapshot
 from stratoplane_engine.workflows.context import LinkedTarget, StepContext
 
 
@@ -41,7 +41,7 @@ class ClaimedJob:
 def read_claim(row: Mapping[str, Any]) -> ClaimedJob:
     """Make the claimed job of a claim's row."""
     resource = row["resource"]
-    described = Described(
+    described = ResourceSnapshot(
         id=UUID(resource["id"]),
         organization_id=row["organization_id"],
         project_id=row["project_id"],
@@ -51,7 +51,7 @@ def read_claim(row: Mapping[str, Any]) -> ClaimedJob:
         cluster_id=row["cluster_id"],
         spec=resource["spec"],
         observed=resource["observed"],
-        holds=resource["holds"],
+        quota_usage=resource["quota_usage"],
         generation=resource["generation"],
         observed_generation=resource["observed_generation"],
     )

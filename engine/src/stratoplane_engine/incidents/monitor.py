@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from sqlalchemy import Connection
 
-from stratoplane.incidents import IncidentKind, Severity, Sighting
+from stratoplane.incidents import Finding, IncidentKind, Severity
 from stratoplane_engine.db import audit_tree, incidents
 from stratoplane_engine.db.connection import Database
 from stratoplane_engine.kinds import wire_form
@@ -33,7 +33,7 @@ class Watch:
     seal_is_late: bool
 
 
-def keep_vigil(database: Database, settings: EngineSettings) -> Watch:
+def look_once(database: Database, settings: EngineSettings) -> Watch:
     """Look once. Several at once do no harm.
 
     Raises:
@@ -41,10 +41,10 @@ def keep_vigil(database: Database, settings: EngineSettings) -> Watch:
     """
     with database.system() as connection:
         silent = incidents.silent_clusters(connection, seconds=settings.agent_lost_seconds)
-        incidents.see(
+        incidents.report(
             connection,
             *(
-                Sighting(
+                Finding(
                     kind=IncidentKind.AGENT_LOST,
                     severity=Severity.CRITICAL,
                     key=f"{IncidentKind.AGENT_LOST}:{row['id']}",
@@ -56,7 +56,7 @@ def keep_vigil(database: Database, settings: EngineSettings) -> Watch:
             ),
         )
         heard = incidents.heard_again(connection, seconds=settings.agent_lost_seconds)
-        incidents.clear(connection, *heard)
+        incidents.resolve(connection, *heard)
         escalated = incidents.escalate(
             connection,
             warning=settings.escalate_warning_seconds,
@@ -71,10 +71,10 @@ def keep_vigil(database: Database, settings: EngineSettings) -> Watch:
 def _look_at_the_seal(connection: Connection, most: float) -> bool:
     waiting = audit_tree.oldest_unsealed(connection)
     if waiting is None or waiting["age"] <= most:
-        incidents.clear(connection, _SEAL)
+        incidents.resolve(connection, _SEAL)
         return False
     last = audit_tree.last_checkpoint(connection)
-    sighting = Sighting(
+    finding = Finding(
         kind=IncidentKind.AUDIT_SEAL_LATE,
         severity=Severity.CRITICAL,
         key=_SEAL,
@@ -87,5 +87,5 @@ def _look_at_the_seal(connection: Connection, most: float) -> bool:
             "sealed_at": wire_form.instant(last["sealed_at"]) if last else None,
         },
     )
-    incidents.see(connection, sighting)
+    incidents.report(connection, finding)
     return True

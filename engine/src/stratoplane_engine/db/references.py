@@ -29,7 +29,7 @@ _TARGET: Final = """
 OVERLAPS: Final = """
     SELECT jsonb_build_object('name', r.name, 'cidr', r.spec->>'cidr') FROM resource r
     WHERE r.organization_id = :organization AND r.project_id = :project AND r.kind = 'network' AND r.deleted_at IS NULL
-        AND r.holds <> '{}' AND CAST(r.spec->>'cidr' AS inet) && CAST(:cidr AS inet) LIMIT 1
+        AND r.quota_usage <> '{}' AND CAST(r.spec->>'cidr' AS inet) && CAST(:cidr AS inet) LIMIT 1
 """
 """A network whose range overlaps; one that failed to come to be holds nothing and is in nobody's way."""
 # Creates of networks in a project go one after the other, or two that overlap would not see each other. The lock is
@@ -45,7 +45,7 @@ WITH fixed AS MATERIALIZED (
 SELECT clock_timestamp() AS now,
     (SELECT p.name FROM project p WHERE p.organization_id = :organization AND p.id = :project
         AND p.deleted_at IS NULL) AS project_name,
-    (SELECT jsonb_build_object('fingerprint', i.fingerprint, 'status', i.status, 'answer', i.answer) FROM idempotency i
+    (SELECT jsonb_build_object('fingerprint', i.fingerprint, 'answer', i.answer) FROM idempotency i
         WHERE i.organization_id = :organization AND i.actor_id = :actor AND i.key = :key
         AND i.expires_at > clock_timestamp()) AS stored,
     (SELECT to_jsonb(f) FROM flavor f WHERE (f.name = :flavor OR f.id = CAST(:flavor_id AS uuid))

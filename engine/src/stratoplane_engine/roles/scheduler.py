@@ -9,20 +9,20 @@ from collections.abc import Callable
 from typing import Final
 
 from stratoplane.errors import UnavailableError
-from stratoplane_engine.db.acceptance import OUTBOX_CHANNEL
+from stratoplane_engine.audit_trail.sealer import seal
+from stratoplane_engine.db.changes import OUTBOX_CHANNEL
 from stratoplane_engine.db.connection import Database
 from stratoplane_engine.db.listen import notifications
-from stratoplane_engine.logs import configure_logging
-from stratoplane_engine.notifier import notify
+from stratoplane_engine.drift.reconciler import reconcile_in_turn
+from stratoplane_engine.incidents.monitor import look_once
+from stratoplane_engine.incidents.notifier import notify
+from stratoplane_engine.jobs.outbox_relay import relay
+from stratoplane_engine.jobs.queue import WorkerNotifier
+from stratoplane_engine.jobs.sweeper import sweep
 from stratoplane_engine.plugins import Plugins
-from stratoplane_engine.reconciler import reconcile_in_turn
-from stratoplane_engine.relay import relay
-from stratoplane_engine.sealer import seal
+from stratoplane_engine.roles.logs import configure_logging
+from stratoplane_engine.roles.stopping import stop_event
 from stratoplane_engine.settings import load_settings
-from stratoplane_engine.stopping import stop_event
-from stratoplane_engine.sweeper import sweep
-from stratoplane_engine.vigil import keep_vigil
-from stratoplane_engine.wakeups import WakeUps
 
 _log: Final = logging.getLogger(__name__)
 _IDLE_SECONDS: Final = 2.0
@@ -34,11 +34,11 @@ def main() -> None:
     configure_logging()
     settings = load_settings()
     database = Database(settings.database_url, pool_size=5, application="stratoplane-scheduler")
-    wake_ups = WakeUps(settings.redis_url)
+    notifier = WorkerNotifier(settings.redis_url)
     stop = stop_event()
-    threading.Thread(target=_relay_for_ever, args=(settings.database_url, database, wake_ups), daemon=True).start()
+    threading.Thread(target=_relay_for_ever, args=(settings.database_url, database, notifier), daemon=True).start()
     threading.Thread(
-        target=_repeat, args=(stop, settings.sweep_seconds, lambda: sweep(database, wake_ups)), daemon=True
+        target=_repeat, args=(stop, settings.sweep_seconds, lambda: sweep(database, notifier)), daemon=True
     ).start()
     plugins, generator = Plugins.load(settings.plugins), random.Random()  # noqa: S311  # spreads retries, hides nothing
     for seconds, work in (
@@ -46,20 +46,20 @@ def main() -> None:
             settings.reconcile_seconds,
             lambda: reconcile_in_turn(database, full_seconds=settings.full_comparison_seconds),
         ),
-        (settings.sweep_seconds, lambda: keep_vigil(database, settings)),
+        (settings.sweep_seconds, lambda: look_once(database, settings)),
         (settings.seal_seconds, lambda: seal(database)),
         (_NOTIFY_SECONDS, lambda: notify(database, plugins, generator=generator)),
     ):
         threading.Thread(target=_repeat, args=(stop, seconds, work), daemon=True).start()
     _log.info("scheduler is ready")
     stop.wait()
-    wake_ups.close()
+    notifier.close()
     database.close()
 
 
-def _relay_for_ever(database_url: str, database: Database, wake_ups: WakeUps) -> None:
+def _relay_for_ever(database_url: str, database: Database, notifier: WorkerNotifier) -> None:
     for _ in notifications(database_url, [OUTBOX_CHANNEL], idle_seconds=_IDLE_SECONDS):
-        _guarded(lambda: relay(database, wake_ups))
+        _guarded(lambda: relay(database, notifier))
 
 
 def _repeat(stop: threading.Event, seconds: float, work: Callable[[], object]) -> None:

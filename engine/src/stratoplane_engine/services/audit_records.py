@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from uuid import UUID
 
 from stratoplane.audit import AuditAction, AuditRecord
-from stratoplane_engine.context import RequestContext
+from stratoplane_engine.access.context import RequestContext
 from stratoplane_engine.kinds.wire_form import trace_id
 
 

@@ -15,14 +15,14 @@ from sqlalchemy import Connection
 
 from stratoplane.audit import AuditAction, AuditRecord
 from stratoplane.ids import new_id
-from stratoplane.incidents import IncidentKind, Severity, Sighting
+from stratoplane.incidents import Finding, IncidentKind, Severity
 from stratoplane.quota import QuotaKey
-from stratoplane_engine.aftermath import leak_key
-from stratoplane_engine.comparable import DriftPolicy
 from stratoplane_engine.db import audit, comparison, drift, incidents
 from stratoplane_engine.db import jobs as job_rows
 from stratoplane_engine.db.connection import Database
-from stratoplane_engine.services.acceptance import claim, quota_lines
+from stratoplane_engine.drift.fields import DriftPolicy
+from stratoplane_engine.jobs.failure_records import leak_key
+from stratoplane_engine.services.changes_rows_old import claim, quota_lines
 from stratoplane_engine.workflows.catalogue import step_names
 
 _log: Final = logging.getLogger(__name__)
@@ -77,7 +77,7 @@ def reconcile(database: Database, *, full: bool = True, page: int = _PAGE, most_
             return NOTHING
         last = None if full else drift.looked_at(connection)
         fresh, ended = drift.note(connection, since=last and last - _OVERLAP, limit=most_new)
-        incidents.clear(connection, *map(_key, ended))
+        incidents.resolve(connection, *map(_key, ended))
         lost, found = _compare_existence(connection) if full else ((), ())
         _record(connection, fresh, lost, found)
         all_noted = len(fresh) < most_new
@@ -114,7 +114,7 @@ def _act(database: Database, began: Any, page: int) -> Comparison:
                 return total
             rows = drift.lasting(connection, began=began, after=after, limit=page)
             told = [row for row in rows if _is_told(row)]
-            incidents.see(connection, *map(_difference, told))
+            incidents.report(connection, *map(_difference, told))
             total = replace(
                 total,
                 corrected=total.corrected + _correct(connection, _with_policy(rows, DriftPolicy.CORRECT)),
@@ -195,7 +195,7 @@ def _adopt(connection: Connection, differences: _Rows) -> int:
         if claimed := claim(row["cluster_id"], change):
             claims.append(claimed)
     job_rows.give_back(connection, quota, claims)
-    incidents.clear(connection, *map(_key, taken))
+    incidents.resolve(connection, *map(_key, taken))
     audit.write(connection, *(_story(AuditAction.DRIFT_ADOPTED, row, _values(row)) for row in taken))
     return len(taken)
 
@@ -208,10 +208,10 @@ def _key(row: Mapping[str, Any]) -> str:
     return f"{IncidentKind.DRIFT}:{row['id']}:{row['field']}"
 
 
-def _difference(row: Mapping[str, Any]) -> Sighting:
+def _difference(row: Mapping[str, Any]) -> Finding:
     words = f"{row['kind'].replace('_', ' ')} {row['name']}"
     again = f"; it was corrected {row['corrections']} times in an hour" if row["corrections"] else ""
-    return Sighting(
+    return Finding(
         kind=IncidentKind.DRIFT,
         severity=Severity.WARNING,
         key=_key(row),
@@ -231,8 +231,8 @@ def _compare_existence(connection: Connection) -> tuple[_Rows, _Rows]:
 
 
 def _tell_of_existence(connection: Connection, lost: _Rows, found: _Rows) -> None:
-    sightings = [
-        Sighting(
+    findings = [
+        Finding(
             kind=IncidentKind.RESOURCE_LOST,
             severity=Severity.CRITICAL,
             key=f"{IncidentKind.RESOURCE_LOST}:{row['id']}",
@@ -243,29 +243,29 @@ def _tell_of_existence(connection: Connection, lost: _Rows, found: _Rows) -> Non
         )
         for row in lost
     ]
-    incidents.see(connection, *sightings)
-    incidents.clear(connection, *(f"{IncidentKind.RESOURCE_LOST}:{row['id']}" for row in found))
+    incidents.report(connection, *findings)
+    incidents.resolve(connection, *(f"{IncidentKind.RESOURCE_LOST}:{row['id']}" for row in found))
 
 
 def _look_for_strays(database: Database, page: int) -> int:
     """Look for objects of nobody, marks that several carry, and what failed jobs left that is gone by now."""
     with database.system() as connection:
-        incidents.see(connection, *map(_duplicate, drift.duplicates(connection, page)))
-        incidents.clear(connection, *comparison.settled(connection))
-        incidents.clear(connection, *map(leak_key, drift.close_leaks(connection)))
+        incidents.report(connection, *map(_duplicate, drift.duplicates(connection, page)))
+        incidents.resolve(connection, *comparison.settled(connection))
+        incidents.resolve(connection, *map(leak_key, drift.close_leaks(connection)))
     count, after = 0, None
     while True:
         with database.system() as connection:
             orphans = comparison.orphans(connection, limit=page, after=after)
-            incidents.see(connection, *map(_orphan, orphans))
+            incidents.report(connection, *map(_orphan, orphans))
         count += len(orphans)
         if len(orphans) < page:
             return count
         after = (orphans[-1]["cluster_id"], orphans[-1]["uid"])
 
 
-def _orphan(row: Mapping[str, Any]) -> Sighting:
-    return Sighting(
+def _orphan(row: Mapping[str, Any]) -> Finding:
+    return Finding(
         kind=IncidentKind.ORPHAN,
         severity=Severity.WARNING,
         key=f"{IncidentKind.ORPHAN}:{row['cluster_id']}:{row['uid']}",
@@ -275,8 +275,8 @@ def _orphan(row: Mapping[str, Any]) -> Sighting:
     )
 
 
-def _duplicate(row: Mapping[str, Any]) -> Sighting:
-    return Sighting(
+def _duplicate(row: Mapping[str, Any]) -> Finding:
+    return Finding(
         kind=IncidentKind.DUPLICATE,
         severity=Severity.CRITICAL,
         key=f"{IncidentKind.DUPLICATE}:{row['uid']}",

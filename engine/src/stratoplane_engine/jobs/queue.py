@@ -13,11 +13,11 @@ from stratoplane_engine.valkey import connect, disconnect
 
 _log: Final = logging.getLogger(__name__)
 QUEUE: Final = "stratoplane"
-DRAIN: Final = "stratoplane_engine.drainer.drain_jobs"
+DRAIN: Final = "stratoplane_engine.roles.drainer.drain_jobs"
 _FORGET_SECONDS: Final = 60
 
 
-class WakeUps:
+class WorkerNotifier:
     """The sending side of the queue.
 
     Args:

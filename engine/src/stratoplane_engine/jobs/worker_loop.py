@@ -12,12 +12,12 @@ from sqlalchemy.exc import DBAPIError
 
 from stratoplane.crashpoints import crashpoint
 from stratoplane.hookspecs import CommittedEvent
-from stratoplane_engine.claims import read_claim
 from stratoplane_engine.db import jobs as rows
 from stratoplane_engine.db.connection import Database
+from stratoplane_engine.jobs.claims import read_claim
+from stratoplane_engine.jobs.persist import persist_verdicts
+from stratoplane_engine.jobs.runner import Verdict, advance, quarantine
 from stratoplane_engine.plugins import Plugins
-from stratoplane_engine.runner import Verdict, advance, quarantine
-from stratoplane_engine.write_back import write_back
 
 _log: Final = logging.getLogger(__name__)
 BATCH: Final = 100
@@ -87,7 +87,7 @@ def _written(database: Database, verdicts: Sequence[Verdict]) -> frozenset[Any]:
     """Write the verdicts back together, or one by one when one of them stands in the way of all."""
     try:
         with database.system() as connection:
-            current = write_back(connection, verdicts)
+            current = persist_verdicts(connection, verdicts)
     except DBAPIError as error:
         if len(verdicts) == 1:
             _log.exception(

@@ -9,7 +9,7 @@ from typing import Final
 
 from stratoplane.errors import UnavailableError
 from stratoplane_engine.db.connection import Database
-from stratoplane_engine.drain import drain
+from stratoplane_engine.jobs.worker_loop import drain
 from stratoplane_engine.plugins import Plugins
 from stratoplane_engine.settings import EngineSettings
 

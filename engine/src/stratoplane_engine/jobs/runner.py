@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Moving jobs on: a pure function from a claimed job to its verdict.
 
-The claim brought everything that steps may look at; what comes out is written back by :mod:`stratoplane_engine.drain`
-in one transaction, fenced by the claim's epoch. Nothing in between touches the world, so a crash costs a lease.
+The claim brought everything that steps may look at; what comes out is persisted in one
+transaction, fenced by the claim's epoch. Nothing in between touches the world, so a crash costs a lease.
 """
 
 import logging
@@ -23,17 +23,17 @@ from stratoplane.ids import new_id
 from stratoplane.jobs import Dispatch, Done, JobState, RetryPolicy, Step, StepAnswer, StepState, Wait
 from stratoplane.messages import Outcome
 from stratoplane.resources import ResourceStatus
-from stratoplane_engine.claims import ClaimedJob, notes_of
+from stratoplane_engine.jobs.claims import ClaimedJob, notes_of
 from stratoplane_engine.workflows.catalogue import WORKFLOWS
-from stratoplane_engine.workflows.context import Settlement, StepContext, Workflow
+from stratoplane_engine.workflows.context import ResourceOutcome, StepContext, Workflow
 
 _log: Final = logging.getLogger(__name__)
 RETRY: Final = RetryPolicy()
 QUARANTINED: Final = "quarantined"
 
 
-def _lost(_context: StepContext, why: str = "") -> Settlement:
-    return Settlement(status=ResourceStatus.FAILED, detail=why)
+def _lost(_context: StepContext, why: str = "") -> ResourceOutcome:
+    return ResourceOutcome(status=ResourceStatus.FAILED, detail=why)
 
 
 # Stands in for the workflow of a job that an older or newer version has made.
@@ -60,7 +60,7 @@ class Verdict:
     error: Mapping[str, Any] | None = None
     steps: tuple[Mapping[str, Any], ...] = ()
     operation: Mapping[str, Any] | None = None
-    settlement: Settlement | None = None
+    settlement: ResourceOutcome | None = None
 
 
 @dataclass(slots=True)
@@ -322,7 +322,7 @@ def _hold(course: _Course, step: Step[StepContext], answer: Wait | Dispatch) -> 
     return _verdict(course, JobState.RUNNING, operation=operation)
 
 
-def _end(course: _Course, state: JobState, make: Callable[[], Settlement]) -> Verdict:
+def _end(course: _Course, state: JobState, make: Callable[[], ResourceOutcome]) -> Verdict:
     try:
         settlement = make()
     except Exception as error:  # noqa: BLE001  # what an agent reported may be of any shape
@@ -333,12 +333,12 @@ def _end(course: _Course, state: JobState, make: Callable[[], Settlement]) -> Ve
     return _verdict(course, state, settlement=settlement)
 
 
-def _failure(workflow: Workflow, context: StepContext, detail: str) -> Settlement:
+def _failure(workflow: Workflow, context: StepContext, detail: str) -> ResourceOutcome:
     try:
         return workflow.fail(context, detail)
     except Exception:  # noqa: BLE001  # as in _end
         _log.exception("the failure of job %s broke", context.job_id)
-        return Settlement(status=ResourceStatus.FAILED, detail=detail)
+        return ResourceOutcome(status=ResourceStatus.FAILED, detail=detail)
 
 
 def quarantine(job: ClaimedJob, workflows: Mapping[str, Workflow] = WORKFLOWS) -> Verdict:

@@ -12,8 +12,8 @@ from datetime import datetime
 from typing import Final, Self
 from uuid import UUID
 
-from stratoplane_engine import keys
-from stratoplane_engine.merkle import HASH_BYTES
+from stratoplane_engine import signing_keys as keys
+from stratoplane_engine.audit_trail.merkle import HASH_BYTES
 
 _ED25519: Final = b"\x01"
 _KEY_ID_BYTES: Final = 4

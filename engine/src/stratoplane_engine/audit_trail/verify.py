@@ -12,11 +12,11 @@ from uuid import UUID
 
 from sqlalchemy import Connection
 
-from stratoplane_engine.checkpoints import Checkpoint, NoCheckpointError, origin_of
+from stratoplane_engine.audit_trail.checkpoint import Checkpoint, NoCheckpointError, origin_of
+from stratoplane_engine.audit_trail.merkle import CompactRange, leaf_hash
+from stratoplane_engine.audit_trail.sealer import content_of
 from stratoplane_engine.db import audit_tree
 from stratoplane_engine.db.connection import Database
-from stratoplane_engine.merkle import CompactRange, leaf_hash
-from stratoplane_engine.sealer import content_of
 from stratoplane_engine.services.enrolment import installation_key
 
 _PAGE: Final = 5_000
@@ -24,7 +24,7 @@ _MOST: Final = 100
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Finding:
+class Discrepancy:
     """Something that is not as it was sealed.
 
     Attributes:
@@ -52,7 +52,7 @@ class Verdict:
     events: int
     checkpoints: int
     root: str
-    findings: tuple[Finding, ...]
+    findings: tuple[Discrepancy, ...]
 
 
 @dataclass(kw_only=True, slots=True)
@@ -63,10 +63,10 @@ class _Walk:
     public_key: str
     tree: CompactRange = field(default_factory=CompactRange)
     checkpoints: int = 0
-    findings: list[Finding] = field(default_factory=list)
+    findings: list[Discrepancy] = field(default_factory=list)
 
     def find(self, problem: str, *, position: int | None = None, event_id: UUID | None = None) -> None:
-        self.findings.append(Finding(position=position, event_id=event_id, problem=problem))
+        self.findings.append(Discrepancy(position=position, event_id=event_id, problem=problem))
 
 
 def verify(database: Database, *, kept: str | None = None) -> Verdict:

@@ -7,9 +7,9 @@ from typing import Any
 from uuid import UUID
 
 from stratoplane.ids import new_id
-from stratoplane.incidents import IncidentKind, Severity, Sighting
+from stratoplane.incidents import Finding, IncidentKind, Severity
 from stratoplane.jobs import TERMINAL
-from stratoplane_engine.runner import QUARANTINED, Verdict
+from stratoplane_engine.jobs.runner import QUARANTINED, Verdict
 
 
 def leaks(verdict: Verdict) -> list[dict[str, Any]]:
@@ -32,12 +32,12 @@ def leaks(verdict: Verdict) -> list[dict[str, Any]]:
     ]
 
 
-def sightings(verdict: Verdict) -> list[Sighting]:
+def findings(verdict: Verdict) -> list[Finding]:
     """Return what somebody must see to."""
     error, resource = _error(verdict), verdict.job.context.resource
     words = f"{resource.kind.replace('_', ' ')} {resource.name}"
     see = partial(
-        Sighting,
+        Finding,
         organization_id=resource.organization_id,
         cluster_id=resource.cluster_id,
         resource_id=resource.id,
@@ -64,9 +64,9 @@ def circuit_key(cluster_id: UUID) -> str:
     return f"{IncidentKind.REPEATED_FAILURES}:{cluster_id}"
 
 
-def open_circuit(cluster_id: UUID, trips: int) -> Sighting:
-    """Return the sighting of a circuit that has opened ``trips`` times in a row."""
-    return Sighting(
+def open_circuit(cluster_id: UUID, trips: int) -> Finding:
+    """Return the finding of a circuit that has opened ``trips`` times in a row."""
+    return Finding(
         kind=IncidentKind.REPEATED_FAILURES,
         severity=Severity.WARNING,
         key=circuit_key(cluster_id),

@@ -21,16 +21,16 @@ from stratoplane.hookspecs import AdmissionRequest
 from stratoplane.ids import new_id
 from stratoplane.quota import Amount, QuotaKey, difference
 from stratoplane.resources import CHANGEABLE, ResourceStatus
-from stratoplane_engine.context import Accepted, RequestContext
+from stratoplane_engine.access.context import Accepted, RequestContext
 from stratoplane_engine.db import jobs as job_rows
 from stratoplane_engine.db import resources as rows
-from stratoplane_engine.db.acceptance import Acceptance, keep_answer
-from stratoplane_engine.db.gathering import Surroundings, gather
+from stratoplane_engine.db.changes import Acceptance, keep_answer
+from stratoplane_engine.db.references import Surroundings, gather
 from stratoplane_engine.kinds import wire_form
 from stratoplane_engine.kinds.catalogue import KINDS
 from stratoplane_engine.kinds.draft import Draft, Json, Kind, References
 from stratoplane_engine.plugins import Plugins
-from stratoplane_engine.services import acceptance
+from stratoplane_engine.services import changes_rows_old as acceptance
 from stratoplane_engine.services.placement import check_cluster, choose_cluster
 from stratoplane_engine.services.versions import check_version
 
@@ -132,8 +132,8 @@ def _plain(amount: Amount) -> dict[str, int]:
     return {key.value: value for key, value in amount.items()}
 
 
-def _amount(holds: Mapping[str, int]) -> Amount:
-    return {QuotaKey(key): value for key, value in holds.items()}
+def _amount(quota_usage: Mapping[str, int]) -> Amount:
+    return {QuotaKey(key): value for key, value in quota_usage.items()}
 
 
 def _link_rows(context: RequestContext, resource_id: UUID, kind: Kind, draft: Draft) -> list[dict[str, Any]]:
@@ -183,10 +183,10 @@ def create(
         origin.audited,
         row,
         found.now,
-        {"holds": row["holds"], "cluster": row["cluster"], **origin.given},
+        {"quota_usage": row["quota_usage"], "cluster": row["cluster"], **origin.given},
     )
     links = _link_rows(context, row["id"], kind, draft)
-    return _write(connection, context, row, job, audit, change=kind.holds(draft.spec), links=links, new=True)
+    return _write(connection, context, row, job, audit, change=kind.quota_usage(draft.spec), links=links, new=True)
 
 
 def _new_row(
@@ -202,7 +202,7 @@ def _new_row(
         "labels": dict(body.get("labels") or {}),
         "spec": draft.spec,
         "observed": {},
-        "holds": _plain(kind.holds(draft.spec)),
+        "quota_usage": _plain(kind.quota_usage(draft.spec)),
         "detail": "",
         "cluster_id": None,
         "cluster": None,
@@ -272,10 +272,15 @@ def update(
     plugins.admit(_admission(context, "update", after, draft.spec, row["name"]))
     if kind.interface is not None:
         check_cluster(draft, found.clusters, row["cluster_id"])
-    holds = _amount(row["holds"])
-    charged = acceptance.larger(holds, kind.holds(draft.spec))
-    change = difference(holds, charged)
-    after |= {"spec": draft.spec, "holds": _plain(charged), "version": row["version"] + 1, "updated_at": found.now}
+    quota_usage = _amount(row["quota_usage"])
+    charged = acceptance.larger(quota_usage, kind.quota_usage(draft.spec))
+    change = difference(quota_usage, charged)
+    after |= {
+        "spec": draft.spec,
+        "quota_usage": _plain(charged),
+        "version": row["version"] + 1,
+        "updated_at": found.now,
+    }
     job = None
     if reshaped and kind.interface is not None:
         after |= {"detail": ""}
@@ -318,12 +323,12 @@ def recreate(
     plugins.admit(_admission(context, "create", row, row["spec"]))
     draft = Draft(spec=row["spec"])
     check_cluster(draft, found.clusters, row["cluster_id"])
-    holds = kind.holds(row["spec"])
-    change = difference(_amount(row["holds"]), holds)
-    row |= {"version": row["version"] + 1, "updated_at": found.now, "detail": "", "holds": _plain(holds)}
+    quota_usage = kind.quota_usage(row["spec"])
+    change = difference(_amount(row["quota_usage"]), quota_usage)
+    row |= {"version": row["version"] + 1, "updated_at": found.now, "detail": "", "quota_usage": _plain(quota_usage)}
     row |= {"status": ResourceStatus.PENDING.value}
     job = acceptance.job_row(context, row, f"{kind.name}.create", found.now, {})
-    detail = {"retry": True, "holds": row["holds"], "cluster": row["cluster"]}
+    detail = {"retry": True, "quota_usage": row["quota_usage"], "cluster": row["cluster"]}
     audit = acceptance.audit_row(context, AuditAction.RESOURCE_CREATE_ACCEPTED, row, found.now, detail)
     links = _link_rows(context, resource_id, kind, draft)
     return _write(connection, context, row, job, audit, change=change, links=links)
@@ -356,8 +361,8 @@ def delete(
     row |= {"version": row["version"] + 1, "updated_at": found.now, "generation": row["generation"] + 1, "detail": ""}
     audit = acceptance.audit_row(context, AuditAction.RESOURCE_DELETE_ACCEPTED, row, found.now, {})
     if kind.interface is None:
-        change = difference(_amount(row["holds"]), {})
-        row |= {"status": ResourceStatus.DELETED.value, "deleted_at": found.now, "holds": {}}
+        change = difference(_amount(row["quota_usage"]), {})
+        row |= {"status": ResourceStatus.DELETED.value, "deleted_at": found.now, "quota_usage": {}}
         return _write(connection, context, row, None, audit, change=change)
     row |= {"status": ResourceStatus.DELETING.value}
     job = acceptance.job_row(context, row, f"{kind.name}.delete", found.now, {})

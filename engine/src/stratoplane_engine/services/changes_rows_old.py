@@ -25,8 +25,8 @@ from stratoplane.errors import (
 )
 from stratoplane.ids import new_id
 from stratoplane.quota import Amount, QuotaKey
-from stratoplane_engine.context import Accepted, RequestContext
-from stratoplane_engine.db.acceptance import Acceptance, RefusedError, accept
+from stratoplane_engine.access.context import Accepted, RequestContext
+from stratoplane_engine.db.changes import Acceptance, RefusedError, accept
 from stratoplane_engine.kinds import wire_form
 from stratoplane_engine.workflows.catalogue import step_names
 
@@ -154,7 +154,6 @@ def idempotency_row(context: RequestContext, now: datetime, accepted: Accepted) 
         "actor_id": context.actor.id,
         "key": context.idempotency.key,
         "fingerprint": context.idempotency.fingerprint,
-        "status": 202 if accepted.job else 200,
         "answer": {"resource": accepted.resource, "job": accepted.job},
         "expires_at": now + IDEMPOTENCY_KEPT,
     }

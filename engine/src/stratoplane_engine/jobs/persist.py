@@ -10,15 +10,15 @@ from stratoplane.audit import AuditAction
 from stratoplane.ids import new_id
 from stratoplane.jobs import TERMINAL, JobState
 from stratoplane.quota import QuotaKey, difference
-from stratoplane_engine.aftermath import leaks, sightings
 from stratoplane_engine.db import audit as audit_rows
 from stratoplane_engine.db import incidents as incident_rows
 from stratoplane_engine.db import jobs as rows
 from stratoplane_engine.db import leaks as leak_rows
+from stratoplane_engine.jobs.failure_records import findings, leaks
+from stratoplane_engine.jobs.runner import Verdict
 from stratoplane_engine.kinds import wire_form
 from stratoplane_engine.kinds.draft import Link
-from stratoplane_engine.runner import Verdict
-from stratoplane_engine.services.acceptance import claim
+from stratoplane_engine.services.changes_rows_old import claim
 
 _AUDIT_ACTIONS: Final = {
     JobState.SUCCEEDED: (AuditAction.JOB_SUCCEEDED, "succeeded"),
@@ -27,7 +27,7 @@ _AUDIT_ACTIONS: Final = {
 }
 
 
-def write_back(connection: Connection, verdicts: Sequence[Verdict]) -> frozenset[Any]:
+def persist_verdicts(connection: Connection, verdicts: Sequence[Verdict]) -> frozenset[Any]:
     """Write the verdicts whose claim still holds, everything of them or nothing; return the ids of those jobs."""
     ordered = sorted(verdicts, key=lambda verdict: verdict.job.id)
     current = rows.move(connection, [_job_row(verdict) for verdict in ordered])
@@ -38,7 +38,7 @@ def write_back(connection: Connection, verdicts: Sequence[Verdict]) -> frozenset
     quota, claims = _returned(settled)
     rows.give_back(connection, quota, claims)
     leak_rows.insert(connection, [leak for verdict in mine for leak in leaks(verdict)])
-    incident_rows.see(connection, *(seen for verdict in mine for seen in sightings(verdict)))
+    incident_rows.report(connection, *(seen for verdict in mine for seen in findings(verdict)))
     audit_rows.insert(connection, [_audit_row(verdict) for verdict in mine if verdict.state in TERMINAL])
     return current
 
@@ -68,7 +68,7 @@ def _settlement_row(verdict: Verdict) -> dict[str, Any] | None:
         "generation": resource.generation,
         "observed": settlement.observed,
         "provider_reference": settlement.provider_reference,
-        "holds": settlement.holds,
+        "quota_usage": settlement.quota_usage,
         "spec": settlement.spec,
         "name": settlement.name,
         "detail": settlement.detail,
@@ -85,8 +85,8 @@ def _returned(settled: Sequence[Mapping[str, Any]]) -> tuple[list[dict[str, Any]
     """Return the quota lines and cluster claims that follow from what the resources no longer (or again) hold."""
     quota, claims = [], []
     for row in settled:
-        before = {QuotaKey(key): amount for key, amount in row["held_before"].items()}
-        after = {QuotaKey(key): amount for key, amount in row["holds"].items()}
+        before = {QuotaKey(key): amount for key, amount in row["previous_usage"].items()}
+        after = {QuotaKey(key): amount for key, amount in row["quota_usage"].items()}
         change = difference(before, after)
         quota += [
             {"organization_id": row["organization_id"], "scope_id": scope, "key": key.value, "amount": amount}

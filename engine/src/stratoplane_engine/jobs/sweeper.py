@@ -9,7 +9,7 @@ from stratoplane.crashpoints import crashpoint
 from stratoplane.errors import UnavailableError
 from stratoplane_engine.db import agent_keys, circuits, operations, outbox
 from stratoplane_engine.db.connection import Database
-from stratoplane_engine.wakeups import WakeUps
+from stratoplane_engine.jobs.queue import WorkerNotifier
 
 _log: Final = logging.getLogger(__name__)
 _LIMIT: Final = 1000
@@ -26,7 +26,7 @@ class Sweep:
     expired: int
 
 
-def sweep(database: Database, wake_ups: WakeUps) -> Sweep:
+def sweep(database: Database, notifier: WorkerNotifier) -> Sweep:
     """End what is late, mend what is stranded, and wake the workers if any job's time has come.
 
     Several sweepers at once do no harm: rows are locked with SKIP LOCKED and a wake-up too many finds nothing.
@@ -46,7 +46,7 @@ def sweep(database: Database, wake_ups: WakeUps) -> Sweep:
     crashpoint("sweeper-after-sweep")
     if found.abandoned or found.stranded or found.due:
         try:
-            wake_ups.send([])
+            notifier.send([])
         except UnavailableError as error:
             _log.warning("%s", error.detail)
     return found

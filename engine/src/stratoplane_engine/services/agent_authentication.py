@@ -12,9 +12,9 @@ from sqlalchemy import Connection
 
 from stratoplane.audit import AuditAction, AuditRecord
 from stratoplane.errors import AuthenticationFailedError
-from stratoplane.incidents import IncidentKind, Severity, Sighting
+from stratoplane.incidents import Finding, IncidentKind, Severity
 from stratoplane.signatures import WINDOW_SECONDS, Signed
-from stratoplane_engine import keys
+from stratoplane_engine import signing_keys as keys
 from stratoplane_engine.db import agent_keys as rows
 from stratoplane_engine.db import audit as audit_rows
 from stratoplane_engine.db import incidents as incident_rows
@@ -125,7 +125,7 @@ def _tell(connection: Connection, agent_id: UUID, why: str) -> None:
         detail={"reason": why},
     )
     audit_rows.write(connection, record)
-    sighting = Sighting(
+    finding = Finding(
         kind=IncidentKind.AGENT_LOCKED,
         severity=Severity.CRITICAL,
         key=f"{IncidentKind.AGENT_LOCKED}:{agent_id}",
@@ -133,4 +133,4 @@ def _tell(connection: Connection, agent_id: UUID, why: str) -> None:
         detail={"reason": why, "agent_id": str(agent_id)},
         cluster_id=rows.cluster_of(connection, agent_id),
     )
-    incident_rows.see(connection, sighting)
+    incident_rows.report(connection, finding)

@@ -63,18 +63,19 @@ claimed AS (
 """
 _INSERT_RESOURCE: Final = """
 resource_written AS (
-    INSERT INTO resource (id, organization_id, project_id, kind, name, status, labels, spec, holds, cluster_id,
+    INSERT INTO resource (id, organization_id, project_id, kind, name, status, labels, spec, quota_usage, cluster_id,
         created_at, updated_at)
-    SELECT r.id, r.organization_id, r.project_id, r.kind, r.name, r.status, r.labels, r.spec, r.holds, r.cluster_id,
-        r.created_at, r.created_at
+    SELECT r.id, r.organization_id, r.project_id, r.kind, r.name, r.status, r.labels, r.spec, r.quota_usage,
+        r.cluster_id, r.created_at, r.created_at
     FROM draft, jsonb_populate_record(NULL::resource, d->'resource') AS r
     RETURNING *
 )
 """
 _UPDATE_RESOURCE: Final = """
 resource_written AS (
-    UPDATE resource o SET name = r.name, status = r.status, labels = r.labels, spec = r.spec, holds = r.holds,
-        generation = r.generation, version = o.version + 1, updated_at = r.updated_at, deleted_at = r.deleted_at,
+    UPDATE resource o SET name = r.name, status = r.status, labels = r.labels, spec = r.spec,
+        quota_usage = r.quota_usage, generation = r.generation, version = o.version + 1, updated_at = r.updated_at,
+        deleted_at = r.deleted_at,
         detail = r.detail
     FROM draft, jsonb_populate_record(NULL::resource, d->'resource') AS r
     WHERE o.organization_id = r.organization_id AND o.id = r.id
@@ -83,8 +84,9 @@ resource_written AS (
 """
 _REST: Final = """
 revision_written AS (
-    INSERT INTO resource_revision (organization_id, project_id, resource_id, kind, generation, status, spec, holds)
-    SELECT organization_id, project_id, id, kind, generation, status, spec, holds FROM resource_written
+    INSERT INTO resource_revision (organization_id, project_id, resource_id, kind, generation, status, spec,
+        quota_usage)
+    SELECT organization_id, project_id, id, kind, generation, status, spec, quota_usage FROM resource_written
 ),
 links_written AS (
     INSERT INTO resource_link (organization_id, source_id, target_id, role, position)
@@ -112,11 +114,11 @@ audit_written AS (
     FROM draft, jsonb_populate_record(NULL::audit_event, d->'audit') AS a
 ),
 answer_written AS (
-    INSERT INTO idempotency (organization_id, actor_id, key, fingerprint, status, answer, expires_at)
-    SELECT i.organization_id, i.actor_id, i.key, i.fingerprint, i.status, i.answer, i.expires_at
+    INSERT INTO idempotency (organization_id, actor_id, key, fingerprint, answer, expires_at)
+    SELECT i.organization_id, i.actor_id, i.key, i.fingerprint, i.answer, i.expires_at
     FROM draft, jsonb_populate_record(NULL::idempotency, d->'idempotency') AS i WHERE i.key IS NOT NULL
     ON CONFLICT (organization_id, actor_id, key) DO UPDATE SET fingerprint = EXCLUDED.fingerprint,
-        status = EXCLUDED.status, answer = EXCLUDED.answer, expires_at = EXCLUDED.expires_at,
+        answer = EXCLUDED.answer, expires_at = EXCLUDED.expires_at,
         created_at = clock_timestamp() WHERE idempotency.expires_at < clock_timestamp()
     RETURNING key
 ),
@@ -135,15 +137,15 @@ refusal AS MATERIALIZED (
     FROM draft
 )
 SELECT CASE WHEN r.short IS NOT NULL OR r.gone IS NOT NULL OR r.no_room OR r.key_taken
-        THEN refuse_acceptance(to_jsonb(r)) END,
+        THEN refuse_change(to_jsonb(r)) END,
     (SELECT pg_notify('stratoplane_outbox', '') FROM job_written)
 FROM refusal r
 """
 _CREATE: Final = f"WITH {_RESERVE}, {_INSERT_RESOURCE}, {_REST}"
 _CHANGE: Final = f"WITH {_RESERVE}, {_UPDATE_RESOURCE}, {_REST}"
 _KEEP_ANSWER: Final = text("""
-INSERT INTO idempotency (organization_id, actor_id, key, fingerprint, status, answer, expires_at)
-SELECT i.organization_id, i.actor_id, i.key, i.fingerprint, i.status, i.answer, i.expires_at
+INSERT INTO idempotency (organization_id, actor_id, key, fingerprint, answer, expires_at)
+SELECT i.organization_id, i.actor_id, i.key, i.fingerprint, i.answer, i.expires_at
 FROM jsonb_populate_record(NULL::idempotency, CAST(:idempotency AS jsonb)) AS i
 ON CONFLICT (organization_id, actor_id, key) DO NOTHING
 """)
