@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from stratoplane.messages import AGENT_PROTOCOL
-from stratoplane_api.routes import operations_of
+from stratoplane_api.routes import endpoints_of
 from stratoplane_engine import signing_keys as keys
 from stratoplane_engine.db import agent_keys
 
@@ -106,7 +106,7 @@ def test_an_agent_changes_nothing_of_another_cluster_by_any_route(working, make_
 
 
 def test_the_list_of_agents_routes_that_are_tried_is_whole(agent_app):
-    served = {operation.path for operation in operations_of(agent_app).values()}
+    served = {operation.path for operation in endpoints_of(agent_app).values()}
 
     assert served == {f"/{path}" for path in (*PATHS, "challenge", "enrol")}
 

@@ -75,7 +75,7 @@ def test_a_poll_is_woken_by_the_work_that_comes(make_cluster, make_tenant, drain
     assert woken - offered < 4
 
 
-def test_an_agent_sees_and_ends_the_operations_of_its_own_cluster_only(make_cluster, make_tenant, drain_once):
+def test_an_agent_sees_and_ends_the_endpoints_of_its_own_cluster_only(make_cluster, make_tenant, drain_once):
     mine, other, tenant = make_cluster(), make_cluster(), make_tenant()
     tenant.make("buckets", name="one", cluster=mine.name)
     drain_once()

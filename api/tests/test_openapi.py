@@ -12,9 +12,9 @@ from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 
 from stratoplane_api.app import create_documented_app
+from stratoplane_api.endpoints import Gate
 from stratoplane_api.openapi import document
-from stratoplane_api.operations import Gate
-from stratoplane_api.routes import operations_of
+from stratoplane_api.routes import endpoints_of
 from stratoplane_engine.access.permissions import Permission
 
 COMMITTED = Path(__file__).parents[2] / "docs" / "reference" / "openapi.json"
@@ -130,7 +130,7 @@ def test_a_change_can_be_tried_without_effect_and_repeated_without_harm(describe
 
 
 def test_every_operation_is_registered_with_its_declaration():
-    assert {operation.id for operation in operations_of(APP).values()} == {named(each) for each in OPERATIONS}
+    assert {operation.id for operation in endpoints_of(APP).values()} == {named(each) for each in OPERATIONS}
 
 
 def test_requests_and_answers_are_closed():

@@ -15,7 +15,7 @@ from stratoplane_api import answers
 from stratoplane_api.admission import Admission
 from stratoplane_api.assembly import assemble
 from stratoplane_api.authentication import by_token
-from stratoplane_api.operations import SMALL_BODY, Feature, Gate, Operation
+from stratoplane_api.endpoints import SMALL_BODY, Endpoint, Feature, Gate
 from stratoplane_api.ratelimit import Limit, RateLimiter
 from stratoplane_api.routes import Routes, UndeclaredAccessError, require_declarations
 from stratoplane_api.schemas import members as m
@@ -60,7 +60,7 @@ class Thing(Request):
 
 
 def operation(name, method="GET", path=None, access=Permission.RESOURCE_READ, **more):
-    return Operation(id=name, method=method, path=path or f"/{name}", access=access, summary=name, tag="Tests", **more)
+    return Endpoint(id=name, method=method, path=path or f"/{name}", access=access, summary=name, tag="Tests", **more)
 
 
 def tenant_routes():
@@ -371,7 +371,7 @@ def test_a_route_that_declares_nothing_stops_the_application():
 
 def test_an_operation_cannot_be_written_without_access():
     with pytest.raises(TypeError, match="access"):
-        Operation(id="x", method="GET", path="/x", summary="x", tag="x")
+        Endpoint(id="x", method="GET", path="/x", summary="x", tag="x")
 
 
 def test_an_application_has_no_route_of_flask_itself():

@@ -14,7 +14,6 @@ from urllib.parse import urlsplit, urlunsplit
 import psycopg
 import pytest
 from psycopg import sql
-from sqlalchemy import Connection, event
 
 from stratoplane.ids import new_id
 from stratoplane_engine.access.context import Actor, RequestContext
@@ -79,9 +78,17 @@ def bare_database(postgresql_server: str, database_template: str) -> Iterator[Da
 
 
 @pytest.fixture(scope="module")
-def database(database_url: str) -> Iterator[Database]:
+def sent_statements() -> list[str]:
+    """Texts of every statement that was sent to the module's database."""
+    return []
+
+
+@pytest.fixture(scope="module")
+def database(database_url: str, sent_statements: list[str]) -> Iterator[Database]:
     """Connections to the module's database, after the bootstrap of a first start."""
-    opened = Database(database_url, application="stratoplane-tests")
+    opened = Database(
+        database_url, application="stratoplane-tests", watch=lambda sent: sent_statements.append(sent.decode())
+    )
     bootstrap.bootstrap(opened)
     yield opened
     opened.close()
@@ -153,13 +160,7 @@ def tenant(make_tenant: Callable[[], Tenant]) -> Tenant:
 
 
 @pytest.fixture
-def statements(database: Database) -> Iterator[list[str]]:
+def statements(sent_statements: list[str]) -> list[str]:
     """Texts of the statements that the test sends."""
-    seen: list[str] = []
-
-    def note(_connection: Connection, _cursor: object, statement: str, *_: object) -> None:
-        seen.append(statement)
-
-    event.listen(database.engine, "before_cursor_execute", note)
-    yield seen
-    event.remove(database.engine, "before_cursor_execute", note)
+    sent_statements.clear()
+    return sent_statements

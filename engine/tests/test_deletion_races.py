@@ -6,6 +6,7 @@ import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 
+import psycopg
 import pytest
 from sqlalchemy import text
 
@@ -24,14 +25,12 @@ def pool():
 
 def wait_until_blocked(database, future):
     """Return when a transaction of this database waits for another's lock; fail if ``future`` ends instead."""
-    waiting = text(
-        "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
-    )
+    waiting = "SELECT count(*) FROM pg_stat_activity WHERE datname = current_database() AND wait_event_type = 'Lock'"
     until = time.monotonic() + PATIENCE
     pause = threading.Event()
     while time.monotonic() < until:
-        with database.engine.connect() as connection:
-            if connection.execute(waiting).scalar_one():
+        with psycopg.connect(database.url, autocommit=True) as connection:
+            if connection.execute(waiting).fetchone()[0]:
                 return
         assert not future.done(), future.exception() or "it did not wait"
         pause.wait(0.01)

@@ -24,8 +24,8 @@ from stratoplane_embedded.errors import BinariesNotFoundError
 from stratoplane_embedded.identity import choose_identity
 from stratoplane_embedded.postgresql import WITHOUT_DURABILITY, PostgresqlServer
 from stratoplane_engine.db import tables
-from stratoplane_engine.db.connection import Database, sqlalchemy_url
-from stratoplane_engine.db.migrate import _config, current_revision, newest_revision, upgrade
+from stratoplane_engine.db.connection import Database
+from stratoplane_engine.db.migrate import _config, current_revision, newest_revision, sqlalchemy_url, upgrade
 from stratoplane_engine.jobs.worker_loop import drain
 from stratoplane_engine.plugins import Plugins
 
@@ -81,8 +81,8 @@ def shape(url: str) -> list[str]:
 
 def test_from_nothing_to_the_newest_revision_and_again_without_a_change(make_empty: Callable[[], str]) -> None:
     url = make_empty()
-    assert on(url, current_revision) == ""
-    assert upgrade(url) == newest_revision() == on(url, current_revision)
+    assert current_revision(Database(url)) == ""
+    assert upgrade(url) == newest_revision() == current_revision(Database(url))
     first = shape(url)
 
     upgrade(url)

@@ -18,12 +18,12 @@ from simulated.engine_processes import persist_verdicts as write_back_in_memory
 from simulated.kernel import Kernel
 from simulated.tables import EPOCH, OPEN_STATES, Tables, is_live
 from simulated.tenants import LIMITS, Tenant, cluster_row
-from sqlalchemy import Connection, insert, text
+from sqlalchemy import insert, text
 
 from stratoplane_engine.db import changes as acceptance
 from stratoplane_engine.db import job_control, jobs, operations, outbox, tables
 from stratoplane_engine.db.changes import Acceptance, RefusedError
-from stratoplane_engine.db.connection import Database
+from stratoplane_engine.db.connection import Connection, Database
 from stratoplane_engine.jobs.claims import ClaimedJob, read_claim
 from stratoplane_engine.jobs.persist import persist_verdicts
 from stratoplane_engine.jobs.runner import Verdict, advance

@@ -10,9 +10,9 @@ from flask import Flask, Response, current_app, g, request
 
 from stratoplane.errors import AuthenticationFailedError, PermissionDeniedError
 from stratoplane_api.authentication import credential_name
-from stratoplane_api.operations import LOGIN, SMALL_BODY, Gate, Operation
+from stratoplane_api.endpoints import LOGIN, SMALL_BODY, Endpoint, Gate
 from stratoplane_api.ratelimit import Allowance, Limit, RateLimiter
-from stratoplane_api.routes import current_operation
+from stratoplane_api.routes import current_endpoint
 from stratoplane_api.tracing import REQUEST_ID_HEADER, Trace, read_trace
 from stratoplane_engine.access.context import Actor
 from stratoplane_engine.access.permissions import Permission, Scope
@@ -64,11 +64,11 @@ def register(app: Flask, admission: Admission) -> None:
     @app.before_request
     def admit() -> None:
         g.trace = read_trace(request.headers)
-        operation = current_operation(current_app)
+        operation = current_endpoint(current_app)
         request.max_content_length = operation.body_limit if operation else SMALL_BODY
         if operation is None:
             return
-        g.operation = operation
+        g.endpoint = operation
         g.query = {}
         if operation.access is Gate.AGENT:
             _admit_agent(admission)
@@ -104,7 +104,7 @@ def _admit_agent(admission: Admission) -> None:
         g.allowance = admission.limiter.take(admission.limit, f"agent:{g.actor.id}")
 
 
-def _take(admission: Admission, operation: Operation) -> Allowance | None:
+def _take(admission: Admission, operation: Endpoint) -> Allowance | None:
     if admission.limiter is None:
         return None
     credential = request.headers.get("Authorization")
@@ -113,7 +113,7 @@ def _take(admission: Admission, operation: Operation) -> Allowance | None:
     return admission.limiter.take(admission.limit, credential_name(credential, request.remote_addr))
 
 
-def _require(operation: Operation) -> None:
+def _require(operation: Endpoint) -> None:
     """Refuse who holds the operation's permission nowhere that counts; the service asks for the very place."""
     permission = operation.permission
     if permission is None or permission is Permission.SELF:

@@ -9,9 +9,9 @@ from flask import Flask, Response, current_app, g, request
 
 from stratoplane.signatures import sign_answer
 from stratoplane_api.listener import Listener
-from stratoplane_api.lookout import Lookout
+from stratoplane_api.poll_fallback import PollFallback
 from stratoplane_api.polls import Polls
-from stratoplane_api.wakeups import Wakeups
+from stratoplane_api.waiter_registry import WaiterRegistry
 from stratoplane_engine.db.connection import Database
 from stratoplane_engine.services.agent_authentication import AgentIdentity
 from stratoplane_engine.services.enrolment import InstallationKey, read_installation_key
@@ -42,16 +42,16 @@ class AgentGateway:
     """The parts that the agents' application was made of.
 
     Attributes:
-        wakeups: wake the polls; ``listener`` and ``lookout`` tell it whom.
+        waiters: wake the polls; ``listener`` and ``poll_fallback`` tell it whom.
         polls: counts those of each agent, so that no agent takes the places of the others.
         key: signs what agents are told.
         inventory_seconds: how long agents wait between their looks at their clusters.
     """
 
     database: Database
-    wakeups: Wakeups
+    waiters: WaiterRegistry
     listener: Listener
-    lookout: Lookout
+    poll_fallback: PollFallback
     polls: Polls
     key: ServerKey
     inventory_seconds: float

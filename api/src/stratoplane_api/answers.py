@@ -69,7 +69,7 @@ def accepted(kind: str, outcome: Accepted, job_path: str) -> Response:
     return response
 
 
-def begun(outcome: Accepted, job_path: str, *, dry_run: bool) -> Response:
+def accepted_job(outcome: Accepted, job_path: str, *, dry_run: bool) -> Response:
     """Return the answer to a change that is known by its job alone: 202, and 200 to ``?dry_run=true``."""
     response = content(outcome.job, 200 if dry_run else 202)
     if outcome.job is not None and not dry_run:

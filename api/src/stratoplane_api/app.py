@@ -11,13 +11,13 @@ from stratoplane_api import admission, agent_gateway, gateway
 from stratoplane_api.assembly import assemble
 from stratoplane_api.authentication import by_signature, by_token
 from stratoplane_api.listener import Listener
-from stratoplane_api.lookout import Lookout
+from stratoplane_api.poll_fallback import PollFallback
 from stratoplane_api.polls import Polls
 from stratoplane_api.ratelimit import Limit, RateLimiter
 from stratoplane_api.settings import ApiSettings
-from stratoplane_api.views import agent, common, ops, tenant
-from stratoplane_api.waiting import Places
-from stratoplane_api.wakeups import Wakeups
+from stratoplane_api.views import agent, everybody, ops, tenant
+from stratoplane_api.wait_slots import WaitSlots
+from stratoplane_api.waiter_registry import WaiterRegistry
 from stratoplane_engine.db.connection import Database
 from stratoplane_engine.db.operations import OPERATION_CHANNEL
 from stratoplane_engine.plugins import Plugins
@@ -33,13 +33,13 @@ def create_app(database: Database, plugins: Plugins, settings: ApiSettings) -> F
         UndeclaredAccessError: a route does not say who may call it.
     """
     rules = _rules(settings, by_token(functools.partial(identity.authenticate, database)))
-    app = assemble((common.ROUTES, tenant.ROUTES, ops.ROUTES), rules)
+    app = assemble((everybody.ROUTES, tenant.ROUTES, ops.ROUTES), rules)
     parts = gateway.Gateway(
         database=database,
         plugins=plugins,
         limiter=rules.limiter,
         login_limit=Limit(name="user-logins", requests=settings.login_attempts, seconds=_MINUTE),
-        places=Places(settings.waiting_requests),
+        wait_slots=WaitSlots(settings.waiting_requests),
         certificate_pin=settings.agent_certificate_pin,
     )
     gateway.install(app, parts)
@@ -50,13 +50,13 @@ def create_app(database: Database, plugins: Plugins, settings: ApiSettings) -> F
 def create_agent_app(database: Database, settings: ApiSettings) -> Flask:
     """Return the application of the agents' namespace. Raises as :func:`create_app`."""
     app = assemble((agent.ROUTES,), _rules(settings, by_signature(database)))
-    wakeups = Wakeups()
+    waiters = WaiterRegistry()
     parts = agent_gateway.AgentGateway(
         database=database,
-        wakeups=wakeups,
-        listener=Listener(database.url, OPERATION_CHANNEL, wakeups),
-        lookout=Lookout(database, wakeups),
-        polls=Polls(settings.agent_polls, wakeups),
+        waiters=waiters,
+        listener=Listener(database.url, OPERATION_CHANNEL, waiters),
+        poll_fallback=PollFallback(database, waiters),
+        polls=Polls(settings.agent_polls, waiters),
         key=agent_gateway.ServerKey(database),
         inventory_seconds=settings.inventory_seconds,
     )

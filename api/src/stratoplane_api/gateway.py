@@ -8,10 +8,10 @@ from uuid import UUID
 from flask import Flask, current_app, g, request
 
 from stratoplane_api import etag, idempotency, labels, prefer
-from stratoplane_api.operations import Feature, Operation
+from stratoplane_api.endpoints import Endpoint, Feature
 from stratoplane_api.ratelimit import Limit, RateLimiter
 from stratoplane_api.tracing import Trace
-from stratoplane_api.waiting import Places
+from stratoplane_api.wait_slots import WaitSlots
 from stratoplane_engine.access.context import Actor, IdempotencyKey, Page, RequestContext
 from stratoplane_engine.db.connection import Database
 from stratoplane_engine.plugins import Plugins
@@ -26,7 +26,7 @@ class Gateway:
     Attributes:
         limiter: counts requests; None when there is no Redis to count in.
         login_limit: logins with one user name from one address.
-        places: for requests that are held until a job ends.
+        wait_slots: for requests that are held until a job ends.
         certificate_pin: fingerprint of the certificate that agents see, for join tokens; empty for none.
     """
 
@@ -34,7 +34,7 @@ class Gateway:
     plugins: Plugins
     limiter: RateLimiter | None
     login_limit: Limit
-    places: Places
+    wait_slots: WaitSlots
     certificate_pin: str
 
 
@@ -109,7 +109,7 @@ def preferred_wait() -> float:
 
 
 def _idempotency() -> IdempotencyKey | None:
-    operation: Operation = g.operation
+    operation: Endpoint = g.endpoint
     key = idempotency.read_key(request.headers.get(idempotency.IDEMPOTENCY_HEADER))
     if key is None or Feature.IDEMPOTENT not in operation.features:
         return None
@@ -118,7 +118,7 @@ def _idempotency() -> IdempotencyKey | None:
 
 
 def _if_version() -> int | None:
-    operation: Operation = g.operation
+    operation: Endpoint = g.endpoint
     if Feature.VERSIONED not in operation.features or not operation.changes or not request.view_args:
         return None
     identity = list(request.view_args.values())[-1]

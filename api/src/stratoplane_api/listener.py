@@ -4,7 +4,7 @@
 import threading
 from typing import Final
 
-from stratoplane_api.wakeups import Wakeups
+from stratoplane_api.waiter_registry import WaiterRegistry
 from stratoplane_engine.db.listen import notifications
 
 _IDLE_SECONDS: Final = 30.0
@@ -13,11 +13,11 @@ _IDLE_SECONDS: Final = 30.0
 class Listener:
     """Wakes whoever waits for a notification's payload. It begins with the first request, so after any fork."""
 
-    def __init__(self, database_url: str, channel: str, wakeups: Wakeups) -> None:
-        """Prepare to listen to ``channel`` and to wake ``wakeups``; nothing is connected here."""
+    def __init__(self, database_url: str, channel: str, waiters: WaiterRegistry) -> None:
+        """Prepare to listen to ``channel`` and to wake ``waiters``; nothing is connected here."""
         self._database_url = database_url
         self._channel = channel
-        self._wakeups = wakeups
+        self._waiters = waiters
         self._lock = threading.Lock()
         self._thread: threading.Thread | None = None
 
@@ -31,6 +31,6 @@ class Listener:
     def _listen(self) -> None:
         for payloads in notifications(self._database_url, [self._channel], idle_seconds=_IDLE_SECONDS):
             if not payloads:
-                self._wakeups.wake_all()
+                self._waiters.wake_all()
             for payload in payloads:
-                self._wakeups.wake(payload)
+                self._waiters.wake(payload)

@@ -10,7 +10,7 @@ from typing import Final
 from uuid import UUID
 
 from stratoplane.errors import RateLimitedError
-from stratoplane_api.wakeups import Wakeups
+from stratoplane_api.waiter_registry import WaiterRegistry
 from stratoplane_engine.db.wake_names import wake_name
 
 
@@ -30,10 +30,10 @@ class Poll:
 class Polls:
     """Every agent's polls."""
 
-    def __init__(self, most: int, wakeups: Wakeups) -> None:
-        """Let every agent hold ``most`` polls at a time; ``wakeups`` ends those that a newer one replaces."""
+    def __init__(self, most: int, waiters: WaiterRegistry) -> None:
+        """Let every agent hold ``most`` polls at a time; ``waiters`` ends those that a newer one replaces."""
         self._most: Final = most
-        self._wakeups: Final = wakeups
+        self._waiters: Final = waiters
         self._lock: Final = threading.Lock()
         self._held: Final[defaultdict[UUID, set[Poll]]] = defaultdict(set)
 
@@ -55,7 +55,7 @@ class Polls:
             older.add(poll)
         try:
             if others:
-                self._wakeups.wake(wake_name(agent_id))
+                self._waiters.wake(wake_name(agent_id))
             yield poll
         finally:
             with self._lock:

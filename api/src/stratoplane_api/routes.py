@@ -13,7 +13,7 @@ from werkzeug.routing import BaseConverter
 
 from stratoplane.errors import ResourceNotFoundError
 from stratoplane_api.components import FAILURES
-from stratoplane_api.operations import Feature, Gate, Operation
+from stratoplane_api.endpoints import Endpoint, Feature, Gate
 from stratoplane_api.reading import PARSER
 from stratoplane_api.schemas.queries import defaults
 
@@ -45,11 +45,11 @@ class Routes:
         """
         self.name: Final = name
         self.prefix: Final = prefix
-        self._operations: dict[str, Operation] = {}
+        self._operations: dict[str, Endpoint] = {}
         self._blueprint = Blueprint(name, __name__, url_prefix=prefix, description=description)
         self._blueprint.ARGUMENTS_PARSER = PARSER
 
-    def add(self, operation: Operation) -> Callable[[View], View]:
+    def add(self, operation: Endpoint) -> Callable[[View], View]:
         """Return a decorator that serves ``operation`` by a view.
 
         The view gets the path's ids as ``UUID`` by name and, if the operation takes one, the checked ``body``.
@@ -64,10 +64,10 @@ class Routes:
     def register(self, app: Flask, api: Any) -> None:
         """Serve the namespace in ``app`` and describe it in the document of ``api`` (a ``flask_smorest.Api``)."""
         api.register_blueprint(self._blueprint)
-        registry: dict[str, Operation] = app.extensions.setdefault(_REGISTRY, {})
+        registry: dict[str, Endpoint] = app.extensions.setdefault(_REGISTRY, {})
         registry.update(self._operations)
 
-    def _serve(self, operation: Operation, view: View) -> None:
+    def _serve(self, operation: Endpoint, view: View) -> None:
         documented = view
         if operation.body is not None:
             documented = self._blueprint.arguments(
@@ -81,7 +81,7 @@ class Routes:
         )
         self._operations[f"{self.name}.{operation.id}"] = operation
 
-    def _document_answers(self, operation: Operation, view: View) -> View:
+    def _document_answers(self, operation: Endpoint, view: View) -> View:
         """Name every ordinary answer: the usual one, and 200 to a dry run or to a change that leaves nothing to do."""
         at_once = [operation.plan] if operation.plan is not None else []
         if operation.answer is not None and (operation.success == HTTPStatus.OK or operation.method == "PATCH"):
@@ -104,14 +104,14 @@ class Routes:
         return documented
 
 
-def current_operation(app: Flask) -> Operation | None:
+def current_endpoint(app: Flask) -> Endpoint | None:
     """Return the operation that the present request asks for, None when the path or method has none."""
-    return operations_of(app).get(request.endpoint or "")
+    return endpoints_of(app).get(request.endpoint or "")
 
 
-def operations_of(app: Flask) -> Mapping[str, Operation]:
+def endpoints_of(app: Flask) -> Mapping[str, Endpoint]:
     """Return every operation of ``app`` by its endpoint."""
-    registry: Mapping[str, Operation] = app.extensions[_REGISTRY]
+    registry: Mapping[str, Endpoint] = app.extensions[_REGISTRY]
     return registry
 
 
@@ -121,13 +121,13 @@ def require_declarations(app: Flask) -> None:
     Raises:
         UndeclaredAccessError: naming every such route.
     """
-    declared = operations_of(app)
+    declared = endpoints_of(app)
     silent = sorted(str(rule) for rule in app.url_map.iter_rules() if rule.endpoint not in declared)
     if silent:
         raise UndeclaredAccessError(f"declare a permission or a gate for {', '.join(silent)}")
 
 
-def _bind(operation: Operation, view: View) -> View:
+def _bind(operation: Endpoint, view: View) -> View:
     query = operation.query()
     unasked = defaults(query)
 
@@ -150,7 +150,7 @@ def _identifier(text: str) -> UUID:
     return found
 
 
-def _documentation(operation: Operation) -> dict[str, Any]:
+def _documentation(operation: Endpoint) -> dict[str, Any]:
     access = operation.permission
     return {
         "operationId": operation.id,
@@ -163,7 +163,7 @@ def _documentation(operation: Operation) -> dict[str, Any]:
     }
 
 
-def _parameters(operation: Operation) -> list[Any]:
+def _parameters(operation: Endpoint) -> list[Any]:
     found: list[Any] = ["RequestId", "TraceParent"]
     if Feature.IDEMPOTENT in operation.features:
         found.append("IdempotencyKey")
@@ -176,7 +176,7 @@ def _parameters(operation: Operation) -> list[Any]:
     return found
 
 
-def _failures(operation: Operation) -> list[int]:
+def _failures(operation: Endpoint) -> list[int]:
     statuses = {429, 500, 503, *operation.errors}
     if operation.access is not Gate.PUBLIC:
         statuses |= {401, 403}
@@ -193,7 +193,7 @@ def _failures(operation: Operation) -> list[int]:
     return sorted(statuses)
 
 
-def _headers(operation: Operation) -> dict[str, Any]:
+def _headers(operation: Endpoint) -> dict[str, Any]:
     names = ["X-Request-Id", "RateLimit", "RateLimit-Policy"]
     if (
         Feature.VERSIONED in operation.features

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a WSGI server calls: applications made of the environment's settings."""
 
-import functools
 import os
 import sys
 from typing import Final
@@ -52,5 +51,5 @@ def _database(settings: ApiSettings, name: str, *, patience: float = 5.0, spare:
     database = Database(
         settings.database_url, pool_size=settings.pool_size, application=name, patience=patience, spare=spare
     )
-    os.register_at_fork(after_in_child=functools.partial(database.engine.dispose, close=False))
+    os.register_at_fork(after_in_child=database.forget_connections)
     return database

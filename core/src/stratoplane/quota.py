@@ -23,8 +23,8 @@ class QuotaKey(StrEnum):
     KEY_PAIRS = "key_pairs"
 
 
-Amount = Mapping[QuotaKey, int]
-"""How much of each key a resource holds; keys that are not named count zero."""
+Amount = Mapping[str, int]
+"""How much of each key a resource takes; keys that are not named count zero. Plugins' kinds have keys of their own."""
 
 DEFAULT_LIMITS: Final[Amount] = MappingProxyType(
     {

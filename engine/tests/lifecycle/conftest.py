@@ -10,7 +10,7 @@ from uuid import UUID, uuid4
 import psycopg
 import pytest
 from psycopg import sql
-from sqlalchemy import Connection, insert, make_url, text
+from sqlalchemy import insert, make_url, text
 
 from stratoplane.drivers import Capacity
 from stratoplane.ids import new_id
@@ -31,7 +31,7 @@ from stratoplane.quota import DEFAULT_LIMITS, UNLIMITED, Amount
 from stratoplane_engine.access.context import Accepted, Actor, RequestContext
 from stratoplane_engine.access.permissions import Grant, Permission, Scope
 from stratoplane_engine.db import tables
-from stratoplane_engine.db.connection import Database
+from stratoplane_engine.db.connection import Connection, Database
 from stratoplane_engine.jobs.worker_loop import drain
 from stratoplane_engine.plugins import Plugins
 from stratoplane_engine.services import agents, jobs, resources

@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 from uuid import UUID
 
+import psycopg
 import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
@@ -226,14 +227,14 @@ def refusals() -> Iterator[None]:
 @pytest.fixture
 def noted(fresh_database: Database) -> Database:
     """A database that notes every change of a job's state and a resource's status."""
-    with fresh_database.engine.begin() as connection:
-        connection.exec_driver_sql(
+    with psycopg.connect(fresh_database.url, autocommit=True) as connection:
+        connection.execute(
             "CREATE TABLE transition (subject text, before text, after text, PRIMARY KEY (subject, before, after));"
             "GRANT ALL ON transition TO PUBLIC"
         )
         for table, column in (("job", "state"), ("resource", "status")):
             names = {"function": f"note_{table}", "table": table, "column": column}
-            connection.exec_driver_sql(NOTE.format(**names))
+            connection.execute(NOTE.format(**names))
     return fresh_database
 
 

@@ -4,6 +4,7 @@
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
+import psycopg
 import pytest
 
 from stratoplane.ids import new_id
@@ -101,10 +102,8 @@ def test_a_job_that_killed_its_workers_is_quarantined_and_names_what_it_may_have
 
 def test_a_verdict_that_cannot_be_written_holds_up_no_other(fresh_site: "Site") -> None:
     odd, good = fresh_site.create("volume", name="odd", size_gib=1), fresh_site.create("volume", size_gib=1)
-    with fresh_site.database.engine.connect() as connection:
-        connection.exec_driver_sql(
-            "ALTER TABLE operation ADD CONSTRAINT never CHECK (spec->>'name' IS DISTINCT FROM 'odd')"
-        )
+    with psycopg.connect(fresh_site.database.url, autocommit=True) as connection:
+        connection.execute("ALTER TABLE operation ADD CONSTRAINT never CHECK (spec->>'name' IS DISTINCT FROM 'odd')")
 
     assert fresh_site.drain() == 1
 
@@ -128,8 +127,8 @@ def test_jobs_of_one_resource_run_in_the_order_in_which_they_were_accepted(fresh
     if earlier == "by its time":
         low = str(new_id()).replace(str(new_id())[:8], "00000000", 1)
         statement = "UPDATE job_step SET job_id = :low WHERE job_id = :id"
-        with fresh_site.database.engine.connect() as connection:
-            connection.exec_driver_sql("ALTER TABLE job_step DROP CONSTRAINT job_step_job_id_fkey")
+        with psycopg.connect(fresh_site.database.url, autocommit=True) as connection:
+            connection.execute("ALTER TABLE job_step DROP CONSTRAINT job_step_job_id_fkey")
         fresh_site.execute("UPDATE job SET id = :low WHERE id = :id", low=low, id=(second.job or {})["id"])
         fresh_site.execute(statement, low=low, id=(second.job or {})["id"])
 

@@ -5,6 +5,7 @@ from collections import Counter
 from typing import TYPE_CHECKING
 from uuid import UUID
 
+import psycopg
 import pytest
 
 from stratoplane.ids import new_id
@@ -148,10 +149,8 @@ def test_the_sweeper_tells_agents_when_a_probe_may_go(crowded: "Site", valkey_ur
     crowded.drain()
     fail(crowded, 30)
     let_time_pass(crowded)
-    with crowded.database.engine.connect() as listener:
-        driver = listener.connection.driver_connection
-        assert driver is not None
-        driver.execute("LISTEN stratoplane_operation")
+    with psycopg.connect(crowded.database.url, autocommit=True) as listener:
+        listener.execute("LISTEN stratoplane_operation")
         sweep(crowded.database, WorkerNotifier(valkey_url))
-        told = [notice.payload for notice in driver.notifies(timeout=5, stop_after=1)]
+        told = [notice.payload for notice in listener.notifies(timeout=5, stop_after=1)]
     assert told == [str(crowded.cluster_id)]

@@ -6,11 +6,10 @@ from datetime import UTC, datetime
 
 import psycopg
 import pytest
-from sqlalchemy import Connection, event
 
 from stratoplane.audit import AuditAction, AuditRecord
 from stratoplane_engine.db import audit
-from stratoplane_engine.db.connection import Database
+from stratoplane_engine.db.connection import Connection, Database
 from stratoplane_engine.services import bootstrap
 
 
@@ -18,9 +17,15 @@ class Trail:
     """A database of a test's own, and what it is asked and told there."""
 
     def __init__(self, url: str) -> None:
-        self.database = Database(url, application="stratoplane-tests")
+        self.sent: list[str] = []
+        self.before_statement: Callable[[], None] = lambda: None
+        self.database = Database(url, application="stratoplane-tests", watch=self._watch)
         bootstrap.bootstrap(self.database)
         self.url = url
+
+    def _watch(self, statement: bytes) -> None:
+        self.before_statement()
+        self.sent.append(statement.decode())
 
     def write(self, *names: str, connection: Connection | None = None) -> None:
         """Append one event for each name, in a transaction of their own or in that of ``connection``."""
@@ -66,13 +71,6 @@ def trail(bare_database: Database) -> Iterator[Trail]:
 
 
 @pytest.fixture
-def sent(trail: Trail) -> Iterator[Callable[[], list[str]]]:
+def sent(trail: Trail) -> Callable[[], list[str]]:
     """``sent()``: texts of the statements that the test has sent."""
-    seen: list[str] = []
-
-    def note(_connection: Connection, _cursor: object, statement: str, *_: object) -> None:
-        seen.append(statement)
-
-    event.listen(trail.database.engine, "before_cursor_execute", note)
-    yield lambda: seen
-    event.remove(trail.database.engine, "before_cursor_execute", note)
+    return lambda: trail.sent

@@ -10,7 +10,6 @@ from stratoplane_engine.audit_trail.verify import Verdict, verify
 from stratoplane_engine.db import migrate
 from stratoplane_engine.db.connection import Database
 from stratoplane_server.databases import NoDatabaseError
-from stratoplane_server.schema import revision_of
 from stratoplane_server.tables import render
 
 
@@ -27,7 +26,7 @@ def gather(url: str, *, kept: str | None) -> Verdict:
     """
     database = Database(url, pool_size=1, application="stratoplane-server")
     try:
-        if revision_of(database) != migrate.newest_revision():
+        if migrate.current_revision(database) != migrate.newest_revision():
             raise NoDatabaseError("the database's schema is not of this version; run stratoplane-server migrate first")
         return verify(database, kept=kept)
     except NoCheckpointError as error:

@@ -8,7 +8,6 @@ from stratoplane_engine.db import migrate
 from stratoplane_engine.db.connection import Database
 from stratoplane_engine.services import bootstrap
 from stratoplane_server.databases import NoDatabaseError
-from stratoplane_server.schema import revision_of
 
 
 def migrated(url: str) -> str:
@@ -32,7 +31,7 @@ def create_administrator(url: str, username: str, password: str) -> None:
         UnavailableError: the database does not answer.
     """
     with _opened(url) as database:
-        if revision_of(database) != migrate.newest_revision():
+        if migrate.current_revision(database) != migrate.newest_revision():
             raise NoDatabaseError("the database's schema is not of this version; run stratoplane-server migrate first")
         bootstrap.create_administrator(database, username, password)
 

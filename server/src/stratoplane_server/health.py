@@ -16,7 +16,6 @@ from stratoplane_engine.db.connection import Database
 from stratoplane_engine.valkey import connect
 from stratoplane_server.addresses import describe_url
 from stratoplane_server.process_table import memory_bytes, seconds_running
-from stratoplane_server.schema import revision_of
 from stratoplane_server.state import ChildReport, ChildState, SupervisorReport
 
 POSTGRESQL: Final = "postgresql"
@@ -132,8 +131,8 @@ def database_and_clusters(url: str) -> tuple[ServiceHealth, Sequence[ClusterHeal
 
 
 def _schema(database: Database) -> ServiceHealth:
-    revision, newest = revision_of(database), migrate.newest_revision()
-    version = ".".join(str(number) for number in database.engine.dialect.server_version_info or ())
+    revision, newest = migrate.current_revision(database), migrate.newest_revision()
+    version = migrate.server_version(database)
     words = f"PostgreSQL {version}, schema {revision or 'none'}"
     remedy = "" if revision == newest else f"; this version wants {newest}: run stratoplane-server migrate"
     address = describe_url(database.url)

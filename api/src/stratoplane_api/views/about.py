@@ -4,8 +4,8 @@
 from flask import Response, current_app
 
 from stratoplane_api import answers, openapi
+from stratoplane_api.endpoints import Endpoint, Gate
 from stratoplane_api.gateway import database, gateway
-from stratoplane_api.operations import Gate, Operation
 from stratoplane_api.routes import Routes
 from stratoplane_api.schemas.about import Document, Health, Version
 
@@ -21,7 +21,7 @@ def serve(routes: Routes) -> None:
 
 def _serve_version(routes: Routes) -> None:
     @routes.add(
-        Operation(
+        Endpoint(
             id="get_version",
             method="GET",
             path="/version",
@@ -38,7 +38,7 @@ def _serve_version(routes: Routes) -> None:
 
 def _serve_health(routes: Routes) -> None:
     @routes.add(
-        Operation(
+        Endpoint(
             id="get_health",
             method="GET",
             path="/health",
@@ -71,7 +71,7 @@ def _uncounted() -> str | None:
 
 def _serve_document(routes: Routes) -> None:
     @routes.add(
-        Operation(
+        Endpoint(
             id="get_openapi",
             method="GET",
             path="/openapi.json",

@@ -12,7 +12,7 @@ from stratoplane.signatures import BadSignatureError, check_body
 from stratoplane_api import answers, json_body
 from stratoplane_api.agent_gateway import AgentGateway, agent, agent_gateway
 from stratoplane_api.authentication import signed_request
-from stratoplane_api.operations import Gate, Operation
+from stratoplane_api.endpoints import Endpoint, Gate
 from stratoplane_api.polls import Poll
 from stratoplane_api.request_errors import MalformedBodyError
 from stratoplane_api.routes import Routes
@@ -34,8 +34,8 @@ _Message = TypeVar("_Message")
 ROUTES: Final = Routes("agent", "/api/agent/v1", "What the agents of clusters say.")
 
 
-def _operation(name: str, summary: str, *, gate: Gate = Gate.AGENT, limit: int = LARGEST_REPORT) -> Operation:
-    return Operation(
+def _operation(name: str, summary: str, *, gate: Gate = Gate.AGENT, limit: int = LARGEST_REPORT) -> Endpoint:
+    return Endpoint(
         id=name,
         method="POST",
         path=f"/{name}",
@@ -90,7 +90,7 @@ def offers() -> Response:
     wish = _message(messages.OfferRequest)
     parts, identity = agent_gateway(), agent()
     parts.listener.ensure()
-    parts.lookout.ensure()
+    parts.poll_fallback.ensure()
     with parts.polls.hold(identity.id, request.environ.get("gunicorn.socket")) as poll:
         return _answer(_await_work(parts, identity, wish, poll))
 
@@ -98,7 +98,7 @@ def offers() -> Response:
 def _await_work(parts: AgentGateway, identity: AgentIdentity, wish: messages.OfferRequest, poll: Poll) -> object:
     patience = max(0.0, min(wish.wait_seconds, LONGEST_POLL))
     deadline = time.monotonic() + patience * random.uniform(_SHORTEST_SHARE, 1.0)  # noqa: S311  # spreads, hides nothing
-    with parts.wakeups.expect(str(identity.cluster_id), wake_name(identity.id)) as event:
+    with parts.waiters.expect(str(identity.cluster_id), wake_name(identity.id)) as event:
         while True:
             event.clear()
             if poll.is_given_up():

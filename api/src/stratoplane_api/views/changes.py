@@ -43,5 +43,5 @@ def _as_it_is_now(kind: str, project_id: UUID, accepted: Mapping[str, object]) -
 
 def job_after(project_id: UUID, job_id: UUID, seconds: float) -> dict[str, Any]:
     """Return the job when it has ended, as it is after ``seconds``, or at once while too many requests are held."""
-    with gateway().places.take() as taken:
+    with gateway().wait_slots.take() as taken:
         return jobs.wait_for_job(database(), context(), project_id, job_id, seconds=seconds if taken else 0.0)

@@ -8,8 +8,8 @@ from uuid import UUID
 from flask import Response
 
 from stratoplane_api import answers
+from stratoplane_api.endpoints import Endpoint, Feature
 from stratoplane_api.gateway import context, database, gateway, page, plugins
-from stratoplane_api.operations import Feature, Operation
 from stratoplane_api.routes import Routes
 from stratoplane_api.schemas import examples
 from stratoplane_api.schemas import platform as schemas
@@ -35,7 +35,7 @@ def serve_names(routes: Routes) -> None:
     """Add the clusters as everybody sees them to ``routes``."""
 
     @routes.add(
-        Operation(
+        Endpoint(
             id="list_cluster_names",
             method="GET",
             path="/clusters",
@@ -67,7 +67,7 @@ def serve_operators(routes: Routes) -> None:
 
 def _serve_join_tokens(routes: Routes) -> None:
     @routes.add(
-        Operation(
+        Endpoint(
             id="create_join_token",
             method="POST",
             path="/clusters/<id:id>/join-tokens",
@@ -90,7 +90,7 @@ def _serve_join_tokens(routes: Routes) -> None:
 
 def _serve_providers(routes: Routes) -> None:
     @routes.add(
-        Operation(
+        Endpoint(
             id="list_providers",
             method="GET",
             path="/providers",
@@ -109,7 +109,7 @@ def _serve_providers(routes: Routes) -> None:
 
 def _serve_plugins(routes: Routes) -> None:
     @routes.add(
-        Operation(
+        Endpoint(
             id="list_plugins",
             method="GET",
             path="/plugins",

@@ -7,8 +7,8 @@ from uuid import UUID
 from flask import Response, request
 
 from stratoplane_api import answers
+from stratoplane_api.endpoints import Endpoint, Feature
 from stratoplane_api.gateway import context, database, page
-from stratoplane_api.operations import Feature, Operation
 from stratoplane_api.routes import Routes
 from stratoplane_api.schemas.queries import PageQuery
 from stratoplane_api.schemas.strict import Answer, Request, list_of
@@ -67,7 +67,7 @@ def serve_list(routes: Routes, noun: Noun, service: ListService, operation_id: s
     """Add the operation that lists ``noun`` by ``service``; a namespace that repeats a noun gives its own id."""
 
     @routes.add(
-        Operation(
+        Endpoint(
             id=operation_id or f"list_{noun.plural}",
             method="GET",
             path=noun.path,
@@ -98,7 +98,7 @@ def serve_create(
     """Add the operation that makes a ``noun`` of ``body``; ``answer`` is what it shows if that is more than usual."""
 
     @routes.add(
-        Operation(
+        Endpoint(
             id=operation_id or f"create_{noun.name}",
             method="POST",
             path=noun.path,
@@ -123,7 +123,7 @@ def serve_get(routes: Routes, noun: Noun, service: GetService, operation_id: str
     """Add the operation that shows one ``noun``."""
 
     @routes.add(
-        Operation(
+        Endpoint(
             id=operation_id or f"get_{noun.name}",
             method="GET",
             path=noun.item_path,
@@ -150,7 +150,7 @@ def serve_update(
     """Add the operation that changes one ``noun``; members that are left out stay."""
 
     @routes.add(
-        Operation(
+        Endpoint(
             id=operation_id or f"update_{noun.name}",
             method="PATCH",
             path=noun.item_path,
@@ -173,7 +173,7 @@ def serve_delete(routes: Routes, noun: Noun, service: DeleteService, operation_i
     """Add the operation that ends one ``noun``."""
 
     @routes.add(
-        Operation(
+        Endpoint(
             id=operation_id or f"delete_{noun.name}",
             method="DELETE",
             path=noun.item_path,

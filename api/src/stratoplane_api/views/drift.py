@@ -7,8 +7,8 @@ from uuid import UUID
 from flask import Response, g
 
 from stratoplane_api import answers
+from stratoplane_api.endpoints import Endpoint, Feature
 from stratoplane_api.gateway import context, database, page
-from stratoplane_api.operations import Feature, Operation
 from stratoplane_api.routes import Routes
 from stratoplane_api.schemas import drift as schemas
 from stratoplane_api.schemas import examples
@@ -34,7 +34,7 @@ def serve(routes: Routes) -> None:
 
 def _serve_lists(routes: Routes) -> None:
     @routes.add(
-        Operation(
+        Endpoint(
             id="list_drift",
             method="GET",
             path="/drift",
@@ -53,7 +53,7 @@ def _serve_lists(routes: Routes) -> None:
         return answers.page(drift.list_drift(database(), context(), page(), **wanted))
 
     @routes.add(
-        Operation(
+        Endpoint(
             id="list_orphans",
             method="GET",
             path="/orphans",
@@ -72,7 +72,7 @@ def _serve_lists(routes: Routes) -> None:
 
 def _serve_policies(routes: Routes) -> None:
     @routes.add(
-        Operation(
+        Endpoint(
             id="list_drift_policies",
             method="GET",
             path="/drift-policies",
@@ -87,7 +87,7 @@ def _serve_policies(routes: Routes) -> None:
         return answers.content({"items": drift.list_policies(database(), context())})
 
     @routes.add(
-        Operation(
+        Endpoint(
             id="set_drift_policy",
             method="PUT",
             path="/drift-policies",
@@ -104,7 +104,7 @@ def _serve_policies(routes: Routes) -> None:
         return answers.content(drift.set_policy(database(), context(), **body))
 
     @routes.add(
-        Operation(
+        Endpoint(
             id="reset_drift_policy",
             method="POST",
             path="/drift-policies/reset",

@@ -6,8 +6,8 @@ from uuid import UUID
 from flask import Response, g
 
 from stratoplane_api import answers
+from stratoplane_api.endpoints import Endpoint, Feature
 from stratoplane_api.gateway import context, database, page
-from stratoplane_api.operations import Feature, Operation
 from stratoplane_api.routes import Routes
 from stratoplane_api.schemas import examples
 from stratoplane_api.schemas import platform as schemas
@@ -21,7 +21,7 @@ def serve_operators(routes: Routes) -> None:
     """Add what operators see and do of agents to ``routes``."""
 
     @routes.add(
-        Operation(
+        Endpoint(
             id="list_agents",
             method="GET",
             path="/agents",
@@ -40,7 +40,7 @@ def serve_operators(routes: Routes) -> None:
         return answers.page(agent_fleet.list_agents(database(), context(), page(), only))
 
     @routes.add(
-        Operation(
+        Endpoint(
             id="revoke_agent",
             method="POST",
             path="/agents/<id:id>/revoke",

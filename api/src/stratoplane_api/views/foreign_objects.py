@@ -7,8 +7,8 @@ from uuid import UUID
 from flask import Response, g
 
 from stratoplane_api import answers
+from stratoplane_api.endpoints import Endpoint, Feature
 from stratoplane_api.gateway import context, database, page, plugins
-from stratoplane_api.operations import Feature, Operation
 from stratoplane_api.routes import Routes
 from stratoplane_api.schemas import examples
 from stratoplane_api.schemas.foreign_objects import AdoptForeignObject, ForeignObject, ForeignObjectsQuery
@@ -46,7 +46,7 @@ def serve(routes: Routes) -> None:
 
 def _serve_adopt(routes: Routes) -> None:
     @routes.add(
-        Operation(
+        Endpoint(
             id="adopt_foreign_object",
             method="POST",
             path="/foreign-objects/adopt",
@@ -81,13 +81,13 @@ def _serve_adopt(routes: Routes) -> None:
             project_id=UUID(body["project_id"]),
             name=body["name"],
         )
-        return answers.begun(outcome, "/api/ops/v1/jobs", dry_run=asked.dry_run)
+        return answers.accepted_job(outcome, "/api/ops/v1/jobs", dry_run=asked.dry_run)
 
 
 def _serve_list(routes: Routes) -> None:
 
     @routes.add(
-        Operation(
+        Endpoint(
             id="list_foreign_objects",
             method="GET",
             path="/foreign-objects",

@@ -8,8 +8,8 @@ from typing import Any, Final
 from flask import Response, g, request
 
 from stratoplane_api import answers
+from stratoplane_api.endpoints import LOGIN, Endpoint, Gate
 from stratoplane_api.gateway import context, database, gateway
-from stratoplane_api.operations import LOGIN, Gate, Operation
 from stratoplane_api.routes import Routes
 from stratoplane_api.schemas import examples
 from stratoplane_api.schemas import identity as schemas
@@ -51,7 +51,7 @@ def serve(routes: Routes) -> None:
 
 def _serve_session(routes: Routes) -> None:
     @routes.add(
-        Operation(
+        Endpoint(
             id=LOGIN,
             method="POST",
             path="/login",
@@ -78,7 +78,7 @@ def _serve_session(routes: Routes) -> None:
         return answers.content(session)
 
     @routes.add(
-        Operation(
+        Endpoint(
             id="log_out",
             method="POST",
             path="/logout",
@@ -103,7 +103,7 @@ def _count_login(username: str) -> None:
 
 def _serve_me(routes: Routes) -> None:
     @routes.add(
-        Operation(
+        Endpoint(
             id="get_me",
             method="GET",
             path="/me",

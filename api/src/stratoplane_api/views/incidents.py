@@ -8,8 +8,8 @@ from uuid import UUID
 from flask import Response, g
 
 from stratoplane_api import answers
+from stratoplane_api.endpoints import Endpoint, Feature
 from stratoplane_api.gateway import context, database, page
-from stratoplane_api.operations import Feature, Operation
 from stratoplane_api.routes import Routes
 from stratoplane_api.schemas import examples
 from stratoplane_api.schemas import incidents as schemas
@@ -38,7 +38,7 @@ def serve(routes: Routes) -> None:
 
 def _serve_reading(routes: Routes) -> None:
     @routes.add(
-        Operation(
+        Endpoint(
             id="list_incidents",
             method="GET",
             path="/incidents",
@@ -56,7 +56,7 @@ def _serve_reading(routes: Routes) -> None:
         return answers.page(incidents.list_incidents(database(), context(), page(), filters))
 
     @routes.add(
-        Operation(
+        Endpoint(
             id="get_incident",
             method="GET",
             path="/incidents/<id:id>",
@@ -73,7 +73,7 @@ def _serve_reading(routes: Routes) -> None:
 
 def _serve_move(routes: Routes, verb: str, summary: str, body: type[Request], service: Callable[..., Any]) -> None:
     @routes.add(
-        Operation(
+        Endpoint(
             id=f"{verb}_incident",
             method="POST",
             path=f"/incidents/<id:id>/{verb}",
@@ -93,7 +93,7 @@ def _serve_move(routes: Routes, verb: str, summary: str, body: type[Request], se
 
 def _serve_assign(routes: Routes) -> None:
     @routes.add(
-        Operation(
+        Endpoint(
             id="assign_incident",
             method="POST",
             path="/incidents/<id:id>/assign",
@@ -113,7 +113,7 @@ def _serve_assign(routes: Routes) -> None:
 
 def _serve_redeliver(routes: Routes) -> None:
     @routes.add(
-        Operation(
+        Endpoint(
             id="redeliver_notification",
             method="POST",
             path="/incidents/<id:id>/deliveries/<id:delivery_id>/redeliver",

@@ -7,8 +7,8 @@ from uuid import UUID
 from flask import Response, g
 
 from stratoplane_api import answers
+from stratoplane_api.endpoints import Endpoint, Feature
 from stratoplane_api.gateway import context, database, page, plugins
-from stratoplane_api.operations import Feature, Operation
 from stratoplane_api.routes import Routes
 from stratoplane_api.schemas import examples
 from stratoplane_api.schemas.jobs import Job, JobOperation, Leak, Resolution
@@ -37,7 +37,7 @@ def serve_tenant(routes: Routes) -> None:
     """Add what tenants may do to ``routes``."""
 
     @routes.add(
-        Operation(
+        Endpoint(
             id="cancel_job",
             method="POST",
             path="/projects/<id:project_id>/jobs/<id:id>/cancel",
@@ -57,7 +57,7 @@ def serve_tenant(routes: Routes) -> None:
         return answers.content(job_control.cancel(database(), context(), project_id, id))
 
     @routes.add(
-        Operation(
+        Endpoint(
             id="retry_job",
             method="POST",
             path="/projects/<id:project_id>/jobs/<id:id>/retry",
@@ -86,7 +86,7 @@ def serve_operators(routes: Routes) -> None:
 
 def _serve_any_job(routes: Routes) -> None:
     @routes.add(
-        Operation(
+        Endpoint(
             id="cancel_any_job",
             method="POST",
             path="/jobs/<id:id>/cancel",
@@ -103,7 +103,7 @@ def _serve_any_job(routes: Routes) -> None:
         return answers.content(job_control.cancel_any(database(), context(), id))
 
     @routes.add(
-        Operation(
+        Endpoint(
             id="retry_any_job",
             method="POST",
             path="/jobs/<id:id>/retry",
@@ -122,7 +122,7 @@ def _serve_any_job(routes: Routes) -> None:
 
 def _serve_resolve(routes: Routes) -> None:
     @routes.add(
-        Operation(
+        Endpoint(
             id="resolve_job",
             method="POST",
             path="/jobs/<id:id>/resolve",
@@ -141,7 +141,7 @@ def _serve_resolve(routes: Routes) -> None:
         return answers.content(job_control.resolve(database(), context(), id, note=body["note"]))
 
     @routes.add(
-        Operation(
+        Endpoint(
             id="list_job_operations",
             method="GET",
             path="/jobs/<id:id>/operations",
@@ -160,7 +160,7 @@ def _serve_resolve(routes: Routes) -> None:
 
 def _serve_leaks(routes: Routes) -> None:
     @routes.add(
-        Operation(
+        Endpoint(
             id="list_leaks",
             method="GET",
             path="/leaks",
@@ -177,7 +177,7 @@ def _serve_leaks(routes: Routes) -> None:
         return answers.page(leaks.list_leaks(database(), context(), page(), only_open=g.query["open"]))
 
     @routes.add(
-        Operation(
+        Endpoint(
             id="resolve_leak",
             method="POST",
             path="/leaks/<id:id>/resolve",

@@ -7,8 +7,8 @@ from uuid import UUID
 from flask import Response, g
 
 from stratoplane_api import answers
+from stratoplane_api.endpoints import Endpoint, Feature
 from stratoplane_api.gateway import context, database, page
-from stratoplane_api.operations import Feature, Operation
 from stratoplane_api.routes import Routes
 from stratoplane_api.schemas import compute, examples
 from stratoplane_api.schemas.jobs import Job
@@ -38,7 +38,7 @@ def serve(routes: Routes) -> None:
 
 def _serve_jobs(routes: Routes) -> None:
     @routes.add(
-        Operation(
+        Endpoint(
             id="list_jobs",
             method="GET",
             path="/projects/<id:project_id>/jobs",
@@ -57,7 +57,7 @@ def _serve_jobs(routes: Routes) -> None:
         return answers.page(found)
 
     @routes.add(
-        Operation(
+        Endpoint(
             id="get_job",
             method="GET",
             path="/projects/<id:project_id>/jobs/<id:id>",
@@ -79,7 +79,7 @@ def _serve_action(routes: Routes, action: str, path: str, operation_id: str, sum
     permission = Permission.CONSOLE_READ if action == "read_console" else Permission.RESOURCE_WRITE
 
     @routes.add(
-        Operation(
+        Endpoint(
             id=operation_id,
             method="POST",
             path=f"/projects/<id:project_id>/virtual-machines/<id:id>/{path}",

@@ -8,8 +8,8 @@ from uuid import UUID
 from flask import Response
 
 from stratoplane_api import answers
+from stratoplane_api.endpoints import Endpoint, Feature
 from stratoplane_api.gateway import context, database, page
-from stratoplane_api.operations import Feature, Operation
 from stratoplane_api.routes import Routes
 from stratoplane_api.schemas import examples
 from stratoplane_api.schemas import identity as schemas
@@ -128,7 +128,7 @@ def _serve_quota_of(routes: Routes, owner: str, getter: GetService, setter: Upda
     path = f"/{owner}s/<id:id>/quotas"
 
     @routes.add(
-        Operation(
+        Endpoint(
             id=f"get_{owner}_quotas",
             method="GET",
             path=path,
@@ -143,7 +143,7 @@ def _serve_quota_of(routes: Routes, owner: str, getter: GetService, setter: Upda
         return answers.content(getter(database(), context(), id))
 
     @routes.add(
-        Operation(
+        Endpoint(
             id=f"set_{owner}_quotas",
             method="PUT",
             path=path,
@@ -163,7 +163,7 @@ def _serve_quota_of(routes: Routes, owner: str, getter: GetService, setter: Upda
 
 def _serve_jobs(routes: Routes) -> None:
     @routes.add(
-        Operation(
+        Endpoint(
             id="list_all_jobs",
             method="GET",
             path="/jobs",
@@ -180,7 +180,7 @@ def _serve_jobs(routes: Routes) -> None:
         return answers.page(jobs.list_all_jobs(database(), context(), page()))
 
     @routes.add(
-        Operation(
+        Endpoint(
             id="get_any_job",
             method="GET",
             path="/jobs/<id:id>",
@@ -197,7 +197,7 @@ def _serve_jobs(routes: Routes) -> None:
 
 def _serve_audit(routes: Routes) -> None:
     @routes.add(
-        Operation(
+        Endpoint(
             id="list_all_audit_events",
             method="GET",
             path="/audit-events",
@@ -214,7 +214,7 @@ def _serve_audit(routes: Routes) -> None:
         return answers.page(audit.list_all_audit_events(database(), context(), page(), subject_id=subject()))
 
     @routes.add(
-        Operation(
+        Endpoint(
             id="list_audit_checkpoints",
             method="GET",
             path="/audit-checkpoints",

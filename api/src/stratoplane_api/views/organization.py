@@ -8,8 +8,8 @@ from uuid import UUID
 from flask import Response, g
 
 from stratoplane_api import answers
+from stratoplane_api.endpoints import Endpoint, Feature
 from stratoplane_api.gateway import context, database, page
-from stratoplane_api.operations import Feature, Operation
 from stratoplane_api.routes import Routes
 from stratoplane_api.schemas import examples
 from stratoplane_api.schemas import identity as schemas
@@ -85,7 +85,7 @@ def serve(routes: Routes) -> None:
 
 def _serve_organization(routes: Routes) -> None:
     @routes.add(
-        Operation(
+        Endpoint(
             id="get_own_organization",
             method="GET",
             path="/organization",
@@ -105,7 +105,7 @@ def serve_roles(routes: Routes, operation_id: str) -> None:
     """Add the operation that lists roles, which is the same for tenants and operators."""
 
     @routes.add(
-        Operation(
+        Endpoint(
             id=operation_id,
             method="GET",
             path="/roles",
@@ -123,7 +123,7 @@ def serve_roles(routes: Routes, operation_id: str) -> None:
 
 def _serve_quotas(routes: Routes) -> None:
     @routes.add(
-        Operation(
+        Endpoint(
             id="get_quotas",
             method="GET",
             path="/projects/<id:project_id>/quotas",
@@ -150,13 +150,13 @@ def _serve_audit(routes: Routes) -> None:
     }
 
     @routes.add(
-        Operation(id="list_audit_events", path="/audit-events", summary="List what happened, newest first", **shape)
+        Endpoint(id="list_audit_events", path="/audit-events", summary="List what happened, newest first", **shape)
     )
     def list_audit_events() -> Response:
         return answers.page(audit.list_audit_events(database(), context(), page(), subject_id=subject()))
 
     @routes.add(
-        Operation(
+        Endpoint(
             id="list_project_audit_events",
             path="/projects/<id:project_id>/audit-events",
             summary="List what happened in a project, newest first",

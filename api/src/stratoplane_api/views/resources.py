@@ -7,8 +7,8 @@ from uuid import UUID
 from flask import Response
 
 from stratoplane_api import answers
+from stratoplane_api.endpoints import LARGEST_BODY, Endpoint, Feature
 from stratoplane_api.gateway import context, database, page, plugins
-from stratoplane_api.operations import LARGEST_BODY, Feature, Operation
 from stratoplane_api.routes import Routes
 from stratoplane_api.schemas import examples
 from stratoplane_api.schemas.queries import ChangeQuery, ResourceQuery
@@ -34,7 +34,7 @@ def serve(routes: Routes, kind: KindRoutes) -> None:
 
 def _serve_list(routes: Routes, kind: KindRoutes) -> None:
     @routes.add(
-        Operation(
+        Endpoint(
             id=f"list_{kind.plural}",
             method="GET",
             path=f"{_COLLECTION}/{kind.path}",
@@ -53,7 +53,7 @@ def _serve_list(routes: Routes, kind: KindRoutes) -> None:
 
 def _serve_create(routes: Routes, kind: KindRoutes, changed: type[Answer], plan: type[Answer]) -> None:
     @routes.add(
-        Operation(
+        Endpoint(
             id=f"create_{kind.name}",
             method="POST",
             path=f"{_COLLECTION}/{kind.path}",
@@ -79,7 +79,7 @@ def _serve_create(routes: Routes, kind: KindRoutes, changed: type[Answer], plan:
 
 def _serve_get(routes: Routes, kind: KindRoutes) -> None:
     @routes.add(
-        Operation(
+        Endpoint(
             id=f"get_{kind.name}",
             method="GET",
             path=f"{_COLLECTION}/{kind.path}/<id:id>",
@@ -98,7 +98,7 @@ def _serve_get(routes: Routes, kind: KindRoutes) -> None:
 
 def _serve_update(routes: Routes, kind: KindRoutes, changed: type[Answer], plan: type[Answer]) -> None:
     @routes.add(
-        Operation(
+        Endpoint(
             id=f"update_{kind.name}",
             method="PATCH",
             path=f"{_COLLECTION}/{kind.path}/<id:id>",
@@ -124,7 +124,7 @@ def _serve_update(routes: Routes, kind: KindRoutes, changed: type[Answer], plan:
 
 def _serve_delete(routes: Routes, kind: KindRoutes, changed: type[Answer], plan: type[Answer]) -> None:
     @routes.add(
-        Operation(
+        Endpoint(
             id=f"delete_{kind.name}",
             method="DELETE",
             path=f"{_COLLECTION}/{kind.path}/<id:id>",

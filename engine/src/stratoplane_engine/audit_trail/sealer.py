@@ -11,12 +11,10 @@ from dataclasses import dataclass
 from datetime import UTC
 from typing import Any, Final
 
-from sqlalchemy import Connection
-
 from stratoplane_engine.audit_trail.checkpoint import Checkpoint, origin_of
 from stratoplane_engine.audit_trail.merkle import CompactRange, leaf_hash
 from stratoplane_engine.db import audit_tree
-from stratoplane_engine.db.connection import Database
+from stratoplane_engine.db.connection import Connection, Database
 from stratoplane_engine.services.enrolment import installation_key
 
 BATCH: Final = 2_000

@@ -10,13 +10,11 @@ from dataclasses import dataclass, field
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Connection
-
 from stratoplane_engine.audit_trail.checkpoint import Checkpoint, NoCheckpointError, origin_of
 from stratoplane_engine.audit_trail.merkle import CompactRange, leaf_hash
 from stratoplane_engine.audit_trail.sealer import content_of
 from stratoplane_engine.db import audit_tree
-from stratoplane_engine.db.connection import Database
+from stratoplane_engine.db.connection import Connection, Database
 from stratoplane_engine.services.enrolment import installation_key
 
 _PAGE: Final = 5_000

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Connection, text
+from sqlalchemy import text
 
 from stratoplane.signatures import WINDOW_SECONDS
+from stratoplane_engine.db.connection import Connection
 from stratoplane_engine.db.operations import OPERATION_CHANNEL
 from stratoplane_engine.db.wake_names import wake_name
 

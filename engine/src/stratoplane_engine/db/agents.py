@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Connection, text
+from sqlalchemy import text
 
 from stratoplane.drivers import Capacity
-from stratoplane_engine.db.connection import dump_json
+from stratoplane_engine.db.connection import Connection, dump_json
 from stratoplane_engine.db.keyset import rows_after
 
 _AGENTS: Final = """

@@ -5,12 +5,12 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Connection, text
+from sqlalchemy import text
 
 from stratoplane.audit import AuditRecord
 from stratoplane.ids import new_id
 from stratoplane.wire import to_json
-from stratoplane_engine.db.connection import dump_json
+from stratoplane_engine.db.connection import Connection, dump_json
 from stratoplane_engine.db.keyset import rows_after
 
 _INSERT: Final = text("""

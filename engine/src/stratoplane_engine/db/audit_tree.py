@@ -10,7 +10,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Connection, text
+from sqlalchemy import text
+
+from stratoplane_engine.db.connection import Connection
 
 _TREE: Final = """
 SELECT t.size, t.peaks, CAST(t.sealed_to AS text) AS sealed_to, CAST(pg_snapshot_xmin(s) AS text) AS oldest,

@@ -6,8 +6,9 @@ from enum import StrEnum
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Connection, text
+from sqlalchemy import text
 
+from stratoplane_engine.db.connection import Connection
 from stratoplane_engine.db.keyset import rows_after
 
 

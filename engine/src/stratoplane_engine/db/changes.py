@@ -12,21 +12,22 @@ from uuid import UUID
 
 import orjson
 import psycopg
-from sqlalchemy import Connection, text
+from sqlalchemy import text
 
 from stratoplane.crashpoints import crashpoint
 from stratoplane.resources import READY, ResourceStatus
-from stratoplane_engine.db.connection import dump_json, execute_last
+from stratoplane_engine.db.connection import Connection, dump_json
+from stratoplane_engine.db.statement import Statement
 
 OUTBOX_CHANNEL: Final = "stratoplane_outbox"
 
 _RESERVE: Final = """
-draft AS MATERIALIZED (SELECT CAST(%(draft)s AS jsonb) AS d),
+draft AS MATERIALIZED (SELECT CAST(:draft AS jsonb) AS d),
 link AS MATERIALIZED (SELECT k.* FROM draft, jsonb_populate_recordset(NULL::resource_link, d->'links') AS k),
 -- What a new link points at must still be usable once nobody else is at it: a deletion may have come in between.
 usable AS MATERIALIZED (
     SELECT r.id FROM resource r JOIN link k ON k.organization_id = r.organization_id AND k.target_id = r.id
-    WHERE r.organization_id = %(organization)s AND r.deleted_at IS NULL AND (r.status = ANY(%(usable)s) OR EXISTS (
+    WHERE r.organization_id = :organization AND r.deleted_at IS NULL AND (r.status = ANY(:usable) OR EXISTS (
         SELECT FROM resource_link l WHERE l.organization_id = k.organization_id AND l.source_id = k.source_id
             AND l.target_id = k.target_id AND l.role = k.role))
     ORDER BY r.id FOR KEY SHARE OF r
@@ -38,7 +39,7 @@ wanted AS MATERIALIZED (
 locked AS MATERIALIZED (
     SELECT q.organization_id, q.scope_id, q.key, q.limit_amount, q.used, w.amount
     FROM quota q JOIN wanted w USING (scope_id, key)
-    WHERE q.organization_id = %(organization)s AND (SELECT count(*) FROM usable) >= 0
+    WHERE q.organization_id = :organization AND (SELECT count(*) FROM usable) >= 0
     ORDER BY q.scope_id, q.key FOR UPDATE OF q
 ),
 reserved AS (
@@ -141,8 +142,8 @@ SELECT CASE WHEN r.short IS NOT NULL OR r.gone IS NOT NULL OR r.no_room OR r.key
     (SELECT pg_notify('stratoplane_outbox', '') FROM job_written)
 FROM refusal r
 """
-_CREATE: Final = f"WITH {_RESERVE}, {_INSERT_RESOURCE}, {_REST}"
-_CHANGE: Final = f"WITH {_RESERVE}, {_UPDATE_RESOURCE}, {_REST}"
+_CREATE: Final = Statement(f"WITH {_RESERVE}, {_INSERT_RESOURCE}, {_REST}")
+_CHANGE: Final = Statement(f"WITH {_RESERVE}, {_UPDATE_RESOURCE}, {_REST}")
 _KEEP_ANSWER: Final = text("""
 INSERT INTO idempotency (organization_id, actor_id, key, fingerprint, answer, expires_at)
 SELECT i.organization_id, i.actor_id, i.key, i.fingerprint, i.answer, i.expires_at
@@ -220,7 +221,10 @@ def accept(
     parameters = {"draft": dump_json(document), "organization": organization_id, "usable": _USABLE}
     try:
         crashpoint("api-before-commit")
-        execute_last(connection, statement, parameters, commit=commit)
+        if commit:
+            connection.commit_with(statement, parameters)
+        else:
+            connection.run(statement, parameters)
         crashpoint("api-after-commit")
     except psycopg.errors.RaiseException as error:
         raise RefusedError(orjson.loads(error.diag.message_detail or "{}")) from error

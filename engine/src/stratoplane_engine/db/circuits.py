@@ -8,7 +8,9 @@ one operation at a time decides. Waiting operations keep their place; other clus
 
 from typing import Final
 
-from sqlalchemy import Connection, text
+from sqlalchemy import text
+
+from stratoplane_engine.db.connection import Connection
 
 LIMITS: Final = {"budget": 20.0, "refill": 0.25, "shortest": 5.0, "longest": 300.0}
 """A full budget; what an answer adds; seconds that a circuit is open, the first time and at most."""

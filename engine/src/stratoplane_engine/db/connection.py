@@ -1,36 +1,262 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The one way to a transaction.
+"""The one way to PostgreSQL.
 
-Every transaction takes on one of two roles that own no table: ``stratoplane_tenant`` sees the rows of one
-organization (row-level security), ``stratoplane_system`` sees all and serves the engine and the operators. Role and
-organization are set inside the transaction, so that a connection pooler in transaction mode may stand between.
+Everything runs under one of two roles that own no table: ``stratoplane_tenant`` sees the rows of one organization
+(row-level security), ``stratoplane_system`` sees all and serves the engine and the operators. Role and organization are
+set inside the transaction, so that a connection pooler in transaction mode may stand between.
+
+Round trips are what a request waits for. A transaction sends ``BEGIN``, the role and its first statement in one flush;
+statements that only read need no transaction around them and cost one flush each, role included.
 """
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from typing import Any, Final
+from types import GenericAlias, MappingProxyType
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
+import msgspec
 import orjson
 import psycopg
 from psycopg.pq import TransactionStatus
-from sqlalchemy import Connection, Engine, create_engine, make_url
-from sqlalchemy.exc import DBAPIError, OperationalError
+from psycopg.rows import dict_row
+from psycopg.types.json import set_json_loads
+from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
+from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
 from stratoplane.errors import UnavailableError
+from stratoplane_engine.db.statement import Statement
 
 SYSTEM_ROLE: Final = "stratoplane_system"
 TENANT_ROLE: Final = "stratoplane_tenant"
 
+ValueT = TypeVar("ValueT")
+Parameters = Mapping[str, object]
+Document = dict[str, object]
+"""A row by its columns' names, or a JSON object: what has not become a value of the model yet."""
 
-def dump_json(value: Any) -> str:  # any JSON value
-    return orjson.dumps(value).decode()
+Watch = Callable[[bytes], None]
+"""Is told of every statement before it is sent."""
+
+_Driver = psycopg.Connection[tuple[object, ...]]
+_Cursor = psycopg.Cursor[Document]
+_NOTHING: Final[Parameters] = MappingProxyType({})
+_ENTER: Final = (
+    "SELECT set_config('role', %(role)s, true), set_config('stratoplane.organization', %(organization)s, true)"
+)
 
 
-def sqlalchemy_url(database_url: str) -> str:
-    """Return a libpq URL (``postgresql://...``) as the URL that SQLAlchemy opens with psycopg."""
-    return make_url(database_url).set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+def dump_json(value: object) -> str:
+    """Return dataclasses, mappings, ids, times and enumerations as JSON, members named as in the model."""
+    return orjson.dumps(value, default=_plain).decode()
+
+
+def _plain(value: object) -> object:
+    if isinstance(value, Mapping):
+        return dict(value)
+    if isinstance(value, set | frozenset):
+        return sorted(value)
+    raise TypeError(f"{type(value).__name__} has no JSON form")
+
+
+_LEGACY: Final = PGDialect_psycopg(json_serializer=dump_json)  # type: ignore[no-untyped-call]  # untyped upstream
+
+
+def read(wanted: type[ValueT], document: object) -> ValueT:
+    """Make a value of the model from a row or a JSON value; members that it does not know are ignored."""
+    return msgspec.convert(document, wanted)
+
+
+def read_all(wanted: type[ValueT], documents: Sequence[object]) -> list[ValueT]:
+    """Make values of the model from rows or JSON values."""
+    made: list[ValueT] = msgspec.convert(documents, GenericAlias(list, (wanted,)))
+    return made
+
+
+class Connection:
+    """One transaction, or statements that each are one. :class:`Database` makes it; nothing is sent before it is used.
+
+    Every method that takes a :class:`Statement` raises:
+        UnavailableError: PostgreSQL does not answer; nothing was written, the caller repeats later.
+        psycopg.Error: the statement was refused.
+    """
+
+    def __init__(
+        self, pool: QueuePool, *, role: str, organization: str, in_transaction: bool, watch: Watch | None = None
+    ) -> None:
+        self._pool: Final = pool
+        self._watch: Final = watch
+        self._entering: Final = {"role": role, "organization": organization}
+        self._in_transaction: Final = in_transaction
+        self._pooled: PoolProxiedConnection | None = None
+
+    def run(self, statement: Statement, parameters: Parameters = _NOTHING) -> int:
+        """Run a statement and return how many rows it wrote."""
+        return self._run(statement, parameters).rowcount
+
+    def execute(self, statement: Any, parameters: Parameters = _NOTHING) -> "LegacyRows":
+        """Run a statement of a module that does not make values yet."""
+        if isinstance(statement, Statement):
+            return LegacyRows(self._run(statement, parameters))
+        if hasattr(statement, "text"):
+            return LegacyRows(self._run(Statement(statement.text), parameters))
+        compiled = statement.compile(dialect=_LEGACY)
+        rendered = Statement("SELECT 1")
+        object.__setattr__(rendered, "sql", str(compiled).encode())
+        processors = compiled._bind_processors  # noqa: SLF001  # for tests alone
+        bound = {
+            name: processors[name](value) if name in processors else value for name, value in compiled.params.items()
+        }
+        return LegacyRows(self._run(rendered, bound))
+
+    def all(self, wanted: type[ValueT], statement: Statement, parameters: Parameters = _NOTHING) -> list[ValueT]:
+        """Return every row as a value of ``wanted``, by the columns' names."""
+        return read_all(wanted, self._run(statement, parameters).fetchall())
+
+    def first(self, wanted: type[ValueT], statement: Statement, parameters: Parameters = _NOTHING) -> ValueT | None:
+        """Return the first row as a value of ``wanted``, None when there is no row."""
+        row = self._run(statement, parameters).fetchone()
+        return None if row is None else read(wanted, row)
+
+    def one(self, wanted: type[ValueT], statement: Statement, parameters: Parameters = _NOTHING) -> ValueT:
+        """Return the row of a statement that always has one."""
+        found = self.first(wanted, statement, parameters)
+        if found is None:
+            raise LookupError("a statement that always has a row had none")
+        return found
+
+    def documents(self, statement: Statement, parameters: Parameters = _NOTHING) -> list[Document]:
+        """Return every row by its columns' names, for a caller that makes values of them in its own way."""
+        return self._run(statement, parameters).fetchall()
+
+    def values(self, wanted: type[ValueT], statement: Statement, parameters: Parameters = _NOTHING) -> list[ValueT]:
+        """Return the first column of every row."""
+        found = self._run(statement, parameters).fetchall()
+        return read_all(wanted, [next(iter(row.values())) for row in found])
+
+    def value(self, wanted: type[ValueT], statement: Statement, parameters: Parameters = _NOTHING) -> ValueT | None:
+        """Return the first column of the first row, None when there is no row or it is NULL."""
+        row = self._run(statement, parameters).fetchone()
+        found = None if row is None else next(iter(row.values()))
+        return None if found is None else read(wanted, found)
+
+    def commit_with(self, statement: Statement, parameters: Parameters = _NOTHING) -> None:
+        """Run the last statement of a transaction and commit in the same flush, when it succeeds.
+
+        Locks of the statement end without waiting for this process: behind a busy interpreter that is the longer part.
+        """
+        with self._driver().pipeline():
+            self._run(statement, parameters)
+            # Never prepared: behind a refusal the server skips even the preparing, and the client would not know.
+            self._driver().execute("COMMIT", prepare=False)
+
+    def _run(self, statement: Statement, parameters: Parameters) -> _Cursor:
+        if self._in_transaction and self._is_open():
+            return self._send(statement.sql, parameters)
+        try:
+            return self._enter(statement, parameters)
+        except psycopg.OperationalError:
+            # A kept connection may be dead since PostgreSQL was restarted. It shows at the first statement, when
+            # nothing has happened yet, so another connection is tried before anybody hears of it.
+            if not self._is_dead():
+                raise
+            self._drop()
+            return self._enter(statement, parameters)
+
+    def _enter(self, statement: Statement, parameters: Parameters) -> _Cursor:
+        with self._driver().pipeline():
+            if self._in_transaction:
+                self._driver().execute("BEGIN", prepare=False)
+            self._driver().execute(_ENTER, self._entering, prepare=True)
+            return self._send(statement.sql, parameters)
+
+    def _send(self, query: bytes, parameters: Parameters) -> _Cursor:
+        if self._watch is not None:
+            self._watch(query)
+        return self._driver().cursor(row_factory=dict_row).execute(query, parameters)
+
+    def _driver(self) -> _Driver:
+        if self._pooled is None:
+            self._pooled = self._pool.connect()
+        driver = self._pooled.driver_connection
+        assert isinstance(driver, psycopg.Connection)  # noqa: S101  # for mypy: the pool is made with psycopg
+        return driver
+
+    def _is_open(self) -> bool:
+        return self._pooled is not None and self._driver().info.transaction_status is not TransactionStatus.IDLE
+
+    def _is_dead(self) -> bool:
+        return self._pooled is not None and self._driver().closed
+
+    def _drop(self) -> None:
+        if self._pooled is not None:
+            self._pooled.invalidate()
+            self._pooled.close()
+            self._pooled = None
+
+    def _commit(self) -> None:
+        if self._is_open():
+            self._driver().commit()
+
+    def _roll_back(self) -> None:
+        if self._is_dead():
+            self._drop()
+        elif self._is_open():
+            self._driver().rollback()
+
+    def _give_back(self) -> None:
+        if self._pooled is not None:
+            self._pooled.close()
+
+
+class LegacyRow(dict[str, Any]):
+    """A row whose columns are attributes too, for modules that do not make values yet."""
+
+    def __getattr__(self, name: str) -> Any:
+        return self[name]
+
+    def __iter__(self) -> Any:
+        return iter(self.values())
+
+    def _asdict(self) -> dict[str, Any]:
+        return dict(self.items())
+
+
+class LegacyRows:
+    """Rows of a statement, for modules that do not make values yet."""
+
+    def __init__(self, cursor: _Cursor) -> None:
+        self.rowcount: Final = cursor.rowcount
+        self._rows: Final = [LegacyRow(row) for row in cursor.fetchall()] if cursor.description else []
+
+    def __iter__(self) -> Iterator[LegacyRow]:
+        return iter(self._rows)
+
+    def all(self) -> list[LegacyRow]:
+        return self._rows
+
+    def one_or_none(self) -> LegacyRow | None:
+        return self._rows[0] if self._rows else None
+
+    def one(self) -> LegacyRow:
+        return self._rows[0]
+
+    def scalars(self) -> "LegacyScalars":
+        return LegacyScalars(next(iter(row.values())) for row in self._rows)
+
+    def scalar_one(self) -> Any:
+        return next(iter(self._rows[0].values()))
+
+    def scalar_one_or_none(self) -> Any:
+        return next(iter(self._rows[0].values())) if self._rows else None
+
+
+class LegacyScalars(list[Any]):
+    """Values of one column, for modules that do not make values yet."""
+
+    def all(self) -> list[Any]:
+        return self
 
 
 class Database:
@@ -42,6 +268,7 @@ class Database:
         spare: how many more may be opened under load, and closed again; as many again when None.
         application: shown in ``pg_stat_activity``.
         patience: seconds that a transaction waits for a connection while all are in use.
+        watch: is told of every statement before it is sent.
 
     One object serves a process; make it after a fork, never before.
     """
@@ -54,23 +281,32 @@ class Database:
         application: str = "stratoplane",
         patience: float = 5.0,
         spare: int | None = None,
+        watch: Watch | None = None,
     ) -> None:
+        self._watch: Final = watch
         self.url: Final = url
-        self.engine: Final[Engine] = create_engine(
-            sqlalchemy_url(url),
+        self._application: Final = application
+        self._pool = QueuePool(
+            self._connect,  # type: ignore[arg-type]  # SQLAlchemy's protocol wants positional-only names of DB-API 2
             pool_size=pool_size,
             max_overflow=pool_size if spare is None else spare,
-            pool_timeout=patience,
-            hide_parameters=True,
-            isolation_level="AUTOCOMMIT",
-            json_serializer=dump_json,
-            json_deserializer=orjson.loads,
-            connect_args={"application_name": application, "connect_timeout": 5, "prepare_threshold": 3},
+            timeout=patience,
         )
+
+    def _connect(self) -> _Driver:
+        connection = psycopg.connect(
+            self.url, autocommit=True, prepare_threshold=3, application_name=self._application, connect_timeout=5
+        )
+        set_json_loads(orjson.loads, connection)
+        return connection
 
     def close(self) -> None:
         """Close every connection."""
-        self.engine.dispose()
+        self._pool.dispose()
+
+    def forget_connections(self) -> None:
+        """Let go of the connections of the process that this one was forked from, without closing them for it."""
+        self._pool = self._pool.recreate()
 
     @contextmanager
     def system(self) -> Iterator[Connection]:
@@ -79,95 +315,45 @@ class Database:
         Raises:
             UnavailableError: PostgreSQL does not answer; nothing was written, the caller repeats later.
         """
-        with self._transaction(SYSTEM_ROLE, "") as connection:
+        with self._connected(role=SYSTEM_ROLE, organization="", in_transaction=True) as connection:
             yield connection
 
     @contextmanager
     def tenant(self, organization_id: UUID) -> Iterator[Connection]:
         """Open a transaction that sees and writes the rows of one organization. Raises as :meth:`system`."""
-        with self._transaction(TENANT_ROLE, str(organization_id)) as connection:
+        with self._connected(role=TENANT_ROLE, organization=str(organization_id), in_transaction=True) as connection:
             yield connection
 
     @contextmanager
-    def _transaction(self, role: str, organization: str) -> Iterator[Connection]:
-        try:
-            with self._entered(role, organization) as connection:
-                try:
-                    yield connection
-                except BaseException:
-                    if not connection.invalidated:
-                        connection.exec_driver_sql("ROLLBACK")
-                    raise
-                if _is_open(connection):
-                    connection.exec_driver_sql("COMMIT")
-        except (OperationalError, PoolTimeoutError) as error:
-            raise _unavailable(error) from error
-        except DBAPIError as error:
-            if error.connection_invalidated:
-                raise _unavailable(error) from error
-            raise
+    def system_reads(self) -> Iterator[Connection]:
+        """Read rows of every organization, each statement by itself and in one round trip. Raises as :meth:`system`."""
+        with self._connected(role=SYSTEM_ROLE, organization="", in_transaction=False) as connection:
+            yield connection
 
-    def _entered(self, role: str, organization: str) -> Connection:
-        """Return a connection inside a new transaction.
+    @contextmanager
+    def tenant_reads(self, organization_id: UUID) -> Iterator[Connection]:
+        """Read rows of one organization, each statement by itself and in one round trip. Raises as :meth:`system`."""
+        with self._connected(role=TENANT_ROLE, organization=str(organization_id), in_transaction=False) as connection:
+            yield connection
 
-        A kept connection may be dead since PostgreSQL was restarted. That shows at the first statement, when nothing
-        has happened yet, so a second one is tried before anybody hears of it.
-        """
+    @contextmanager
+    def _connected(self, *, role: str, organization: str, in_transaction: bool) -> Iterator[Connection]:
+        connection = Connection(
+            self._pool, role=role, organization=organization, in_transaction=in_transaction, watch=self._watch
+        )
         try:
-            return self._enter(role, organization)
-        except OperationalError as error:
-            if not error.connection_invalidated:
+            try:
+                yield connection
+                connection._commit()  # noqa: SLF001  # the two classes of this module are one mechanism
+            except BaseException:
+                connection._roll_back()  # noqa: SLF001
                 raise
-            return self._enter(role, organization)
-
-    def _enter(self, role: str, organization: str) -> Connection:
-        connection = self.engine.connect()
-        try:
-            # One round trip for all three; autocommit connections let this BEGIN be the only one.
-            enter = f"BEGIN; SET LOCAL ROLE {role}; SET LOCAL stratoplane.organization = '{organization}'"
-            connection.exec_driver_sql(enter)
-        except BaseException:
-            connection.close()
-            raise
-        return connection
-
-
-def execute_last(connection: Connection, statement: str, parameters: Mapping[str, Any], *, commit: bool) -> None:
-    """Run the last statement of a transaction and commit in the same round trip, when it succeeds.
-
-    Locks of the statement end without waiting for this process: behind a busy interpreter that is the longer part.
-
-    Args:
-        statement: with psycopg's placeholders, ``%(name)s``.
-        commit: False leaves the transaction open, for a caller that takes it back.
-
-    Raises:
-        psycopg.Error: the statement was refused; the transaction is lost.
-        UnavailableError: PostgreSQL went away; whether the commit arrived is unknown.
-    """
-    driver = _driver_connection(connection)
-    try:
-        with driver.pipeline():
-            driver.execute(statement, parameters)
-            if commit:
-                # Never prepared: behind a refusal the server skips even the preparing, and the client would not know.
-                driver.execute("COMMIT", prepare=False)
-    except psycopg.OperationalError as error:
-        if driver.closed:
-            connection.invalidate()
-        raise _unavailable(error) from error
-
-
-def _driver_connection(connection: Connection) -> psycopg.Connection[Any]:
-    driver = connection.connection.driver_connection
-    assert isinstance(driver, psycopg.Connection)  # noqa: S101  # for mypy: the engine is made with psycopg
-    return driver
-
-
-def _is_open(connection: Connection) -> bool:
-    return _driver_connection(connection).info.transaction_status is not TransactionStatus.IDLE
+            finally:
+                connection._give_back()  # noqa: SLF001
+        except (psycopg.OperationalError, PoolTimeoutError) as error:
+            raise _unavailable(error) from error
 
 
 def _unavailable(error: Exception) -> UnavailableError:
-    reason = str(getattr(error, "orig", error)).strip().splitlines()[0]
+    reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
     return UnavailableError(f"the database does not answer ({reason}); nothing was changed, try again shortly")

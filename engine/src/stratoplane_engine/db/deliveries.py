@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Connection, text
+from sqlalchemy import text
 
-from stratoplane_engine.db.connection import dump_json
+from stratoplane_engine.db.connection import Connection, dump_json
 
 _UNTOLD: Final = text("""
 SELECT e.id AS event_id, e.action, e.occurred_at, i.*

@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Connection, text
+from sqlalchemy import text
 
 from stratoplane.incidents import IncidentKind
 from stratoplane.jobs import LIVE
-from stratoplane_engine.db.connection import dump_json
+from stratoplane_engine.db.connection import Connection, dump_json
 from stratoplane_engine.drift.fields import COMPARABLE, Comparable
 from stratoplane_engine.kinds.catalogue import KINDS
 

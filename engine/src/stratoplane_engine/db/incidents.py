@@ -5,11 +5,11 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Connection, text
+from sqlalchemy import text
 
 from stratoplane.ids import new_id
 from stratoplane.incidents import Finding
-from stratoplane_engine.db.connection import dump_json
+from stratoplane_engine.db.connection import Connection, dump_json
 
 PLATFORM: Final = "platform"
 REOPEN_HOURS: Final = 24

@@ -4,7 +4,9 @@
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Connection, text
+from sqlalchemy import text
+
+from stratoplane_engine.db.connection import Connection
 
 _INSERT: Final = text("INSERT INTO installation (id) SELECT :id WHERE NOT EXISTS (SELECT FROM installation)")
 _GET: Final = text("SELECT i.id FROM installation i ORDER BY i.created_at LIMIT 1")

@@ -5,9 +5,10 @@ from collections.abc import Mapping
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Connection, text
+from sqlalchemy import text
 
 from stratoplane.jobs import LIVE
+from stratoplane_engine.db.connection import Connection
 from stratoplane_engine.db.jobs import CLAIMED, LEASE_SECONDS
 
 _LIVE: Final = "(" + ", ".join(f"'{state}'" for state in sorted(LIVE)) + ")"

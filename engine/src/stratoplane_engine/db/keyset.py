@@ -5,7 +5,9 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection, text
+from sqlalchemy import text
+
+from stratoplane_engine.db.connection import Connection
 
 
 def rows_after(

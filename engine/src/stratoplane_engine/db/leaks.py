@@ -5,9 +5,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Connection, text
+from sqlalchemy import text
 
-from stratoplane_engine.db.connection import dump_json
+from stratoplane_engine.db.connection import Connection, dump_json
 
 _INSERT: Final = text("""
 INSERT INTO leak (id, organization_id, project_id, cluster_id, resource_id, kind, name, job_id, step, detail)

@@ -6,15 +6,23 @@ from typing import Final
 
 from alembic import command
 from alembic.config import Config
-from alembic.runtime.migration import MigrationContext
 from alembic.script import ScriptDirectory
-from sqlalchemy import Connection, create_engine, text
+from psycopg.errors import InvalidParameterValue, UndefinedTable
+from sqlalchemy import Connection, create_engine, make_url, text
 from sqlalchemy.exc import OperationalError
 
 from stratoplane.errors import UnavailableError
-from stratoplane_engine.db.connection import sqlalchemy_url
+from stratoplane_engine.db.connection import Database
+from stratoplane_engine.db.statement import Statement
 
+_CURRENT: Final = Statement("SELECT v.version_num FROM alembic_version v")
+_SERVER_VERSION: Final = Statement("SELECT split_part(current_setting('server_version'), ' ', 1)")
 _LOCK: Final = 0x5354_5241  # "STRA": one migration at a time
+
+
+def sqlalchemy_url(database_url: str) -> str:
+    """Return a libpq URL (``postgresql://...``) as the URL that SQLAlchemy opens with psycopg."""
+    return make_url(database_url).set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
 
 
 def _config(connection: Connection) -> Config:
@@ -64,6 +72,20 @@ def newest_revision() -> str:
     return ScriptDirectory.from_config(config).get_current_head() or ""
 
 
-def current_revision(connection: Connection) -> str:
-    """Return the revision that the database is at, empty before the first migration."""
-    return MigrationContext.configure(connection).get_current_revision() or ""
+def current_revision(database: Database) -> str:
+    """Return the revision that the database is at, empty before the first migration.
+
+    Raises:
+        UnavailableError: the database does not answer.
+    """
+    try:
+        with database.system_reads() as connection:
+            return connection.value(str, _CURRENT) or ""
+    except (UndefinedTable, InvalidParameterValue):  # neither the table nor the role that asks is there yet
+        return ""
+
+
+def server_version(database: Database) -> str:
+    """Return the version of PostgreSQL. Raises UnavailableError."""
+    with database.system_reads() as connection:
+        return connection.value(str, _SERVER_VERSION) or ""

@@ -6,10 +6,10 @@ from dataclasses import dataclass
 from typing import Any, Final
 from uuid import UUID, uuid4
 
-from sqlalchemy import Connection, text
+from sqlalchemy import text
 
 from stratoplane_engine.db.circuits import HURTS, LIMITS, MOVE_CIRCUIT, ROOM
-from stratoplane_engine.db.connection import dump_json
+from stratoplane_engine.db.connection import Connection, dump_json
 
 ACKNOWLEDGE_SECONDS: Final = 15.0
 OPERATION_CHANNEL: Final = "stratoplane_operation"

@@ -4,9 +4,10 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection, text
+from sqlalchemy import text
 
 from stratoplane.jobs import LIVE
+from stratoplane_engine.db.connection import Connection
 
 # Never "id > last": sequences commit out of order, and a late commit would be skipped.
 _TAKE: Final = text("""

@@ -4,7 +4,9 @@
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Connection, text
+from sqlalchemy import text
+
+from stratoplane_engine.db.connection import Connection
 
 # In the order in which reservations lock (scope, key), so that the two never wait for each other in a circle.
 _WITHDRAW: Final = text("""

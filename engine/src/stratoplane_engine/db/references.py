@@ -7,9 +7,10 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Connection, text
+from sqlalchemy import text
 
 from stratoplane.resources import ResourceStatus
+from stratoplane_engine.db.connection import Connection
 from stratoplane_engine.db.liveness import is_online
 from stratoplane_engine.kinds.draft import Gathered, References, Target
 

@@ -6,7 +6,9 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Connection, text
+from sqlalchemy import text
+
+from stratoplane_engine.db.connection import Connection
 
 _COLUMNS: Final = """
     r.id, r.organization_id, r.project_id, r.kind, r.name, r.status, r.labels, r.spec, r.observed, r.quota_usage,

@@ -11,15 +11,13 @@ from dataclasses import dataclass, replace
 from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 
-from sqlalchemy import Connection
-
 from stratoplane.audit import AuditAction, AuditRecord
 from stratoplane.ids import new_id
 from stratoplane.incidents import Finding, IncidentKind, Severity
-from stratoplane.quota import QuotaKey
+from stratoplane.quota import Amount, QuotaKey
 from stratoplane_engine.db import audit, comparison, drift, incidents
 from stratoplane_engine.db import jobs as job_rows
-from stratoplane_engine.db.connection import Database
+from stratoplane_engine.db.connection import Connection, Database
 from stratoplane_engine.drift.fields import DriftPolicy
 from stratoplane_engine.jobs.failure_records import leak_key
 from stratoplane_engine.services.changes_rows_old import claim, quota_lines
@@ -189,7 +187,7 @@ def _adopt(connection: Connection, differences: _Rows) -> int:
     drift.adopt(connection, [{name: row[name] for name in members} for row in taken])
     quota, claims = [], []
     for row in taken:
-        change = {QuotaKey.STORAGE_GIB: row["storage_gib"]} if row["storage_gib"] else {}
+        change: Amount = {QuotaKey.STORAGE_GIB: row["storage_gib"]} if row["storage_gib"] else {}
         lines = quota_lines(row["organization_id"], row["project_id"], change)
         quota += [{**line, "organization_id": row["organization_id"]} for line in lines]
         if claimed := claim(row["cluster_id"], change):

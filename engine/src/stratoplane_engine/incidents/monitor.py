@@ -3,11 +3,9 @@
 
 from dataclasses import dataclass
 
-from sqlalchemy import Connection
-
 from stratoplane.incidents import Finding, IncidentKind, Severity
 from stratoplane_engine.db import audit_tree, incidents
-from stratoplane_engine.db.connection import Database
+from stratoplane_engine.db.connection import Connection, Database
 from stratoplane_engine.kinds import wire_form
 from stratoplane_engine.settings import EngineSettings
 

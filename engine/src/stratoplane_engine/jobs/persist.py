@@ -4,16 +4,15 @@
 from collections.abc import Mapping, Sequence
 from typing import Any, Final
 
-from sqlalchemy import Connection
-
 from stratoplane.audit import AuditAction
 from stratoplane.ids import new_id
 from stratoplane.jobs import TERMINAL, JobState
-from stratoplane.quota import QuotaKey, difference
+from stratoplane.quota import difference
 from stratoplane_engine.db import audit as audit_rows
 from stratoplane_engine.db import incidents as incident_rows
 from stratoplane_engine.db import jobs as rows
 from stratoplane_engine.db import leaks as leak_rows
+from stratoplane_engine.db.connection import Connection
 from stratoplane_engine.jobs.failure_records import findings, leaks
 from stratoplane_engine.jobs.runner import Verdict
 from stratoplane_engine.kinds import wire_form
@@ -85,11 +84,11 @@ def _returned(settled: Sequence[Mapping[str, Any]]) -> tuple[list[dict[str, Any]
     """Return the quota lines and cluster claims that follow from what the resources no longer (or again) hold."""
     quota, claims = [], []
     for row in settled:
-        before = {QuotaKey(key): amount for key, amount in row["previous_usage"].items()}
-        after = {QuotaKey(key): amount for key, amount in row["quota_usage"].items()}
+        before = dict(row["previous_usage"])
+        after = dict(row["quota_usage"])
         change = difference(before, after)
         quota += [
-            {"organization_id": row["organization_id"], "scope_id": scope, "key": key.value, "amount": amount}
+            {"organization_id": row["organization_id"], "scope_id": scope, "key": str(key), "amount": amount}
             for scope in (row["organization_id"], row["project_id"])
             for key, amount in change.items()
         ]

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy.exc import DBAPIError
+from psycopg.errors import Error as DatabaseError
 
 from stratoplane.crashpoints import crashpoint
 from stratoplane.hookspecs import CommittedEvent
@@ -88,7 +88,7 @@ def _written(database: Database, verdicts: Sequence[Verdict]) -> frozenset[Any]:
     try:
         with database.system() as connection:
             current = persist_verdicts(connection, verdicts)
-    except DBAPIError as error:
+    except DatabaseError as error:
         if len(verdicts) == 1:
             _log.exception(
                 "job %s cannot be written back; it is tried again when its lease has ended", verdicts[0].job.id

@@ -8,8 +8,6 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Connection
-
 from stratoplane.audit import AuditAction, AuditRecord
 from stratoplane.errors import AuthenticationFailedError
 from stratoplane.incidents import Finding, IncidentKind, Severity
@@ -18,7 +16,7 @@ from stratoplane_engine import signing_keys as keys
 from stratoplane_engine.db import agent_keys as rows
 from stratoplane_engine.db import audit as audit_rows
 from stratoplane_engine.db import incidents as incident_rows
-from stratoplane_engine.db.connection import Database
+from stratoplane_engine.db.connection import Connection, Database
 
 NOBODY: Final = UUID(int=0)
 """Stands for an agent that said no name, or one that nobody knows."""

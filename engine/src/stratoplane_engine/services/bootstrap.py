@@ -6,8 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Connection
-from sqlalchemy.exc import IntegrityError
+from psycopg.errors import IntegrityError
 
 from stratoplane.audit import AuditAction
 from stratoplane.errors import InvalidSpecError, NameTakenError, StateConflictError, Violation
@@ -15,7 +14,7 @@ from stratoplane.ids import new_id
 from stratoplane_engine.access.permissions import BUILTIN_ROLES, Scope
 from stratoplane_engine.db import audit, catalogue, identity, installation
 from stratoplane_engine.db.catalogue import Offer
-from stratoplane_engine.db.connection import Database
+from stratoplane_engine.db.connection import Connection, Database
 from stratoplane_engine.services import credentials
 from stratoplane_engine.services.audit_records import operator_record
 from stratoplane_engine.services.organizations import insert_organization

@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Connection
-from sqlalchemy.exc import IntegrityError
+from psycopg.errors import IntegrityError
 
 from stratoplane.audit import AuditAction
 from stratoplane.errors import NameTakenError, ResourceNotFoundError
@@ -17,7 +16,7 @@ from stratoplane_engine.access.permissions import Permission
 from stratoplane_engine.db import audit
 from stratoplane_engine.db import catalogue as rows
 from stratoplane_engine.db.catalogue import Offer
-from stratoplane_engine.db.connection import Database
+from stratoplane_engine.db.connection import Connection, Database
 from stratoplane_engine.kinds.wire_form import instant
 from stratoplane_engine.services import listings
 from stratoplane_engine.services.audit_records import record

@@ -7,8 +7,6 @@ from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Connection
-
 from stratoplane.audit import AuditAction
 from stratoplane.drivers import Feature
 from stratoplane.errors import (
@@ -25,6 +23,7 @@ from stratoplane_engine.access.context import Accepted, RequestContext
 from stratoplane_engine.db import jobs as job_rows
 from stratoplane_engine.db import resources as rows
 from stratoplane_engine.db.changes import Acceptance, keep_answer
+from stratoplane_engine.db.connection import Connection
 from stratoplane_engine.db.references import Surroundings, gather
 from stratoplane_engine.kinds import wire_form
 from stratoplane_engine.kinds.catalogue import KINDS
@@ -129,7 +128,7 @@ def _admission(
 
 
 def _plain(amount: Amount) -> dict[str, int]:
-    return {key.value: value for key, value in amount.items()}
+    return {str(key): value for key, value in amount.items()}
 
 
 def _amount(quota_usage: Mapping[str, int]) -> Amount:

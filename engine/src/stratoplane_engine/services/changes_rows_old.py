@@ -10,7 +10,6 @@ from typing import Any, Final
 from uuid import UUID
 
 from psycopg.errors import IntegrityError
-from sqlalchemy import Connection
 
 from stratoplane.audit import AuditAction
 from stratoplane.errors import (
@@ -27,6 +26,7 @@ from stratoplane.ids import new_id
 from stratoplane.quota import Amount, QuotaKey
 from stratoplane_engine.access.context import Accepted, RequestContext
 from stratoplane_engine.db.changes import Acceptance, RefusedError, accept
+from stratoplane_engine.db.connection import Connection
 from stratoplane_engine.kinds import wire_form
 from stratoplane_engine.workflows.catalogue import step_names
 
@@ -55,7 +55,7 @@ def larger(present: Amount, wanted: Amount) -> Amount:
 def quota_lines(organization_id: UUID, project_id: UUID, change: Amount) -> list[dict[str, Any]]:
     """Return what changes in the quotas of the organization and the project."""
     return [
-        {"scope_id": scope, "key": key.value, "amount": amount}
+        {"scope_id": scope, "key": str(key), "amount": amount}
         for scope in (organization_id, project_id)
         for key, amount in change.items()
         if amount

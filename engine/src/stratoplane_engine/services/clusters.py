@@ -6,8 +6,7 @@ from datetime import timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Connection
-from sqlalchemy.exc import IntegrityError
+from psycopg.errors import IntegrityError
 
 from stratoplane.audit import AuditAction
 from stratoplane.errors import InUseError, NameTakenError, ResourceNotFoundError
@@ -17,7 +16,7 @@ from stratoplane_engine.access.context import Listing, Page, RequestContext
 from stratoplane_engine.access.permissions import Permission
 from stratoplane_engine.db import audit
 from stratoplane_engine.db import clusters as rows
-from stratoplane_engine.db.connection import Database
+from stratoplane_engine.db.connection import Connection, Database
 from stratoplane_engine.kinds.wire_form import instant
 from stratoplane_engine.services import credentials, cursors, listings
 from stratoplane_engine.services.audit_records import operator_record, record

@@ -6,15 +6,13 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Connection
-
 from stratoplane.audit import AuditAction, AuditRecord
 from stratoplane.errors import InvalidSpecError, ResourceNotFoundError, Violation
 from stratoplane_engine.access.authorization import require
 from stratoplane_engine.access.context import Listing, Page, RequestContext
 from stratoplane_engine.access.permissions import Permission
 from stratoplane_engine.db import audit, comparison, drift
-from stratoplane_engine.db.connection import Database
+from stratoplane_engine.db.connection import Connection, Database
 from stratoplane_engine.drift.fields import BY_FIELD, COMPARABLE
 from stratoplane_engine.kinds import wire_form
 from stratoplane_engine.services import cursors

@@ -7,8 +7,6 @@ from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
-from sqlalchemy import Connection
-
 from stratoplane.audit import AuditAction, AuditRecord
 from stratoplane.errors import AuthenticationFailedError, InvalidSpecError, StateConflictError
 from stratoplane.ids import new_id
@@ -27,7 +25,7 @@ from stratoplane.signatures import WINDOW_SECONDS, Signed
 from stratoplane_engine import signing_keys as keys
 from stratoplane_engine.db import agent_keys as rows
 from stratoplane_engine.db import audit as audit_rows
-from stratoplane_engine.db.connection import Database
+from stratoplane_engine.db.connection import Connection, Database
 from stratoplane_engine.services.agent_authentication import NOBODY, AgentIdentity, lock, refusal_record
 from stratoplane_engine.services.credentials import token_hash
 

@@ -5,15 +5,13 @@ import re
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Connection
-
 from stratoplane.foreign import FOREIGN_LIMIT
 from stratoplane.messages import Inventory
 from stratoplane_engine.access.authorization import require
 from stratoplane_engine.access.context import Listing, Page, RequestContext
 from stratoplane_engine.access.permissions import Permission
 from stratoplane_engine.db import foreign_objects as rows
-from stratoplane_engine.db.connection import Database
+from stratoplane_engine.db.connection import Connection, Database
 from stratoplane_engine.kinds.wire_form import instant
 from stratoplane_engine.services import cursors
 

@@ -6,8 +6,6 @@ from datetime import UTC, datetime, timedelta
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Connection
-
 from stratoplane.audit import AuditAction, AuditRecord
 from stratoplane.errors import AuthenticationFailedError, PermissionDeniedError, ResourceNotFoundError
 from stratoplane.ids import new_id
@@ -16,7 +14,7 @@ from stratoplane_engine.access.context import Actor, Listing, Page, RequestConte
 from stratoplane_engine.access.permissions import Grant, Permission, Scope
 from stratoplane_engine.db import audit, organizations
 from stratoplane_engine.db import identity as rows
-from stratoplane_engine.db.connection import Database
+from stratoplane_engine.db.connection import Connection, Database
 from stratoplane_engine.kinds.wire_form import instant
 from stratoplane_engine.services import credentials, listings
 from stratoplane_engine.services.audit_records import record

@@ -6,8 +6,6 @@ from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Connection
-
 from stratoplane.audit import AuditAction, AuditRecord
 from stratoplane.errors import ResourceNotFoundError, StateConflictError
 from stratoplane.incidents import TRANSITIONS, IncidentStatus
@@ -16,7 +14,7 @@ from stratoplane_engine.access.context import Listing, Page, RequestContext
 from stratoplane_engine.access.permissions import Permission
 from stratoplane_engine.db import audit, deliveries
 from stratoplane_engine.db import incidents as rows
-from stratoplane_engine.db.connection import Database
+from stratoplane_engine.db.connection import Connection, Database
 from stratoplane_engine.kinds import wire_form
 from stratoplane_engine.services import cursors
 

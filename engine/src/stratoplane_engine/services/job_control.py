@@ -8,8 +8,6 @@ from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Connection
-
 from stratoplane.audit import AuditAction, AuditRecord
 from stratoplane.errors import ResourceNotFoundError, StateConflictError
 from stratoplane.jobs import TERMINAL, JobState
@@ -19,7 +17,7 @@ from stratoplane_engine.access.permissions import Permission
 from stratoplane_engine.db import audit, job_control
 from stratoplane_engine.db import jobs as rows
 from stratoplane_engine.db.changes import keep_answer
-from stratoplane_engine.db.connection import Database
+from stratoplane_engine.db.connection import Connection, Database
 from stratoplane_engine.jobs.claims import read_claim
 from stratoplane_engine.jobs.persist import persist_verdicts
 from stratoplane_engine.jobs.runner import give_up

@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection
-from sqlalchemy.exc import IntegrityError
+from psycopg.errors import IntegrityError
 
 from stratoplane.audit import AuditAction
 from stratoplane.errors import InUseError, NameTakenError, ResourceNotFoundError
@@ -17,7 +16,7 @@ from stratoplane_engine.access.context import Listing, Page, RequestContext
 from stratoplane_engine.access.permissions import Permission
 from stratoplane_engine.db import audit
 from stratoplane_engine.db import organizations as rows
-from stratoplane_engine.db.connection import Database
+from stratoplane_engine.db.connection import Connection, Database
 from stratoplane_engine.services import listings
 from stratoplane_engine.services.audit_records import record
 from stratoplane_engine.services.identity import organization_wire
@@ -48,7 +47,7 @@ def insert_organization(connection: Connection, organization_id: UUID, body: Map
     """Write an organization and its limits."""
     defaults = {"display_name": "", "labels": {}}
     rows.insert(connection, {**defaults, **body, "id": organization_id})
-    limits = {key.value: amount for key, amount in DEFAULT_LIMITS.items()}
+    limits = {str(key): amount for key, amount in DEFAULT_LIMITS.items()}
     rows.set_limits(connection, organization_id, organization_id, limits)
 
 

@@ -5,8 +5,6 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection
-
 from stratoplane.audit import AuditAction
 from stratoplane.errors import ResourceNotFoundError
 from stratoplane_engine.access.authorization import require
@@ -14,7 +12,7 @@ from stratoplane_engine.access.context import RequestContext
 from stratoplane_engine.access.permissions import Permission
 from stratoplane_engine.db import audit
 from stratoplane_engine.db import organizations as rows
-from stratoplane_engine.db.connection import Database
+from stratoplane_engine.db.connection import Connection, Database
 from stratoplane_engine.services.audit_records import record
 
 

@@ -5,15 +5,13 @@ from collections.abc import Callable
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import Connection
-
 from stratoplane.errors import NoClusterError, StratoplaneError, UnavailableError
 from stratoplane_engine.access.authorization import require
 from stratoplane_engine.access.context import Accepted, Listing, Page, RequestContext
 from stratoplane_engine.access.permissions import Permission
 from stratoplane_engine.db import resources as rows
 from stratoplane_engine.db.changes import stored_answer
-from stratoplane_engine.db.connection import Database
+from stratoplane_engine.db.connection import Connection, Database
 from stratoplane_engine.kinds import wire_form
 from stratoplane_engine.kinds.draft import Json
 from stratoplane_engine.plugins import Plugins

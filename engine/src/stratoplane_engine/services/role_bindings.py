@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection
-from sqlalchemy.exc import IntegrityError
+from psycopg.errors import IntegrityError
 
 from stratoplane.audit import AuditAction
 from stratoplane.errors import (
@@ -22,7 +21,7 @@ from stratoplane_engine.access.permissions import Permission, Scope
 from stratoplane_engine.db import audit
 from stratoplane_engine.db import identity as rows
 from stratoplane_engine.db import organizations as organization_rows
-from stratoplane_engine.db.connection import Database
+from stratoplane_engine.db.connection import Connection, Database
 from stratoplane_engine.kinds.wire_form import instant
 from stratoplane_engine.services import listings
 from stratoplane_engine.services.audit_records import record

@@ -5,8 +5,7 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from sqlalchemy import Connection
-from sqlalchemy.exc import IntegrityError
+from psycopg.errors import IntegrityError
 
 from stratoplane.audit import AuditAction
 from stratoplane.errors import NameTakenError, ResourceNotFoundError, StateConflictError
@@ -16,7 +15,7 @@ from stratoplane_engine.access.context import Listing, Page, RequestContext
 from stratoplane_engine.access.permissions import Permission, Scope
 from stratoplane_engine.db import audit
 from stratoplane_engine.db import identity as rows
-from stratoplane_engine.db.connection import Database
+from stratoplane_engine.db.connection import Connection, Database
 from stratoplane_engine.services import credentials, listings
 from stratoplane_engine.services.audit_records import record
 from stratoplane_engine.services.identity import user_wire

@@ -139,7 +139,7 @@ def not_updated(context: StepContext, why: str) -> ResourceOutcome:
 
 def plain(amount: Amount) -> dict[str, int]:
     """Return an amount as JSON values."""
-    return {key.value: value for key, value in amount.items()}
+    return {str(key): value for key, value in amount.items()}
 
 
 def _deleted(_context: StepContext) -> ResourceOutcome:

@@ -42,7 +42,7 @@ class Feature(StrEnum):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Operation:
+class Endpoint:
     """One method of one path.
 
     Attributes:

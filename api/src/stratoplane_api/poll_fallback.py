@@ -7,7 +7,7 @@ import time
 from typing import Final
 
 from stratoplane.errors import UnavailableError
-from stratoplane_api.wakeups import Wakeups
+from stratoplane_api.waiter_registry import WaiterRegistry
 from stratoplane_engine.db.connection import Database
 from stratoplane_engine.services import agents
 
@@ -15,13 +15,13 @@ _SECONDS: Final = 5.0
 _log: Final = logging.getLogger(__name__)
 
 
-class Lookout:
+class PollFallback:
     """Wakes the polls of clusters that have work, whose notification was lost or whose offer lapsed."""
 
-    def __init__(self, database: Database, wakeups: Wakeups) -> None:
-        """Prepare to look into ``database`` for those who wait at ``wakeups``; nothing is connected here."""
+    def __init__(self, database: Database, waiters: WaiterRegistry) -> None:
+        """Prepare to look into ``database`` for those who wait at ``waiters``; nothing is connected here."""
         self._database: Final = database
-        self._wakeups: Final = wakeups
+        self._waiters: Final = waiters
         self._lock: Final = threading.Lock()
         self._thread: threading.Thread | None = None
 
@@ -29,16 +29,16 @@ class Lookout:
         """Begin to look, if that has not happened yet in this process: so after any fork."""
         with self._lock:
             if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(target=self._look_on, name="lookout", daemon=True)
+                self._thread = threading.Thread(target=self._look_on, name="poll_fallback", daemon=True)
                 self._thread.start()
 
     def _look_on(self) -> None:
         while True:
             time.sleep(_SECONDS)
-            if not self._wakeups.names():
+            if not self._waiters.names():
                 continue
             try:
                 for cluster in agents.clusters_with_work(self._database):
-                    self._wakeups.wake(cluster)
+                    self._waiters.wake(cluster)
             except UnavailableError as error:
                 _log.warning("%s", error.detail)

@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 
-class Wakeups:
+class WaiterRegistry:
     """Waiters by the name of what they wait for. Works for threads, and for greenlets once gevent has patched."""
 
     def __init__(self) -> None:

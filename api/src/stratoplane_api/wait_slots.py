@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Final, TypeVar
 
-from stratoplane_api.wakeups import Wakeups
+from stratoplane_api.waiter_registry import WaiterRegistry
 
 Seen = TypeVar("Seen")
 
@@ -15,7 +15,7 @@ LOOK_AGAIN: Final = 5.0
 """Seconds after which a held request looks by itself, in case a wake-up was lost."""
 
 
-class Places:
+class WaitSlots:
     """How many requests may be held at a time; whoever finds no place is answered at once."""
 
     def __init__(self, most: int) -> None:
@@ -34,19 +34,19 @@ class Places:
 
 
 def hold(
-    wakeups: Wakeups, name: str, seconds: float, look: Callable[[], Seen], satisfied: Callable[[Seen], bool]
+    waiters: WaiterRegistry, name: str, seconds: float, look: Callable[[], Seen], satisfied: Callable[[Seen], bool]
 ) -> Seen:
     """Return what ``look`` sees once ``satisfied`` says so, or as it is when the time has passed.
 
     Args:
-        wakeups: wakes by ``name`` when it is time to look again.
+        waiters: wakes by ``name`` when it is time to look again.
         name: what is waited for.
         seconds: longest time to hold the request.
         look: reads the present state; nothing is held while waiting.
         satisfied: tells whether that is what the caller waits for.
     """
     deadline = time.monotonic() + seconds
-    with wakeups.expect(name) as event:
+    with waiters.expect(name) as event:
         while True:
             event.clear()
             seen = look()

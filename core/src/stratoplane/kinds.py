@@ -1,0 +1,334 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Kinds of resources: what each may be asked for, what it takes of a quota, what it uses, and how a driver makes it.
+
+A kind is a class; the built-in ones stand in the engine, a plugin adds its own by the hook ``stratoplane_kinds``.
+Requests, the desired state (*spec*) and what is resolved between them are frozen dataclasses, so that the same class
+is checked by the type checker, stored as JSON and read back. Everything here is pure: no database and no network.
+"""
+
+import abc
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from enum import StrEnum
+from typing import ClassVar, Generic, TypeVar
+from uuid import UUID
+
+from stratoplane.errors import InvalidSpecError, ResourceNotFoundError, Violation
+from stratoplane.quota import UNLIMITED, Amount
+from stratoplane.resources import READY, ResourceStatus
+from stratoplane.wire import from_json
+
+Observed = Mapping[str, object]
+"""What a driver reported of an object: JSON values, opaque but for the members that its kind reads."""
+
+
+class Spec:
+    """The desired state of a resource as it is stored, references resolved. Subclasses are frozen dataclasses.
+
+    Members are JSON values, ids, enumerations, and tuples or further dataclasses of these.
+    """
+
+    __slots__ = ()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ResourceRequest:
+    """What every create has. Subclasses add the kind's own members.
+
+    Attributes:
+        cluster: name of the cluster that the resource shall be on; empty to let the platform choose.
+    """
+
+    name: str
+    labels: Mapping[str, str] = field(default_factory=dict)
+    cluster: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ResourcePatch:
+    """What every change may have; None leaves a member as it is. Subclasses add the kind's own members."""
+
+    name: str | None = None
+    labels: Mapping[str, str] | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class References:
+    """What a request points at, by id or name; all of it is looked up in one statement.
+
+    Attributes:
+        cidr: a range that no network of the project has yet; asking for one keeps other such requests of the project
+            waiting until this transaction ends.
+    """
+
+    flavor: str = ""
+    image: str = ""
+    key_pair: str = ""
+    cluster: str = ""
+    resource_ids: tuple[UUID, ...] = ()
+    cidr: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FlavorReference:
+    """A flavor as a request finds it."""
+
+    id: UUID
+    name: str
+    vcpus: int
+    memory_mib: int
+    disk_gib: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ImageReference:
+    """What a spec keeps of an image: all that a driver needs, so that a later change of it cannot matter."""
+
+    uid: UUID
+    name: str
+    source: str
+    format: str
+    sha256: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FoundImage:
+    """An image as a request finds it: what a spec keeps, and the smallest disk that it fits on."""
+
+    reference: ImageReference
+    minimum_disk_gib: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Target:
+    """A resource that a request points at.
+
+    Attributes:
+        user_id: the resource that has it exclusively (a machine with a volume), None for nobody.
+    """
+
+    id: UUID
+    kind: str
+    name: str
+    status: ResourceStatus
+    project_id: UUID
+    cluster_id: UUID | None
+    spec: Spec
+    user_id: UUID | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class NamedRange:
+    """A network's name and range."""
+
+    name: str
+    cidr: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ResolvedReferences:
+    """Everything that the references led to; what was not found is absent.
+
+    Attributes:
+        resource_id: the resource that is changed, None for a new one.
+        overlapping: a network whose range overlaps with the wanted one.
+    """
+
+    project_id: UUID
+    resource_id: UUID | None = None
+    flavor: FlavorReference | None = None
+    image: FoundImage | None = None
+    key_pair: Target | None = None
+    overlapping: NamedRange | None = None
+    targets: Mapping[UUID, Target] = field(default_factory=dict)
+
+    def target(self, identifier: UUID, kind: str, pointer: str) -> Target:
+        """Return the usable resource of ``kind`` that the member at ``pointer`` names.
+
+        Raises:
+            ResourceNotFoundError: there is none in this project; the caller lists what there is.
+            InvalidSpecError: it is being deleted, failed or is lost.
+        """
+        found = self.targets.get(identifier)
+        noun = display_name(kind)
+        if found is None or found.kind != kind or found.project_id != self.project_id:
+            raise ResourceNotFoundError(f"{pointer[1:]}: this project has no {noun} {identifier}; list its {noun}s")
+        if found.status is not ResourceStatus.PENDING and found.status not in READY:
+            raise invalid(pointer, f"{noun} {found.name} is {found.status}; choose one that is ready")
+        return found
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Link:
+    """One "uses" of a resource; ``pointer`` is the request's member that asks for it."""
+
+    target_id: UUID
+    role: str
+    position: int
+    pointer: str
+
+
+SpecT = TypeVar("SpecT", bound=Spec)
+RequestT = TypeVar("RequestT", bound=ResourceRequest)
+PatchT = TypeVar("PatchT", bound=ResourcePatch)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Draft(Generic[SpecT]):
+    """The desired state of a resource and what the cluster must have for it.
+
+    Attributes:
+        features: abilities that the cluster must have.
+        pinned: clusters that the linked resources are on.
+    """
+
+    spec: SpecT
+    features: frozenset[str] = frozenset()
+    pinned: frozenset[UUID] = frozenset()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ResourceSnapshot(Generic[SpecT]):
+    """A resource as a workflow sees it: at the moment when its job was claimed.
+
+    Attributes:
+        quota_usage: what it takes of the quotas of its project and organization at present.
+        generation: grows with every change of the spec; ``observed_generation`` is the one last seen at the provider.
+    """
+
+    id: UUID
+    organization_id: UUID
+    project_id: UUID
+    kind: str
+    name: str
+    status: ResourceStatus
+    cluster_id: UUID | None
+    spec: SpecT
+    observed: Observed
+    quota_usage: Amount
+    generation: int
+    observed_generation: int
+
+
+class DriftPolicy(StrEnum):
+    """What is done about a difference between what is desired and what is observed."""
+
+    CORRECT = "correct"
+    """A job brings the object back to what is desired."""
+    ADOPT = "adopt"
+    """What is observed becomes what is desired."""
+    ALERT = "alert"
+    """Nothing is done; an incident tells of it."""
+
+
+class Comparison(StrEnum):
+    """How the desired and the observed value of a field are found."""
+
+    MEMBER = "member"
+    """The field has the same name in the spec and in what drivers report."""
+    NAME = "name"
+    """The resource's name, and ``name`` as drivers report it."""
+    ATTACHED_VOLUMES = "attached_volumes"
+    """The volumes of a machine, the one that it boots from included, in any order."""
+    ALWAYS_TRUE = "always_true"
+    """True is desired; the member is as drivers report it."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ComparedField:
+    """A field that the reconciler compares.
+
+    Attributes:
+        policies: those that make sense, the default first. Nothing is corrected that drivers cannot set, and nothing
+            adopted that a resource could not be asked for.
+    """
+
+    name: str
+    policies: tuple[DriftPolicy, ...]
+    comparison: Comparison = Comparison.MEMBER
+
+
+class Kind(abc.ABC, Generic[SpecT, RequestT, PatchT]):
+    """One kind of resource: a subclass says everything that the engine does not know of it.
+
+    Attributes:
+        name: stored with every resource and part of its workflows' names, as ``virtual_machine``.
+        interface: the driver interface that makes it; None for what only the platform knows.
+        quota_key: counts the resources of this kind.
+        default_limit: of a new organization for ``quota_key``; unlimited unless the kind says otherwise.
+        spec: class of the desired state; ``request`` of a create, ``patch`` of a change.
+        compared: the fields that the reconciler compares.
+    """
+
+    name: ClassVar[str]
+    interface: ClassVar[str | None]
+    quota_key: ClassVar[str]
+    default_limit: ClassVar[int] = UNLIMITED
+    spec: ClassVar[type[Spec]]
+    request: ClassVar[type[ResourceRequest]]
+    patch: ClassVar[type[ResourcePatch]]
+    compared: ClassVar[tuple[ComparedField, ...]] = ()
+
+    @abc.abstractmethod
+    def references(self, wanted: RequestT | PatchT) -> References:
+        """Return what a request points at. Raises InvalidSpecError."""
+
+    @abc.abstractmethod
+    def draft(self, wanted: RequestT, found: ResolvedReferences) -> Draft[SpecT]:
+        """Return the draft of a new resource.
+
+        Raises:
+            InvalidSpecError, ResourceNotFoundError, InUseError: what the request names is wrong, absent or taken.
+        """
+
+    @abc.abstractmethod
+    def redraft(self, present: SpecT, change: PatchT, found: ResolvedReferences) -> Draft[SpecT]:
+        """Return the draft after a change of ``present``. Raises as :meth:`draft`."""
+
+    @abc.abstractmethod
+    def quota_usage(self, spec: SpecT) -> Amount:
+        """Return what a resource with this spec takes of the quotas of its project and organization."""
+
+    @abc.abstractmethod
+    def driver_spec(self, resource: ResourceSnapshot[SpecT]) -> object:
+        """Return the driver's specification of a resource: a dataclass of the driver contract."""
+
+    def uses(self, spec: SpecT) -> tuple[Link, ...]:  # noqa: ARG002  # for subclasses
+        """Return what a resource with this spec uses; nothing by default."""
+        return ()
+
+    def status(self, observed: Observed) -> ResourceStatus:  # noqa: ARG002  # for subclasses
+        """Return the stable status that an observed state means; ACTIVE by default."""
+        return ResourceStatus.ACTIVE
+
+    def adopted(self, observed: Observed, name: str, cluster: str) -> RequestT | None:  # noqa: ARG002  # for subclasses
+        """Return the request that would have made the object that a driver shows; None if the kind is not adopted.
+
+        Raises:
+            InvalidSpecError: the platform could not have made such an object.
+            KeyError, TypeError: the driver does not show all that the request needs.
+        """
+        return None
+
+    @property
+    def is_adoptable(self) -> bool:
+        """Whether foreign objects of this kind can become resources."""
+        return type(self).adopted is not Kind.adopted
+
+    def read_request(self, body: Mapping[str, object]) -> RequestT:
+        """Return the request that the members of ``body`` make. Raises InvalidSpecError."""
+        return from_json(self.request, body)  # type: ignore[return-value]  # the class says which request it takes
+
+    def read_patch(self, body: Mapping[str, object]) -> PatchT:
+        """Return the change that the members of ``body`` make. Raises InvalidSpecError."""
+        return from_json(self.patch, body)  # type: ignore[return-value]  # the class says which change it takes
+
+
+def display_name(kind: str) -> str:
+    """Return a kind's name as people read it: ``virtual machine``."""
+    return kind.replace("_", " ")
+
+
+def invalid(pointer: str, detail: str) -> InvalidSpecError:
+    """Return the error for one wrong member."""
+    return InvalidSpecError(detail, [Violation(pointer=pointer, detail=detail)])

@@ -1,0 +1,151 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Clusters, their agents, the drivers that agents report, and foreign objects on them."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from stratoplane.messages import ProviderStatus
+
+
+class ClusterState(StrEnum):
+    """Whether a cluster takes new resources."""
+
+    ENABLED = "ENABLED"
+    DRAINING = "DRAINING"
+    DISABLED = "DISABLED"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Cluster:
+    """A place where resources live, served by one agent.
+
+    Attributes:
+        online: whether its agent was heard of lately.
+        features: what its drivers can do.
+    """
+
+    id: UUID
+    name: str
+    description: str
+    state: ClusterState
+    online: bool
+    features: tuple[str, ...]
+    labels: Mapping[str, str]
+    vcpus_total: int
+    vcpus_claimed: int
+    memory_mib_total: int
+    memory_mib_claimed: int
+    storage_gib_total: int
+    storage_gib_claimed: int
+    seen_at: datetime | None
+    version: int
+    created_at: datetime
+    updated_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ClusterDraft:
+    """A cluster to make."""
+
+    name: str
+    description: str = ""
+    labels: Mapping[str, str] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ClusterPatch:
+    """What may change of a cluster; None leaves a member as it is."""
+
+    description: str | None = None
+    labels: Mapping[str, str] | None = None
+    state: ClusterState | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PlacementCluster:
+    """A cluster as placement sees it: free amounts are after what is claimed."""
+
+    id: UUID
+    name: str
+    state: ClusterState
+    online: bool
+    features: frozenset[str]
+    free_vcpus: int
+    free_memory_mib: int
+    free_storage_gib: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class IssuedJoinToken:
+    """A one-use token for an agent of one cluster, shown this once."""
+
+    id: UUID
+    cluster_id: UUID
+    expires_at: datetime
+    token: str = field(repr=False)
+
+
+class AgentState(StrEnum):
+    """Whether an agent may work."""
+
+    ACTIVE = "ACTIVE"
+    LOCKED = "LOCKED"
+    """Its key seems to be in two places; it must be enrolled again."""
+    REVOKED = "REVOKED"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Agent:
+    """An agent of a cluster; ``generation`` is how many keys it has had."""
+
+    id: UUID
+    cluster_id: UUID
+    cluster: str
+    name: str
+    version: str
+    protocol: int
+    generation: int
+    state: AgentState
+    created_at: datetime
+    seen_at: datetime | None
+    revoked_at: datetime | None
+    locked_at: datetime | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Provider:
+    """A driver of a cluster, as its agent reported it."""
+
+    cluster_id: UUID
+    cluster: str
+    interface: str
+    driver: str
+    version: str
+    contract: str
+    status: ProviderStatus
+    reason: str
+    features: tuple[str, ...]
+    production_ready: bool
+    reported_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ForeignObject:
+    """An object at a provider that does not carry the platform's mark.
+
+    Attributes:
+        reference: the provider's own id.
+        status: as the driver shows it, JSON values.
+    """
+
+    cluster_id: UUID
+    cluster: str
+    kind: str
+    reference: str
+    name: str
+    status: Mapping[str, object]
+    first_seen_at: datetime
+    seen_at: datetime

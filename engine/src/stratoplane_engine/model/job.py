@@ -1,0 +1,177 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Jobs, their steps, and the driver calls that steps make."""
+
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from datetime import datetime
+from enum import StrEnum
+from uuid import UUID
+
+from stratoplane.jobs import JobState, StepState
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StepError:
+    """Why an attempt at a step failed.
+
+    Attributes:
+        code: stable name to program against.
+        detail: what happened and what to do, for people.
+        provider_text: the provider's own words, whole.
+    """
+
+    code: str
+    detail: str
+    provider_text: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JobError:
+    """Why a job failed, at which step, and which steps could not be undone (``leaks``)."""
+
+    code: str
+    detail: str
+    provider_text: str = ""
+    step: str | None = None
+    leaks: tuple[str, ...] | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JobStep:
+    """One step of a job.
+
+    Attributes:
+        output: JSON values that the step left for later steps; while it runs, the runner's notes about it.
+    """
+
+    position: int
+    name: str
+    state: StepState = StepState.PENDING
+    attempts: int = 0
+    output: Mapping[str, object] = field(default_factory=dict)
+    error: StepError | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Job:
+    """A workflow that a change caused.
+
+    Attributes:
+        kind: the workflow's name, as ``virtual_machine.create``.
+        input: JSON values that the workflow was given.
+        output: JSON values for people, as the text of a console.
+        cancelled_by: who wants it stopped; empty while nobody does.
+        actor: who caused it, as ``user:alice``.
+        trace_parent: W3C trace context of the request.
+        silent_cluster: name of the cluster whose agent does not answer while the job waits for it.
+    """
+
+    id: UUID
+    organization_id: UUID
+    project_id: UUID
+    resource_id: UUID
+    resource_kind: str
+    resource_name: str
+    kind: str
+    created_at: datetime
+    deadline_at: datetime
+    actor: str
+    steps: tuple[JobStep, ...] = ()
+    cluster_id: UUID | None = None
+    state: JobState = JobState.PENDING
+    input: Mapping[str, object] = field(default_factory=dict)
+    output: Mapping[str, object] = field(default_factory=dict)
+    error: JobError | None = None
+    attempts: int = 0
+    priority: int = 0
+    request_id: str = ""
+    trace_parent: str = ""
+    cancelled_by: str = ""
+    cancel_requested_at: datetime | None = None
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+    next_run_at: datetime | None = None
+    silent_cluster: str | None = None
+
+
+class OperationState(StrEnum):
+    """Where a driver call is between the engine and an agent."""
+
+    QUEUED = "QUEUED"
+    """No agent was offered it yet, or the offer lapsed."""
+    OFFERED = "OFFERED"
+    """An agent was told of it and has not acknowledged."""
+    RUNNING = "RUNNING"
+    """The agent has acknowledged: it executes the call, whatever happens to the connection."""
+    DONE = "DONE"
+    """The agent has reported a result."""
+    ABANDONED = "ABANDONED"
+    """Its time passed, or it was taken back; a result that comes now counts for nothing."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Attempt:
+    """What the execution of a driver call came to.
+
+    Attributes:
+        outcome: ``done``, ``transient``, ``uncertain`` or ``permanent``.
+        status: the driver's status of the object, JSON values.
+        retry_after: seconds that the provider wants to be left alone.
+    """
+
+    outcome: str
+    code: str = ""
+    detail: str = ""
+    provider_text: str = ""
+    status: Mapping[str, object] | None = None
+    retry_after: float | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Operation:
+    """One driver call for a cluster's agent.
+
+    Attributes:
+        step: name of the job's step that makes it.
+        epoch: grows with every offer; an answer at an older one counts for nothing.
+        observe_first: whether an earlier attempt may have taken effect.
+        agent: name of the agent that it was offered to last.
+    """
+
+    id: UUID
+    position: int
+    verb: str
+    state: OperationState
+    epoch: int
+    observe_first: bool
+    cluster: str
+    created_at: datetime
+    deadline_at: datetime
+    step: str | None = None
+    agent: str | None = None
+    acknowledged_at: datetime | None = None
+    finished_at: datetime | None = None
+    result: Attempt | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Leak:
+    """What a failed job could not undo and may have left at a provider."""
+
+    id: UUID
+    organization_id: UUID
+    project_id: UUID
+    resource_id: UUID
+    kind: str
+    name: str
+    job_id: UUID
+    step: str
+    detail: str
+    cluster_id: UUID | None = None
+    cluster: str | None = None
+    found_at: datetime | None = None
+    resolved_at: datetime | None = None
+    resolved_by: str = ""
+    note: str = ""
