@@ -16,10 +16,14 @@ from pathlib import Path
 from types import ModuleType
 from typing import Any, Final
 
+import orjson
+
 from stratoplane import errors, hookspecs, jobs, resources
 from stratoplane.audit import AuditAction
 from stratoplane.settings import help_of
+from stratoplane_api.app import create_documented_app
 from stratoplane_api.errors import TABLE
+from stratoplane_api.openapi import document
 
 ROOT: Final = Path(__file__).resolve().parent.parent
 FOLDER: Final = ROOT / "docs" / "reference"
@@ -54,7 +58,13 @@ def pages() -> dict[str, str]:
         ),
         "hooks.md": _page("Hooks", _hooks()),
         "audit-actions.md": _page("Audit actions", _audit_actions()),
+        "openapi.json": _openapi(),
     }
+
+
+def _openapi() -> str:
+    options = orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE
+    return orjson.dumps(document(create_documented_app()), option=options).decode()
 
 
 def _differs(path: Path, text: str) -> bool:

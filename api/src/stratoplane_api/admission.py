@@ -64,19 +64,19 @@ def register(app: Flask, admission: Admission) -> None:
     @app.before_request
     def admit() -> None:
         g.trace = read_trace(request.headers)
-        operation = current_endpoint(current_app)
-        request.max_content_length = operation.body_limit if operation else SMALL_BODY
-        if operation is None:
+        endpoint = current_endpoint(current_app)
+        request.max_content_length = endpoint.body_limit if endpoint else SMALL_BODY
+        if endpoint is None:
             return
-        g.endpoint = operation
+        g.endpoint = endpoint
         g.query = {}
-        if operation.access is Gate.AGENT:
+        if endpoint.access is Gate.AGENT:
             _admit_agent(admission)
             return
-        g.allowance = _take(admission, operation)
-        if operation.access is not Gate.PUBLIC:
+        g.allowance = _take(admission, endpoint)
+        if endpoint.access is not Gate.PUBLIC:
             g.actor = admission.authenticate()
-            _require(operation)
+            _require(endpoint)
 
     @app.after_request
     def finish(response: Response) -> Response:
@@ -104,18 +104,18 @@ def _admit_agent(admission: Admission) -> None:
         g.allowance = admission.limiter.take(admission.limit, f"agent:{g.actor.id}")
 
 
-def _take(admission: Admission, operation: Endpoint) -> Allowance | None:
+def _take(admission: Admission, endpoint: Endpoint) -> Allowance | None:
     if admission.limiter is None:
         return None
     credential = request.headers.get("Authorization")
-    if operation.id == LOGIN:
+    if endpoint.id == LOGIN:
         return admission.limiter.take(admission.login_limit, credential_name(None, request.remote_addr))
     return admission.limiter.take(admission.limit, credential_name(credential, request.remote_addr))
 
 
-def _require(operation: Endpoint) -> None:
+def _require(endpoint: Endpoint) -> None:
     """Refuse who holds the operation's permission nowhere that counts; the service asks for the very place."""
-    permission = operation.permission
+    permission = endpoint.permission
     if permission is None or permission is Permission.SELF:
         return
     actor: Actor = g.actor

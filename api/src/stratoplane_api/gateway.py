@@ -109,17 +109,17 @@ def preferred_wait() -> float:
 
 
 def _idempotency() -> IdempotencyKey | None:
-    operation: Endpoint = g.endpoint
+    endpoint: Endpoint = g.endpoint
     key = idempotency.read_key(request.headers.get(idempotency.IDEMPOTENCY_HEADER))
-    if key is None or Feature.IDEMPOTENT not in operation.features:
+    if key is None or Feature.IDEMPOTENT not in endpoint.features:
         return None
     target = request.full_path
     return IdempotencyKey(key=key, fingerprint=idempotency.fingerprint(request.method, target, g.get("body")))
 
 
 def _if_version() -> int | None:
-    operation: Endpoint = g.endpoint
-    if Feature.VERSIONED not in operation.features or not operation.changes or not request.view_args:
+    endpoint: Endpoint = g.endpoint
+    if Feature.VERSIONED not in endpoint.features or not endpoint.changes or not request.view_args:
         return None
     identity = list(request.view_args.values())[-1]
     return etag.expected_version(request.headers.get("If-Match"), str(identity).lower())

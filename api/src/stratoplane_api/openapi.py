@@ -1,22 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The OpenAPI document: served at ``/api/common/v1/openapi.json``, written by ``python -m stratoplane_api.openapi``."""
+"""The OpenAPI document, served at ``/api/common/v1/openapi.json``."""
 
-import functools
-import sys
-from importlib.metadata import version
-from pathlib import Path
 from typing import Any, Final
 
-import orjson
 from flask import Flask
 from flask_smorest import Api  # type: ignore[import-untyped]  # ships no annotations
 
 from stratoplane_api import components
 from stratoplane_api.routes import IdConverter
+from stratoplane_api.version import API_VERSION, OPENAPI_VERSION
 
-OPENAPI_VERSION: Final = "3.1.0"
-API_VERSION: Final = "v1"
-DISTRIBUTION: Final = "stratoplane-api"
 _EXTENSION: Final = "stratoplane_openapi"
 _DOCUMENT: Final = "stratoplane_openapi_document"
 _DESCRIPTION: Final = (
@@ -56,28 +49,3 @@ def document(app: Flask) -> dict[str, Any]:
     described["components"]["schemas"].pop("PaginationMetadata", None)
     app.extensions[_DOCUMENT] = described
     return described
-
-
-def write(app: Flask, path: Path) -> None:
-    """Write the document to ``path``, indented, with a final line break."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    path.write_bytes(orjson.dumps(document(app), option=orjson.OPT_INDENT_2 | orjson.OPT_APPEND_NEWLINE))
-
-
-@functools.cache
-def installed_version() -> str:
-    """Return the version of the gateway's distribution."""
-    return version(DISTRIBUTION)
-
-
-def main() -> None:
-    """Write the document to the path that is the only argument."""
-    from stratoplane_api.app import create_documented_app  # noqa: PLC0415  # the views import this module
-
-    if len(sys.argv) != 2:  # noqa: PLR2004  # the program and its argument
-        raise SystemExit("usage: python -m stratoplane_api.openapi PATH")
-    write(create_documented_app(), Path(sys.argv[1]))
-
-
-if __name__ == "__main__":
-    main()

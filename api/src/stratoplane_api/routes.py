@@ -45,18 +45,18 @@ class Routes:
         """
         self.name: Final = name
         self.prefix: Final = prefix
-        self._operations: dict[str, Endpoint] = {}
+        self._endpoints: dict[str, Endpoint] = {}
         self._blueprint = Blueprint(name, __name__, url_prefix=prefix, description=description)
         self._blueprint.ARGUMENTS_PARSER = PARSER
 
-    def add(self, operation: Endpoint) -> Callable[[View], View]:
+    def add(self, endpoint: Endpoint) -> Callable[[View], View]:
         """Return a decorator that serves ``operation`` by a view.
 
         The view gets the path's ids as ``UUID`` by name and, if the operation takes one, the checked ``body``.
         """
 
         def decorate(view: View) -> View:
-            self._serve(operation, view)
+            self._serve(endpoint, view)
             return view
 
         return decorate
@@ -65,41 +65,41 @@ class Routes:
         """Serve the namespace in ``app`` and describe it in the document of ``api`` (a ``flask_smorest.Api``)."""
         api.register_blueprint(self._blueprint)
         registry: dict[str, Endpoint] = app.extensions.setdefault(_REGISTRY, {})
-        registry.update(self._operations)
+        registry.update(self._endpoints)
 
-    def _serve(self, operation: Endpoint, view: View) -> None:
+    def _serve(self, endpoint: Endpoint, view: View) -> None:
         documented = view
-        if operation.body is not None:
+        if endpoint.body is not None:
             documented = self._blueprint.arguments(
-                operation.body(), location="json", arg_name="body", example=operation.body_example
+                endpoint.body(), location="json", arg_name="body", example=endpoint.body_example
             )(documented)
-        documented = _bind(operation, documented)
-        documented = self._document_answers(operation, documented)
-        documented = self._blueprint.doc(**_documentation(operation))(documented)
-        self._blueprint.route(operation.path, methods=[operation.method], endpoint=operation.id, tags=[operation.tag])(
+        documented = _bind(endpoint, documented)
+        documented = self._document_answers(endpoint, documented)
+        documented = self._blueprint.doc(**_documentation(endpoint))(documented)
+        self._blueprint.route(endpoint.path, methods=[endpoint.method], endpoint=endpoint.id, tags=[endpoint.tag])(
             documented
         )
-        self._operations[f"{self.name}.{operation.id}"] = operation
+        self._endpoints[f"{self.name}.{endpoint.id}"] = endpoint
 
-    def _document_answers(self, operation: Endpoint, view: View) -> View:
+    def _document_answers(self, endpoint: Endpoint, view: View) -> View:
         """Name every ordinary answer: the usual one, and 200 to a dry run or to a change that leaves nothing to do."""
-        at_once = [operation.plan] if operation.plan is not None else []
-        if operation.answer is not None and (operation.success == HTTPStatus.OK or operation.method == "PATCH"):
-            at_once.append(operation.answer)
-        if operation.plan is not None:
+        at_once = [endpoint.plan] if endpoint.plan is not None else []
+        if endpoint.answer is not None and (endpoint.success == HTTPStatus.OK or endpoint.method == "PATCH"):
+            at_once.append(endpoint.answer)
+        if endpoint.plan is not None:
             schema = {"anyOf": at_once} if len(at_once) > 1 else at_once[0]
             words = "Nothing was left to do, or what would be done" if len(at_once) > 1 else "What would be done"
-            usual = operation.success == HTTPStatus.OK
-            example, headers = (operation.example, _headers(operation)) if usual else (None, None)
+            usual = endpoint.success == HTTPStatus.OK
+            example, headers = (endpoint.example, _headers(endpoint)) if usual else (None, None)
             view = self._blueprint.alt_response(
                 200, schema=schema, description=words, example=example, headers=headers
             )(view)
             if usual:
                 return view
-        if Feature.VERSIONED in operation.features and not operation.changes:
+        if Feature.VERSIONED in endpoint.features and not endpoint.changes:
             view = self._blueprint.alt_response(304, description="You have the newest version")(view)
         documented: View = self._blueprint.response(
-            operation.success, operation.answer, example=operation.example, headers=_headers(operation)
+            endpoint.success, endpoint.answer, example=endpoint.example, headers=_headers(endpoint)
         )(view)
         return documented
 
@@ -127,8 +127,8 @@ def require_declarations(app: Flask) -> None:
         raise UndeclaredAccessError(f"declare a permission or a gate for {', '.join(silent)}")
 
 
-def _bind(operation: Endpoint, view: View) -> View:
-    query = operation.query()
+def _bind(endpoint: Endpoint, view: View) -> View:
+    query = endpoint.query()
     unasked = defaults(query)
 
     @wraps(view)
@@ -150,61 +150,61 @@ def _identifier(text: str) -> UUID:
     return found
 
 
-def _documentation(operation: Endpoint) -> dict[str, Any]:
-    access = operation.permission
+def _documentation(endpoint: Endpoint) -> dict[str, Any]:
+    access = endpoint.permission
     return {
-        "operationId": operation.id,
-        "summary": operation.summary,
-        "description": operation.description or operation.summary,
-        "parameters": _parameters(operation),
-        "responses": {status: FAILURES[status] for status in _failures(operation)},
-        "security": [] if operation.access is Gate.PUBLIC else [{"bearer": []}],
-        "x-permission": str(operation.access if access is None else access),
+        "operationId": endpoint.id,
+        "summary": endpoint.summary,
+        "description": endpoint.description or endpoint.summary,
+        "parameters": _parameters(endpoint),
+        "responses": {status: FAILURES[status] for status in _failures(endpoint)},
+        "security": [] if endpoint.access is Gate.PUBLIC else [{"bearer": []}],
+        "x-permission": str(endpoint.access if access is None else access),
     }
 
 
-def _parameters(operation: Endpoint) -> list[Any]:
+def _parameters(endpoint: Endpoint) -> list[Any]:
     found: list[Any] = ["RequestId", "TraceParent"]
-    if Feature.IDEMPOTENT in operation.features:
+    if Feature.IDEMPOTENT in endpoint.features:
         found.append("IdempotencyKey")
-    if Feature.VERSIONED in operation.features:
-        found.append("IfMatch" if operation.changes else "IfNoneMatch")
-    if Feature.DEFERRED in operation.features:
+    if Feature.VERSIONED in endpoint.features:
+        found.append("IfMatch" if endpoint.changes else "IfNoneMatch")
+    if Feature.DEFERRED in endpoint.features:
         found.append("Prefer")
-    if operation.query().fields:
-        found.append({"in": "query", "schema": operation.query()})
+    if endpoint.query().fields:
+        found.append({"in": "query", "schema": endpoint.query()})
     return found
 
 
-def _failures(operation: Endpoint) -> list[int]:
-    statuses = {429, 500, 503, *operation.errors}
-    if operation.access is not Gate.PUBLIC:
+def _failures(endpoint: Endpoint) -> list[int]:
+    statuses = {429, 500, 503, *endpoint.errors}
+    if endpoint.access is not Gate.PUBLIC:
         statuses |= {401, 403}
-    if "<" in operation.path:
+    if "<" in endpoint.path:
         statuses.add(404)
-    if operation.query().fields:
+    if endpoint.query().fields:
         statuses.add(422)
-    if operation.body is not None:
+    if endpoint.body is not None:
         statuses |= {400, 413, 415, 422}
-    if Feature.IDEMPOTENT in operation.features:
+    if Feature.IDEMPOTENT in endpoint.features:
         statuses |= {400, 409, 422}
-    if Feature.VERSIONED in operation.features and operation.changes:
+    if Feature.VERSIONED in endpoint.features and endpoint.changes:
         statuses |= {400, 409, 412}
     return sorted(statuses)
 
 
-def _headers(operation: Endpoint) -> dict[str, Any]:
+def _headers(endpoint: Endpoint) -> dict[str, Any]:
     names = ["X-Request-Id", "RateLimit", "RateLimit-Policy"]
     if (
-        Feature.VERSIONED in operation.features
-        and operation.answer is not None
-        and operation.success != HTTPStatus.ACCEPTED
+        Feature.VERSIONED in endpoint.features
+        and endpoint.answer is not None
+        and endpoint.success != HTTPStatus.ACCEPTED
     ):
         names.append("ETag")
-    if Feature.DEFERRED in operation.features:
+    if Feature.DEFERRED in endpoint.features:
         names += ["Location", "Preference-Applied"]
-    if Feature.PAGED in operation.features:
+    if Feature.PAGED in endpoint.features:
         names.append("Link")
-    if Feature.IDEMPOTENT in operation.features:
+    if Feature.IDEMPOTENT in endpoint.features:
         names.append("Idempotency-Replayed")
     return {name: name.replace("-", "") for name in names}

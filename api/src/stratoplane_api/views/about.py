@@ -8,6 +8,7 @@ from stratoplane_api.endpoints import Endpoint, Gate
 from stratoplane_api.gateway import database, gateway
 from stratoplane_api.routes import Routes
 from stratoplane_api.schemas.about import Document, Health, Version
+from stratoplane_api.version import API_VERSION, installed_version
 
 _TAG = "Platform"
 
@@ -33,7 +34,7 @@ def _serve_version(routes: Routes) -> None:
         )
     )
     def get_version() -> Response:
-        return answers.content({"version": openapi.installed_version(), "api": openapi.API_VERSION})
+        return answers.content({"version": installed_version(), "api": API_VERSION})
 
 
 def _serve_health(routes: Routes) -> None:
