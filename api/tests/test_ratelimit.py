@@ -45,7 +45,7 @@ def test_a_window_gives_so_many_requests_and_then_none(limiter, clock, credentia
     assert caught.value.retry_after == 6
 
 
-def test_the_next_window_begins_anew(limiter, clock, credential):
+def test_the_next_window_is_counted_from_zero(limiter, clock, credential):
     for _ in range(3):
         limiter.take(LIMIT, credential)
     clock.now += 10
@@ -79,3 +79,39 @@ def test_without_redis_every_request_passes_and_redis_is_left_alone_for_a_while(
     clock.now += PAUSE
     assert limiter.take(LIMIT, credential) is None
     assert len(caplog.records) == 2
+
+
+def test_a_large_limit_is_taken_in_shares_that_cost_one_round_trip_each(limiter, credential):
+    large = Limit(name="large", requests=5_000, seconds=10)
+    window = 1_000_000_000 // 10
+    counted = []
+
+    for _ in range(11):
+        limiter.take(large, credential)
+        counted.append(int(limiter._redis.get(f"stratoplane:rate:large:{credential}:{window}")))
+
+    assert counted == [5] * 5 + [10] * 5 + [15]
+
+
+@pytest.mark.parametrize("requests", [3, 1_999, 2_000, 5_001])
+def test_processes_that_share_a_limit_let_no_more_pass_than_it_has(valkey_url, clock, credential, requests):
+    limit = Limit(name="shared", requests=requests, seconds=10)
+    processes = [RateLimiter(valkey_url, clock=clock) for _ in range(3)]
+    passed, refused = 0, set()
+
+    while len(refused) < len(processes):
+        for number, process in enumerate(processes):
+            try:
+                passed += process.take(limit, credential) is not None
+            except RateLimitedError:
+                refused.add(number)
+
+    for process in processes:
+        process.close()
+    assert passed == requests
+
+
+def test_what_remains_of_a_limit_in_shares_goes_down_by_one(limiter, credential):
+    large = Limit(name="large", requests=5_000, seconds=10)
+
+    assert [limiter.take(large, credential).remaining for _ in range(7)] == list(range(4_999, 4_992, -1))
