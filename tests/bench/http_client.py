@@ -56,19 +56,32 @@ class Load:
 
 def post_all(access: Access, path: str, bodies: Sequence[object], *, clients: int) -> Load:
     """Post every body, by ``clients`` connections at once in a process of their own."""
+    return _load_by("POST", access, path, bodies, clients)
+
+
+def get_all(access: Access, path: str, *, count: int, clients: int) -> Load:
+    """Get ``path`` so many times, by ``clients`` connections at once in a process of their own."""
+    return _load_by("GET", access, path, [None] * count, clients)
+
+
+def _load_by(method: str, access: Access, path: str, bodies: Sequence[object], clients: int) -> Load:
     receiver, sender = multiprocessing.get_context("spawn").Pipe(duplex=False)
-    process = multiprocessing.get_context("spawn").Process(target=_load, args=(access, path, bodies, clients, sender))
+    process = multiprocessing.get_context("spawn").Process(
+        target=_load, args=(method, access, path, bodies, clients, sender)
+    )
     process.start()
     load: Load = receiver.recv()
     process.join()
     return load
 
 
-def _load(access: Access, path: str, bodies: Sequence[object], clients: int, sender: Any) -> None:
+def _load(method: str, access: Access, path: str, bodies: Sequence[object], clients: int, sender: Any) -> None:
     latencies: list[float] = []
     refused: list[int] = []
     shares = [bodies[each::clients] for each in range(clients)]
-    threads = [threading.Thread(target=_post_share, args=(access, path, share, latencies, refused)) for share in shares]
+    threads = [
+        threading.Thread(target=_send_share, args=(method, access, path, share, latencies, refused)) for share in shares
+    ]
     begun = time.perf_counter()
     for thread in threads:
         thread.start()
@@ -77,13 +90,13 @@ def _load(access: Access, path: str, bodies: Sequence[object], clients: int, sen
     sender.send(Load(seconds=time.perf_counter() - begun, latencies=latencies, refused=len(refused)))
 
 
-def _post_share(
-    access: Access, path: str, bodies: Sequence[object], latencies: list[float], refused: list[int]
+def _send_share(
+    method: str, access: Access, path: str, bodies: Sequence[object], latencies: list[float], refused: list[int]
 ) -> None:
     session = Session(access)
     for body in bodies:
         begun = time.perf_counter()
-        status, _ = session.call("POST", path, body, key=True)
+        status, _ = session.call(method, path, body, key=method == "POST")
         latencies.append(time.perf_counter() - begun)
         if status >= http.client.BAD_REQUEST:
             refused.append(status)

@@ -5,7 +5,7 @@ import time
 
 import psutil
 import psycopg
-from http_client import post_all
+from http_client import get_all, post_all
 from installation import Installation
 from report import Figure, latencies
 
@@ -17,12 +17,14 @@ LISTED = 100_000
 QUEUED = 10_000
 NEIGHBOURLY = 30
 PAGES = 60
+LISTS = 3_000
+LIST_CLIENTS = 16
 
 
 def idle_latency(installation: Installation) -> list[Figure]:
     """One machine after another on an idle platform: from the request to RUNNING."""
     taken = [_create_one(installation, f"idle-{number}") for number in range(IDLE_CREATES)]
-    return latencies("create to RUNNING, idle", taken[5:], mark="<= 150")
+    return latencies("create to RUNNING, idle", taken[5:], floor="bare psycopg, 1 connection", ratio="<= 43")
 
 
 def _create_one(installation: Installation, name: str) -> float:
@@ -46,8 +48,8 @@ def accept_rate(installation: Installation) -> list[Figure]:
             name=f"creates accepted, {CLIENTS} clients",
             value=ACCEPTED / load.seconds,
             unit="1/s",
-            mark=">= 100",
             floor="bare psycopg, 4 connections",
+            ratio=">= 0.15",
         ),
         *latencies(f"accept, {CLIENTS} clients", load.latencies, floor="bare psycopg, 1 connection"),
     ]
@@ -109,7 +111,18 @@ def list_pages(installation: Installation) -> list[Figure]:
         page = installation.tenant.must("GET", f"{path}{cursor}")
         taken.append(time.perf_counter() - begun)
         cursor = f"&cursor={page['next']}"
-    return latencies("page of 100 of 100,000", taken[5:], mark="<= 15", floor="empty view, 1 client")
+    return latencies("page of 100 of 100,000", taken[5:], floor="empty view, 1 client", ratio="<= 12")
+
+
+def list_of_ten(installation: Installation) -> list[Figure]:
+    """Lists of ten machines by many connections at once."""
+    path = f"{installation.path}/virtual-machines?limit=10"
+    load = get_all(installation.access, path, count=LISTS, clients=LIST_CLIENTS)
+    _must_all_succeed(load.refused)
+    rate = Figure(
+        name=f"lists of 10, {LIST_CLIENTS} connections", value=LISTS / load.seconds, unit="1/s", mark=">= 600"
+    )
+    return [rate, *latencies(f"list of 10, {LIST_CLIENTS} connections", load.latencies)]
 
 
 _QUEUE = """

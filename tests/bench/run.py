@@ -22,6 +22,7 @@ sys.path.insert(0, str(Path(__file__).resolve().parent))
 
 import floors
 import measures
+import round_trips
 from installation import Installation
 from report import Figure, table
 
@@ -31,6 +32,8 @@ PARTS: dict[str, Callable[[Installation], list[Figure]]] = {
     "create": measures.end_to_end,
     "turns": measures.turns,
     "list": measures.list_pages,
+    "list-10": measures.list_of_ten,
+    "round-trips": round_trips.round_trips,
     "memory": measures.memory,
     "floor-database": floors.bare_psycopg,
     "floor-http": floors.empty_view,
@@ -43,9 +46,10 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="spbench") as folder, Installation(Path(folder)) as installation:
         figures = [figure for name in arguments.only for figure in PARTS[name](installation)]
     print(table(figures))
+    values = {figure.name: figure.value for figure in figures}
     document = {
         "machine": {"cores": os.cpu_count(), "python": machine.python_version(), "load": os.getloadavg()[0]},
-        "figures": [figure.document() for figure in figures],
+        "figures": [figure.document(values.get(figure.floor)) for figure in figures],
     }
     print(json.dumps(document))
     if arguments.json:
