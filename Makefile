@@ -22,7 +22,7 @@ DEVELOPMENT := $(VENV)/.installed-dev
 LIBVIRT := $(VENV)/.installed-libvirt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test coverage check lint format types imports isolated docs docs-check bench bench-agents bench-reconcile simulate chaos test-chaos test-libvirt dev changelog clean
+.PHONY: help demo up down test coverage check lint format types imports isolated docs docs-check bench bench-agents bench-reconcile simulate chaos test-chaos test-contrib test-libvirt dev changelog clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -60,7 +60,7 @@ types: $(DEVELOPMENT) ## Check types with mypy --strict
 imports: $(DEVELOPMENT) ## Check which distribution may import which
 	@PYTHONPATH=drivers/libvirt/src $(BIN)/lint-imports
 
-docs: $(DEVELOPMENT) ## Write the generated pages of docs/reference anew
+docs: $(DEVELOPMENT) ## Regenerate the pages of docs/reference
 	@$(BIN)/python tools/generate_reference.py
 
 docs-check: $(DEVELOPMENT) ## Check that the generated pages are up to date
@@ -86,6 +86,9 @@ test-chaos: $(DEVELOPMENT) ## Die at every crash point once, and show that the c
 
 chaos: $(DEVELOPMENT) ## Kill, pause and cut off the real processes under load, and look for damage (SECONDS=180 SEED=1)
 	@$(BIN)/python -m tests.chaos.run --seconds $(SECONDS) --seed $(or $(SEED),1)
+
+test-contrib: $(DEVELOPMENT) ## Try the files of contrib/ with the programs they are for (Debian: haproxy pgbouncer systemd)
+	@$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile tests/contrib $(ARGS)
 
 test-libvirt: $(DEVELOPMENT) ## Run a virtual machine on a real libvirt (root, Debian, see tests/labs/libvirt)
 	@tests/labs/libvirt/run.sh
