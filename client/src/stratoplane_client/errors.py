@@ -3,10 +3,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
-
-if TYPE_CHECKING:
-    from stratoplane_client.models.jobs import Job
+from typing import Any, Final
 
 
 class ClientError(Exception):
@@ -50,24 +47,6 @@ class NameAmbiguousError(ClientError):
         self.kind: Final = kind
         self.name: Final = name
         self.ids: Final = tuple(ids)
-
-
-class JobFailedError(ClientError):
-    """The job ended without success; ``job.error`` has the reason with the provider's own words."""
-
-    def __init__(self, job: "Job") -> None:
-        super().__init__(_why(job))
-        self.job: Final = job
-
-
-class WaitTimeoutError(ClientError):
-    """The time to wait is over and the job goes on; the caller waits again or looks later."""
-
-    def __init__(self, job: "Job", seconds: float) -> None:
-        where = f" at step {job.progress.step!r}" if job.progress.step else ""
-        super().__init__(f"job {job.id} is {job.state}{where} after {seconds:.0f} s")
-        self.job: Final = job
-        self.seconds: Final = seconds
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -211,12 +190,3 @@ def _violations(found: object) -> tuple[Violation, ...]:
         for each in found
         if isinstance(each, Mapping)
     )
-
-
-def _why(job: "Job") -> str:
-    began = f"job {job.id} {job.state.lower()}"
-    if job.error is None:
-        return began
-    own_words = job.error.provider_text
-    added = f" (provider: {' '.join(own_words.split())})" if own_words and own_words not in job.error.detail else ""
-    return f"{began}: {' '.join(job.error.detail.split())}{added}"

@@ -6,7 +6,8 @@ from collections.abc import Callable, Iterator
 from typing import Final
 
 from stratoplane_client.decode import decode
-from stratoplane_client.errors import ConnectionFailedError, JobFailedError, UnavailableError, WaitTimeoutError
+from stratoplane_client.errors import ConnectionFailedError, UnavailableError
+from stratoplane_client.job_errors import JobFailedError, WaitTimeoutError
 from stratoplane_client.models.jobs import Job
 from stratoplane_client.paging import LARGEST_PAGE, pages
 from stratoplane_client.reading import segment

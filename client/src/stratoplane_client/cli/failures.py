@@ -9,6 +9,7 @@ import click
 
 from stratoplane_client import errors as e
 from stratoplane_client.cli.session import NoContextError, Session
+from stratoplane_client.job_errors import JobFailedError, WaitTimeoutError
 
 
 class Exit(IntEnum):
@@ -39,7 +40,7 @@ _CODES: tuple[tuple[type[Exception], Exit], ...] = (
     (e.NameUnknownError, Exit.NOT_FOUND),
     (e.ConflictError, Exit.CONFLICT),
     (e.ConnectionFailedError, Exit.UNREACHABLE),
-    (e.WaitTimeoutError, Exit.TIMED_OUT),
+    (WaitTimeoutError, Exit.TIMED_OUT),
     (e.NameAmbiguousError, Exit.USAGE),
     (e.InvalidSettingError, Exit.USAGE),
 )
@@ -107,9 +108,9 @@ def next_step(session: Session, error: e.ClientError) -> str:
     if isinstance(error, e.NotAuthenticatedError):
         # Who is just logging in need not be told to.
         return "" if session.doing.startswith("log in") else "Log in with 'stratoplane login'."
-    if isinstance(error, e.WaitTimeoutError):
+    if isinstance(error, WaitTimeoutError):
         return f"It goes on; wait for it with 'stratoplane job wait {error.job.id}'."
-    if isinstance(error, e.JobFailedError):
+    if isinstance(error, JobFailedError):
         return f"'stratoplane job show {error.job.id}' shows every step."
     if isinstance(error, e.ServerError) and error.code == "internal_error" and not session.verbose:
         return f"The request was {error.request_id}." if error.request_id else ""
