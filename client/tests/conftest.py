@@ -12,9 +12,6 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-
-sys.path.insert(0, str(Path(__file__).parent / "contract"))
-
 from contract_server import PASSWORD, Contract
 
 from stratoplane_client import Client, Options
@@ -26,7 +23,10 @@ SETTINGS = ("STRATOPLANE_URL", "STRATOPLANE_TOKEN", "STRATOPLANE_PROJECT", "STRA
 
 @pytest.fixture
 def contract() -> Iterator[Contract]:
-    """A server with a tenant ``alice`` and an operator ``olga``, a project ``web``, a flavor and an image."""
+    """A server with a tenant ``alice`` and an operator ``olga``, a project ``web``, flavors, an image and a cluster.
+
+    A test fails when the server has answered anything that the API's document does not allow.
+    """
     server = Contract()
     server.add_user("alice", PASSWORD)
     server.add_user("olga", PASSWORD, operator=True)
@@ -34,6 +34,7 @@ def contract() -> Iterator[Contract]:
     server.offer()
     yield server
     server.stop()
+    assert server.differences == []
 
 
 @pytest.fixture
@@ -69,7 +70,7 @@ def client(connect: Callable[..., Client]) -> Client:
 @pytest.fixture
 def project(contract: Contract) -> str:
     """Id of the project ``web``."""
-    return str(contract.state.nouns["/api/tenant/v1/projects"][0]["id"])
+    return str(contract.state.stored["projects"][0]["id"])
 
 
 class _Captured(io.TextIOWrapper):

@@ -130,7 +130,7 @@ def test_a_wait_that_is_too_long(alice, contract):
 
     assert answer.returncode == 8
     assert answer.stderr.splitlines()[-1] == (
-        f"Error: cannot create network front: job {job_id} is PENDING at step 'provision' after 1 s. "
+        f"Error: cannot create network front: job {job_id} is PENDING at step 'await_targets' after 1 s. "
         f"It goes on; wait for it with 'stratoplane job wait {job_id}'."
     )
 
@@ -138,7 +138,7 @@ def test_a_wait_that_is_too_long(alice, contract):
 def test_who_stops_waiting_is_told_that_it_goes_on(alice, contract):
     contract.state.stuck = True
     with alice.process(*NETWORK, "--wait") as process:
-        assert process.stderr.readline() == "network front: PENDING 0/2, provision\n"
+        assert process.stderr.readline() == "network front: PENDING 0/2, await_targets\n"
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=30)
 
@@ -148,15 +148,17 @@ def test_who_stops_waiting_is_told_that_it_goes_on(alice, contract):
 
 
 def test_whoever_reads_only_the_beginning_causes_no_noise(alice, contract):
-    for number in range(30):
-        contract.add_project(f"a-project-with-a-rather-long-name-{number:02}" * 40)
+    for number in range(200):
+        contract.add_project(f"project-{number:03}")
+    for project in contract.state.stored["projects"]:
+        project["display_name"] = "A rather long name for people " * 10
     with alice.process("project", "list", PYTHONUNBUFFERED="1") as process:
         process.stdout.close()
         assert process.stderr.read() == ""
 
 
 def test_names_from_others_do_not_command_the_terminal(alice, contract):
-    contract.state.nouns["/api/tenant/v1/projects"][0]["display_name"] = "\x1b]0;owned\x07\x1b[31mred\nnext"
+    contract.state.stored["projects"][0]["display_name"] = "\x1b]0;owned\x07\x1b[31mred\nnext"
 
     contract.faults.append(Fault(status=409, document={"code": "state_conflict", "detail": "no \x1b[2Jway"}))
     assert "\x1b" not in alice.failed(5, *NETWORK)

@@ -132,7 +132,7 @@ def test_nouns_verbs_options_and_names_are_completed(alice):
     assert completed(alice, "vm", "st") == ["start", "stop"]
     assert completed(alice, "network", "show", "fr") == ["front"]
     assert completed(alice, "vm", "create", "x", "--network", "b") == ["back"]
-    assert completed(alice, "vm", "create", "x", "--flavor", "") == ["small"]
+    assert completed(alice, "vm", "create", "x", "--flavor", "") == ["small", "large"]
     assert completed(alice, "vm", "list", "-o", "j") == ["json"]
     assert completed(alice, "role-binding", "create", "al") == ["alice"]
 

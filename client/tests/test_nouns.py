@@ -37,7 +37,7 @@ def test_a_tenant_keeps_projects_users_and_roles(client, project):
 
 
 def test_everybody_sees_what_is_offered(client):
-    assert [each.name for each in client.flavors.list()] == ["small"]
+    assert [each.name for each in client.flavors.list()] == ["small", "large"]
     assert [each.minimum_disk_gib for each in client.images.list()] == [1]
     assert [each.features for each in client.clusters.list()] == [("compute", "network")]
     assert client.health().checks[0].name == "database"

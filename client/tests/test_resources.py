@@ -20,6 +20,7 @@ from stratoplane_client import (
 )
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJqfMMYtQKbzYbqPTxMm1wwUJC2FnzcdIIRq0Gk0c7nL alice@laptop"
+MACHINE = "0199d2a5-0c28-7a00-8000-9f504fb17c06"
 
 
 @pytest.fixture
@@ -54,7 +55,7 @@ def test_a_machine_from_creation_to_the_end(client, project, machines, networks)
 
     assert machines.update(machine.id, power="STOPPED").wait().status == "STOPPED"
     assert machines.update(machine.id, power="STOPPED").job is None
-    assert machines.update(machine.id, power="RUNNING", flavor="medium").wait().flavor == "medium"
+    assert machines.update(machine.id, power="RUNNING", flavor="large").wait().flavor == "large"
     assert machines.reboot(machine.id).wait().status == "RUNNING"
     assert machines.console(machine.id) == "boot: done\n"
     assert machines.delete(machine.id).wait().name == "web-1"
@@ -73,17 +74,18 @@ def test_volumes_and_buckets(client, project):
 
 
 def test_members_that_are_not_given_are_not_sent(contract, machines):
-    machines.create(name="web-1", flavor="small", boot_volume_id="x")
+    volume = "0199d2a5-0c28-7a00-8000-9f504fb17c06"
+    machines.create(name="web-1", flavor="small", boot_volume_id=volume)
 
     body = contract.sent("POST")[-1].body
-    assert body == {"name": "web-1", "flavor": "small", "boot_volume_id": "x", "network_ids": [], "volume_ids": []}
+    assert body == {"name": "web-1", "flavor": "small", "boot_volume_id": volume, "network_ids": [], "volume_ids": []}
 
 
 def test_a_plan_changes_nothing(contract, machines, networks):
     plan = machines.plan.create(name="web-1", flavor="small", image="debian-12")
 
     assert plan.resource.name == "web-1"
-    assert (plan.cluster, plan.quota, plan.steps) == ("rack-1", {"virtual_machines": 1}, ("provision", "settle"))
+    assert (plan.cluster, plan.quota, plan.steps) == ("rack-1", {"virtual_machines": 1}, ("await_targets", "provision"))
     assert list(machines.list()) == []
     kept = networks.create(name="front", cidr="10.0.0.0/24").wait()
     assert networks.plan.delete(kept.id).resource.name == "front"
@@ -138,14 +140,14 @@ def test_finding_by_name_or_id(contract, client, project, networks):
         networks.find("fron")
     with pytest.raises(NotFoundError):
         networks.find("0199d2a5-0c28-7a00-8000-9f504fb17c06")
-    contract.state.nouns["/api/tenant/v1/projects"].append({"id": "another", "name": "web"})
+    contract.add_project("web")
     with pytest.raises(NameAmbiguousError, match="2 projects are called 'web'"):
         client.projects.find("web")
 
 
 def test_a_change_on_condition(networks):
     read = networks.create(name="front", cidr="10.0.0.0/24").wait()
-    networks.update(read.id, labels={"by": "somebody else"})
+    networks.update(read.id, labels={"by": "somebody-else"})
 
     with pytest.raises(VersionConflictError):
         networks.update(read.id, labels={"by": "me"}, if_match=read.etag)
@@ -157,14 +159,14 @@ def test_a_change_on_condition(networks):
 
 def test_refusals_carry_their_facts(contract, networks):
     kept = networks.create(name="front", cidr="10.0.0.0/24").wait()
-    contract.state.resources[kept.project_id, "networks"][0]["used_by"] = ["machine-1"]
+    contract.state.resources[kept.project_id, "networks"][0]["used_by"] = [MACHINE]
     contract.state.limits["networks"] = 1
 
     with pytest.raises(InUseError) as in_use:
         networks.delete(kept.id)
     with pytest.raises(QuotaFullError) as full:
         networks.create(name="back", cidr="10.0.1.0/24")
-    assert in_use.value.used_by == ("machine-1",)
+    assert in_use.value.used_by == (MACHINE,)
     assert (full.value.key, full.value.document["limit"]) == ("networks", 1)
 
 
@@ -185,7 +187,7 @@ def test_waiting_uses_the_long_poll_and_ends_in_time(contract, client, project, 
     change = networks.create(name="front", cidr="10.0.0.0/24")
     contract.requests.clear()
 
-    with pytest.raises(WaitTimeoutError, match=f"job {change.job.id} is PENDING at step 'provision' after 1 s"):
+    with pytest.raises(WaitTimeoutError, match=f"job {change.job.id} is PENDING at step 'await_targets' after 1 s"):
         change.wait(timeout=1)
     assert [each.query for each in contract.requests] == [{"wait": "1"}]
 
@@ -201,8 +203,8 @@ def test_one_who_waits_is_woken_when_the_job_ends(contract, networks, later):
         with state.lock:
             assert state.changed.wait_for(lambda: contract.requests, timeout=10)
             state.stuck = False
-            state.look(job)
-            state.look(job)
+            state.advance(job)
+            state.advance(job)
 
     later(let_it_end)
     assert change.wait(timeout=30).status == "ACTIVE"
