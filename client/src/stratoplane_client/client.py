@@ -25,14 +25,14 @@ from stratoplane_client.organization import (
     Users,
 )
 from stratoplane_client.reading import Reading, segment
-from stratoplane_client.resources import Buckets, KeyPairs, Networks, VirtualMachines, Volumes, place
+from stratoplane_client.resources import Buckets, KeyPairs, Networks, VirtualMachines, Volumes, project_collection
 from stratoplane_client.retries import RetryPolicy
 from stratoplane_client.transport import Attempt, Call, Transport
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Options:
-    """How calls are made.
+    """ChangeMode calls are made.
 
     Attributes:
         timeout: seconds without a byte after which an answer is given up.
@@ -41,7 +41,7 @@ class Options:
         ca_file: certificates to trust (PEM) instead of the system's.
         retries: when a failed call is made again.
         trace_id: 32 hexadecimal digits that all calls belong to; a new trace for each call by default.
-        user_agent: words before this client's own in ``User-Agent``.
+        user_agent: text before this client's own in ``User-Agent``.
         observe: is told of every try of every call.
         sleep: waits; replaced by programs with an event loop of their own.
     """
@@ -139,24 +139,24 @@ class Client:
     def virtual_machines(self, project_id: str) -> VirtualMachines:
         """Return the calls for virtual machines of a project."""
         return VirtualMachines(
-            place(self._transport, project_id, "virtual-machines", "virtual_machine", VirtualMachine)
+            project_collection(self._transport, project_id, "virtual-machines", "virtual_machine", VirtualMachine)
         )
 
     def networks(self, project_id: str) -> Networks:
         """Return the calls for networks of a project."""
-        return Networks(place(self._transport, project_id, "networks", "network", Network))
+        return Networks(project_collection(self._transport, project_id, "networks", "network", Network))
 
     def volumes(self, project_id: str) -> Volumes:
         """Return the calls for volumes of a project."""
-        return Volumes(place(self._transport, project_id, "volumes", "volume", Volume))
+        return Volumes(project_collection(self._transport, project_id, "volumes", "volume", Volume))
 
     def buckets(self, project_id: str) -> Buckets:
         """Return the calls for buckets of a project."""
-        return Buckets(place(self._transport, project_id, "buckets", "bucket", Bucket))
+        return Buckets(project_collection(self._transport, project_id, "buckets", "bucket", Bucket))
 
     def key_pairs(self, project_id: str) -> KeyPairs:
         """Return the calls for key pairs of a project."""
-        return KeyPairs(place(self._transport, project_id, "key-pairs", "key_pair", KeyPair))
+        return KeyPairs(project_collection(self._transport, project_id, "key-pairs", "key_pair", KeyPair))
 
     def jobs(self, project_id: str) -> Jobs:
         """Return the calls for jobs of a project."""

@@ -26,7 +26,7 @@ _NOTHING_SENT: Final = (NewConnectionError, ConnectTimeoutError, SSLError, Proxy
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Route:
-    """How to get to the server.
+    """ChangeMode to get to the server.
 
     Attributes:
         url: of the server, such as ``https://cloud.example``, without the API's path.
@@ -91,7 +91,7 @@ class Connection:
             )
         except HTTPError as error:
             sent = not isinstance(error, _NOTHING_SENT)
-            raise ConnectionFailedError(self._words(error, timeout), sent=sent) from error
+            raise ConnectionFailedError(self._message(error, timeout), sent=sent) from error
         return Received(answer.status, {name.lower(): value for name, value in answer.headers.items()}, answer.data)
 
     def close(self) -> None:
@@ -115,7 +115,7 @@ class Connection:
             return urllib3.ProxyManager(proxy, ssl_context=context, maxsize=most)
         return urllib3.PoolManager(ssl_context=context, maxsize=most)
 
-    def _words(self, error: HTTPError, timeout: float) -> str:
+    def _message(self, error: HTTPError, timeout: float) -> str:
         server = self.url
         if isinstance(error, ReadTimeoutError):
             return f"{server} did not answer within {timeout:g} s"

@@ -91,7 +91,7 @@ def _converter(hint: Any) -> _Convert:
     if issubclass(hint, Record):
         return functools.partial(decode, hint)
     if hint is datetime:
-        return _moment
+        return _timestamp
     return functools.partial(_scalar, hint)
 
 
@@ -111,7 +111,7 @@ def _mapping(convert: _Convert, value: Any) -> Mapping[str, Any]:
     return {str(key): convert(each) for key, each in value.items()}
 
 
-def _moment(value: Any) -> datetime:
+def _timestamp(value: Any) -> datetime:
     return datetime.fromisoformat(_scalar(str, value))
 
 

@@ -80,9 +80,9 @@ class ApiError(ClientError):
         self.request_id: Final = str(document.get("request_id") or "")
         self.trace_id: Final = str(document.get("trace_id") or "")
         self.retry_after: Final = retry_after
-        super().__init__(self._words())
+        super().__init__(self._message())
 
-    def _words(self) -> str:
+    def _message(self) -> str:
         unsaid = [each for each in self.errors if each.detail not in self.detail]
         members = [f"{each.pointer.lstrip('/')}: {each.detail}".removeprefix(": ") for each in unsaid]
         return " ".join(f"{self.detail} ({'; '.join(members)})".split()) if members else " ".join(self.detail.split())

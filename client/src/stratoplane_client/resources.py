@@ -7,7 +7,17 @@
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Generic
 
-from stratoplane_client.changes import TRIED, Change, Changes, Outcome, Place, Plan, T, accepted, planned
+from stratoplane_client.changes import (
+    DRY_RUN,
+    Change,
+    Changes,
+    Collection,
+    Outcome,
+    Plan,
+    T,
+    change_from_reply,
+    plan_from_reply,
+)
 from stratoplane_client.decode import decode
 from stratoplane_client.jobs import DEFAULT_WAIT, Jobs, Progress
 from stratoplane_client.models.resources import Bucket, KeyPair, Network, VirtualMachine, Volume
@@ -21,7 +31,7 @@ Labels = Mapping[str, str]
 class ResourceReading(Generic[T]):
     """Resources of one kind, to look at."""
 
-    _place: Place[T]
+    _collection: Collection[T]
 
     def list(
         self,
@@ -42,7 +52,7 @@ class ResourceReading(Generic[T]):
             page_size: most objects per call, up to 200.
         """
         query = {"limit": page_size, "status": status, "labels": labels, "name~": name_contains, "sort": sort}
-        return pages(self._place.transport, self._place.path, self._place.kind, query)
+        return pages(self._collection.transport, self._collection.path, self._collection.kind, query)
 
     def get(self, identifier: str) -> T:
         """Return one by its id.
@@ -50,8 +60,10 @@ class ResourceReading(Generic[T]):
         Raises:
             NotFoundError: there is none that the caller can see.
         """
-        reply = self._place.transport.send(Call(method="GET", path=f"{self._place.path}/{segment(identifier)}"))
-        return decode(self._place.kind, reply.body)
+        reply = self._collection.transport.send(
+            Call(method="GET", path=f"{self._collection.path}/{segment(identifier)}")
+        )
+        return decode(self._collection.kind, reply.body)
 
     def find(self, wanted: str) -> T:
         """Return the one whose id or name is ``wanted``.
@@ -60,12 +72,12 @@ class ResourceReading(Generic[T]):
             NameUnknownError: none has that name.
             NotFoundError: none has that id.
         """
-        return find(lambda: self.list(name_contains=wanted), self.get, self.words, wanted)
+        return find(lambda: self.list(name_contains=wanted), self.get, self.display_name, wanted)
 
     @property
-    def words(self) -> str:
+    def display_name(self) -> str:
         """The kind as people call it, such as ``virtual machine``."""
-        return self._place.member.replace("_", " ")
+        return self._collection.member.replace("_", " ")
 
 
 class MachineChanges(Changes[VirtualMachine, Outcome]):
@@ -165,12 +177,12 @@ class MachineChanges(Changes[VirtualMachine, Outcome]):
 
 
 class VirtualMachines(ResourceReading[VirtualMachine], MachineChanges[Change[VirtualMachine]]):
-    """Virtual machines of a project; ``plan`` has the same changes, only tried."""
+    """Virtual machines of a project; ``plan`` has the same changes as dry runs."""
 
-    def __init__(self, place: Place[VirtualMachine]) -> None:
+    def __init__(self, collection: Collection[VirtualMachine]) -> None:
         """Keep where they are."""
-        super().__init__(place, accepted, {})
-        self.plan = MachineChanges[Plan[VirtualMachine]](place, planned, TRIED)
+        super().__init__(collection, change_from_reply, {})
+        self.plan = MachineChanges[Plan[VirtualMachine]](collection, plan_from_reply, DRY_RUN)
 
     def console(self, identifier: str, *, timeout: float = DEFAULT_WAIT, progress: Progress | None = None) -> str:
         """Return what the machine wrote to its serial console.
@@ -182,7 +194,7 @@ class VirtualMachines(ResourceReading[VirtualMachine], MachineChanges[Change[Vir
         job = self.read_console(identifier).job
         if job is None:
             return ""
-        return str(self._place.jobs.wait(job.id, timeout=timeout, progress=progress).output.get("text", ""))
+        return str(self._collection.jobs.wait(job.id, timeout=timeout, progress=progress).output.get("text", ""))
 
 
 class NetworkChanges(Changes[Network, Outcome]):
@@ -298,43 +310,43 @@ class KeyPairChanges(Changes[KeyPair, Outcome]):
 
 
 class Networks(ResourceReading[Network], NetworkChanges[Change[Network]]):
-    """Networks of a project; ``plan`` has the same changes, only tried."""
+    """Networks of a project; ``plan`` has the same changes as dry runs."""
 
-    def __init__(self, place: Place[Network]) -> None:
+    def __init__(self, collection: Collection[Network]) -> None:
         """Keep where they are."""
-        super().__init__(place, accepted, {})
-        self.plan = NetworkChanges[Plan[Network]](place, planned, TRIED)
+        super().__init__(collection, change_from_reply, {})
+        self.plan = NetworkChanges[Plan[Network]](collection, plan_from_reply, DRY_RUN)
 
 
 class Volumes(ResourceReading[Volume], VolumeChanges[Change[Volume]]):
-    """Volumes of a project; ``plan`` has the same changes, only tried."""
+    """Volumes of a project; ``plan`` has the same changes as dry runs."""
 
-    def __init__(self, place: Place[Volume]) -> None:
+    def __init__(self, collection: Collection[Volume]) -> None:
         """Keep where they are."""
-        super().__init__(place, accepted, {})
-        self.plan = VolumeChanges[Plan[Volume]](place, planned, TRIED)
+        super().__init__(collection, change_from_reply, {})
+        self.plan = VolumeChanges[Plan[Volume]](collection, plan_from_reply, DRY_RUN)
 
 
 class Buckets(ResourceReading[Bucket], BucketChanges[Change[Bucket]]):
-    """Buckets of a project; ``plan`` has the same changes, only tried."""
+    """Buckets of a project; ``plan`` has the same changes as dry runs."""
 
-    def __init__(self, place: Place[Bucket]) -> None:
+    def __init__(self, collection: Collection[Bucket]) -> None:
         """Keep where they are."""
-        super().__init__(place, accepted, {})
-        self.plan = BucketChanges[Plan[Bucket]](place, planned, TRIED)
+        super().__init__(collection, change_from_reply, {})
+        self.plan = BucketChanges[Plan[Bucket]](collection, plan_from_reply, DRY_RUN)
 
 
 class KeyPairs(ResourceReading[KeyPair], KeyPairChanges[Change[KeyPair]]):
-    """Key pairs of a project; ``plan`` has the same changes, only tried."""
+    """Key pairs of a project; ``plan`` has the same changes as dry runs."""
 
-    def __init__(self, place: Place[KeyPair]) -> None:
+    def __init__(self, collection: Collection[KeyPair]) -> None:
         """Keep where they are."""
-        super().__init__(place, accepted, {})
-        self.plan = KeyPairChanges[Plan[KeyPair]](place, planned, TRIED)
+        super().__init__(collection, change_from_reply, {})
+        self.plan = KeyPairChanges[Plan[KeyPair]](collection, plan_from_reply, DRY_RUN)
 
 
-def place(transport: Transport, project_id: str, plural: str, member: str, kind: type[T]) -> Place[T]:
-    """Return where the resources of ``kind`` of a project are."""
+def project_collection(transport: Transport, project_id: str, path: str, member: str, kind: type[T]) -> Collection[T]:
+    """Return the collection of one kind of resource in a project."""
     project = f"/api/tenant/v1/projects/{segment(project_id)}"
     jobs = Jobs(transport, f"{project}/jobs")
-    return Place(transport=transport, path=f"{project}/{plural}", member=member, kind=kind, jobs=jobs)
+    return Collection(transport=transport, path=f"{project}/{path}", member=member, kind=kind, jobs=jobs)

@@ -17,7 +17,7 @@ _IN_PROGRESS: Final = "idempotency_in_progress"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RetryPolicy:
-    """How often and how long a call is tried; by default long enough for a server that restarts.
+    """ChangeMode often and how long a call is tried; by default long enough for a server that restarts.
 
     Attributes:
         attempts: tries in all, 1 for no repetition.

@@ -105,7 +105,7 @@ class Transport:
             timeout: seconds without a byte after which an answer is given up.
             retries: when a failed call is made again.
             trace_id: 32 hexadecimal digits that all calls belong to; a new trace for each call by default.
-            user_agent: words before this client's own in ``User-Agent``.
+            user_agent: text before this client's own in ``User-Agent``.
             observe: is told of every try.
             sleep: waits; replaced by programs with an event loop of their own.
         """
@@ -207,8 +207,8 @@ def _decoded(received: Received) -> Any:
 
 
 def _quote(received: Received) -> str:
-    words = " ".join(received.body[:4096].decode(errors="replace").split())
-    return f"HTTP status {received.status}: {words[:_LONGEST_QUOTE] or 'empty'}"
+    text = " ".join(received.body[:4096].decode(errors="replace").split())
+    return f"HTTP status {received.status}: {text[:_LONGEST_QUOTE] or 'empty'}"
 
 
 def _retry_after(header: str | None) -> float | None:

@@ -91,8 +91,8 @@ def exit_code(error: e.ClientError) -> Exit:
 def describe(session: Session, error: e.ClientError) -> str:
     """Return one line: what failed, why, what to do next; with ``-v`` also the request's name."""
     doing = f"cannot {session.doing}: " if session.doing else ""
-    words = " ".join(str(error).split()).rstrip(".")
-    line = f"Error: {doing}{words}."
+    text = " ".join(str(error).split()).rstrip(".")
+    line = f"Error: {doing}{text}."
     advice = next_step(session, error)
     if advice:
         line += f" {advice}"
@@ -120,9 +120,9 @@ def next_step(session: Session, error: e.ClientError) -> str:
 def usage(error: click.UsageError) -> str:
     """Return one line for a command line that cannot be understood."""
     where = error.ctx.command_path if error.ctx is not None else "stratoplane"
-    words = " ".join(error.format_message().split())
-    end = "" if words.endswith(("?", ".")) else "."
-    return f"Error: {words}{end} See '{where} --help'."
+    text = " ".join(error.format_message().split())
+    end = "" if text.endswith(("?", ".")) else "."
+    return f"Error: {text}{end} See '{where} --help'."
 
 
 def say(line: str) -> None:

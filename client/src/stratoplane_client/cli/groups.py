@@ -93,8 +93,8 @@ class Noun(click.Group):
         """Find the verb; an unknown one is answered with the nearest that there is."""
         if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
             near = difflib.get_close_matches(args[0], self.list_commands(ctx), n=1)
-            words = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(self.list_commands(ctx))}"
-            ctx.fail(f"there is no command {args[0]!r}; {words}")
+            hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(self.list_commands(ctx))}"
+            ctx.fail(f"there is no command {args[0]!r}; {hint}")
         return super().resolve_command(ctx, args)
 
 

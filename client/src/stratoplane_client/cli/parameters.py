@@ -116,7 +116,7 @@ def timeout_option(seconds: float) -> Callable[[Callable[..., Any]], Callable[..
         type=click.FloatRange(0),
         default=seconds,
         metavar="SECONDS",
-        help=f"How long to wait at most; {seconds:g} by default.",
+        help=f"ChangeMode long to wait at most; {seconds:g} by default.",
     )
 
 
@@ -145,7 +145,7 @@ def completing(names: Callable[[Session, str], Iterable[str]]) -> Any:
         from click.shell_completion import CompletionItem
 
         session = context.find_object(Session) or Session()
-        session.hurried = True
+        session.fail_fast = True
         try:
             found = list(islice(names(session, incomplete), _MOST_COMPLETIONS))
         except ClientError:

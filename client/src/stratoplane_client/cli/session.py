@@ -18,8 +18,8 @@ if TYPE_CHECKING:
 
 FORMATS = ("table", "json", "yaml", "name")
 _WORTH_A_WORD = 1.0
-_PATIENT = 30.0
-_HURRIED = 2.0
+_TIMEOUT = 30.0
+_FAIL_FAST_TIMEOUT = 2.0
 
 
 class NoContextError(ClientError):
@@ -38,7 +38,7 @@ class Session:
         self.doing = ""
         self.noun = ""
         self.interrupted = "Aborted."
-        self.hurried = False
+        self.fail_fast = False
 
     def does(self, doing: str, noun: str = "") -> None:
         """Remember what is being done, for the line that says that it failed, and to which noun of the command."""
@@ -105,8 +105,8 @@ class Session:
         from stratoplane_client.retries import RetryPolicy
 
         options = Options(
-            timeout=_HURRIED if self.hurried else _PATIENT,
-            retries=RetryPolicy(attempts=1 if self.hurried else _attempts()),
+            timeout=_FAIL_FAST_TIMEOUT if self.fail_fast else _TIMEOUT,
+            retries=RetryPolicy(attempts=1 if self.fail_fast else _attempts()),
             ca_file=ca_file or None,
             trace_id=secrets.token_hex(16),
             user_agent="stratoplane",

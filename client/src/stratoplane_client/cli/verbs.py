@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stratoplane_client.cli.changing import How, carry_out_each, change_options, confirm, revise
+from stratoplane_client.cli.changing import ChangeMode, carry_out_each, change_options, confirm, retry_on_conflict
 from stratoplane_client.cli.groups import Noun
 from stratoplane_client.cli.kinds import Kind
 from stratoplane_client.cli.output import show_done, show_many, show_one
@@ -32,7 +32,7 @@ def argument(kind: Kind, name: str = "name", *, many: bool = False) -> Decorator
     """Return the argument that names one resource of ``kind``, or several."""
     return click.argument(
         name,
-        metavar=f"{kind.word.upper()}{'...' if many else ''}",
+        metavar=f"{kind.noun.upper()}{'...' if many else ''}",
         nargs=-1 if many else 1,
         required=True,
         shell_complete=completing(kind.names),
@@ -70,10 +70,10 @@ def add_show(noun: Noun, kind: Kind) -> None:
     @argument(kind)
     @click.pass_obj
     def command(session: Session, name: str) -> None:
-        session.does(f"show {kind.word} {name}", kind.word)
-        show_one(session, kind.calls(session).find(name), kind.sheet)
+        session.does(f"show {kind.noun} {name}", kind.noun)
+        show_one(session, kind.calls(session).find(name), kind.details)
 
-    command.help = f"Show one {kind.word} in full."
+    command.help = f"Show one {kind.noun} in full."
 
 
 def add_update(noun: Noun, kind: Kind) -> None:
@@ -85,12 +85,12 @@ def add_update(noun: Noun, kind: Kind) -> None:
     @relabel_options
     @change_options
     @click.pass_obj
-    def command(session: Session, name: str, new_name: str | None, labels: Any, removed: Any, how: How) -> None:
+    def command(session: Session, name: str, new_name: str | None, labels: Any, removed: Any, mode: ChangeMode) -> None:
         if not (new_name or labels or removed):
             raise click.UsageError("give --name, --label or --remove-label")
 
         def change(calls: Any, found: Any) -> Any:
-            return revise(
+            return retry_on_conflict(
                 kind.calls(session),
                 found,
                 lambda fresh: calls.update(
@@ -101,9 +101,9 @@ def add_update(noun: Noun, kind: Kind) -> None:
                 ),
             )
 
-        carry_out_each(session, kind, "update", [name], how, change)
+        carry_out_each(session, kind, "update", [name], mode, change)
 
-    command.help = f"Change name or labels of one {kind.word}."
+    command.help = f"Change name or labels of one {kind.noun}."
 
 
 def add_delete(noun: Noun, kind: Kind) -> None:
@@ -114,10 +114,10 @@ def add_delete(noun: Noun, kind: Kind) -> None:
     @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
     @change_options
     @click.pass_obj
-    def command(session: Session, names: tuple[str, ...], yes: bool, how: How) -> None:  # noqa: FBT001  # click's call
-        if not how.dry_run:
-            confirm(session, f"Delete {kind.word} {', '.join(names)}?", yes=yes)
-        carry_out_each(session, kind, "delete", names, how, lambda calls, found: calls.delete(found.id))
+    def command(session: Session, names: tuple[str, ...], yes: bool, mode: ChangeMode) -> None:  # noqa: FBT001  # click's call
+        if not mode.dry_run:
+            confirm(session, f"Delete {kind.noun} {', '.join(names)}?", yes=yes)
+        carry_out_each(session, kind, "delete", names, mode, lambda calls, found: calls.delete(found.id))
 
     command.help = f"Delete {kind.plural}. Asks first on a terminal."
 
@@ -133,21 +133,21 @@ def add_wait(noun: Noun, kind: Kind) -> None:
     @timeout_option(600.0)
     @click.pass_obj
     def command(session: Session, name: str, status: str | None, timeout: float) -> None:
-        session.does(f"wait for {kind.word} {name}", kind.word)
+        session.does(f"wait for {kind.noun} {name}", kind.noun)
         calls = kind.calls(session)
         found = calls.find(name)
         jobs = session.client.jobs(session.project_id)
-        session.interrupted = f"Stopped waiting; what is going on with {kind.word} {name} goes on."
+        session.interrupted = f"Stopped waiting; what is going on with {kind.noun} {name} goes on."
         wanted = status and status.upper()
         while found.status != wanted and (job := _under_way(jobs, found.id)) is not None:
-            with watching(f"{kind.word} {found.name}") as watcher:
+            with watching(f"{kind.noun} {found.name}") as watcher:
                 jobs.wait(job.id, timeout=timeout, progress=watcher)
             found = calls.get(found.id)
         if wanted and found.status != wanted:
             raise NothingToWaitForError(f"it is {found.status} and no job is under way that would make it {wanted}")
-        show_done(session, found, f"{kind.word} {found.name}: {kind.gist(found)}")
+        show_done(session, found, f"{kind.noun} {found.name}: {kind.summary(found)}")
 
-    command.help = f"Wait for what is going on with one {kind.word}."
+    command.help = f"Wait for what is going on with one {kind.noun}."
 
 
 def _under_way(jobs: "Jobs", resource_id: str) -> "Job | None":

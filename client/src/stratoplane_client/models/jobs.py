@@ -30,7 +30,7 @@ class JobError(Record):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class JobProgress(Record):
-    """How far a job is: steps ``done`` of ``total``, and the one under way."""
+    """ChangeMode far a job is: steps ``done`` of ``total``, and the one under way."""
 
     done: int = 0
     total: int = 0

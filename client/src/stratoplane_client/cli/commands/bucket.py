@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from stratoplane_client.cli.changing import How, carry_out, change_options
+from stratoplane_client.cli.changing import ChangeMode, carry_out, change_options
 from stratoplane_client.cli.groups import ProjectNoun
 from stratoplane_client.cli.kinds import BUCKETS
 from stratoplane_client.cli.parameters import label_option
@@ -28,14 +28,14 @@ add_show(command, BUCKETS)
 @label_option
 @change_options
 @click.pass_obj
-def create(session: Session, /, name: str, how: How, cluster: str | None, labels: Any) -> None:
+def create(session: Session, /, name: str, mode: ChangeMode, cluster: str | None, labels: Any) -> None:
     """Create a bucket."""
     carry_out(
         session,
         BUCKETS,
         "create",
         name,
-        how,
+        mode,
         lambda calls: calls.create(name=name, labels=dict(labels), cluster=cluster),
     )
 

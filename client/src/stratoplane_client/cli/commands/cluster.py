@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stratoplane_client.cli import tables
-from stratoplane_client.cli.changing import confirm, revise
+from stratoplane_client.cli.changing import confirm, retry_on_conflict
 from stratoplane_client.cli.groups import Noun
-from stratoplane_client.cli.output import Column, document, say_done, show_done, show_many, show_one
+from stratoplane_client.cli.output import Column, document, show_done, show_many, show_message, show_one
 from stratoplane_client.cli.parameters import DURATION, completing, label_option, relabel_options, relabelled
 from stratoplane_client.cli.session import Session
 from stratoplane_client.errors import AccessDeniedError
@@ -21,7 +21,7 @@ _GIB = 1024
 _NAMES = (
     Column("NAME", lambda each: each.name),
     Column("ONLINE", lambda each: "yes" if each.online else "no"),
-    Column("FEATURES", lambda each: tables.words(each.features)),
+    Column("FEATURES", lambda each: tables.joined(each.features)),
 )
 _COLUMNS = (
     Column("NAME", lambda each: each.name),
@@ -59,7 +59,7 @@ def list_clusters(session: Session) -> None:
 def show(session: Session, name: str) -> None:
     """Show one cluster in full (operators)."""
     session.does(f"show cluster {name}", "cluster")
-    show_one(session, session.client.operator.clusters.find(name), _sheet)
+    show_one(session, session.client.operator.clusters.find(name), _details)
 
 
 @command.command("create")
@@ -88,7 +88,7 @@ def update(session: Session, /, name: str, **options: Any) -> None:
     """Change a cluster (operators)."""
     session.does(f"update cluster {name}", "cluster")
     clusters = session.client.operator.clusters
-    changed = revise(
+    changed = retry_on_conflict(
         clusters,
         clusters.find(name),
         lambda fresh: clusters.update(
@@ -112,7 +112,7 @@ def delete(session: Session, name: str, yes: bool) -> None:  # noqa: FBT001
     found = session.client.operator.clusters.find(name)
     confirm(session, f"Delete cluster {found.name}?", yes=yes)
     session.client.operator.clusters.delete(found.id)
-    say_done(session, f"cluster {found.name} deleted")
+    show_message(session, f"cluster {found.name} deleted")
 
 
 @command.command("join-token")
@@ -136,17 +136,17 @@ def join_token(session: Session, name: str, expires_in: int | None) -> None:
     click.echo(made.token)
 
 
-def _sheet(each: "Cluster") -> Iterable[tuple[str, str]]:
+def _details(each: "Cluster") -> Iterable[tuple[str, str]]:
     yield "Name", each.name
     yield "Id", each.id
     yield "State", each.state
     yield "Online", "yes" if each.online else "no"
-    yield "Seen", tables.moment(each.seen_at)
+    yield "Seen", tables.timestamp(each.seen_at)
     yield "Features", "\n".join(each.features) or "-"
     yield "CPU", f"{each.vcpus_claimed} of {each.vcpus_total}"
     yield "Memory", f"{tables.memory(each.memory_mib_claimed)} of {tables.memory(each.memory_mib_total)}"
     yield "Storage", f"{each.storage_gib_claimed} of {each.storage_gib_total} GiB"
     yield "Description", each.description or "-"
     yield "Labels", tables.labels(each.labels)
-    yield "Created", tables.moment(each.created_at)
+    yield "Created", tables.timestamp(each.created_at)
     yield "Version", str(each.version)

@@ -8,7 +8,7 @@ import click
 from stratoplane_client.cli import tables
 from stratoplane_client.cli.contexts import Context, config_file, save
 from stratoplane_client.cli.groups import Noun
-from stratoplane_client.cli.output import document, say_done
+from stratoplane_client.cli.output import document, show_message
 from stratoplane_client.cli.parameters import completing
 from stratoplane_client.cli.session import Session
 from stratoplane_client.errors import InvalidSettingError
@@ -56,7 +56,7 @@ def show(session: Session, name: str | None) -> None:
     elif session.output == "name":
         click.echo(wanted)
     else:
-        click.echo(tables.sheet(_sheet(wanted, found), color=session.color), color=session.color)
+        click.echo(tables.details(_details(wanted, found), color=session.color), color=session.color)
 
 
 @command.command("use")
@@ -67,7 +67,7 @@ def use(session: Session, name: str) -> None:
     session.does(f"use context {name}")
     found = session.contexts.named_or_raise(name)
     save(config_file(), session.contexts.with_context(name, found))
-    say_done(session, f"Now working with {found.url} as {found.username or 'nobody'}.")
+    show_message(session, f"Now working with {found.url} as {found.username or 'nobody'}.")
 
 
 @command.command("delete")
@@ -79,7 +79,7 @@ def delete(session: Session, name: str) -> None:
     if name not in session.contexts.named:
         raise InvalidSettingError(f"there is no context {name!r}")
     save(config_file(), session.contexts.without(name))
-    say_done(session, f"Context {name} deleted.")
+    show_message(session, f"Context {name} deleted.")
 
 
 def _shown(name: str, each: Context, current: str) -> dict[str, object]:
@@ -88,7 +88,7 @@ def _shown(name: str, each: Context, current: str) -> dict[str, object]:
     return {"name": name, "current": name == current, **facts, "logged_in": bool(each.token)}
 
 
-def _sheet(name: str, each: Context) -> Iterable[tuple[str, str]]:
+def _details(name: str, each: Context) -> Iterable[tuple[str, str]]:
     yield "Name", name or "- (from the environment)"
     yield "Server", each.url
     yield "User", each.username or "-"

@@ -7,7 +7,7 @@ import click
 
 from stratoplane_client.cli import tables
 from stratoplane_client.cli.groups import Noun
-from stratoplane_client.cli.output import Column, say_done, show_done, show_many
+from stratoplane_client.cli.output import Column, show_done, show_many, show_message
 from stratoplane_client.cli.parameters import limit_option
 from stratoplane_client.cli.session import Session
 
@@ -86,7 +86,7 @@ def reset_policy(session: Session, kind: str, field: str, driver: str) -> None:
     """Return to the platform's own policy (operators)."""
     session.does(f"reset the policy for {field} of {kind}")
     session.client.operator.drift_policies.reset(kind=kind, field=field, driver=driver)
-    say_done(session, f"{field} of {kind} follows the platform's own policy")
+    show_message(session, f"{field} of {kind} follows the platform's own policy")
 
 
 @command.command("orphans")

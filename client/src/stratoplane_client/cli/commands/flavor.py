@@ -10,7 +10,7 @@ import click
 from stratoplane_client.cli import tables
 from stratoplane_client.cli.changing import confirm
 from stratoplane_client.cli.groups import Noun
-from stratoplane_client.cli.output import Column, say_done, show_done, show_many, show_one
+from stratoplane_client.cli.output import Column, show_done, show_many, show_message, show_one
 from stratoplane_client.cli.parameters import MEMORY_MIB, SIZE_GIB, completing, limit_option
 from stratoplane_client.cli.session import Session
 
@@ -48,7 +48,7 @@ def show(session: Session, name: str) -> None:
     from stratoplane_client.reading import find
 
     session.does(f"show flavor {name}", "flavor")
-    show_one(session, find(session.client.flavors.list, None, "flavor", name), _sheet)
+    show_one(session, find(session.client.flavors.list, None, "flavor", name), _details)
 
 
 @command.command("create")
@@ -95,13 +95,13 @@ def delete(session: Session, name: str, yes: bool) -> None:  # noqa: FBT001
     found = session.client.operator.flavors.find(name)
     confirm(session, f"Delete flavor {found.name}?", yes=yes)
     session.client.operator.flavors.delete(found.id)
-    say_done(session, f"flavor {found.name} deleted")
+    show_message(session, f"flavor {found.name} deleted")
 
 
-def _sheet(each: "Flavor") -> Iterable[tuple[str, str]]:
+def _details(each: "Flavor") -> Iterable[tuple[str, str]]:
     yield "Name", each.name
     yield "Id", each.id
     yield "CPU", str(each.vcpus)
     yield "Memory", tables.memory(each.memory_mib)
     yield "Disk", f"{each.disk_gib} GiB"
-    yield "Created", tables.moment(each.created_at)
+    yield "Created", tables.timestamp(each.created_at)

@@ -10,7 +10,7 @@ import click
 from stratoplane_client.cli import tables
 from stratoplane_client.cli.changing import confirm
 from stratoplane_client.cli.groups import Noun
-from stratoplane_client.cli.output import Column, say_done, show_done, show_many, show_one
+from stratoplane_client.cli.output import Column, show_done, show_many, show_message, show_one
 from stratoplane_client.cli.parameters import SIZE_GIB, completing, limit_option
 from stratoplane_client.cli.session import Session
 
@@ -49,7 +49,7 @@ def show(session: Session, name: str) -> None:
     from stratoplane_client.reading import find
 
     session.does(f"show image {name}", "image")
-    show_one(session, find(session.client.images.list, None, "image", name), _sheet)
+    show_one(session, find(session.client.images.list, None, "image", name), _details)
 
 
 @command.command("create")
@@ -105,13 +105,13 @@ def delete(session: Session, name: str, yes: bool) -> None:  # noqa: FBT001
     found = session.client.operator.images.find(name)
     confirm(session, f"Delete image {found.name}?", yes=yes)
     session.client.operator.images.delete(found.id)
-    say_done(session, f"image {found.name} deleted")
+    show_message(session, f"image {found.name} deleted")
 
 
-def _sheet(each: "Image") -> Iterable[tuple[str, str]]:
+def _details(each: "Image") -> Iterable[tuple[str, str]]:
     yield "Name", each.name
     yield "Id", each.id
     yield "Format", each.format
     yield "Least disk", f"{each.minimum_disk_gib} GiB"
     yield "Description", each.description or "-"
-    yield "Created", tables.moment(each.created_at)
+    yield "Created", tables.timestamp(each.created_at)

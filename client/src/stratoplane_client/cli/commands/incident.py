@@ -57,11 +57,11 @@ def list_incidents(
 def show(session: Session, incident_id: str) -> None:
     """Show one incident with its history and who was told (operators)."""
     session.does(f"show incident {incident_id}", "incident")
-    show_one(session, session.client.operator.incidents.get(incident_id), _sheet)
+    show_one(session, session.client.operator.incidents.get(incident_id), _details)
 
 
-def _add_verb(verb: str, words: str, past: str, *, note_required: bool = False) -> None:
-    @command.command(verb, help=f"{words} (operators).")
+def _add_verb(verb: str, summary: str, past: str, *, note_required: bool = False) -> None:
+    @command.command(verb, help=f"{summary} (operators).")
     @click.argument("incident_id", metavar="ID")
     @click.option("--note", required=note_required, default=None if note_required else "", help="For the history.")
     @click.pass_obj
@@ -106,7 +106,7 @@ def redeliver(session: Session, incident_id: str, delivery_id: str) -> None:
     show_done(session, found, f"delivery {found.id} to {found.plugin} is sent again")
 
 
-def _sheet(each: "Incident") -> Iterable[tuple[str, str]]:
+def _details(each: "Incident") -> Iterable[tuple[str, str]]:
     yield "Incident", each.title
     yield "Id", each.id
     yield "Kind", each.kind
@@ -116,8 +116,8 @@ def _sheet(each: "Incident") -> Iterable[tuple[str, str]]:
     yield "Cluster", each.cluster or "-"
     yield "Resource", each.resource_id or "-"
     yield "Detail", "\n".join(f"{name}: {value}" for name, value in each.detail.items()) or "-"
-    yield "Opened", tables.moment(each.opened_at)
-    yield "Seen", tables.moment(each.seen_at)
+    yield "Opened", tables.timestamp(each.opened_at)
+    yield "Seen", tables.timestamp(each.seen_at)
     if each.escalates_at is not None:
         yield "Escalates", tables.age(each.escalates_at)
     yield "History", "\n".join(map(_event, each.events)) or "-"

@@ -74,7 +74,7 @@ def list_jobs(session: Session, status: str | None, resource_id: str | None, all
 def show(session: Session, job_id: str, all_orgs: bool) -> None:  # noqa: FBT001
     """Show one job with its steps."""
     session.does(f"show job {job_id}", "job")
-    show_one(session, _jobs(session, all_orgs).get(job_id), _sheet)
+    show_one(session, _jobs(session, all_orgs).get(job_id), _details)
 
 
 @command.command("wait")
@@ -138,7 +138,7 @@ def operations(session: Session, job_id: str) -> None:
     show_many(session, found, _CALLS, nothing="The job has called no driver.")
 
 
-def _sheet(each: "Job") -> Iterable[tuple[str, str]]:
+def _details(each: "Job") -> Iterable[tuple[str, str]]:
     yield "Job", each.kind
     yield "Id", each.id
     yield "State", each.state
@@ -151,10 +151,10 @@ def _sheet(each: "Job") -> Iterable[tuple[str, str]]:
     if each.next_run_at is not None:
         yield "Next look", tables.age(each.next_run_at)
     if each.cancelled_by:
-        yield "To stop", f"asked by {each.cancelled_by} at {tables.moment(each.cancel_requested_at)}"
+        yield "To stop", f"asked by {each.cancelled_by} at {tables.timestamp(each.cancel_requested_at)}"
     yield "By", each.created_by
-    yield "Created", tables.moment(each.created_at)
-    yield "Ended", tables.moment(each.finished_at)
+    yield "Created", tables.timestamp(each.created_at)
+    yield "Ended", tables.timestamp(each.finished_at)
     yield "Took", tables.duration(each.created_at, each.finished_at)
     yield "Request", each.request_id or "-"
     yield "Trace", each.trace_id or "-"

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from stratoplane_client.cli.changing import How, carry_out, change_options
+from stratoplane_client.cli.changing import ChangeMode, carry_out, change_options
 from stratoplane_client.cli.groups import ProjectNoun
 from stratoplane_client.cli.kinds import KEYS
 from stratoplane_client.cli.parameters import file_text, label_option
@@ -32,7 +32,7 @@ add_show(command, KEYS)
 @label_option
 @change_options
 @click.pass_obj
-def create(session: Session, /, name: str, how: How, public_key: str | None, labels: Any) -> None:
+def create(session: Session, /, name: str, mode: ChangeMode, public_key: str | None, labels: Any) -> None:
     """Keep a public key; the private key stays with you."""
     text = (file_text(public_key or _usual_key()) or "").strip()
     if "PRIVATE KEY" in text:
@@ -42,7 +42,7 @@ def create(session: Session, /, name: str, how: How, public_key: str | None, lab
         KEYS,
         "create",
         name,
-        how,
+        mode,
         lambda calls: calls.create(name=name, public_key=text, labels=dict(labels)),
     )
 

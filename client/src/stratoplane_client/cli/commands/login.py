@@ -11,7 +11,7 @@ import click
 
 from stratoplane_client.cli.contexts import Context, Contexts, config_file, save
 from stratoplane_client.cli.groups import ProjectVerb
-from stratoplane_client.cli.output import say_done
+from stratoplane_client.cli.output import show_message
 from stratoplane_client.cli.session import Session
 from stratoplane_client.errors import AccessDeniedError
 
@@ -59,7 +59,7 @@ def command(session: Session, url: str | None, username: str | None, password_st
     name = session.context_name or _name(session.contexts, context)
     save(config_file(), session.contexts.with_context(name, context))
     where = f"project {context.project}" if context.project else "no project yet"
-    say_done(session, f"Logged in to {url} as {username} (organization {context.organization}, {where}).")
+    show_message(session, f"Logged in to {url} as {username} (organization {context.organization}, {where}).")
 
 
 def _ask(what: str, default: str | None = None, *, secret: bool = False) -> str:

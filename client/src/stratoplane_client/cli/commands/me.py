@@ -25,10 +25,10 @@ def command(session: Session) -> None:
     elif session.machine_readable:
         document(session, found.raw)
     else:
-        show_one(session, found, _sheet)
+        show_one(session, found, _details)
 
 
-def _sheet(each: "Me") -> Iterable[tuple[str, str]]:
+def _details(each: "Me") -> Iterable[tuple[str, str]]:
     yield "User", each.user.username
     yield "Id", each.user.id
     if each.user.display_name:

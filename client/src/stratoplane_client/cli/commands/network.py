@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from stratoplane_client.cli.changing import How, carry_out, change_options
+from stratoplane_client.cli.changing import ChangeMode, carry_out, change_options
 from stratoplane_client.cli.groups import ProjectNoun
 from stratoplane_client.cli.kinds import NETWORKS
 from stratoplane_client.cli.parameters import label_option
@@ -30,14 +30,14 @@ add_show(command, NETWORKS)
 @label_option
 @change_options
 @click.pass_obj
-def create(session: Session, /, name: str, how: How, **options: Any) -> None:
+def create(session: Session, /, name: str, mode: ChangeMode, **options: Any) -> None:
     """Create a network; machines in it get addresses by DHCP."""
     carry_out(
         session,
         NETWORKS,
         "create",
         name,
-        how,
+        mode,
         lambda calls: calls.create(
             name=name,
             cidr=options["cidr"],

@@ -6,11 +6,11 @@ from typing import Any
 
 import click
 
-from stratoplane_client.cli.changing import confirm, revise
-from stratoplane_client.cli.commands.org import COLUMNS, sheet
+from stratoplane_client.cli.changing import confirm, retry_on_conflict
+from stratoplane_client.cli.commands.org import COLUMNS, details
 from stratoplane_client.cli.contexts import config_file, save
 from stratoplane_client.cli.groups import Noun
-from stratoplane_client.cli.output import say_done, show_done, show_many, show_one
+from stratoplane_client.cli.output import show_done, show_many, show_message, show_one
 from stratoplane_client.cli.parameters import completing, label_option, limit_option, relabel_options, relabelled
 from stratoplane_client.cli.session import NoContextError, Session
 
@@ -38,7 +38,7 @@ def show(session: Session, name: str | None) -> None:
     """Show one project in full, the context's by default."""
     session.does(f"show project {name}" if name else "show the project", "project")
     projects = session.client.projects
-    show_one(session, projects.find(name) if name else projects.get(session.project_id), sheet)
+    show_one(session, projects.find(name) if name else projects.get(session.project_id), details)
 
 
 @command.command("use")
@@ -52,7 +52,7 @@ def use(session: Session, name: str) -> None:
         raise NoContextError("there is no context to keep it in; set STRATOPLANE_PROJECT, or log in")
     changed = session.contexts.with_changed(session.current_name, project=found.name, project_id=found.id)
     save(config_file(), changed)
-    say_done(session, f"Now working in project {found.name}.")
+    show_message(session, f"Now working in project {found.name}.")
 
 
 @command.command("create")
@@ -77,7 +77,7 @@ def update(session: Session, /, name: str, **options: Any) -> None:
     """Change a project."""
     session.does(f"update project {name}", "project")
     projects = session.client.projects
-    changed = revise(
+    changed = retry_on_conflict(
         projects,
         projects.find(name),
         lambda fresh: projects.update(
@@ -101,4 +101,4 @@ def delete(session: Session, name: str, yes: bool) -> None:  # noqa: FBT001
     found = session.client.projects.find(name)
     confirm(session, f"Delete project {found.name}?", yes=yes)
     session.client.projects.delete(found.id)
-    say_done(session, f"project {found.name} deleted")
+    show_message(session, f"project {found.name} deleted")

@@ -43,10 +43,10 @@ def show(session: Session, name: str) -> None:
     from stratoplane_client.reading import find
 
     session.does(f"show role {name}", "role")
-    show_one(session, find(session.client.roles.list, None, "role", name), _sheet)
+    show_one(session, find(session.client.roles.list, None, "role", name), _details)
 
 
-def _sheet(each: "Role") -> Iterable[tuple[str, str]]:
+def _details(each: "Role") -> Iterable[tuple[str, str]]:
     yield "Name", each.name
     yield "Counts in", each.scope
     yield "Description", each.description

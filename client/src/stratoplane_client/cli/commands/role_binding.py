@@ -9,7 +9,7 @@ from stratoplane_client.cli import tables
 from stratoplane_client.cli.changing import confirm
 from stratoplane_client.cli.commands.role import names as role_names
 from stratoplane_client.cli.groups import ProjectNoun
-from stratoplane_client.cli.output import Column, say_done, show_done, show_many
+from stratoplane_client.cli.output import Column, show_done, show_many, show_message
 from stratoplane_client.cli.parameters import completing, limit_option
 from stratoplane_client.cli.session import Session
 
@@ -73,4 +73,4 @@ def delete(session: Session, binding_id: str, all_orgs: bool, yes: bool) -> None
     bindings = session.client.operator.role_bindings if all_orgs else session.client.role_bindings
     confirm(session, f"Delete role binding {binding_id}?", yes=yes)
     bindings.delete(binding_id)
-    say_done(session, f"role binding {binding_id} deleted")
+    show_message(session, f"role binding {binding_id} deleted")

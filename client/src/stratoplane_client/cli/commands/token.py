@@ -6,7 +6,7 @@ import click
 from stratoplane_client.cli import tables
 from stratoplane_client.cli.changing import confirm
 from stratoplane_client.cli.groups import Noun
-from stratoplane_client.cli.output import Column, document, say_done, show_many
+from stratoplane_client.cli.output import Column, document, show_many, show_message
 from stratoplane_client.cli.parameters import DURATION, completing
 from stratoplane_client.cli.session import Session
 
@@ -63,7 +63,7 @@ def delete(session: Session, token_id: str, yes: bool) -> None:  # noqa: FBT001
     found = find(session.client.tokens.list, None, "token", token_id)
     confirm(session, f"Delete token {found.name or found.id}? Programs that use it are locked out.", yes=yes)
     session.client.tokens.delete(found.id)
-    say_done(session, f"token {found.name or found.id} deleted")
+    show_message(session, f"token {found.name or found.id} deleted")
 
 
 def _names(session: Session) -> list[str]:

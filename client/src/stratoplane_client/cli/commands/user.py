@@ -11,7 +11,7 @@ import click
 from stratoplane_client.cli import tables
 from stratoplane_client.cli.changing import confirm
 from stratoplane_client.cli.groups import Noun
-from stratoplane_client.cli.output import Column, say_done, show_done, show_many, show_one
+from stratoplane_client.cli.output import Column, show_done, show_many, show_message, show_one
 from stratoplane_client.cli.parameters import completing, limit_option
 from stratoplane_client.cli.session import Session
 
@@ -53,7 +53,7 @@ def show(session: Session, username: str, all_orgs: bool) -> None:  # noqa: FBT0
     """Show one user in full."""
     session.does(f"show user {username}", "user")
     users = session.client.operator.users if all_orgs else session.client.users
-    show_one(session, users.find(username), _sheet)
+    show_one(session, users.find(username), _details)
 
 
 @command.command("create")
@@ -92,7 +92,7 @@ def delete(session: Session, username: str, all_orgs: bool, yes: bool) -> None: 
     found = users.find(username)
     confirm(session, f"Delete user {found.username}?", yes=yes)
     users.delete(found.id)
-    say_done(session, f"user {found.username} deleted")
+    show_message(session, f"user {found.username} deleted")
 
 
 def _password(*, from_input: bool) -> str:
@@ -103,11 +103,11 @@ def _password(*, from_input: bool) -> str:
     return str(click.prompt("Password of the new user", hide_input=True, confirmation_prompt=True, err=True))
 
 
-def _sheet(each: "User") -> Iterable[tuple[str, str]]:
+def _details(each: "User") -> Iterable[tuple[str, str]]:
     yield "Username", each.username
     yield "Id", each.id
     yield "Name", each.display_name or "-"
     yield "Enabled", "yes" if each.enabled else "no"
     yield "Organization", each.organization_id
-    yield "Created", tables.moment(each.created_at)
-    yield "Changed", tables.moment(each.updated_at)
+    yield "Created", tables.timestamp(each.created_at)
+    yield "Changed", tables.timestamp(each.updated_at)

@@ -15,7 +15,7 @@ from stratoplane_client.errors import ClientError
 @click.pass_obj
 def command(session: Session) -> None:
     """Show the versions of this command and of the server, if it can be reached."""
-    session.hurried = True
+    session.fail_fast = True
     mine = version("stratoplane-client")
     facts: dict[str, str | None] = {"client": mine, "server": None, "url": None}
     problem = ""

@@ -7,7 +7,7 @@ from typing import Any
 import click
 
 from stratoplane_client.cli import tables
-from stratoplane_client.cli.changing import How, carry_out, carry_out_each, change_options, revise
+from stratoplane_client.cli.changing import ChangeMode, carry_out, carry_out_each, change_options, retry_on_conflict
 from stratoplane_client.cli.groups import ProjectNoun
 from stratoplane_client.cli.kinds import KEYS, MACHINES, NETWORKS, VOLUMES, Kind
 from stratoplane_client.cli.output import document
@@ -52,7 +52,7 @@ add_update(command, MACHINES)
 @label_option
 @change_options
 @click.pass_obj
-def create(session: Session, /, name: str, how: How, **options: Any) -> None:
+def create(session: Session, /, name: str, mode: ChangeMode, **options: Any) -> None:
     """Create a virtual machine and start it."""
     if (options["image"] is None) == (options["boot_volume"] is None):
         raise click.UsageError("give either --image or --boot-volume")
@@ -66,7 +66,7 @@ def create(session: Session, /, name: str, how: How, **options: Any) -> None:
         MACHINES,
         "create",
         name,
-        how,
+        mode,
         lambda calls: calls.create(
             name=name,
             flavor=options["flavor"],
@@ -85,7 +85,7 @@ def create(session: Session, /, name: str, how: How, **options: Any) -> None:
 
 def ids(session: Session, kind: Kind, names: Any) -> tuple[str, ...]:
     """Return the ids of the named resources, in their order."""
-    session.noun = kind.word
+    session.noun = kind.noun
     return tuple(kind.calls(session).find(each).id for each in names)
 
 
@@ -93,27 +93,29 @@ def ids(session: Session, kind: Kind, names: Any) -> tuple[str, ...]:
 @argument(MACHINES, "names", many=True)
 @change_options
 @click.pass_obj
-def start(session: Session, names: tuple[str, ...], how: How) -> None:
+def start(session: Session, names: tuple[str, ...], mode: ChangeMode) -> None:
     """Start machines."""
-    carry_out_each(session, MACHINES, "start", names, how, lambda calls, found: calls.update(found.id, power="RUNNING"))
+    carry_out_each(
+        session, MACHINES, "start", names, mode, lambda calls, found: calls.update(found.id, power="RUNNING")
+    )
 
 
 @command.command("stop")
 @argument(MACHINES, "names", many=True)
 @change_options
 @click.pass_obj
-def stop(session: Session, names: tuple[str, ...], how: How) -> None:
+def stop(session: Session, names: tuple[str, ...], mode: ChangeMode) -> None:
     """Stop machines."""
-    carry_out_each(session, MACHINES, "stop", names, how, lambda calls, found: calls.update(found.id, power="STOPPED"))
+    carry_out_each(session, MACHINES, "stop", names, mode, lambda calls, found: calls.update(found.id, power="STOPPED"))
 
 
 @command.command("reboot")
 @argument(MACHINES, "names", many=True)
 @change_options
 @click.pass_obj
-def reboot(session: Session, names: tuple[str, ...], how: How) -> None:
+def reboot(session: Session, names: tuple[str, ...], mode: ChangeMode) -> None:
     """Restart running machines."""
-    carry_out_each(session, MACHINES, "reboot", names, how, lambda calls, found: calls.reboot(found.id))
+    carry_out_each(session, MACHINES, "reboot", names, mode, lambda calls, found: calls.reboot(found.id))
 
 
 @command.command("resize")
@@ -121,9 +123,11 @@ def reboot(session: Session, names: tuple[str, ...], how: How) -> None:
 @click.argument("flavor", shell_complete=_flavors)
 @change_options
 @click.pass_obj
-def resize(session: Session, name: str, flavor: str, how: How) -> None:
+def resize(session: Session, name: str, flavor: str, mode: ChangeMode) -> None:
     """Give a machine another flavor."""
-    carry_out_each(session, MACHINES, "resize", [name], how, lambda calls, found: calls.update(found.id, flavor=flavor))
+    carry_out_each(
+        session, MACHINES, "resize", [name], mode, lambda calls, found: calls.update(found.id, flavor=flavor)
+    )
 
 
 @command.command("attach")
@@ -131,11 +135,11 @@ def resize(session: Session, name: str, flavor: str, how: How) -> None:
 @argument(VOLUMES, "volumes", many=True)
 @change_options
 @click.pass_obj
-def attach(session: Session, name: str, volumes: tuple[str, ...], how: How) -> None:
+def attach(session: Session, name: str, volumes: tuple[str, ...], mode: ChangeMode) -> None:
     """Attach volumes to a machine."""
     session.does(f"attach volumes to vm {name}")
     added = ids(session, VOLUMES, volumes)
-    _change_volumes(session, name, how, lambda present: tuple(dict.fromkeys((*present, *added))))
+    _change_volumes(session, name, mode, lambda present: tuple(dict.fromkeys((*present, *added))))
 
 
 @command.command("detach")
@@ -143,22 +147,22 @@ def attach(session: Session, name: str, volumes: tuple[str, ...], how: How) -> N
 @argument(VOLUMES, "volumes", many=True)
 @change_options
 @click.pass_obj
-def detach(session: Session, name: str, volumes: tuple[str, ...], how: How) -> None:
+def detach(session: Session, name: str, volumes: tuple[str, ...], mode: ChangeMode) -> None:
     """Detach volumes from a machine; their data stays."""
     session.does(f"detach volumes from vm {name}")
     gone = ids(session, VOLUMES, volumes)
-    _change_volumes(session, name, how, lambda present: tuple(each for each in present if each not in gone))
+    _change_volumes(session, name, mode, lambda present: tuple(each for each in present if each not in gone))
 
 
-def _change_volumes(session: Session, name: str, how: How, wanted: Any) -> None:
+def _change_volumes(session: Session, name: str, mode: ChangeMode, wanted: Any) -> None:
     def change(calls: Any, found: Any) -> Any:
-        return revise(
+        return retry_on_conflict(
             MACHINES.calls(session),
             found,
             lambda machine: calls.update(machine.id, volume_ids=wanted(machine.volume_ids), if_match=machine.etag),
         )
 
-    carry_out_each(session, MACHINES, "update", [name], how, change)
+    carry_out_each(session, MACHINES, "update", [name], mode, change)
 
 
 @command.command("console")
@@ -167,7 +171,7 @@ def _change_volumes(session: Session, name: str, how: How, wanted: Any) -> None:
 @click.pass_obj
 def console(session: Session, name: str, timeout: float) -> None:
     """Print what a machine wrote to its serial console."""
-    session.does(f"read the console of vm {name}", MACHINES.word)
+    session.does(f"read the console of vm {name}", MACHINES.noun)
     calls = MACHINES.calls(session)
     found = calls.find(name)
     with watching(f"console of vm {found.name}") as watcher:

@@ -5,7 +5,7 @@ from typing import Any
 
 import click
 
-from stratoplane_client.cli.changing import How, carry_out, carry_out_each, change_options
+from stratoplane_client.cli.changing import ChangeMode, carry_out, carry_out_each, change_options
 from stratoplane_client.cli.groups import ProjectNoun
 from stratoplane_client.cli.kinds import VOLUMES
 from stratoplane_client.cli.parameters import SIZE_GIB, label_option
@@ -30,14 +30,14 @@ add_show(command, VOLUMES)
 @label_option
 @change_options
 @click.pass_obj
-def create(session: Session, /, name: str, how: How, **options: Any) -> None:
+def create(session: Session, /, name: str, mode: ChangeMode, **options: Any) -> None:
     """Create a volume; attach it with 'stratoplane vm attach'."""
     carry_out(
         session,
         VOLUMES,
         "create",
         name,
-        how,
+        mode,
         lambda calls: calls.create(
             name=name,
             size_gib=options["size"],
@@ -53,9 +53,9 @@ def create(session: Session, /, name: str, how: How, **options: Any) -> None:
 @click.argument("size", type=SIZE_GIB)
 @change_options
 @click.pass_obj
-def resize(session: Session, name: str, size: int, how: How) -> None:
+def resize(session: Session, name: str, size: int, mode: ChangeMode) -> None:
     """Let a volume grow to SIZE GiB."""
-    carry_out_each(session, VOLUMES, "resize", [name], how, lambda calls, found: calls.update(found.id, size_gib=size))
+    carry_out_each(session, VOLUMES, "resize", [name], mode, lambda calls, found: calls.update(found.id, size_gib=size))
 
 
 add_update(command, VOLUMES)
