@@ -56,7 +56,7 @@ def test_without_waiting_the_job_is_named(alice, contract):
 
 def test_power_size_reboot_and_console(cli):
     assert cli.done("vm", "stop", "web-1", "--wait").startswith("vm web-1 stopped: STOPPED, 10.0.0.5 (")
-    assert cli.done("vm", "stop", "web-1") == "vm web-1 is so already: STOPPED, 10.0.0.5\n"
+    assert cli.done("vm", "stop", "web-1") == "vm web-1 unchanged: STOPPED, 10.0.0.5\n"
     assert cli.done("vm", "start", machine(cli)["id"], "--wait").startswith("vm web-1 started: RUNNING")
     cli.done("vm", "resize", "web-1", "large", "--wait")
     assert machine(cli)["flavor"] == "large"
@@ -78,7 +78,7 @@ def test_labels_are_changed_one_by_one(cli):
     cli.done("vm", "update", "web-1", "--remove-label", "env", "--label", "a=b")
 
     assert machine(cli)["labels"] == {"tier": "web", "a": "b"}
-    assert cli.done("vm", "update", "web-1", "--label", "a=b").startswith("vm web-1 is so already")
+    assert cli.done("vm", "update", "web-1", "--label", "a=b").startswith("vm web-1 unchanged")
     assert "give --name, --label or --remove-label" in cli.failed(2, "vm", "update", "web-1")
 
 

@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         VersionConflictError,
     )
     from stratoplane_client.job_errors import JobFailedError, WaitTimeoutError
+    from stratoplane_client.models.resources import Resource
     from stratoplane_client.retries import NO_RETRIES, RetryPolicy
 
 _HOMES: Final = {
@@ -42,6 +43,7 @@ _HOMES: Final = {
     "JobFailedError": "job_errors",
     "WaitTimeoutError": "job_errors",
     "NO_RETRIES": "retries",
+    "Resource": "models.resources",
     "RetryPolicy": "retries",
 }
 """The module that defines each public name; names that are not listed are defined in ``errors``."""
@@ -69,6 +71,7 @@ __all__ = [
     "Plan",
     "QuotaFullError",
     "RateLimitedError",
+    "Resource",
     "RetryPolicy",
     "ServerError",
     "UnavailableError",

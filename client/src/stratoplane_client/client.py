@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Final, Self
 
+from stratoplane_client.changes import T
 from stratoplane_client.connection import Connection, Route
 from stratoplane_client.decode import decode
+from stratoplane_client.generic import GenericResources
 from stratoplane_client.jobs import Jobs
 from stratoplane_client.models.identity import Me, Organization, Session
 from stratoplane_client.models.platform import ClusterName, Flavor, Health, Image, Quotas, Version
@@ -157,6 +159,17 @@ class Client:
     def key_pairs(self, project_id: str) -> KeyPairs:
         """Return the calls for key pairs of a project."""
         return KeyPairs(project_collection(self._transport, project_id, "key-pairs", "key_pair", KeyPair))
+
+    def resources(self, project_id: str, path: str, kind: type[T], *, member: str) -> GenericResources[T]:
+        """Return the calls for a kind of resource that this package has no class for.
+
+        Args:
+            project_id: of the project.
+            path: of the collection below the project, such as ``load-balancers``.
+            kind: record of one resource: :class:`Resource`, or a frozen dataclass derived from it.
+            member: that holds the resource in the answer to a change, such as ``load_balancer``.
+        """
+        return GenericResources(project_collection(self._transport, project_id, path, member, kind))
 
     def jobs(self, project_id: str) -> Jobs:
         """Return the calls for jobs of a project."""

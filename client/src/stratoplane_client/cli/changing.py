@@ -182,7 +182,7 @@ def _finish(session: Session, kind: Kind, verb: str, each: _Started, mode: Chang
     if not mode.wait:
         return change.raw, f"{what}: {verb} accepted, job {change.job.id}"
     resource, job = _wait(session, what, change, change.job, mode.timeout)
-    line = f"{what} {_PAST[verb]}" if verb == "delete" else f"{what} {_PAST[verb]}: {kind.summary(resource)}"
+    line = f"{what} {_past(verb)}" if verb == "delete" else f"{what} {_past(verb)}: {kind.summary(resource)}"
     return {kind.member: resource.raw, "job": job.raw}, f"{line} ({time.monotonic() - each.since:.1f} s)"
 
 
@@ -204,8 +204,13 @@ def _line_at_once(kind: Kind, verb: str, what: str, resource: Any, before: int) 
     """Return the line for a change without a job: one that was done at once, or that found nothing to do."""
     if verb == "delete":
         return f"{what} deleted"
-    done = "is so already" if resource.version == before else _PAST[verb]
+    done = "unchanged" if resource.version == before else _past(verb)
     return f"{what} {done}: {kind.summary(resource)}"
+
+
+def _past(verb: str) -> str:
+    """Return what a verb has done; a plugin may have verbs of its own."""
+    return _PAST.get(verb, f"{verb} succeeded")
 
 
 def _plan_line(verb: str, what: str, plan: "Plan[Any]") -> str:

@@ -1,20 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Shapes of commands: a root that loads its nouns when asked, groups of verbs, verbs with the options all share."""
+"""Nouns with their verbs, and the options that every verb takes."""
 
 import difflib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from stratoplane_client.cli.session import FORMATS, Session
-
-if TYPE_CHECKING:
-    from click.shell_completion import CompletionItem
-
-_NOUNS = "stratoplane_client.cli.commands"
 
 
 def _keep(name: str) -> Any:
@@ -102,47 +94,3 @@ class ProjectNoun(Noun):
     """A noun that lives in a project."""
 
     command_class = ProjectVerb
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """Nouns under one heading of the root's help: each with the line that says what it is."""
-
-    title: str
-    nouns: Mapping[str, str]
-
-
-class Root(Noun):
-    """The whole command. It knows each noun's line of help, so that only the noun that is used is loaded."""
-
-    def __init__(self, *args: Any, sections: Sequence[Section], **options: Any) -> None:
-        """Keep the sections."""
-        super().__init__(*args, **options)
-        self.params.extend(shared_options(project=True))
-        self.sections = tuple(sections)
-        self._lines = {name: line for section in sections for name, line in section.nouns.items()}
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
-        """Return every noun in the order of the help."""
-        return list(self._lines)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """Load one noun."""
-        if cmd_name not in self._lines:
-            return None
-        command = import_module(f"{_NOUNS}.{cmd_name.replace('-', '_')}").command
-        return command if isinstance(command, click.Command) else None
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        """Write the nouns by section without loading them."""
-        width = max(map(len, self._lines))
-        for section in self.sections:
-            with formatter.section(section.title):
-                formatter.write_dl([(name.ljust(width), line) for name, line in section.nouns.items()])
-
-    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
-        """Complete nouns without loading them."""
-        from click.shell_completion import CompletionItem
-
-        nouns = [CompletionItem(name, help=line) for name, line in self._lines.items() if name.startswith(incomplete)]
-        return nouns + click.Command.shell_complete(self, ctx, incomplete)

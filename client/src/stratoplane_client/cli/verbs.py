@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Verbs that every kind of resource has: list, show, delete, wait."""
+"""The command of a kind of resource, with the verbs that every kind has: list, show, update, delete, wait."""
 
 from collections.abc import Callable
 from itertools import islice
@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stratoplane_client.cli.changing import ChangeMode, carry_out_each, change_options, confirm, retry_on_conflict
-from stratoplane_client.cli.groups import Noun
+from stratoplane_client.cli.groups import Noun, ProjectNoun
 from stratoplane_client.cli.kinds import Kind
 from stratoplane_client.cli.output import show_done, show_many, show_one
 from stratoplane_client.cli.parameters import completing, limit_option, relabel_options, relabelled, timeout_option
@@ -39,7 +39,30 @@ def argument(kind: Kind, name: str = "name", *, many: bool = False) -> Decorator
     )
 
 
-def add_list(noun: Noun, kind: Kind) -> None:
+class KindCommand(ProjectNoun):
+    """The command of one kind of resource, such as ``stratoplane network``; its creator adds ``create``.
+
+    Attributes:
+        kind: of the resources.
+    """
+
+    def __init__(self, kind: Kind, *, summary: str, has_jobs: bool = True) -> None:
+        """Add the verbs that every kind has.
+
+        Args:
+            kind: of the resources.
+            summary: the line of help, such as ``Private networks.``.
+            has_jobs: whether changes are carried out by jobs, so that there is something to wait for.
+        """
+        super().__init__(kind.noun, help=summary)
+        self.kind = kind
+        for add in (_add_list, _add_show, _add_update, _add_delete):
+            add(self, kind)
+        if has_jobs:
+            _add_wait(self, kind)
+
+
+def _add_list(noun: Noun, kind: Kind) -> None:
     """Add the verb ``list`` to ``noun``."""
 
     @noun.command("list")
@@ -63,7 +86,7 @@ def add_list(noun: Noun, kind: Kind) -> None:
     command.help = f"List the {kind.plural} of the project."
 
 
-def add_show(noun: Noun, kind: Kind) -> None:
+def _add_show(noun: Noun, kind: Kind) -> None:
     """Add the verb ``show`` to ``noun``."""
 
     @noun.command("show")
@@ -76,7 +99,7 @@ def add_show(noun: Noun, kind: Kind) -> None:
     command.help = f"Show one {kind.noun} in full."
 
 
-def add_update(noun: Noun, kind: Kind) -> None:
+def _add_update(noun: Noun, kind: Kind) -> None:
     """Add the verb ``update``, for what every kind has: name and labels."""
 
     @noun.command("update")
@@ -106,7 +129,7 @@ def add_update(noun: Noun, kind: Kind) -> None:
     command.help = f"Change name or labels of one {kind.noun}."
 
 
-def add_delete(noun: Noun, kind: Kind) -> None:
+def _add_delete(noun: Noun, kind: Kind) -> None:
     """Add the verb ``delete`` to ``noun``."""
 
     @noun.command("delete")
@@ -122,7 +145,7 @@ def add_delete(noun: Noun, kind: Kind) -> None:
     command.help = f"Delete {kind.plural}. Asks first on a terminal."
 
 
-def add_wait(noun: Noun, kind: Kind) -> None:
+def _add_wait(noun: Noun, kind: Kind) -> None:
     """Add the verb ``wait`` to ``noun``."""
 
     @noun.command("wait")

@@ -6,22 +6,15 @@ from typing import Any
 import click
 
 from stratoplane_client.cli.changing import ChangeMode, carry_out, change_options
-from stratoplane_client.cli.groups import ProjectNoun
 from stratoplane_client.cli.kinds import KEYS
 from stratoplane_client.cli.parameters import file_text, label_option
 from stratoplane_client.cli.session import Session
-from stratoplane_client.cli.verbs import add_delete, add_list, add_show, add_update
+from stratoplane_client.cli.verbs import KindCommand
 
 _USUAL = ("id_ed25519.pub", "id_ecdsa.pub", "id_rsa.pub")
 
 
-@click.group("key", cls=ProjectNoun)
-def command() -> None:
-    """SSH public keys that machines let in."""
-
-
-add_list(command, KEYS)
-add_show(command, KEYS)
+command = KindCommand(KEYS, summary="SSH public keys that machines let in.", has_jobs=False)
 
 
 @command.command("create")
@@ -55,7 +48,3 @@ def _usual_key() -> str:
     if found is None:
         raise click.UsageError(f"there is no key in {folder}; name its file with --public-key")
     return str(found)
-
-
-add_update(command, KEYS)
-add_delete(command, KEYS)

@@ -6,20 +6,12 @@ from typing import Any
 import click
 
 from stratoplane_client.cli.changing import ChangeMode, carry_out, change_options
-from stratoplane_client.cli.groups import ProjectNoun
 from stratoplane_client.cli.kinds import NETWORKS
 from stratoplane_client.cli.parameters import label_option
 from stratoplane_client.cli.session import Session
-from stratoplane_client.cli.verbs import add_delete, add_list, add_show, add_update, add_wait
+from stratoplane_client.cli.verbs import KindCommand
 
-
-@click.group("network", cls=ProjectNoun)
-def command() -> None:
-    """Private networks."""
-
-
-add_list(command, NETWORKS)
-add_show(command, NETWORKS)
+command = KindCommand(NETWORKS, summary="Private networks.")
 
 
 @command.command("create")
@@ -46,8 +38,3 @@ def create(session: Session, /, name: str, mode: ChangeMode, **options: Any) -> 
             cluster=options["cluster"],
         ),
     )
-
-
-add_update(command, NETWORKS)
-add_delete(command, NETWORKS)
-add_wait(command, NETWORKS)

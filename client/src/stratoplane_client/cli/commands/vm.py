@@ -8,13 +8,12 @@ import click
 
 from stratoplane_client.cli import tables
 from stratoplane_client.cli.changing import ChangeMode, carry_out, carry_out_each, change_options, retry_on_conflict
-from stratoplane_client.cli.groups import ProjectNoun
 from stratoplane_client.cli.kinds import KEYS, MACHINES, NETWORKS, VOLUMES, Kind
 from stratoplane_client.cli.output import document
 from stratoplane_client.cli.parameters import completing, file_text, label_option, timeout_option
 from stratoplane_client.cli.progress import watching
 from stratoplane_client.cli.session import Session
-from stratoplane_client.cli.verbs import add_delete, add_list, add_show, add_update, add_wait, argument
+from stratoplane_client.cli.verbs import KindCommand, argument
 
 _flavors = completing(lambda session, _: (each.name for each in session.client.flavors.list()))
 _volumes = completing(VOLUMES.names)
@@ -22,14 +21,7 @@ _networks = completing(NETWORKS.names)
 _images = completing(lambda session, _: (each.name for each in session.client.images.list()))
 
 
-@click.group("vm", cls=ProjectNoun)
-def command() -> None:
-    """Virtual machines."""
-
-
-add_list(command, MACHINES)
-add_show(command, MACHINES)
-add_update(command, MACHINES)
+command = KindCommand(MACHINES, summary="Virtual machines.")
 
 
 @command.command("create")
@@ -182,7 +174,3 @@ def console(session: Session, name: str, timeout: float) -> None:
         # A guest must not command the terminal of who reads what it wrote; a file gets every byte.
         shown = "\n".join(map(tables.plain, text.splitlines())) if sys.stdout.isatty() else text
         click.echo(shown, nl=not shown.endswith("\n"))
-
-
-add_delete(command, MACHINES)
-add_wait(command, MACHINES)

@@ -6,20 +6,12 @@ from typing import Any
 import click
 
 from stratoplane_client.cli.changing import ChangeMode, carry_out, carry_out_each, change_options
-from stratoplane_client.cli.groups import ProjectNoun
 from stratoplane_client.cli.kinds import VOLUMES
 from stratoplane_client.cli.parameters import SIZE_GIB, label_option
 from stratoplane_client.cli.session import Session
-from stratoplane_client.cli.verbs import add_delete, add_list, add_show, add_update, add_wait, argument
+from stratoplane_client.cli.verbs import KindCommand, argument
 
-
-@click.group("volume", cls=ProjectNoun)
-def command() -> None:
-    """Disks for virtual machines."""
-
-
-add_list(command, VOLUMES)
-add_show(command, VOLUMES)
+command = KindCommand(VOLUMES, summary="Disks for virtual machines.")
 
 
 @command.command("create")
@@ -56,8 +48,3 @@ def create(session: Session, /, name: str, mode: ChangeMode, **options: Any) -> 
 def resize(session: Session, name: str, size: int, mode: ChangeMode) -> None:
     """Let a volume grow to SIZE GiB."""
     carry_out_each(session, VOLUMES, "resize", [name], mode, lambda calls, found: calls.update(found.id, size_gib=size))
-
-
-add_update(command, VOLUMES)
-add_delete(command, VOLUMES)
-add_wait(command, VOLUMES)
