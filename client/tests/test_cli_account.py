@@ -32,14 +32,14 @@ def test_a_wrong_password_keeps_nothing(command, contract):
 
 
 def test_without_a_terminal_nothing_is_asked(command, contract):
-    assert "give --username" in command.failed(2, "login", contract.url)
-    assert "give --password-stdin" in command.failed(2, "login", contract.url, "-u", "alice")
-    assert "ask for URL of the server; give it" in command.failed(2, "login")
+    assert "use --username" in command.failed(2, "login", contract.url)
+    assert "use --password-stdin" in command.failed(2, "login", contract.url, "-u", "alice")
+    assert "cannot ask for the URL without a terminal; use the argument URL" in command.failed(2, "login")
 
 
 def test_before_a_login_one_is_told_to_log_in(command):
     assert command.failed(3, "vm", "list") == (
-        "Error: cannot list vms: no server is known yet; log in with 'stratoplane login URL'."
+        "Error: cannot list vms: no server is configured; log in with 'stratoplane login URL'."
     )
 
 
@@ -47,7 +47,7 @@ def test_a_token_that_ended_is_told(alice, contract):
     contract.state.tokens.clear()
 
     assert alice.failed(3, "me") == (
-        "Error: cannot show who you are: the token is unknown or has expired. Log in with 'stratoplane login'."
+        "Error: cannot show your user: the token is unknown or has expired. Log in with 'stratoplane login'."
     )
 
 
@@ -67,7 +67,7 @@ def test_contexts_live_beside_each_other(alice, contract):
         ("work", False, True),
     ]
     alice.done("context", "delete", "work")
-    assert "known are: alice@" in alice.failed(2, "context", "use", "work")
+    assert "the contexts are: alice@" in alice.failed(2, "context", "use", "work")
     assert alice.done("context", "list").splitlines()[1].startswith("*")
 
 
@@ -85,7 +85,7 @@ def test_a_logout_ends_the_token_and_keeps_the_context(alice, contract):
 
     assert contract.state.tokens == {}
     assert alice.done("context", "list", "-o", "name").startswith("alice@")
-    assert "use 'stratoplane login'" in alice.failed(3, "vm", "list")
+    assert "run 'stratoplane login'" in alice.failed(3, "vm", "list")
 
 
 def test_a_logout_with_a_token_that_ended_is_no_failure(alice, contract):
@@ -105,7 +105,7 @@ def test_the_environment_is_enough_for_programs(command, contract):
 def test_a_token_goes_to_no_other_server(alice, contract):
     contract.requests.clear()
 
-    assert "use 'stratoplane login'" in alice.failed(3, "vm", "list", STRATOPLANE_URL="http://127.0.0.1:1")
+    assert "run 'stratoplane login'" in alice.failed(3, "vm", "list", STRATOPLANE_URL="http://127.0.0.1:1")
     assert contract.requests == []
 
 
@@ -150,14 +150,14 @@ def test_projects_are_chosen_once(alice, contract):
     assert alice.done("network", "list", "-o", "name", "--project", "web") == ""
     assert alice.done("network", "list", "-o", "name", STRATOPLANE_PROJECT="web") == ""
     assert alice.done("project", "list", "-o", "name").split() == ["web", "shop"]
-    assert "'stratoplane project list' shows what there is" in alice.failed(4, "vm", "list", "--project", "nope")
+    assert "'stratoplane project list' shows what exists" in alice.failed(4, "vm", "list", "--project", "nope")
 
 
 def test_who_sees_several_projects_is_asked_to_choose(command, contract):
     contract.add_project("shop")
     command.log_in()
 
-    assert "choose with --project" in command.failed(2, "vm", "list")
+    assert "choose one with --project" in command.failed(2, "vm", "list")
 
 
 def test_a_token_for_a_program_is_alone_on_standard_output(alice):

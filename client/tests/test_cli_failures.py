@@ -17,18 +17,18 @@ NETWORK = ("network", "create", "front", "--cidr", "10.0.0.0/24")
         (["vm", "create", "web-1"], "Error: Missing option '--flavor'. See 'stratoplane vm create --help'."),
         (
             ["vm", "create", "web-1", "--flavor", "small"],
-            "Error: give either --image or --boot-volume. See 'stratoplane vm create --help'.",
+            "Error: specify exactly one of --image and --boot-volume. See 'stratoplane vm create --help'.",
         ),
         (
             ["volume", "create", "data", "--size", "20 bananas"],
             (
-                "Error: Invalid value for '--size': '20 bananas' is no size; write it as 20, 20GiB or 2TiB. "
+                "Error: Invalid value for '--size': '20 bananas' is not a valid size; write it as 20, 20GiB or 2TiB. "
                 "See 'stratoplane volume create --help'."
             ),
         ),
         (
             ["vm", "update", "web-1", "--label", "env"],
-            "Error: Invalid value for '--label': 'env' is no key=value. See 'stratoplane vm update --help'.",
+            "Error: Invalid value for '--label': 'env' is not of the form key=value. See 'stratoplane vm update --help'.",
         ),
     ],
 )
@@ -90,7 +90,7 @@ def test_a_server_that_is_not_there(alice, contract):
 
     assert alice.failed(7, "vm", "list", STRATOPLANE_ATTEMPTS="2") == (
         f"Error: cannot list vms: cannot connect to {contract.url}: Connection refused. "
-        "Check that the server runs and that 'stratoplane context show' has the right URL."
+        "Check that the server is running and that 'stratoplane context show' has the right URL."
     )
 
 
@@ -131,7 +131,7 @@ def test_a_wait_that_is_too_long(alice, contract):
     assert answer.returncode == 8
     assert answer.stderr.splitlines()[-1] == (
         f"Error: cannot create network front: job {job_id} is PENDING at step 'await_targets' after 1 s. "
-        f"It goes on; wait for it with 'stratoplane job wait {job_id}'."
+        f"The job continues; wait for it with 'stratoplane job wait {job_id}'."
     )
 
 
@@ -144,7 +144,7 @@ def test_who_stops_waiting_is_told_that_it_goes_on(alice, contract):
 
     job_id = next(iter(contract.state.jobs))
     assert process.returncode == 130
-    assert errors.strip() == f"Stopped waiting; it goes on. Wait for it with 'stratoplane job wait {job_id}'."
+    assert errors.strip() == f"Stopped waiting; the job continues. Wait for it with 'stratoplane job wait {job_id}'."
 
 
 def test_whoever_reads_only_the_beginning_causes_no_noise(alice, contract):

@@ -95,7 +95,7 @@ def test_a_plan_changes_nothing(contract, machines, networks):
 def test_a_server_without_dry_run_is_noticed(contract, networks):
     networks.plan._query = {}
 
-    with pytest.raises(UnexpectedAnswerError, match="may have done it"):
+    with pytest.raises(UnexpectedAnswerError, match="may have made the change"):
         networks.plan.create(name="front", cidr="10.0.0.0/24")
 
 
@@ -136,12 +136,12 @@ def test_finding_by_name_or_id(contract, client, project, networks):
 
     assert networks.find("front").id == made.id
     assert networks.find(made.id).name == "front"
-    with pytest.raises(NameUnknownError, match="no network is called 'fron'"):
+    with pytest.raises(NameUnknownError, match="there is no network named 'fron'"):
         networks.find("fron")
     with pytest.raises(NotFoundError):
         networks.find("0199d2a5-0c28-7a00-8000-9f504fb17c06")
     contract.add_project("web")
-    with pytest.raises(NameAmbiguousError, match="2 projects are called 'web'"):
+    with pytest.raises(NameAmbiguousError, match="2 projects are named 'web'"):
         client.projects.find("web")
 
 

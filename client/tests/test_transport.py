@@ -117,7 +117,7 @@ def test_an_error_page_of_a_proxy_is_an_error_too(contract, connect):
     ("fault", "words"),
     [
         (Fault(status=200, raw=b"<html>hello</html>"), "not JSON.*hello"),
-        (Fault(status=200, document={}), "came without 'user'"),
+        (Fault(status=200, document={}), "has no member 'user'"),
         (Fault(status=302, headers={"Location": "https://elsewhere.example/"}), "redirects to https://elsewhere"),
     ],
 )

@@ -24,7 +24,7 @@ class Change(Record, Generic[T]):
 
     Attributes:
         resource: as it was when the change was accepted.
-        job: what carries it out, None when nothing was left to do.
+        job: that carries it out, None when nothing was left to do.
         replayed: whether this is the answer to an earlier call with the same idempotency key.
     """
 
@@ -39,7 +39,7 @@ class Change(Record, Generic[T]):
 
         Args:
             timeout: seconds after which waiting ends; the job goes on.
-            progress: is told of the job whenever it was looked at.
+            progress: is called with the job after each poll.
 
         Raises:
             JobFailedError: the job ended without success.
@@ -53,12 +53,12 @@ class Change(Record, Generic[T]):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan(Record, Generic[T]):
-    """What a change would do; nothing was kept.
+    """What a change would do; nothing was changed.
 
     Attributes:
-        resource: as it would be.
-        cluster: where it would go.
-        quota: what it would take more of each quota.
+        resource: as it would become.
+        cluster: on which it would be placed.
+        quota: by how much each quota's usage would grow.
         steps: of its job.
     """
 
@@ -139,7 +139,7 @@ class Changes(Generic[T, Outcome]):
 
 
 DRY_RUN: Final[Mapping[str, object]] = {"dry_run": True}
-"""The query that lets a change be checked and plan_from_reply, and kept by nobody."""
+"""The query of a dry run: the change is checked and planned, and nothing is kept."""
 
 
 def change_from_reply(collection: Collection[T], reply: Reply) -> Change[T]:
@@ -165,7 +165,9 @@ def plan_from_reply(collection: Collection[T], reply: Reply) -> Plan[T]:
     """Return what a dry run says would be done."""
     body = _object(reply)
     if body.get("dry_run") is not True:
-        raise UnexpectedAnswerError("the server knows no dry run of this and may have done it; look before you go on")
+        raise UnexpectedAnswerError(
+            "the server ignored the dry run and may have made the change; check before you continue"
+        )
     facts = decode(_Facts, body)
     return Plan(
         resource=decode(collection.kind, body.get(collection.member)),
@@ -185,5 +187,5 @@ class _Facts(Record):
 
 def _object(reply: Reply) -> Mapping[str, Any]:
     if not isinstance(reply.body, Mapping):
-        raise UnexpectedAnswerError("the answer to a change is no JSON object; is this a Stratoplane server?")
+        raise UnexpectedAnswerError("the answer to a change is not a JSON object; is this a Stratoplane server?")
     return reply.body

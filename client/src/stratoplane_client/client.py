@@ -34,17 +34,17 @@ from stratoplane_client.transport import Attempt, Call, Transport
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Options:
-    """ChangeMode calls are made.
+    """Settings of a client.
 
     Attributes:
-        timeout: seconds without a byte after which an answer is given up.
+        timeout: seconds without data after which a request fails.
         connect_timeout: seconds to make a connection.
         connections: most connections that are kept for concurrent calls.
         ca_file: certificates to trust (PEM) instead of the system's.
         retries: when a failed call is made again.
         trace_id: 32 hexadecimal digits that all calls belong to; a new trace for each call by default.
         user_agent: text before this client's own in ``User-Agent``.
-        observe: is told of every try of every call.
+        observe: is called after every attempt of every call.
         sleep: waits; replaced by programs with an event loop of their own.
     """
 
@@ -118,7 +118,7 @@ class Client:
         return session
 
     def logout(self) -> None:
-        """End the token; it is good for nothing any more."""
+        """Revoke the token."""
         self._transport.send(Call(method="POST", path=f"{COMMON}/logout"))
         self._transport.token = None
 

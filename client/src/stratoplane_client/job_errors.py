@@ -21,7 +21,7 @@ class JobFailedError(ClientError):
 
 
 class WaitTimeoutError(ClientError):
-    """The time to wait is over and the job goes on; the caller waits again or looks later."""
+    """The wait timed out while the job continues; the caller waits again or checks later."""
 
     def __init__(self, job: "Job", seconds: float) -> None:
         where = f" at step {job.progress.step!r}" if job.progress.step else ""

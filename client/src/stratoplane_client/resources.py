@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Virtual machines, networks, volumes, buckets and key pairs of a project.
 
-``client.volumes(project).create(...)`` changes; ``client.volumes(project).plan.create(...)`` only says what would be.
+``client.volumes(project).create(...)`` makes a change; ``client.volumes(project).plan.create(...)`` is a dry run.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
@@ -29,7 +29,7 @@ Labels = Mapping[str, str]
 
 
 class ResourceReading(Generic[T]):
-    """Resources of one kind, to look at."""
+    """Reading resources of one kind."""
 
     _collection: Collection[T]
 
@@ -45,8 +45,8 @@ class ResourceReading(Generic[T]):
         """Yield all, page after page.
 
         Args:
-            status: only those in this state, as ``RUNNING``.
-            labels: only those whose labels agree, as ``env=prod,tier!=web``.
+            status: only those with this status, such as ``RUNNING``.
+            labels: only those whose labels match, such as ``env=prod,tier!=web``.
             name_contains: only those whose name contains this.
             sort: ``created_at``, ``-created_at`` or ``name``.
             page_size: most objects per call, up to 200.
@@ -76,7 +76,7 @@ class ResourceReading(Generic[T]):
 
     @property
     def display_name(self) -> str:
-        """The kind as people call it, such as ``virtual machine``."""
+        """The kind for messages, such as ``virtual machine``."""
         return self._collection.member.replace("_", " ")
 
 
@@ -106,10 +106,10 @@ class MachineChanges(Changes[VirtualMachine, Outcome]):
             flavor: id or name.
             image: id or name of the image to start from, instead of the volume ``boot_volume_id``.
             network_ids: networks to join, one card each; ``volume_ids`` are volumes to attach.
-            key_pair: id or name of the key pair that the guest lets in.
+            key_pair: id or name of the key pair to authorize in the guest.
             user_data: for cloud-init.
             labels: of your own.
-            cluster: its name; chosen for you when left out.
+            cluster: its name; chosen by the server when left out.
             power: ``RUNNING`` or ``STOPPED``.
             idempotency_key: names this change; the same key gets the same answer.
 
@@ -151,10 +151,10 @@ class MachineChanges(Changes[VirtualMachine, Outcome]):
         Args:
             identifier: of the machine.
             name: the new one.
-            labels: all that it shall have.
+            labels: the complete new labels.
             power: ``RUNNING`` or ``STOPPED``.
             flavor: id or name of the flavor to resize to.
-            volume_ids: all data volumes that it shall have; others are detached.
+            volume_ids: the complete new data volumes; others are detached.
             if_match: the ``etag`` that it must still have.
             idempotency_key: names this change.
 
@@ -172,7 +172,7 @@ class MachineChanges(Changes[VirtualMachine, Outcome]):
         return self._act(identifier, "reboots", idempotency_key)
 
     def read_console(self, identifier: str, *, idempotency_key: str | None = None) -> Outcome:
-        """Ask for what the machine wrote to its serial console; the job's ``output["text"]`` will have it."""
+        """Read the serial console; the text will be in the job's ``output["text"]``."""
         return self._act(identifier, "console-logs", idempotency_key)
 
 
@@ -188,7 +188,7 @@ class VirtualMachines(ResourceReading[VirtualMachine], MachineChanges[Change[Vir
         """Return what the machine wrote to its serial console.
 
         Raises:
-            JobFailedError: the provider could not tell.
+            JobFailedError: the provider could not read it.
             WaitTimeoutError: ``timeout`` seconds have passed.
         """
         job = self.read_console(identifier).job
@@ -293,7 +293,7 @@ class KeyPairChanges(Changes[KeyPair, Outcome]):
     def create(
         self, *, name: str, public_key: str, labels: Labels | None = None, idempotency_key: str | None = None
     ) -> Outcome:
-        """Keep the OpenSSH public key ``public_key``, one line; the private key stays with you."""
+        """Upload the OpenSSH public key ``public_key``, one line; the private key stays with the caller."""
         return self._create({"name": name, "public_key": public_key, "labels": labels}, idempotency_key)
 
     def update(

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Changes from the command line: tried or done, waited for or not, one or many, each with one line of outcome."""
+"""Changes from the command line: dry run or not, waited for or not, one resource or several."""
 
 import sys
 import time
@@ -37,7 +37,7 @@ _PAST = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ChangeMode:
-    """ChangeMode a change is made: only tried; waited for, and for how many seconds."""
+    """Whether a change is a dry run, whether to wait for it, and for how many seconds."""
 
     dry_run: bool = False
     wait: bool = False
@@ -54,7 +54,7 @@ class _Started:
 
 
 def change_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add ``--wait``, ``--timeout`` and ``--dry-run``; the command gets them as ``how``."""
+    """Add ``--wait``, ``--timeout`` and ``--dry-run``; the command gets them as ``mode``."""
 
     @wraps(function)
     def call(*args: Any, wait: bool, timeout: float, dry_run: bool, **options: Any) -> Any:
@@ -62,9 +62,11 @@ def change_options(function: Callable[..., Any]) -> Callable[..., Any]:
 
     decorated: Callable[..., Any] = call
     for decorate in (
-        click.option("--dry-run", is_flag=True, help="Check and show what would happen; change nothing."),
+        click.option("--dry-run", is_flag=True, help="Check the change and show what it would do; change nothing."),
         timeout_option(600.0),
-        click.option("--wait/--no-wait", default=False, help="Wait until it is done, and show how it goes."),
+        click.option(
+            "--wait/--no-wait", default=False, help="Wait until the change is complete, and show its progress."
+        ),
     ):
         decorated = decorate(decorated)
     return decorated
@@ -93,7 +95,7 @@ def carry_out_each(
 ) -> None:
     """Make the same change of each named resource: begin all, then wait for all.
 
-    One that fails stops no other; at the end the first failure's exit code counts.
+    A failure does not stop the others; the exit code is that of the first failure.
 
     Args:
         session: of this command.
@@ -122,7 +124,7 @@ def carry_out_each(
 
 
 def retry_on_conflict(calls: Any, found: Any, change: Callable[[Any], Any]) -> Any:
-    """Return what ``change`` makes of ``found``; read it again and repeat when somebody else was faster.
+    """Return what ``change`` makes of ``found``; read it again and retry when it has changed in the meantime.
 
     Args:
         calls: of the kind.
@@ -138,7 +140,7 @@ def retry_on_conflict(calls: Any, found: Any, change: Callable[[Any], Any]) -> A
 
 
 def confirm(session: Session, question: str, *, yes: bool) -> None:
-    """Ask before something is lost, if there is somebody to ask.
+    """Ask for confirmation on a terminal.
 
     Raises:
         click.Abort: the answer was no.
@@ -187,7 +189,7 @@ def _finish(session: Session, kind: Kind, verb: str, each: _Started, mode: Chang
 
 
 def _wait(session: Session, what: str, change: "Change[Any]", job: "Job", timeout: float) -> tuple[Any, "Job"]:
-    session.interrupted = f"Stopped waiting; it goes on. Wait for it with 'stratoplane job wait {job.id}'."
+    session.interrupted = f"Stopped waiting; the job continues. Wait for it with 'stratoplane job wait {job.id}'."
     seen = [job]
     with watching(what) as watcher:
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From an error to an exit code and one line: what happened, to what, and what to do next."""
+"""Errors as an exit code and one line: what happened, to what, and what to do next."""
 
 import os
 from collections.abc import Sequence
@@ -49,10 +49,13 @@ _AWAY = frozenset({"service_unavailable", "http_502", "http_503", "http_504"})
 
 
 _ADVICE: tuple[tuple[type[Exception], str], ...] = (
-    (e.QuotaFullError, "'stratoplane quota show' shows what is used."),
+    (e.QuotaFullError, "'stratoplane quota show' shows limits and usage."),
     (e.AccessDeniedError, "'stratoplane me' shows what you may do."),
-    (e.VersionConflictError, "Somebody changed it meanwhile; look at it and try again."),
-    (e.ConnectionFailedError, "Check that the server runs and that 'stratoplane context show' has the right URL."),
+    (e.VersionConflictError, "It was changed in the meantime; check it and try again."),
+    (
+        e.ConnectionFailedError,
+        "Check that the server is running and that 'stratoplane context show' has the right URL.",
+    ),
 )
 
 
@@ -89,7 +92,7 @@ def exit_code(error: e.ClientError) -> Exit:
 
 
 def describe(session: Session, error: e.ClientError) -> str:
-    """Return one line: what failed, why, what to do next; with ``-v`` also the request's name."""
+    """Return one line: what failed, why, what to do next; with ``-v`` also the request id."""
     doing = f"cannot {session.doing}: " if session.doing else ""
     text = " ".join(str(error).split()).rstrip(".")
     line = f"Error: {doing}{text}."
@@ -102,18 +105,18 @@ def describe(session: Session, error: e.ClientError) -> str:
 
 
 def next_step(session: Session, error: e.ClientError) -> str:
-    """Return what helps, where the error's own words cannot know it."""
+    """Return advice that the error's own text does not give."""
     if isinstance(error, e.NameUnknownError | e.NotFoundError) and not isinstance(error, e.DeletedError):
-        return f"'stratoplane {session.noun} list' shows what there is." if session.noun else ""
+        return f"'stratoplane {session.noun} list' shows what exists." if session.noun else ""
     if isinstance(error, e.NotAuthenticatedError):
         # Who is just logging in need not be told to.
         return "" if session.doing.startswith("log in") else "Log in with 'stratoplane login'."
     if isinstance(error, WaitTimeoutError):
-        return f"It goes on; wait for it with 'stratoplane job wait {error.job.id}'."
+        return f"The job continues; wait for it with 'stratoplane job wait {error.job.id}'."
     if isinstance(error, JobFailedError):
         return f"'stratoplane job show {error.job.id}' shows every step."
     if isinstance(error, e.ServerError) and error.code == "internal_error" and not session.verbose:
-        return f"The request was {error.request_id}." if error.request_id else ""
+        return f"The request id is {error.request_id}." if error.request_id else ""
     return next((advice for kind, advice in _ADVICE if isinstance(error, kind)), "")
 
 

@@ -25,14 +25,14 @@ def shared_options(*, project: bool) -> list[click.Parameter]:
             type=click.Choice(FORMATS),
             expose_value=False,
             callback=_keep("output"),
-            help="What to print: a table for people, all of it as json or yaml, or names only.",
+            help="Output format: a table, complete objects as json or yaml, or names only.",
         ),
         click.Option(
             ["--context"],
             metavar="NAME",
             expose_value=False,
             callback=_keep("context_name"),
-            help="Server and identity to use, instead of the current one.",
+            help="Context to use instead of the current one.",
         ),
         click.Option(
             ["-v", "--verbose"],
@@ -40,7 +40,7 @@ def shared_options(*, project: bool) -> list[click.Parameter]:
             default=None,
             expose_value=False,
             callback=_keep("verbose"),
-            help="Show every request, and its name in errors.",
+            help="Show every request, and the request id in errors.",
         ),
     ]
     if project:
@@ -51,7 +51,7 @@ def shared_options(*, project: bool) -> list[click.Parameter]:
                 metavar="NAME|ID",
                 expose_value=False,
                 callback=_keep("named_project"),
-                help="Project to work in, instead of the context's.",
+                help="Project to use instead of the context's.",
             ),
         )
     return options
@@ -85,7 +85,7 @@ class Noun(click.Group):
         """Find the verb; an unknown one is answered with the nearest that there is."""
         if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
             near = difflib.get_close_matches(args[0], self.list_commands(ctx), n=1)
-            hint = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(self.list_commands(ctx))}"
+            hint = f"did you mean {near[0]!r}?" if near else f"the commands are {', '.join(self.list_commands(ctx))}"
             ctx.fail(f"there is no command {args[0]!r}; {hint}")
         return super().resolve_command(ctx, args)
 

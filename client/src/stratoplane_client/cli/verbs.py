@@ -25,7 +25,7 @@ Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 class NothingToWaitForError(ClientError):
-    """The resource is in another state than the one waited for, and nothing is under way that could change it."""
+    """The resource does not have the status waited for, and no running job can change it."""
 
 
 def argument(kind: Kind, name: str = "name", *, many: bool = False) -> Decorator:
@@ -66,10 +66,12 @@ def _add_list(noun: Noun, kind: Kind) -> None:
     """Add the verb ``list`` to ``noun``."""
 
     @noun.command("list")
-    @click.option("--status", metavar="STATUS", help="Only those with this status, as RUNNING.")
-    @click.option("--labels", "selector", metavar="SELECTOR", help="Only those with these labels: env=prod,tier!=web.")
+    @click.option("--status", metavar="STATUS", help="Only those with this status, such as RUNNING.")
+    @click.option(
+        "--labels", "selector", metavar="SELECTOR", help="Only those with these labels, such as env=prod,tier!=web."
+    )
     @click.option("--name", "part", metavar="PART", help="Only those whose name contains this.")
-    @click.option("--sort", type=click.Choice(["created_at", "-created_at", "name"]), help="Order of the lines.")
+    @click.option("--sort", type=click.Choice(["created_at", "-created_at", "name"]), help="Sort order.")
     @limit_option()
     @click.pass_obj
     def command(
@@ -96,7 +98,7 @@ def _add_show(noun: Noun, kind: Kind) -> None:
         session.does(f"show {kind.noun} {name}", kind.noun)
         show_one(session, kind.calls(session).find(name), kind.details)
 
-    command.help = f"Show one {kind.noun} in full."
+    command.help = f"Show the details of a {kind.noun}."
 
 
 def _add_update(noun: Noun, kind: Kind) -> None:
@@ -110,7 +112,7 @@ def _add_update(noun: Noun, kind: Kind) -> None:
     @click.pass_obj
     def command(session: Session, name: str, new_name: str | None, labels: Any, removed: Any, mode: ChangeMode) -> None:
         if not (new_name or labels or removed):
-            raise click.UsageError("give --name, --label or --remove-label")
+            raise click.UsageError("specify at least one of --name, --label and --remove-label")
 
         def change(calls: Any, found: Any) -> Any:
             return retry_on_conflict(
@@ -126,7 +128,7 @@ def _add_update(noun: Noun, kind: Kind) -> None:
 
         carry_out_each(session, kind, "update", [name], mode, change)
 
-    command.help = f"Change name or labels of one {kind.noun}."
+    command.help = f"Change the name or labels of a {kind.noun}."
 
 
 def _add_delete(noun: Noun, kind: Kind) -> None:
@@ -134,7 +136,7 @@ def _add_delete(noun: Noun, kind: Kind) -> None:
 
     @noun.command("delete")
     @argument(kind, "names", many=True)
-    @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+    @click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
     @change_options
     @click.pass_obj
     def command(session: Session, names: tuple[str, ...], yes: bool, mode: ChangeMode) -> None:  # noqa: FBT001  # click's call
@@ -142,7 +144,7 @@ def _add_delete(noun: Noun, kind: Kind) -> None:
             confirm(session, f"Delete {kind.noun} {', '.join(names)}?", yes=yes)
         carry_out_each(session, kind, "delete", names, mode, lambda calls, found: calls.delete(found.id))
 
-    command.help = f"Delete {kind.plural}. Asks first on a terminal."
+    command.help = f"Delete {kind.plural}. Asks for confirmation on a terminal."
 
 
 def _add_wait(noun: Noun, kind: Kind) -> None:
@@ -150,9 +152,7 @@ def _add_wait(noun: Noun, kind: Kind) -> None:
 
     @noun.command("wait")
     @argument(kind)
-    @click.option(
-        "--status", metavar="STATUS", help="Wait until it has this status, not only until nothing is going on."
-    )
+    @click.option("--status", metavar="STATUS", help="Status to wait for; by default until no job is running.")
     @timeout_option(600.0)
     @click.pass_obj
     def command(session: Session, name: str, status: str | None, timeout: float) -> None:
@@ -160,17 +160,17 @@ def _add_wait(noun: Noun, kind: Kind) -> None:
         calls = kind.calls(session)
         found = calls.find(name)
         jobs = session.client.jobs(session.project_id)
-        session.interrupted = f"Stopped waiting; what is going on with {kind.noun} {name} goes on."
+        session.interrupted = f"Stopped waiting; the jobs of {kind.noun} {name} continue."
         wanted = status and status.upper()
         while found.status != wanted and (job := _under_way(jobs, found.id)) is not None:
             with watching(f"{kind.noun} {found.name}") as watcher:
                 jobs.wait(job.id, timeout=timeout, progress=watcher)
             found = calls.get(found.id)
         if wanted and found.status != wanted:
-            raise NothingToWaitForError(f"it is {found.status} and no job is under way that would make it {wanted}")
+            raise NothingToWaitForError(f"it is {found.status}, and no running job will make it {wanted}")
         show_done(session, found, f"{kind.noun} {found.name}: {kind.summary(found)}")
 
-    command.help = f"Wait for what is going on with one {kind.noun}."
+    command.help = f"Wait for the running jobs of a {kind.noun}."
 
 
 def _under_way(jobs: "Jobs", resource_id: str) -> "Job | None":

@@ -16,7 +16,7 @@ command = KindCommand(BUCKETS, summary="Buckets of object stores.")
 
 @command.command("create")
 @click.argument("name")
-@click.option("--cluster", metavar="NAME", help="Where to put it; chosen for you otherwise.")
+@click.option("--cluster", metavar="NAME", help="Cluster to create it on; chosen automatically by default.")
 @label_option
 @change_options
 @click.pass_obj

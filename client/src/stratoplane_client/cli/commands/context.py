@@ -18,13 +18,13 @@ _names = completing(lambda session, _: sorted(session.contexts.named))
 
 @click.group("context", cls=Noun)
 def command() -> None:
-    """Servers and identities that this command knows."""
+    """Saved servers and identities."""
 
 
 @command.command("list")
 @click.pass_obj
 def list_contexts(session: Session) -> None:
-    """List contexts; the current one has a star."""
+    """List contexts; the current one is marked with a star."""
     session.does("list contexts")
     found = sorted(session.contexts.named.items())
     current = session.current_name
@@ -40,7 +40,7 @@ def list_contexts(session: Session) -> None:
         titles = ("", "NAME", "SERVER", "USER", "ORGANIZATION", "PROJECT")
         click.echo(tables.table(titles, rows, color=session.color), color=session.color)
     else:
-        click.echo("There are no contexts; 'stratoplane login URL' makes one.", err=True)
+        click.echo("There are no contexts; 'stratoplane login URL' creates one.", err=True)
 
 
 @command.command("show")
@@ -74,10 +74,10 @@ def use(session: Session, name: str) -> None:
 @click.argument("name", shell_complete=_names)
 @click.pass_obj
 def delete(session: Session, name: str) -> None:
-    """Forget a context; log out first if its token shall end."""
+    """Delete a context; log out first to revoke its token."""
     session.does(f"delete context {name}")
     if name not in session.contexts.named:
-        raise InvalidSettingError(f"there is no context {name!r}")
+        raise InvalidSettingError(f"there is no context named {name!r}")
     save(config_file(), session.contexts.without(name))
     show_message(session, f"Context {name} deleted.")
 
@@ -96,4 +96,4 @@ def _details(name: str, each: Context) -> Iterable[tuple[str, str]]:
     yield "Project", each.project or "-"
     yield "Certificates", each.ca_file or "the system's"
     yield "Logged in", "yes" if each.token else "no"
-    yield "Kept in", str(config_file())
+    yield "Stored in", str(config_file())

@@ -15,7 +15,7 @@ from stratoplane_client.errors import NotAuthenticatedError
 @click.command("logout", cls=Verb)
 @click.pass_obj
 def command(session: Session) -> None:
-    """End the token of a context; the context stays."""
+    """Revoke the token of a context; the context is kept."""
     session.does("log out")
     # A token that has ended already is what is wanted.
     with suppress(NotAuthenticatedError):

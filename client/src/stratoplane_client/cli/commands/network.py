@@ -16,9 +16,9 @@ command = KindCommand(NETWORKS, summary="Private networks.")
 
 @command.command("create")
 @click.argument("name")
-@click.option("--cidr", required=True, metavar="RANGE", help="Private IPv4 range, as 10.20.0.0/24.")
-@click.option("--isolated", is_flag=True, help="Do not let it reach the outside.")
-@click.option("--cluster", metavar="NAME", help="Where to put it; chosen for you otherwise.")
+@click.option("--cidr", required=True, metavar="RANGE", help="Private IPv4 range, such as 10.20.0.0/24.")
+@click.option("--isolated", is_flag=True, help="Without access to outside networks.")
+@click.option("--cluster", metavar="NAME", help="Cluster to create it on; chosen automatically by default.")
 @label_option
 @change_options
 @click.pass_obj

@@ -53,7 +53,7 @@ def show(session: Session, name: str | None) -> None:
 
 @command.command("create")
 @click.argument("name")
-@click.option("--display-name", metavar="TEXT", help="For people.")
+@click.option("--display-name", metavar="TEXT", help="Text for people.")
 @label_option
 @click.pass_obj
 def create(session: Session, name: str, display_name: str | None, labels: Any) -> None:
@@ -67,7 +67,7 @@ def create(session: Session, name: str, display_name: str | None, labels: Any) -
 @command.command("update")
 @click.argument("name", shell_complete=_names)
 @click.option("--name", "new_name", metavar="NAME", help="New name.")
-@click.option("--display-name", metavar="TEXT", help="For people.")
+@click.option("--display-name", metavar="TEXT", help="Text for people.")
 @relabel_options
 @click.pass_obj
 def update(session: Session, /, name: str, **options: Any) -> None:
@@ -90,7 +90,7 @@ def update(session: Session, /, name: str, **options: Any) -> None:
 
 @command.command("delete")
 @click.argument("name", shell_complete=_names)
-@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.pass_obj
 def delete(session: Session, name: str, yes: bool) -> None:  # noqa: FBT001
     """Delete an empty organization (operators)."""
@@ -102,7 +102,7 @@ def delete(session: Session, name: str, yes: bool) -> None:  # noqa: FBT001
 
 
 def details(each: "Organization") -> Iterable[tuple[str, str]]:
-    """Show an organization or a project in full."""
+    """Yield the details of an organization or a project."""
     yield "Name", each.name
     yield "Id", each.id
     yield "Display name", each.display_name or "-"

@@ -24,7 +24,7 @@ def command(session: Session) -> None:
         with session.connect(session.context.url, None, session.context.ca_file) as client:
             facts["server"] = client.version().version
     except NoContextError:
-        problem = "not known; log in with 'stratoplane login'"
+        problem = "unknown; log in with 'stratoplane login'"
     except ClientError as error:
         problem = str(error)
     if session.machine_readable:

@@ -26,20 +26,32 @@ command = KindCommand(MACHINES, summary="Virtual machines.")
 
 @command.command("create")
 @click.argument("name")
-@click.option("--flavor", required=True, metavar="FLAVOR", shell_complete=_flavors, help="Size of the machine.")
-@click.option("--image", metavar="IMAGE", shell_complete=_images, help="Image to start from.")
+@click.option(
+    "--flavor", required=True, metavar="FLAVOR", shell_complete=_flavors, help="Flavor (size) of the machine."
+)
+@click.option("--image", metavar="IMAGE", shell_complete=_images, help="Image to create the machine from.")
 @click.option(
     "--boot-volume", metavar="VOLUME", shell_complete=_volumes, help="Volume to boot from, instead of --image."
 )
 @click.option(
-    "--network", "networks", metavar="NETWORK", multiple=True, shell_complete=_networks, help="Network to join; repeat."
+    "--network",
+    "networks",
+    metavar="NETWORK",
+    multiple=True,
+    shell_complete=_networks,
+    help="Network to join; may be repeated.",
 )
 @click.option(
-    "--volume", "volumes", metavar="VOLUME", multiple=True, shell_complete=_volumes, help="Volume to attach; repeat."
+    "--volume",
+    "volumes",
+    metavar="VOLUME",
+    multiple=True,
+    shell_complete=_volumes,
+    help="Volume to attach; may be repeated.",
 )
-@click.option("--key", metavar="KEY", shell_complete=completing(KEYS.names), help="Key that the guest lets in.")
-@click.option("--user-data", metavar="FILE", help="File for cloud-init; - for standard input.")
-@click.option("--cluster", metavar="NAME", help="Where to put it; chosen for you otherwise.")
+@click.option("--key", metavar="KEY", shell_complete=completing(KEYS.names), help="Key pair to authorize in the guest.")
+@click.option("--user-data", metavar="FILE", help="File with cloud-init user data; - for standard input.")
+@click.option("--cluster", metavar="NAME", help="Cluster to create it on; chosen automatically by default.")
 @click.option("--stopped", is_flag=True, help="Do not start it.")
 @label_option
 @change_options
@@ -47,7 +59,7 @@ command = KindCommand(MACHINES, summary="Virtual machines.")
 def create(session: Session, /, name: str, mode: ChangeMode, **options: Any) -> None:
     """Create a virtual machine and start it."""
     if (options["image"] is None) == (options["boot_volume"] is None):
-        raise click.UsageError("give either --image or --boot-volume")
+        raise click.UsageError("specify exactly one of --image and --boot-volume")
     user_data = file_text(options["user_data"])
     session.does(f"create vm {name}")
     network_ids = ids(session, NETWORKS, options["networks"])
@@ -116,7 +128,7 @@ def reboot(session: Session, names: tuple[str, ...], mode: ChangeMode) -> None:
 @change_options
 @click.pass_obj
 def resize(session: Session, name: str, flavor: str, mode: ChangeMode) -> None:
-    """Give a machine another flavor."""
+    """Change the flavor of a machine."""
     carry_out_each(
         session, MACHINES, "resize", [name], mode, lambda calls, found: calls.update(found.id, flavor=flavor)
     )
@@ -140,7 +152,7 @@ def attach(session: Session, name: str, volumes: tuple[str, ...], mode: ChangeMo
 @change_options
 @click.pass_obj
 def detach(session: Session, name: str, volumes: tuple[str, ...], mode: ChangeMode) -> None:
-    """Detach volumes from a machine; their data stays."""
+    """Detach volumes from a machine; their data is kept."""
     session.does(f"detach volumes from vm {name}")
     gone = ids(session, VOLUMES, volumes)
     _change_volumes(session, name, mode, lambda present: tuple(each for each in present if each not in gone))

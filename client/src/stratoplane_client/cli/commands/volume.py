@@ -16,9 +16,9 @@ command = KindCommand(VOLUMES, summary="Disks for virtual machines.")
 
 @command.command("create")
 @click.argument("name")
-@click.option("--size", type=SIZE_GIB, required=True, metavar="SIZE", help="Size in GiB, or with a unit as 2TiB.")
+@click.option("--size", type=SIZE_GIB, required=True, metavar="SIZE", help="Size in GiB, or with a unit such as 2TiB.")
 @click.option("--image", metavar="IMAGE", help="Image to fill it with.")
-@click.option("--cluster", metavar="NAME", help="Where to put it; chosen for you otherwise.")
+@click.option("--cluster", metavar="NAME", help="Cluster to create it on; chosen automatically by default.")
 @label_option
 @change_options
 @click.pass_obj
@@ -46,5 +46,5 @@ def create(session: Session, /, name: str, mode: ChangeMode, **options: Any) -> 
 @change_options
 @click.pass_obj
 def resize(session: Session, name: str, size: int, mode: ChangeMode) -> None:
-    """Let a volume grow to SIZE GiB."""
+    """Grow a volume to SIZE GiB."""
     carry_out_each(session, VOLUMES, "resize", [name], mode, lambda calls, found: calls.update(found.id, size_gib=size))
