@@ -28,7 +28,10 @@ NETWORK = ("network", "create", "front", "--cidr", "10.0.0.0/24")
         ),
         (
             ["vm", "update", "web-1", "--label", "env"],
-            "Error: Invalid value for '--label': 'env' is not of the form key=value. See 'stratoplane vm update --help'.",
+            (
+                "Error: Invalid value for '--label': 'env' is not of the form key=value. "
+                "See 'stratoplane vm update --help'."
+            ),
         ),
     ],
 )

@@ -123,7 +123,8 @@ def test_several_are_deleted_at_once_and_one_that_is_missing_stops_no_other(cli)
     assert answer.returncode == 4
     assert [line.split(" (")[0] for line in answer.stdout.splitlines()] == ["vm web-1 deleted", "vm web-2 deleted"]
     assert answer.stderr.splitlines()[0] == (
-        "Error: cannot delete vm nope: there is no virtual machine named 'nope'. 'stratoplane vm list' shows what exists."
+        "Error: cannot delete vm nope: there is no virtual machine named 'nope'. "
+        "'stratoplane vm list' shows what exists."
     )
     assert cli.done("vm", "list", "-o", "name") == ""
 

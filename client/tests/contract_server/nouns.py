@@ -3,7 +3,7 @@
 
 from typing import Final
 
-from contract_server.document import Json, document, new_id, now
+from contract_server.document import Json, document, later, new_id, now
 from contract_server.exchange import Answer, Call, Refusal, check_match, etag, page, serves
 from contract_server.state import State
 
@@ -173,6 +173,10 @@ def _facts(state: State, call: Call, made: Json) -> Json:
     facts: Json = {"version": 1, "enabled": True, "kind": "api", "token": f"secret-{made['id']}"}
     if "organization_id" not in call.body:
         facts["organization_id"] = state.organization["id"]
+    if call.operation.operation_id == "create_token":
+        state.tokens[facts["token"]] = call.username
+    if "expires_in" in call.body:
+        facts["expires_at"] = later(call.body["expires_in"])
     if "user_id" in call.body:
         facts["username"] = state.by_id(state.stored["users"], call.body["user_id"], "user")["username"]
         facts["scope"] = "PROJECT" if call.body.get("project_id") else "ORGANIZATION"

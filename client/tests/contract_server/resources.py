@@ -2,6 +2,7 @@
 """Resources of a project and their jobs."""
 
 import time
+from ipaddress import ip_network
 from typing import Final
 
 from contract_server.document import Json, document, new_id, now
@@ -56,8 +57,11 @@ def create_resource(state: State, call: Call) -> Answer:
         return Answer(status=201, body={kind.member: made, "job": None})
     effect: Json = {"status": "STOPPED" if made.get("power") == "STOPPED" else kind.ready}
     if kind.member == "virtual_machine":
+        networks = [
+            state.by_id(state.of_project(call.ids[0], "networks"), each, "network") for each in made["network_ids"]
+        ]
         effect["addresses"] = [
-            {"network_id": each, "mac": "02:00", "address": "10.0.0.5"} for each in made["network_ids"]
+            {"network_id": each["id"], "mac": "02:00", "address": str(ip_network(each["cidr"])[5])} for each in networks
         ]
     return _accepted(state, call, kind, made, "create", effect)
 
