@@ -8,6 +8,7 @@ from typing import Any
 
 import pytest
 from contract_server import PASSWORD, Command, Contract
+from contract_server.fixtures import Connect, Later
 
 from stratoplane_client import Client, Options
 
@@ -35,7 +36,7 @@ def pauses() -> list[float]:
 
 
 @pytest.fixture
-def connect(contract: Contract, pauses: list[float]) -> Iterator[Callable[..., Client]]:
+def connect(contract: Contract, pauses: list[float]) -> Iterator[Connect]:
     """Return clients of the server; they do not sleep but note for how long they would have."""
     opened: list[Client] = []
 
@@ -53,7 +54,7 @@ def connect(contract: Contract, pauses: list[float]) -> Iterator[Callable[..., C
 
 
 @pytest.fixture
-def client(connect: Callable[..., Client]) -> Client:
+def client(connect: Connect) -> Client:
     """A client that is logged in as ``alice``."""
     return connect()
 
@@ -85,7 +86,7 @@ def olga(command: Command) -> Command:
 
 
 @pytest.fixture
-def later() -> Iterator[Callable[[Callable[[], Any]], None]]:
+def later() -> Iterator[Later]:
     """Return what runs a function in a thread; the test ends after it."""
     threads: list[threading.Thread] = []
 
