@@ -337,3 +337,17 @@ def test_operators_handle_incidents(olga: Command) -> None:
     assert "reopened" in olga.done("incident", "reopen", wanted)
     delivery = json.loads(olga.done("incident", "show", wanted, "-o", "json"))["deliveries"][0]["id"]
     assert "queued again" in olga.done("incident", "redeliver", wanted, delivery)
+
+
+def test_operators_look_at_drift_and_set_policies(olga: Command) -> None:
+    listed = olga.done("drift", "list").splitlines()
+    assert listed[0].split()[:7] == ["KIND", "NAME", "FIELD", "DESIRED", "OBSERVED", "POLICY", "CORRECTIONS"]
+    assert listed[1].split()[:6] == ["virtual_machine", "web-1", "power", "RUNNING", "STOPPED", "correct"]
+    assert "correct, adopt, alert" in olga.done("drift", "policies")
+    assert olga.done("drift", "set-policy", "virtual_machine", "power", "alert") == "power of virtual_machine: alert\n"
+    assert olga.done("drift", "reset-policy", "virtual_machine", "power") == (
+        "power of virtual_machine: reset to the default policy\n"
+    )
+    assert json.loads(olga.done("drift", "policies", "-o", "json"))[0]["is_set"] is False
+    assert "volume" in olga.done("drift", "orphans")
+    assert "SEALED" in olga.done("audit", "checkpoints")
