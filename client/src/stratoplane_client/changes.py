@@ -38,7 +38,7 @@ class Change(Record, Generic[T]):
         """Return the resource as it is when the job has succeeded; after a delete, as it was.
 
         Args:
-            timeout: seconds after which waiting ends; the job goes on.
+            timeout: seconds after which waiting ends; the job continues.
             progress: is called with the job after each poll.
 
         Raises:

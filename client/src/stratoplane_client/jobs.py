@@ -85,7 +85,7 @@ class Jobs:
 
         Args:
             identifier: of the job.
-            timeout: seconds after which waiting ends; the job goes on.
+            timeout: seconds after which waiting ends; the job continues.
             progress: is called with the job after each poll.
 
         Raises:

@@ -23,11 +23,11 @@ class Exit(IntEnum):
     """Not logged in, or not allowed."""
     NOT_FOUND = 4
     CONFLICT = 5
-    """The present state forbids it, or it changed meanwhile."""
+    """The current state forbids it, or it changed in the meantime."""
     QUOTA = 6
     UNREACHABLE = 7
     TIMED_OUT = 8
-    """The job goes on; only the waiting ended."""
+    """The wait timed out; the job continues."""
     INTERRUPTED = 130
 
 
