@@ -4,13 +4,14 @@
 import json
 import stat
 import tomllib
+from pathlib import Path
 
-from contract_server import PASSWORD
+from contract_server import PASSWORD, Command, Contract
 
 ENTERED = PASSWORD + "\n"
 
 
-def test_a_login_is_remembered_for_its_owner_only(command, contract, project):
+def test_a_login_is_remembered_for_its_owner_only(command: Command, contract: Contract, project: str) -> None:
     said = command.done("login", contract.url + "/", "-u", "alice", "--password-stdin", stdin=ENTERED)
 
     assert said == f"Logged in to {contract.url} as alice (organization acme, project web).\n"
@@ -24,34 +25,34 @@ def test_a_login_is_remembered_for_its_owner_only(command, contract, project):
     assert sorted(path.name for path in command.config.parent.iterdir()) == ["config.toml"]
 
 
-def test_a_wrong_password_keeps_nothing(command, contract):
+def test_a_wrong_password_keeps_nothing(command: Command, contract: Contract) -> None:
     line = command.failed(3, "login", contract.url, "-u", "alice", "--password-stdin", stdin="wrong\n")
 
     assert line == (f"Error: cannot log in to {contract.url} as alice: the username or the password is wrong.")
     assert not command.config.exists()
 
 
-def test_without_a_terminal_nothing_is_asked(command, contract):
-    assert "give --username" in command.failed(2, "login", contract.url)
-    assert "give --password-stdin" in command.failed(2, "login", contract.url, "-u", "alice")
-    assert "ask for URL of the server; give it" in command.failed(2, "login")
+def test_without_a_terminal_nothing_is_asked(command: Command, contract: Contract) -> None:
+    assert "use --username" in command.failed(2, "login", contract.url)
+    assert "use --password-stdin" in command.failed(2, "login", contract.url, "-u", "alice")
+    assert "cannot ask for the URL without a terminal; use the argument URL" in command.failed(2, "login")
 
 
-def test_before_a_login_one_is_told_to_log_in(command):
+def test_before_a_login_one_is_told_to_log_in(command: Command) -> None:
     assert command.failed(3, "vm", "list") == (
-        "Error: cannot list vms: no server is known yet; log in with 'stratoplane login URL'."
+        "Error: cannot list vms: no server is configured; log in with 'stratoplane login URL'."
     )
 
 
-def test_a_token_that_ended_is_told(alice, contract):
+def test_a_token_that_ended_is_told(alice: Command, contract: Contract) -> None:
     contract.state.tokens.clear()
 
     assert alice.failed(3, "me") == (
-        "Error: cannot show who you are: the token is unknown or has expired. Log in with 'stratoplane login'."
+        "Error: cannot show your user: the token is unknown or has expired. Log in with 'stratoplane login'."
     )
 
 
-def test_contexts_live_beside_each_other(alice, contract):
+def test_contexts_live_beside_each_other(alice: Command, contract: Contract) -> None:
     alice.done("login", "-u", "olga", "--password-stdin", "--context", "work", stdin=ENTERED)
     first = contract.url.replace("http://", "alice@")
 
@@ -67,11 +68,11 @@ def test_contexts_live_beside_each_other(alice, contract):
         ("work", False, True),
     ]
     alice.done("context", "delete", "work")
-    assert "known are: alice@" in alice.failed(2, "context", "use", "work")
+    assert "the contexts are: alice@" in alice.failed(2, "context", "use", "work")
     assert alice.done("context", "list").splitlines()[1].startswith("*")
 
 
-def test_no_token_is_ever_shown(alice, contract):
+def test_no_token_is_ever_shown(alice: Command, contract: Contract) -> None:
     token = next(iter(contract.state.tokens))
 
     for words in (["context", "show"], ["context", "show", "-o", "json"], ["context", "list", "-o", "yaml"]):
@@ -80,43 +81,43 @@ def test_no_token_is_ever_shown(alice, contract):
     assert token not in answer.stdout + answer.stderr
 
 
-def test_a_logout_ends_the_token_and_keeps_the_context(alice, contract):
+def test_a_logout_ends_the_token_and_keeps_the_context(alice: Command, contract: Contract) -> None:
     alice.done("logout")
 
     assert contract.state.tokens == {}
     assert alice.done("context", "list", "-o", "name").startswith("alice@")
-    assert "use 'stratoplane login'" in alice.failed(3, "vm", "list")
+    assert "run 'stratoplane login'" in alice.failed(3, "vm", "list")
 
 
-def test_a_logout_with_a_token_that_ended_is_no_failure(alice, contract):
+def test_a_logout_with_a_token_that_ended_is_no_failure(alice: Command, contract: Contract) -> None:
     contract.state.tokens.clear()
 
     alice.done("logout")
     assert "token" not in alice.config.read_text()
 
 
-def test_the_environment_is_enough_for_programs(command, contract):
+def test_the_environment_is_enough_for_programs(command: Command, contract: Contract) -> None:
     contract.state.tokens["t0ken"] = "alice"
 
     assert command.done("vm", "list", "-o", "json", STRATOPLANE_URL=contract.url, STRATOPLANE_TOKEN="t0ken") == "[]\n"
     assert not command.config.exists()
 
 
-def test_a_token_goes_to_no_other_server(alice, contract):
+def test_a_token_goes_to_no_other_server(alice: Command, contract: Contract) -> None:
     contract.requests.clear()
 
-    assert "use 'stratoplane login'" in alice.failed(3, "vm", "list", STRATOPLANE_URL="http://127.0.0.1:1")
+    assert "run 'stratoplane login'" in alice.failed(3, "vm", "list", STRATOPLANE_URL="http://127.0.0.1:1")
     assert contract.requests == []
 
 
-def test_a_file_that_is_no_configuration(command):
+def test_a_file_that_is_no_configuration(command: Command) -> None:
     command.config.parent.mkdir()
     command.config.write_text("contexts = 7 [")
 
     assert "cannot read" in command.failed(2, "vm", "list")
 
 
-def test_a_home_that_cannot_be_written(command, contract, tmp_path):
+def test_a_home_that_cannot_be_written(command: Command, contract: Contract, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("")
 
     line = command.failed(
@@ -133,7 +134,7 @@ def test_a_home_that_cannot_be_written(command, contract, tmp_path):
     assert "file/c.toml" in line
 
 
-def test_me_shows_what_one_may_do(alice):
+def test_me_shows_what_one_may_do(alice: Command) -> None:
     shown = alice.done("me")
 
     assert "alice" in shown
@@ -141,7 +142,7 @@ def test_me_shows_what_one_may_do(alice):
     assert "resource:read, resource:write" not in shown.splitlines()[0]
 
 
-def test_projects_are_chosen_once(alice, contract):
+def test_projects_are_chosen_once(alice: Command, contract: Contract) -> None:
     alice.done("project", "create", "shop", "--label", "env=prod")
     assert alice.done("project", "use", "shop") == "Now working in project shop.\n"
     alice.done("network", "create", "front", "--cidr", "10.0.0.0/24")
@@ -150,17 +151,17 @@ def test_projects_are_chosen_once(alice, contract):
     assert alice.done("network", "list", "-o", "name", "--project", "web") == ""
     assert alice.done("network", "list", "-o", "name", STRATOPLANE_PROJECT="web") == ""
     assert alice.done("project", "list", "-o", "name").split() == ["web", "shop"]
-    assert "'stratoplane project list' shows what there is" in alice.failed(4, "vm", "list", "--project", "nope")
+    assert "'stratoplane project list' shows what exists" in alice.failed(4, "vm", "list", "--project", "nope")
 
 
-def test_who_sees_several_projects_is_asked_to_choose(command, contract):
+def test_who_sees_several_projects_is_asked_to_choose(command: Command, contract: Contract) -> None:
     contract.add_project("shop")
     command.log_in()
 
-    assert "choose with --project" in command.failed(2, "vm", "list")
+    assert "choose one with --project" in command.failed(2, "vm", "list")
 
 
-def test_a_token_for_a_program_is_alone_on_standard_output(alice):
+def test_a_token_for_a_program_is_alone_on_standard_output(alice: Command) -> None:
     answer = alice("token", "create", "ci", "--expires-in", "30d")
 
     assert answer.stdout.startswith("secret-")

@@ -4,7 +4,7 @@
 import signal
 
 import pytest
-from contract_server import Fault
+from contract_server import Command, Contract, Fault
 
 NETWORK = ("network", "create", "front", "--cidr", "10.0.0.0/24")
 
@@ -17,22 +17,25 @@ NETWORK = ("network", "create", "front", "--cidr", "10.0.0.0/24")
         (["vm", "create", "web-1"], "Error: Missing option '--flavor'. See 'stratoplane vm create --help'."),
         (
             ["vm", "create", "web-1", "--flavor", "small"],
-            "Error: give either --image or --boot-volume. See 'stratoplane vm create --help'.",
+            "Error: specify exactly one of --image and --boot-volume. See 'stratoplane vm create --help'.",
         ),
         (
             ["volume", "create", "data", "--size", "20 bananas"],
             (
-                "Error: Invalid value for '--size': '20 bananas' is no size; write it as 20, 20GiB or 2TiB. "
+                "Error: Invalid value for '--size': '20 bananas' is not a valid size; write it as 20, 20GiB or 2TiB. "
                 "See 'stratoplane volume create --help'."
             ),
         ),
         (
             ["vm", "update", "web-1", "--label", "env"],
-            "Error: Invalid value for '--label': 'env' is no key=value. See 'stratoplane vm update --help'.",
+            (
+                "Error: Invalid value for '--label': 'env' is not of the form key=value. "
+                "See 'stratoplane vm update --help'."
+            ),
         ),
     ],
 )
-def test_a_command_line_that_makes_no_sense(alice, words, line):
+def test_a_command_line_that_makes_no_sense(alice: Command, words: list[str], line: str) -> None:
     assert alice.failed(2, *words) == line
 
 
@@ -52,7 +55,9 @@ def test_a_command_line_that_makes_no_sense(alice, words, line):
         (503, "no_cluster_available", 1),
     ],
 )
-def test_refusals_have_an_exit_code_of_their_sort(alice, contract, status, code, exit_code):
+def test_refusals_have_an_exit_code_of_their_sort(
+    alice: Command, contract: Contract, status: int, code: str, exit_code: int
+) -> None:
     contract.faults.append(Fault(status=status, document={"code": code, "detail": "some\nwords."}))
 
     line = alice.failed(exit_code, *NETWORK)
@@ -60,7 +65,7 @@ def test_refusals_have_an_exit_code_of_their_sort(alice, contract, status, code,
     assert ".." not in line
 
 
-def test_every_member_that_is_wrong_is_named(alice, contract):
+def test_every_member_that_is_wrong_is_named(alice: Command, contract: Contract) -> None:
     errors = [{"pointer": "/cidr", "detail": "has host bits set; the network is 10.0.0.0/24"}]
     document = {"code": "invalid_spec", "detail": "the content cannot be accepted", "errors": errors}
     contract.faults.append(Fault(status=422, document=document))
@@ -71,7 +76,7 @@ def test_every_member_that_is_wrong_is_named(alice, contract):
     )
 
 
-def test_with_v_the_request_is_named(alice, contract):
+def test_with_v_the_request_is_named(alice: Command, contract: Contract) -> None:
     contract.state.limits["networks"] = 0
     answer = alice(*NETWORK, "-v")
 
@@ -85,29 +90,29 @@ def test_with_v_the_request_is_named(alice, contract):
     assert f"request {request.headers['x-request-id']}" in answer.stderr.splitlines()[-2]
 
 
-def test_a_server_that_is_not_there(alice, contract):
+def test_a_server_that_is_not_there(alice: Command, contract: Contract) -> None:
     contract.stop()
 
     assert alice.failed(7, "vm", "list", STRATOPLANE_ATTEMPTS="2") == (
         f"Error: cannot list vms: cannot connect to {contract.url}: Connection refused. "
-        "Check that the server runs and that 'stratoplane context show' has the right URL."
+        "Check that the server is running and that 'stratoplane context show' has the right URL."
     )
 
 
-def test_a_gateway_without_a_server_behind_it(alice, contract):
+def test_a_gateway_without_a_server_behind_it(alice: Command, contract: Contract) -> None:
     contract.faults.extend([Fault(status=502, raw=b"<html>bad gateway</html>")] * 2)
 
     assert "HTTP status 502" in alice.failed(7, "vm", "list", STRATOPLANE_ATTEMPTS="2")
     assert "must be a whole number" in alice.failed(2, "vm", "list", STRATOPLANE_ATTEMPTS="none")
 
 
-def test_what_is_no_stratoplane_server(alice, contract):
+def test_what_is_no_stratoplane_server(alice: Command, contract: Contract) -> None:
     contract.faults.append(Fault(status=200, raw=b"<html>hello</html>"))
 
     assert "is this a Stratoplane server?" in alice.failed(1, "vm", "list")
 
 
-def test_a_job_that_fails(alice, contract):
+def test_a_job_that_fails(alice: Command, contract: Contract) -> None:
     contract.state.failure = {"code": "no_capacity_at_provider", "detail": "no room", "provider_text": "disk full"}
     answer = alice(*NETWORK, "--wait")
     job_id = next(iter(contract.state.jobs))
@@ -123,40 +128,45 @@ def test_a_job_that_fails(alice, contract):
     assert "no_capacity_at_provider" in shown
 
 
-def test_a_wait_that_is_too_long(alice, contract):
+def test_a_wait_that_is_too_long(alice: Command, contract: Contract) -> None:
     contract.state.stuck = True
     answer = alice(*NETWORK, "--wait", "--timeout", "1")
     job_id = next(iter(contract.state.jobs))
 
     assert answer.returncode == 8
     assert answer.stderr.splitlines()[-1] == (
-        f"Error: cannot create network front: job {job_id} is PENDING at step 'provision' after 1 s. "
-        f"It goes on; wait for it with 'stratoplane job wait {job_id}'."
+        f"Error: cannot create network front: job {job_id} is PENDING at step 'await_targets' after 1 s. "
+        f"The job continues; wait for it with 'stratoplane job wait {job_id}'."
     )
 
 
-def test_who_stops_waiting_is_told_that_it_goes_on(alice, contract):
+def test_who_stops_waiting_is_told_that_it_goes_on(alice: Command, contract: Contract) -> None:
     contract.state.stuck = True
     with alice.process(*NETWORK, "--wait") as process:
-        assert process.stderr.readline() == "network front: PENDING 0/2, provision\n"
+        assert process.stderr is not None
+        assert process.stderr.readline() == "network front: PENDING 0/2, await_targets\n"
         process.send_signal(signal.SIGINT)
         _, errors = process.communicate(timeout=30)
 
     job_id = next(iter(contract.state.jobs))
     assert process.returncode == 130
-    assert errors.strip() == f"Stopped waiting; it goes on. Wait for it with 'stratoplane job wait {job_id}'."
+    assert errors.strip() == f"Stopped waiting; the job continues. Wait for it with 'stratoplane job wait {job_id}'."
 
 
-def test_whoever_reads_only_the_beginning_causes_no_noise(alice, contract):
-    for number in range(30):
-        contract.add_project(f"a-project-with-a-rather-long-name-{number:02}" * 40)
+def test_whoever_reads_only_the_beginning_causes_no_noise(alice: Command, contract: Contract) -> None:
+    for number in range(200):
+        contract.add_project(f"project-{number:03}")
+    for project in contract.state.stored["projects"]:
+        project["display_name"] = "A rather long name for people " * 10
     with alice.process("project", "list", PYTHONUNBUFFERED="1") as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
         process.stdout.close()
         assert process.stderr.read() == ""
 
 
-def test_names_from_others_do_not_command_the_terminal(alice, contract):
-    contract.state.nouns["/api/tenant/v1/projects"][0]["display_name"] = "\x1b]0;owned\x07\x1b[31mred\nnext"
+def test_names_from_others_do_not_command_the_terminal(alice: Command, contract: Contract) -> None:
+    contract.state.stored["projects"][0]["display_name"] = "\x1b]0;owned\x07\x1b[31mred\nnext"
 
     contract.faults.append(Fault(status=409, document={"code": "state_conflict", "detail": "no \x1b[2Jway"}))
     assert "\x1b" not in alice.failed(5, *NETWORK)

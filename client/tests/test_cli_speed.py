@@ -42,31 +42,31 @@ def already() -> set[str]:
 
 
 @pytest.mark.parametrize("words", [["--help"], ["--version"], ["vm", "--help"], ["vm", "create", "--help"]])
-def test_help_loads_no_http_no_yaml_no_progress_bar(words):
+def test_help_loads_no_http_no_yaml_no_progress_bar(words: list[str]) -> None:
     slow = SLOW - {"pathlib", "tempfile"} if words == ["--version"] else SLOW
 
     assert loaded(*words) & slow <= already()
 
 
-def test_the_help_of_all_loads_no_noun():
+def test_the_help_of_all_loads_no_noun() -> None:
     found = loaded("--help")
 
     assert not {name for name in found if name.startswith("stratoplane_client.cli.commands")}
     assert "stratoplane_client.client" not in found
 
 
-def test_one_noun_loads_no_other():
+def test_one_noun_loads_no_other() -> None:
     nouns = {name for name in loaded("vm", "--help") if name.startswith("stratoplane_client.cli.commands.")}
 
     assert nouns == {"stratoplane_client.cli.commands.vm"}
 
 
-def every_noun():
+def every_noun() -> list[tuple[str, str]]:
     return [(name, line) for section in SECTIONS for name, line in section.nouns.items()]
 
 
 @pytest.mark.parametrize(("name", "line"), every_noun())
-def test_the_line_of_a_noun_is_that_of_its_own_help(name, line):
+def test_the_line_of_a_noun_is_that_of_its_own_help(name: str, line: str) -> None:
     context = click.Context(root)
     command = root.get_command(context, name)
 
@@ -75,10 +75,11 @@ def test_the_line_of_a_noun_is_that_of_its_own_help(name, line):
     assert (command.help or "").startswith(line.rstrip("."))
 
 
-def test_every_command_has_help_and_takes_the_shared_options():
+def test_every_command_has_help_and_takes_the_shared_options() -> None:
     seen = 0
     for name, _ in every_noun():
         noun = root.get_command(click.Context(root), name)
+        assert noun is not None
         verbs = noun.commands.values() if isinstance(noun, click.Group) else [noun]
         for verb in verbs:
             names = {option for each in verb.params for option in each.opts}

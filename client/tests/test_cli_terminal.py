@@ -9,14 +9,16 @@ import subprocess
 import sys
 
 import pytest
-from contract_server import PASSWORD
+from contract_server import PASSWORD, Command, Contract
 
 QUESTION = "Delete network front? [y/N]: "
 # The terminal becomes the process's own, so that it is there to ask for a password.
 PROGRAM = [sys.executable, "-c", "import os; os.login_tty(0); from stratoplane_client.cli import main; main()"]
 
 
-def on_terminal(command, *words: str, answers: tuple[tuple[str, str], ...] = (), **environment: str) -> tuple[int, str]:
+def on_terminal(
+    command: Command, *words: str, answers: tuple[tuple[str, str], ...] = (), **environment: str
+) -> tuple[int, str]:
     """Run the command on a terminal and type answers to its questions; return exit code and all that was written."""
     ours, theirs = pty.openpty()
     everything = command.environment | {"TERM": "xterm-256color"} | environment
@@ -43,7 +45,7 @@ def _read(terminal: int) -> str:
         return ""
 
 
-def test_states_have_colours_unless_one_does_not_want_them(alice):
+def test_states_have_colours_unless_one_does_not_want_them(alice: Command) -> None:
     alice.done("network", "create", "front", "--cidr", "10.0.0.0/24", "--wait")
 
     assert "\x1b[32mACTIVE\x1b[0m" in on_terminal(alice, "network", "list")[1]
@@ -51,14 +53,14 @@ def test_states_have_colours_unless_one_does_not_want_them(alice):
     assert "\x1b" not in alice.done("network", "list")
 
 
-def test_colours_do_not_shift_columns(alice):
+def test_colours_do_not_shift_columns(alice: Command) -> None:
     alice.done("network", "create", "front", "--cidr", "10.0.0.0/24", "--wait")
 
     plain = re.sub(r"\x1b\[[0-9;]*m", "", on_terminal(alice, "network", "list")[1])
     assert plain.splitlines()[0].index("RANGE") == plain.splitlines()[1].index("10.0.0.0")
 
 
-def test_errors_are_red_on_a_terminal(alice):
+def test_errors_are_red_on_a_terminal(alice: Command) -> None:
     code, written = on_terminal(alice, "network", "show", "nope")
 
     assert code == 4
@@ -66,7 +68,7 @@ def test_errors_are_red_on_a_terminal(alice):
     assert "\x1b" not in on_terminal(alice, "network", "show", "nope", NO_COLOR="1")[1]
 
 
-def test_a_delete_asks_first(alice):
+def test_a_delete_asks_first(alice: Command) -> None:
     alice.done("network", "create", "front", "--cidr", "10.0.0.0/24", "--wait")
 
     code, written = on_terminal(alice, "network", "delete", "front", answers=((QUESTION, "n"),))
@@ -79,7 +81,7 @@ def test_a_delete_asks_first(alice):
     assert "network front deleted" in written
 
 
-def test_yes_asks_nothing(alice):
+def test_yes_asks_nothing(alice: Command) -> None:
     alice.done("network", "create", "front", "--cidr", "10.0.0.0/24", "--wait")
 
     code, written = on_terminal(alice, "network", "delete", "front", "--yes")
@@ -87,7 +89,7 @@ def test_yes_asks_nothing(alice):
     assert "?" not in written
 
 
-def test_waiting_shows_a_bar_and_leaves_one_line(alice):
+def test_waiting_shows_a_bar_and_leaves_one_line(alice: Command) -> None:
     code, written = on_terminal(alice, "network", "create", "front", "--cidr", "10.0.0.0/24", "--wait")
 
     assert code == 0
@@ -96,7 +98,7 @@ def test_waiting_shows_a_bar_and_leaves_one_line(alice):
     assert "network front created: ACTIVE, 10.0.0.0/24" in written.splitlines()[-1]
 
 
-def test_a_password_is_asked_for_and_not_shown(command, contract):
+def test_a_password_is_asked_for_and_not_shown(command: Command, contract: Contract) -> None:
     answers = (("Username: ", "alice"), ("Password: ", PASSWORD))
     code, written = on_terminal(command, "login", contract.url, answers=answers)
 
@@ -108,14 +110,14 @@ def test_a_password_is_asked_for_and_not_shown(command, contract):
 @pytest.mark.parametrize(
     ("shell", "words"), [("bash", "complete -o"), ("zsh", "compdef"), ("fish", "complete --no-files")]
 )
-def test_completion_scripts(command, shell, words):
+def test_completion_scripts(command: Command, shell: str, words: str) -> None:
     script = command.done("completion", shell)
 
     assert words in script
     assert "_STRATOPLANE_COMPLETE" in script
 
 
-def completed(command, *words: str) -> list[str]:
+def completed(command: Command, *words: str) -> list[str]:
     """Return what bash would offer for the last word."""
     answer = command(
         _STRATOPLANE_COMPLETE="bash_complete", COMP_WORDS=" ".join(["stratoplane", *words]), COMP_CWORD=str(len(words))
@@ -124,7 +126,7 @@ def completed(command, *words: str) -> list[str]:
     return [line.partition(",")[2] for line in answer.stdout.splitlines() if line]
 
 
-def test_nouns_verbs_options_and_names_are_completed(alice):
+def test_nouns_verbs_options_and_names_are_completed(alice: Command) -> None:
     alice.done("network", "create", "front", "--cidr", "10.0.0.0/24", "--wait")
     alice.done("network", "create", "back", "--cidr", "10.0.1.0/24", "--wait")
 
@@ -132,12 +134,12 @@ def test_nouns_verbs_options_and_names_are_completed(alice):
     assert completed(alice, "vm", "st") == ["start", "stop"]
     assert completed(alice, "network", "show", "fr") == ["front"]
     assert completed(alice, "vm", "create", "x", "--network", "b") == ["back"]
-    assert completed(alice, "vm", "create", "x", "--flavor", "") == ["small"]
+    assert completed(alice, "vm", "create", "x", "--flavor", "") == ["small", "large"]
     assert completed(alice, "vm", "list", "-o", "j") == ["json"]
     assert completed(alice, "role-binding", "create", "al") == ["alice"]
 
 
-def test_completion_is_silent_without_a_server(alice, contract):
+def test_completion_is_silent_without_a_server(alice: Command, contract: Contract) -> None:
     contract.stop()
 
     assert completed(alice, "network", "show", "fr") == []

@@ -2,10 +2,13 @@
 """Organizations, projects, users, roles, tokens, clusters, flavors, images, quotas: what is done without a job."""
 
 import pytest
+from contract_server import Contract
+from contract_server.fixtures import Connect
 
 import stratoplane_client
 from stratoplane_client import (
     AccessDeniedError,
+    Client,
     ConflictError,
     NameTakenError,
     NotFoundError,
@@ -13,7 +16,7 @@ from stratoplane_client import (
 )
 
 
-def test_a_tenant_keeps_projects_users_and_roles(client, project):
+def test_a_tenant_keeps_projects_users_and_roles(client: Client, project: str) -> None:
     assert client.organization().name == "acme"
     made = client.projects.create(name="shop", display_name="The shop", labels={"env": "prod"})
     changed = client.projects.update(made.id, labels={}, if_match=made.etag)
@@ -36,14 +39,14 @@ def test_a_tenant_keeps_projects_users_and_roles(client, project):
         client.users.get(bob.id)
 
 
-def test_everybody_sees_what_is_offered(client):
-    assert [each.name for each in client.flavors.list()] == ["small"]
+def test_everybody_sees_what_is_offered(client: Client) -> None:
+    assert [each.name for each in client.flavors.list()] == ["small", "large"]
     assert [each.minimum_disk_gib for each in client.images.list()] == [1]
     assert [each.features for each in client.clusters.list()] == [("compute", "network")]
     assert client.health().checks[0].name == "database"
 
 
-def test_tokens_for_programs(client):
+def test_tokens_for_programs(client: Client) -> None:
     made = client.tokens.create(name="ci", expires_in=3600)
 
     assert made.token.startswith("secret-")
@@ -53,7 +56,7 @@ def test_tokens_for_programs(client):
     assert list(client.tokens.list()) == []
 
 
-def test_an_operator_keeps_the_platform(connect):
+def test_an_operator_keeps_the_platform(connect: Connect) -> None:
     operator = connect("olga").operator
     organization = operator.organizations.create(name="globex")
     assert operator.organizations.find("globex").id == organization.id
@@ -85,7 +88,7 @@ def test_an_operator_keeps_the_platform(connect):
     assert list(operator.audit_events.list()) == []
 
 
-def test_an_operator_sets_limits(connect, project):
+def test_an_operator_sets_limits(connect: Connect, project: str) -> None:
     quotas = connect("olga").operator.quotas
 
     assert {each.key: each.limit for each in quotas.set_organization("x", {"networks": 5}).organization}[
@@ -95,21 +98,24 @@ def test_an_operator_sets_limits(connect, project):
     assert quotas.of_project(project) == quotas.of_organization("x")
 
 
-def test_a_tenant_is_no_operator(client):
+def test_a_tenant_is_no_operator(client: Client) -> None:
     with pytest.raises(AccessDeniedError):
         next(client.operator.organizations.list())
 
 
-def test_every_public_name_is_there():
+def test_every_public_name_is_there() -> None:
     for name in stratoplane_client.__all__:
         assert getattr(stratoplane_client, name).__module__.startswith("stratoplane_client.") or name == "NO_RETRIES"
     with pytest.raises(AttributeError):
         _ = stratoplane_client.Nonsense
 
 
-def test_jobs_are_stopped_tried_again_and_ended(contract, client, connect, project):
+def test_jobs_are_stopped_tried_again_and_ended(
+    contract: Contract, client: Client, connect: Connect, project: str
+) -> None:
     contract.state.stuck = True
     job = client.networks(project).create(name="front", cidr="10.9.0.0/24").job
+    assert job is not None
     jobs, all_jobs = client.jobs(project), connect("olga").operator.jobs
 
     assert jobs.cancel(job.id).cancelled_by == "user:alice"
@@ -118,18 +124,19 @@ def test_jobs_are_stopped_tried_again_and_ended(contract, client, connect, proje
     assert all_jobs.retry(job.id).id == job.id
     assert [each.provider_text for each in all_jobs.operations(job.id)] == ["connection refused"]
     ended = all_jobs.resolve(job.id, note="the rack is gone")
+    assert ended.error is not None
     assert (ended.state, ended.error.detail) == ("FAILED", "the rack is gone")
     with pytest.raises(ConflictError):
         jobs.cancel(job.id)
 
 
-def test_leaks_are_listed_and_closed(connect):
+def test_leaks_are_listed_and_closed(connect: Connect) -> None:
     leaks = connect("olga").operator.leaks
     (leak,) = leaks.list(open=True)
     assert leaks.resolve(leak.id, note="deleted by hand").resolved_by == "user:olga"
 
 
-def test_incidents_are_handled(connect):
+def test_incidents_are_handled(connect: Connect) -> None:
     incidents = connect("olga").operator.incidents
     (incident,) = incidents.list(severity="CRITICAL")
     assert incidents.acknowledge(incident.id, note="looking").status == "ACKNOWLEDGED"

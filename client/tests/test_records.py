@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 import pytest
 
 from stratoplane_client import UnexpectedAnswerError
-from stratoplane_client.decode import decode
+from stratoplane_client.decode import Record, decode
 from stratoplane_client.models.identity import NewToken, User
 from stratoplane_client.models.jobs import Job
 from stratoplane_client.models.platform import Plugin, QuotaLine
@@ -27,7 +27,7 @@ MACHINE = {
 }
 
 
-def test_members_have_their_types():
+def test_members_have_their_types() -> None:
     machine = decode(VirtualMachine, MACHINE)
 
     assert machine.network_ids == ("a", "b")
@@ -37,18 +37,18 @@ def test_members_have_their_types():
     assert machine.etag == '"0199d2a5-0c28-7a00-8000-9f504fb17c06.3"'
 
 
-def test_what_a_newer_server_adds_is_kept_as_it_is():
+def test_what_a_newer_server_adds_is_kept_as_it_is() -> None:
     assert decode(VirtualMachine, MACHINE).raw["boot_order"] == ["disk"]
 
 
-def test_what_an_older_server_leaves_out_or_leaves_empty_has_a_default():
+def test_what_an_older_server_leaves_out_or_leaves_empty_has_a_default() -> None:
     machine = decode(VirtualMachine, {"id": "x", "labels": None})
 
     assert (machine.name, machine.labels, machine.addresses, machine.updated_at) == ("", {}, (), None)
     assert decode(Job, {"id": "x"}).progress.total == 0
 
 
-def test_a_state_of_the_future_is_only_text():
+def test_a_state_of_the_future_is_only_text() -> None:
     job = decode(Job, {"id": "x", "state": "PAUSED"})
 
     assert job.state == "PAUSED"
@@ -56,7 +56,7 @@ def test_a_state_of_the_future_is_only_text():
 
 
 @pytest.mark.parametrize("state", ["SUCCEEDED", "FAILED", "CANCELLED"])
-def test_ended_states(state):
+def test_ended_states(state: str) -> None:
     job = decode(Job, {"id": "x", "state": state})
 
     assert job.ended
@@ -68,29 +68,29 @@ def test_ended_states(state):
     [
         (Network, [], "expected a JSON object for Network, got list"),
         (Network, None, "expected a JSON object"),
-        (Network, {}, "Network came without 'id'"),
-        (Network, {"id": 7}, "Network came with a strange 'id': expected str, got int"),
+        (Network, {}, "Network has no member 'id'"),
+        (Network, {"id": 7}, "Network has an invalid member 'id': expected str, got int"),
         (Network, {"id": "x", "version": True}, "expected int, got bool"),
         (Network, {"id": "x", "version": 1.5}, "expected int, got float"),
         (Network, {"id": "x", "used_by": "a"}, "expected a list"),
         (Network, {"id": "x", "labels": []}, "expected an object"),
-        (Network, {"id": "x", "labels": {"a": 1}}, "strange 'labels'"),
-        (Network, {"id": "x", "created_at": "yesterday"}, "strange 'created_at'"),
-        (QuotaLine, {"limit": 1}, "QuotaLine came without 'key'"),
-        (Plugin, {"name": ["x"]}, "strange 'name'"),
+        (Network, {"id": "x", "labels": {"a": 1}}, "invalid member 'labels'"),
+        (Network, {"id": "x", "created_at": "yesterday"}, "invalid member 'created_at'"),
+        (QuotaLine, {"limit": 1}, "QuotaLine has no member 'key'"),
+        (Plugin, {"name": ["x"]}, "invalid member 'name'"),
         (User, {"id": "x", "enabled": 1}, "expected bool, got int"),
-        (Job, {"id": "x", "steps": [{}]}, "JobStep came without 'name'"),
+        (Job, {"id": "x", "steps": [{}]}, "JobStep has no member 'name'"),
     ],
 )
-def test_another_shape_is_refused(kind, data, words):
+def test_another_shape_is_refused(kind: type[Record], data: object, words: str) -> None:
     with pytest.raises(UnexpectedAnswerError, match=words):
         decode(kind, data)
 
 
-def test_records_cannot_change_and_do_not_show_secrets():
+def test_records_cannot_change_and_do_not_show_secrets() -> None:
     token = decode(NewToken, {"id": "x", "token": "s3cret"})
 
     with pytest.raises(dataclasses.FrozenInstanceError):
-        token.name = "other"
+        token.name = "other"  # type: ignore[misc]  # that it cannot be set is what is tested
     assert token.token == "s3cret"
     assert "s3cret" not in repr(token)

@@ -4,9 +4,11 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from contract_server import Fault
+from contract_server import Contract, Fault
+from contract_server.fixtures import Later
 
 from stratoplane_client import (
+    Client,
     ConnectionFailedError,
     InUseError,
     JobFailedError,
@@ -18,21 +20,25 @@ from stratoplane_client import (
     VersionConflictError,
     WaitTimeoutError,
 )
+from stratoplane_client.resources import Networks, VirtualMachines
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJqfMMYtQKbzYbqPTxMm1wwUJC2FnzcdIIRq0Gk0c7nL alice@laptop"
+MACHINE = "0199d2a5-0c28-7a00-8000-9f504fb17c06"
 
 
 @pytest.fixture
-def machines(client, project):
+def machines(client: Client, project: str) -> VirtualMachines:
     return client.virtual_machines(project)
 
 
 @pytest.fixture
-def networks(client, project):
+def networks(client: Client, project: str) -> Networks:
     return client.networks(project)
 
 
-def test_a_machine_from_creation_to_the_end(client, project, machines, networks):
+def test_a_machine_from_creation_to_the_end(
+    client: Client, project: str, machines: VirtualMachines, networks: Networks
+) -> None:
     network = networks.create(name="front", cidr="10.0.0.0/24", mode="NAT").wait()
     key = client.key_pairs(project).create(name="alice", public_key=KEY)
     assert key.job is None
@@ -48,13 +54,14 @@ def test_a_machine_from_creation_to_the_end(client, project, machines, networks)
         labels={"env": "prod"},
     )
     assert change.resource.status == "PENDING"
+    assert change.job is not None
     assert change.job.kind == "virtual_machine.create"
     machine = change.wait()
     assert (machine.status, machine.addresses[0].address) == ("RUNNING", "10.0.0.5")
 
     assert machines.update(machine.id, power="STOPPED").wait().status == "STOPPED"
     assert machines.update(machine.id, power="STOPPED").job is None
-    assert machines.update(machine.id, power="RUNNING", flavor="medium").wait().flavor == "medium"
+    assert machines.update(machine.id, power="RUNNING", flavor="large").wait().flavor == "large"
     assert machines.reboot(machine.id).wait().status == "RUNNING"
     assert machines.console(machine.id) == "boot: done\n"
     assert machines.delete(machine.id).wait().name == "web-1"
@@ -62,7 +69,7 @@ def test_a_machine_from_creation_to_the_end(client, project, machines, networks)
         machines.get(machine.id)
 
 
-def test_volumes_and_buckets(client, project):
+def test_volumes_and_buckets(client: Client, project: str) -> None:
     volumes, buckets = client.volumes(project), client.buckets(project)
     volume = volumes.create(name="data", size_gib=20, labels={"a": "b"}).wait()
 
@@ -72,32 +79,33 @@ def test_volumes_and_buckets(client, project):
     assert [each.name for each in buckets.list()] == ["backups"]
 
 
-def test_members_that_are_not_given_are_not_sent(contract, machines):
-    machines.create(name="web-1", flavor="small", boot_volume_id="x")
+def test_members_that_are_not_given_are_not_sent(contract: Contract, machines: VirtualMachines) -> None:
+    volume = "0199d2a5-0c28-7a00-8000-9f504fb17c06"
+    machines.create(name="web-1", flavor="small", boot_volume_id=volume)
 
     body = contract.sent("POST")[-1].body
-    assert body == {"name": "web-1", "flavor": "small", "boot_volume_id": "x", "network_ids": [], "volume_ids": []}
+    assert body == {"name": "web-1", "flavor": "small", "boot_volume_id": volume, "network_ids": [], "volume_ids": []}
 
 
-def test_a_plan_changes_nothing(contract, machines, networks):
+def test_a_plan_changes_nothing(contract: Contract, machines: VirtualMachines, networks: Networks) -> None:
     plan = machines.plan.create(name="web-1", flavor="small", image="debian-12")
 
     assert plan.resource.name == "web-1"
-    assert (plan.cluster, plan.quota, plan.steps) == ("rack-1", {"virtual_machines": 1}, ("provision", "settle"))
+    assert (plan.cluster, plan.quota, plan.steps) == ("rack-1", {"virtual_machines": 1}, ("await_targets", "provision"))
     assert list(machines.list()) == []
     kept = networks.create(name="front", cidr="10.0.0.0/24").wait()
     assert networks.plan.delete(kept.id).resource.name == "front"
     assert networks.get(kept.id) == kept
 
 
-def test_a_server_without_dry_run_is_noticed(contract, networks):
+def test_a_server_without_dry_run_is_noticed(contract: Contract, networks: Networks) -> None:
     networks.plan._query = {}
 
-    with pytest.raises(UnexpectedAnswerError, match="may have done it"):
+    with pytest.raises(UnexpectedAnswerError, match="may have made the change"):
         networks.plan.create(name="front", cidr="10.0.0.0/24")
 
 
-def test_lists_go_from_page_to_page(contract, networks):
+def test_lists_go_from_page_to_page(contract: Contract, networks: Networks) -> None:
     for number in range(7):
         networks.create(name=f"n{number}", cidr=f"10.0.{number}.0/24")
     contract.requests.clear()
@@ -111,7 +119,7 @@ def test_lists_go_from_page_to_page(contract, networks):
     assert len(contract.requests) == 3
 
 
-def test_a_list_that_leads_to_itself_ends(contract, networks):
+def test_a_list_that_leads_to_itself_ends(contract: Contract, networks: Networks) -> None:
     document = {"items": [], "next": "abc"}
     contract.faults.extend([Fault(status=200, document=document)] * 3)
 
@@ -119,7 +127,7 @@ def test_a_list_that_leads_to_itself_ends(contract, networks):
         list(networks.list())
 
 
-def test_lists_are_filtered_by_the_server(networks):
+def test_lists_are_filtered_by_the_server(networks: Networks) -> None:
     networks.create(name="front", cidr="10.0.0.0/24", labels={"env": "prod"}).wait()
     networks.create(name="back", cidr="10.0.1.0/24", labels={"env": "test"})
 
@@ -128,24 +136,24 @@ def test_lists_are_filtered_by_the_server(networks):
     assert [each.name for each in networks.list(status="ACTIVE")] == ["front"]
 
 
-def test_finding_by_name_or_id(contract, client, project, networks):
+def test_finding_by_name_or_id(contract: Contract, client: Client, project: str, networks: Networks) -> None:
     made = networks.create(name="front", cidr="10.0.0.0/24").resource
     networks.create(name="front-2", cidr="10.0.1.0/24")
 
     assert networks.find("front").id == made.id
     assert networks.find(made.id).name == "front"
-    with pytest.raises(NameUnknownError, match="no network is called 'fron'"):
+    with pytest.raises(NameUnknownError, match="there is no network named 'fron'"):
         networks.find("fron")
     with pytest.raises(NotFoundError):
         networks.find("0199d2a5-0c28-7a00-8000-9f504fb17c06")
-    contract.state.nouns["/api/tenant/v1/projects"].append({"id": "another", "name": "web"})
-    with pytest.raises(NameAmbiguousError, match="2 projects are called 'web'"):
+    contract.add_project("web")
+    with pytest.raises(NameAmbiguousError, match="2 projects are named 'web'"):
         client.projects.find("web")
 
 
-def test_a_change_on_condition(networks):
+def test_a_change_on_condition(networks: Networks) -> None:
     read = networks.create(name="front", cidr="10.0.0.0/24").wait()
-    networks.update(read.id, labels={"by": "somebody else"})
+    networks.update(read.id, labels={"by": "somebody-else"})
 
     with pytest.raises(VersionConflictError):
         networks.update(read.id, labels={"by": "me"}, if_match=read.etag)
@@ -155,20 +163,20 @@ def test_a_change_on_condition(networks):
     assert networks.update(read.id, labels={"by": "me"}, if_match=fresh.etag).resource.labels == {"by": "me"}
 
 
-def test_refusals_carry_their_facts(contract, networks):
+def test_refusals_carry_their_facts(contract: Contract, networks: Networks) -> None:
     kept = networks.create(name="front", cidr="10.0.0.0/24").wait()
-    contract.state.resources[kept.project_id, "networks"][0]["used_by"] = ["machine-1"]
+    contract.state.resources[kept.project_id, "networks"][0]["used_by"] = [MACHINE]
     contract.state.limits["networks"] = 1
 
     with pytest.raises(InUseError) as in_use:
         networks.delete(kept.id)
     with pytest.raises(QuotaFullError) as full:
         networks.create(name="back", cidr="10.0.1.0/24")
-    assert in_use.value.used_by == ("machine-1",)
+    assert in_use.value.used_by == (MACHINE,)
     assert (full.value.key, full.value.document["limit"]) == ("networks", 1)
 
 
-def test_a_failed_job_tells_why_in_the_providers_words(contract, networks):
+def test_a_failed_job_tells_why_in_the_providers_words(contract: Contract, networks: Networks) -> None:
     contract.state.failure = {
         "code": "conflict_at_provider",
         "detail": "the network exists",
@@ -177,38 +185,46 @@ def test_a_failed_job_tells_why_in_the_providers_words(contract, networks):
 
     with pytest.raises(JobFailedError, match=r"failed: the network exists \(provider: virbr7 in use\)") as caught:
         networks.create(name="front", cidr="10.0.0.0/24").wait()
+    assert caught.value.job.error is not None
     assert caught.value.job.error.code == "conflict_at_provider"
 
 
-def test_waiting_uses_the_long_poll_and_ends_in_time(contract, client, project, networks):
+def test_waiting_uses_the_long_poll_and_ends_in_time(
+    contract: Contract, client: Client, project: str, networks: Networks
+) -> None:
     contract.state.stuck = True
     change = networks.create(name="front", cidr="10.0.0.0/24")
+    assert change.job is not None
     contract.requests.clear()
 
-    with pytest.raises(WaitTimeoutError, match=f"job {change.job.id} is PENDING at step 'provision' after 1 s"):
+    with pytest.raises(WaitTimeoutError, match=f"job {change.job.id} is PENDING at step 'await_targets' after 1 s"):
         change.wait(timeout=1)
     assert [each.query for each in contract.requests] == [{"wait": "1"}]
 
 
-def test_one_who_waits_is_woken_when_the_job_ends(contract, networks, later):
+def test_one_who_waits_is_woken_when_the_job_ends(contract: Contract, networks: Networks, later: Later) -> None:
     state = contract.state
     state.stuck = True
     change = networks.create(name="front", cidr="10.0.0.0/24")
+    assert change.job is not None
+    job_id = change.job.id
     contract.requests.clear()
 
-    def let_it_end():
-        job = state.jobs[change.job.id]
+    def let_it_end() -> None:
+        job = state.jobs[job_id]
         with state.lock:
             assert state.changed.wait_for(lambda: contract.requests, timeout=10)
             state.stuck = False
-            state.look(job)
-            state.look(job)
+            state.advance(job)
+            state.advance(job)
 
     later(let_it_end)
     assert change.wait(timeout=30).status == "ACTIVE"
 
 
-def test_a_waiter_bears_with_a_server_that_is_away_for_a_while(contract, networks, pauses):
+def test_a_waiter_bears_with_a_server_that_is_away_for_a_while(
+    contract: Contract, networks: Networks, pauses: list[float]
+) -> None:
     change = networks.create(name="front", cidr="10.0.0.0/24")
     away = Fault(status=503, document={"code": "service_unavailable"})
     contract.faults.extend([away] * 15 + [Fault(cut="before")] * 3)
@@ -219,7 +235,7 @@ def test_a_waiter_bears_with_a_server_that_is_away_for_a_while(contract, network
     assert not contract.faults
 
 
-def test_a_waiter_gives_up_a_server_that_stays_away(contract, networks):
+def test_a_waiter_gives_up_a_server_that_stays_away(contract: Contract, networks: Networks) -> None:
     change = networks.create(name="front", cidr="10.0.0.0/24")
     contract.faults.extend([Fault(cut="before")] * 7)
 
@@ -227,7 +243,7 @@ def test_a_waiter_gives_up_a_server_that_stays_away(contract, networks):
         change.wait(timeout=0)
 
 
-def test_progress_is_told_step_by_step(networks):
+def test_progress_is_told_step_by_step(networks: Networks) -> None:
     seen = []
     networks.create(name="front", cidr="10.0.0.0/24").wait(
         progress=lambda job: seen.append((job.state, job.progress.done))
@@ -236,8 +252,11 @@ def test_progress_is_told_step_by_step(networks):
     assert seen == [("RUNNING", 1), ("SUCCEEDED", 2)]
 
 
-def test_a_server_that_holds_no_more_requests_is_not_flooded(contract, client, networks, pauses):
+def test_a_server_that_holds_no_more_requests_is_not_flooded(
+    contract: Contract, client: Client, networks: Networks, pauses: list[float]
+) -> None:
     change = networks.create(name="front", cidr="10.0.0.0/24")
+    assert change.job is not None
 
     client.jobs(change.resource.project_id).wait(change.job.id)
 
@@ -245,8 +264,9 @@ def test_a_server_that_holds_no_more_requests_is_not_flooded(contract, client, n
     assert pauses == [0.25]
 
 
-def test_jobs_quotas_and_the_audit_trail_tell_the_story(client, project, networks):
+def test_jobs_quotas_and_the_audit_trail_tell_the_story(client: Client, project: str, networks: Networks) -> None:
     change = networks.create(name="front", cidr="10.0.0.0/24")
+    assert change.job is not None
     change.wait()
     jobs = client.jobs(project)
 
@@ -259,6 +279,6 @@ def test_jobs_quotas_and_the_audit_trail_tell_the_story(client, project, network
     assert [each.id for each in client.audit_events().list(subject_id=change.resource.id)]
 
 
-def test_threads_share_a_client(client):
+def test_threads_share_a_client(client: Client) -> None:
     with ThreadPoolExecutor(8) as pool:
         assert {found.version for found in pool.map(lambda _: client.version(), range(40))} == {"0.1.0"}

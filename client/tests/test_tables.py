@@ -25,31 +25,31 @@ NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
         (-timedelta(minutes=30), "in 30m"),
     ],
 )
-def test_ages(passed, text):
+def test_ages(passed: timedelta, text: str) -> None:
     assert tables.age(NOW - passed, NOW) == text
 
 
-def test_an_unknown_age():
-    assert tables.age(None) == tables.moment(None) == tables.duration(None, NOW) == "-"
+def test_an_unknown_age() -> None:
+    assert tables.age(None) == tables.timestamp(None) == tables.duration(None, NOW) == "-"
 
 
 @pytest.mark.parametrize(("mib", "text"), [(256, "256 MiB"), (1024, "1 GiB"), (1536, "1.5 GiB"), (262_144, "256 GiB")])
-def test_memory(mib, text):
+def test_memory(mib: int, text: str) -> None:
     assert tables.memory(mib) == text
 
 
-def test_columns_line_up_for_every_script():
+def test_columns_line_up_for_every_script() -> None:
     shown = tables.table(("NAME", "CITY"), [("東京都", "Tōkyō"), ("o\u0301", "x"), ("plain", "y")], color=False)
 
     assert shown.splitlines() == ["NAME    CITY", "東京都  Tōkyō", "o\u0301       x", "plain   y"]
 
 
-def test_a_sheet_keeps_several_lines_in_their_column():
-    shown = tables.sheet([("Name", "web-1"), ("Networks", "a\nb"), ("Empty", "")], color=False)
+def test_details_keep_several_lines_in_their_column() -> None:
+    shown = tables.details([("Name", "web-1"), ("Networks", "a\nb"), ("Empty", "")], color=False)
 
     assert shown.splitlines() == ["Name      web-1", "Networks  a", "          b", "Empty"]
 
 
-def test_labels_and_words():
+def test_labels_and_joined_strings() -> None:
     assert tables.labels({"b": "2", "a": ""}) == "a,b=2"
-    assert tables.labels({}) == tables.words([]) == "-"
+    assert tables.labels({}) == tables.joined([]) == "-"

@@ -5,9 +5,11 @@ import http.server
 import re
 import socket
 import threading
+from pathlib import Path
 
 import pytest
-from contract_server import Fault
+from contract_server import Contract, Fault
+from contract_server.fixtures import Connect
 
 from stratoplane_client import (
     NO_RETRIES,
@@ -30,9 +32,10 @@ from stratoplane_client import (
     VersionConflictError,
 )
 from stratoplane_client.errors import api_error
+from stratoplane_client.transport import Attempt
 
 
-def test_each_call_names_itself_and_its_trace(contract, connect):
+def test_each_call_names_itself_and_its_trace(contract: Contract, connect: Connect) -> None:
     client = connect(trace_id="4bf92f3577b34da6a3ce929d0e0e4736", user_agent="demo/1")
     client.version()
     client.version()
@@ -44,7 +47,7 @@ def test_each_call_names_itself_and_its_trace(contract, connect):
     assert first.headers["authorization"].startswith("Bearer ")
 
 
-def test_without_a_trace_of_the_caller_each_call_is_one_of_its_own(contract, client):
+def test_without_a_trace_of_the_caller_each_call_is_one_of_its_own(contract: Contract, client: Client) -> None:
     client.version()
     client.version()
 
@@ -52,7 +55,7 @@ def test_without_a_trace_of_the_caller_each_call_is_one_of_its_own(contract, cli
     assert len(traces) == 2
 
 
-def test_a_login_gives_the_token_and_a_logout_ends_it(contract, connect):
+def test_a_login_gives_the_token_and_a_logout_ends_it(contract: Contract, connect: Connect) -> None:
     client = connect(None)
     session = client.login("alice", "a long pass phrase")
 
@@ -86,7 +89,9 @@ def test_a_login_gives_the_token_and_a_logout_ends_it(contract, connect):
         (599, "a_code_of_the_future", ServerError),
     ],
 )
-def test_a_problem_becomes_the_error_that_says_what_to_do_next(contract, connect, status, code, kind):
+def test_a_problem_becomes_the_error_that_says_what_to_do_next(
+    contract: Contract, connect: Connect, status: int, code: str, kind: type[ApiError]
+) -> None:
     client = connect(retries=NO_RETRIES)
     contract.faults.append(Fault(status=status, document={"status": status, "code": code, "detail": "words"}))
 
@@ -96,7 +101,7 @@ def test_a_problem_becomes_the_error_that_says_what_to_do_next(contract, connect
     assert (caught.value.status, caught.value.code) == (status, code)
 
 
-def test_what_is_wrong_is_told_member_by_member(client, project):
+def test_what_is_wrong_is_told_member_by_member(client: Client, project: str) -> None:
     with pytest.raises(InvalidRequestError) as caught:
         client.networks(project)._create({"name": "x", "colour": "red"}, None)
 
@@ -104,7 +109,7 @@ def test_what_is_wrong_is_told_member_by_member(client, project):
     assert str(caught.value) == "the content cannot be accepted (colour: is not known here; cidr: is required)"
 
 
-def test_an_error_page_of_a_proxy_is_an_error_too(contract, connect):
+def test_an_error_page_of_a_proxy_is_an_error_too(contract: Contract, connect: Connect) -> None:
     client = connect(retries=NO_RETRIES)
     contract.faults.append(Fault(status=502, raw=b"<html><h1>Bad\n  gateway</h1></html>"))
 
@@ -117,18 +122,20 @@ def test_an_error_page_of_a_proxy_is_an_error_too(contract, connect):
     ("fault", "words"),
     [
         (Fault(status=200, raw=b"<html>hello</html>"), "not JSON.*hello"),
-        (Fault(status=200, document={}), "came without 'user'"),
+        (Fault(status=200, document={}), "has no member 'user'"),
         (Fault(status=302, headers={"Location": "https://elsewhere.example/"}), "redirects to https://elsewhere"),
     ],
 )
-def test_what_is_no_stratoplane_server_is_told_apart(contract, client, fault, words):
+def test_what_is_no_stratoplane_server_is_told_apart(
+    contract: Contract, client: Client, fault: Fault, words: str
+) -> None:
     contract.faults.append(fault)
 
     with pytest.raises(UnexpectedAnswerError, match=words):
         client.me()
 
 
-def test_a_server_that_is_not_there(pauses):
+def test_a_server_that_is_not_there(pauses: list[float]) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
@@ -139,7 +146,7 @@ def test_a_server_that_is_not_there(pauses):
     assert len(pauses) == 6
 
 
-def test_a_name_that_nobody_knows():
+def test_a_name_that_nobody_knows() -> None:
     client = Client("http://nowhere.invalid", options=Options(retries=NO_RETRIES))
 
     with pytest.raises(ConnectionFailedError, match=r"cannot connect to http://nowhere.invalid") as caught:
@@ -147,7 +154,7 @@ def test_a_name_that_nobody_knows():
     assert not caught.value.sent
 
 
-def test_a_server_that_does_not_answer():
+def test_a_server_that_does_not_answer() -> None:
     with socket.create_server(("127.0.0.1", 0)) as silent:
         url = f"http://127.0.0.1:{silent.getsockname()[1]}"
         client = Client(url, options=Options(timeout=0.1, retries=NO_RETRIES))
@@ -160,25 +167,27 @@ def test_a_server_that_does_not_answer():
 @pytest.mark.parametrize(
     "url", ["cloud.example", "ftp://cloud.example", "http://", "http://h:x", "http://u:p@h", "http://h/?a=b", ""]
 )
-def test_what_is_no_url_of_a_server(url):
+def test_what_is_no_url_of_a_server(url: str) -> None:
     with pytest.raises(InvalidSettingError):
         Client(url)
 
 
-def test_a_certificate_file_that_is_not_there(tmp_path):
+def test_a_certificate_file_that_is_not_there(tmp_path: Path) -> None:
     with pytest.raises(InvalidSettingError, match="cannot read the certificates"):
         Client("https://cloud.example", options=Options(ca_file=str(tmp_path / "none.pem")))
 
 
-def test_a_proxy_of_the_environment_is_used_and_left_out_as_it_says(contract, monkeypatch):
+def test_a_proxy_of_the_environment_is_used_and_left_out_as_it_says(
+    contract: Contract, monkeypatch: pytest.MonkeyPatch
+) -> None:
     asked: list[str] = []
 
     class Proxy(http.server.BaseHTTPRequestHandler):
-        def do_GET(self):
+        def do_GET(self) -> None:
             asked.append(self.path)
             self.send_error(502)
 
-        def log_message(self, *_):
+        def log_message(self, *_: object) -> None:
             pass
 
     with http.server.ThreadingHTTPServer(("127.0.0.1", 0), Proxy) as proxy:
@@ -196,7 +205,7 @@ def test_a_proxy_of_the_environment_is_used_and_left_out_as_it_says(contract, mo
 
 
 @pytest.mark.parametrize("identifier", ["../projects", "a/b", "a?b=c", "ä"])
-def test_no_id_leads_elsewhere(contract, client, identifier):
+def test_no_id_leads_elsewhere(contract: Contract, client: Client, identifier: str) -> None:
     with pytest.raises(NotFoundError):
         client.users.get(identifier)
 
@@ -205,15 +214,15 @@ def test_no_id_leads_elsewhere(contract, client, identifier):
 
 
 @pytest.mark.parametrize("identifier", ["", ".", ".."])
-def test_what_can_be_no_id_is_not_sent(contract, client, identifier):
+def test_what_can_be_no_id_is_not_sent(contract: Contract, client: Client, identifier: str) -> None:
     with pytest.raises(InvalidSettingError):
         client.users.delete(identifier)
 
     assert contract.requests == []
 
 
-def test_one_who_watches_hears_of_every_try(contract, connect):
-    seen = []
+def test_one_who_watches_hears_of_every_try(contract: Contract, connect: Connect) -> None:
+    seen: list[Attempt] = []
     client = connect(observe=seen.append)
     seen.clear()
     contract.faults.append(Fault(status=503, document={"code": "service_unavailable"}))
@@ -224,7 +233,7 @@ def test_one_who_watches_hears_of_every_try(contract, connect):
     assert seen[0].call.path == "/api/common/v1/version"
 
 
-def test_what_the_detail_says_already_is_not_said_twice():
+def test_what_the_detail_says_already_is_not_said_twice() -> None:
     errors = [{"pointer": "/cidr", "detail": "has host bits set"}, {"pointer": "", "detail": "too much\nof it"}]
     error = api_error(422, {"code": "invalid_spec", "detail": "/cidr has host bits set", "errors": errors})
 

@@ -351,7 +351,7 @@ BAD_INPUT = (
     (1, ("network", "create", "X!", "--cidr", "10.20.0.0/24"), "must be 1 to 63 of a-z"),
     (4, ("vm", "create", "x", "--flavor", "nope", "--image", "mock-linux"), "there is no flavor 'nope'"),
     (4, ("vm", "create", "x", "--flavor", "tiny", "--image", "nope"), "there is no image 'nope'"),
-    (4, ("vm", "show", "nope"), "no virtual machine is called 'nope'"),
+    (4, ("vm", "show", "nope"), "no virtual machine named 'nope'"),
     (3, ("org", "list"), "needs the permission platform:read"),
     (2, ("vm", "create", "x"), "Missing option '--flavor'"),
 )

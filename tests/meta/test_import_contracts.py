@@ -15,7 +15,10 @@ VIOLATIONS = {
     "layers": ("engine/src/stratoplane_engine", "stratoplane_api"),
     "leaves": ("drivers/mock/src/stratoplane_mock", "stratoplane_libvirt"),
     "leaves-below": ("agent/src/stratoplane_agent", "stratoplane_engine"),
-    "nothing-of-ours": ("client/src/stratoplane_client", "stratoplane"),
+    # A file of the client that exists: a new one would break the exhaustive contract of its layers as well.
+    "nothing-of-ours": ("client/src/stratoplane_client/retries.py", "stratoplane"),
+    "inside-client": ("client/src/stratoplane_client/incidents.py", "stratoplane_client.foreign_objects"),
+    "client-without-circles": ("client/src/stratoplane_client/cli/tables.py", "stratoplane_client.cli.output"),
     "no-concrete-driver": ("engine/src/stratoplane_engine", "stratoplane_mock"),
     "light-core": ("core/src/stratoplane", "sqlalchemy"),
     "engine-without-http": ("engine/src/stratoplane_engine", "flask"),

@@ -19,7 +19,6 @@ if TYPE_CHECKING:
         InUseError,
         InvalidRequestError,
         InvalidSettingError,
-        JobFailedError,
         NameAmbiguousError,
         NameTakenError,
         NameUnknownError,
@@ -31,8 +30,9 @@ if TYPE_CHECKING:
         UnavailableError,
         UnexpectedAnswerError,
         VersionConflictError,
-        WaitTimeoutError,
     )
+    from stratoplane_client.job_errors import JobFailedError, WaitTimeoutError
+    from stratoplane_client.models.resources import Resource
     from stratoplane_client.retries import NO_RETRIES, RetryPolicy
 
 _HOMES: Final = {
@@ -40,10 +40,13 @@ _HOMES: Final = {
     "Plan": "changes",
     "Client": "client",
     "Options": "client",
+    "JobFailedError": "job_errors",
+    "WaitTimeoutError": "job_errors",
     "NO_RETRIES": "retries",
+    "Resource": "models.resources",
     "RetryPolicy": "retries",
 }
-"""Where a name is defined; what is not listed is an error."""
+"""The module that defines each public name; names that are not listed are defined in ``errors``."""
 
 __all__ = [
     "NO_RETRIES",
@@ -68,6 +71,7 @@ __all__ = [
     "Plan",
     "QuotaFullError",
     "RateLimitedError",
+    "Resource",
     "RetryPolicy",
     "ServerError",
     "UnavailableError",

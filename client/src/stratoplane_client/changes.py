@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a change of a resource comes to: accepted with a job to wait for, or a plan when it was only tried."""
+"""Changes of resources: accepted with a job to wait for, or only planned by a dry run."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ class Change(Record, Generic[T]):
 
     Attributes:
         resource: as it was when the change was accepted.
-        job: what carries it out, None when nothing was left to do.
+        job: that carries it out, None when nothing was left to do.
         replayed: whether this is the answer to an earlier call with the same idempotency key.
     """
 
@@ -38,8 +38,8 @@ class Change(Record, Generic[T]):
         """Return the resource as it is when the job has succeeded; after a delete, as it was.
 
         Args:
-            timeout: seconds after which waiting ends; the job goes on.
-            progress: is told of the job whenever it was looked at.
+            timeout: seconds after which waiting ends; the job continues.
+            progress: is called with the job after each poll.
 
         Raises:
             JobFailedError: the job ended without success.
@@ -53,12 +53,12 @@ class Change(Record, Generic[T]):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plan(Record, Generic[T]):
-    """What a change would do; nothing was kept.
+    """What a change would do; nothing was changed.
 
     Attributes:
-        resource: as it would be.
-        cluster: where it would go.
-        quota: what it would take more of each quota.
+        resource: as it would become.
+        cluster: on which it would be placed.
+        quota: by how much each quota's usage would grow.
         steps: of its job.
     """
 
@@ -69,7 +69,7 @@ class Plan(Record, Generic[T]):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Place(Generic[T]):
+class Collection(Generic[T]):
     """Where resources of one kind are in the API, and how they are called there."""
 
     transport: Transport
@@ -83,10 +83,10 @@ class Changes(Generic[T, Outcome]):
     """The calls that change resources of one kind; ``Outcome`` is a :class:`Change`, or a :class:`Plan` of it."""
 
     def __init__(
-        self, place: Place[T], outcome: Callable[[Place[T], Reply], Outcome], query: Mapping[str, object]
+        self, collection: Collection[T], outcome: Callable[[Collection[T], Reply], Outcome], query: Mapping[str, object]
     ) -> None:
         """Keep where and how to call."""
-        self._place = place
+        self._collection = collection
         self._outcome = outcome
         self._query = query
 
@@ -123,11 +123,11 @@ class Changes(Generic[T, Outcome]):
     def _change(
         self, method: str, path: str, body: object, if_match: str | None, idempotency_key: str | None
     ) -> Outcome:
-        place = self._place
-        reply = place.transport.send(
+        collection = self._collection
+        reply = collection.transport.send(
             Call(
                 method=method,
-                path=place.path + path,
+                path=collection.path + path,
                 query=self._query,
                 body=body,
                 if_match=if_match,
@@ -135,40 +135,42 @@ class Changes(Generic[T, Outcome]):
                 replayed=True,
             )
         )
-        return self._outcome(place, reply)
+        return self._outcome(collection, reply)
 
 
-TRIED: Final[Mapping[str, object]] = {"dry_run": True}
-"""The query that lets a change be checked and planned, and kept by nobody."""
+DRY_RUN: Final[Mapping[str, object]] = {"dry_run": True}
+"""The query of a dry run: the change is checked and planned, and nothing is kept."""
 
 
-def accepted(place: Place[T], reply: Reply) -> Change[T]:
-    """Return the answer to a change."""
+def change_from_reply(collection: Collection[T], reply: Reply) -> Change[T]:
+    """Return the change that the server has accepted."""
     body = _object(reply)
     job = body.get("job")
 
     def reread(identifier: str) -> T:
-        answer = place.transport.send(Call(method="GET", path=f"{place.path}/{segment(identifier)}"))
-        return decode(place.kind, answer.body)
+        answer = collection.transport.send(Call(method="GET", path=f"{collection.path}/{segment(identifier)}"))
+        return decode(collection.kind, answer.body)
 
     return Change(
-        resource=decode(place.kind, body.get(place.member)),
+        resource=decode(collection.kind, body.get(collection.member)),
         job=None if job is None else decode(Job, job),
         replayed=reply.headers.get("idempotency-replayed") == "true",
-        jobs=place.jobs,
+        jobs=collection.jobs,
         reread=reread,
         raw=body,
     )
 
 
-def planned(place: Place[T], reply: Reply) -> Plan[T]:
-    """Return the answer to a change that was only tried."""
+def plan_from_reply(collection: Collection[T], reply: Reply) -> Plan[T]:
+    """Return what a dry run says would be done."""
     body = _object(reply)
     if body.get("dry_run") is not True:
-        raise UnexpectedAnswerError("the server knows no dry run of this and may have done it; look before you go on")
+        raise UnexpectedAnswerError(
+            "the server ignored the dry run and may have made the change; check before you continue"
+        )
     facts = decode(_Facts, body)
     return Plan(
-        resource=decode(place.kind, body.get(place.member)),
+        resource=decode(collection.kind, body.get(collection.member)),
         cluster=facts.cluster,
         quota=facts.quota,
         steps=facts.steps,
@@ -185,5 +187,5 @@ class _Facts(Record):
 
 def _object(reply: Reply) -> Mapping[str, Any]:
     if not isinstance(reply.body, Mapping):
-        raise UnexpectedAnswerError("the answer to a change is no JSON object; is this a Stratoplane server?")
+        raise UnexpectedAnswerError("the answer to a change is not a JSON object; is this a Stratoplane server?")
     return reply.body

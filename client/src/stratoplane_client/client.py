@@ -7,8 +7,10 @@ from dataclasses import dataclass, field
 from types import TracebackType
 from typing import Final, Self
 
+from stratoplane_client.changes import T
 from stratoplane_client.connection import Connection, Route
 from stratoplane_client.decode import decode
+from stratoplane_client.generic import GenericResources
 from stratoplane_client.jobs import Jobs
 from stratoplane_client.models.identity import Me, Organization, Session
 from stratoplane_client.models.platform import ClusterName, Flavor, Health, Image, Quotas, Version
@@ -25,24 +27,24 @@ from stratoplane_client.organization import (
     Users,
 )
 from stratoplane_client.reading import Reading, segment
-from stratoplane_client.resources import Buckets, KeyPairs, Networks, VirtualMachines, Volumes, place
+from stratoplane_client.resources import Buckets, KeyPairs, Networks, VirtualMachines, Volumes, project_collection
 from stratoplane_client.retries import RetryPolicy
 from stratoplane_client.transport import Attempt, Call, Transport
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Options:
-    """How calls are made.
+    """Settings of a client.
 
     Attributes:
-        timeout: seconds without a byte after which an answer is given up.
+        timeout: seconds without data after which a request fails.
         connect_timeout: seconds to make a connection.
         connections: most connections that are kept for concurrent calls.
         ca_file: certificates to trust (PEM) instead of the system's.
         retries: when a failed call is made again.
         trace_id: 32 hexadecimal digits that all calls belong to; a new trace for each call by default.
-        user_agent: words before this client's own in ``User-Agent``.
-        observe: is told of every try of every call.
+        user_agent: text before this client's own in ``User-Agent``.
+        observe: is called after every attempt of every call.
         sleep: waits; replaced by programs with an event loop of their own.
     """
 
@@ -116,7 +118,7 @@ class Client:
         return session
 
     def logout(self) -> None:
-        """End the token; it is good for nothing any more."""
+        """Revoke the token."""
         self._transport.send(Call(method="POST", path=f"{COMMON}/logout"))
         self._transport.token = None
 
@@ -139,24 +141,35 @@ class Client:
     def virtual_machines(self, project_id: str) -> VirtualMachines:
         """Return the calls for virtual machines of a project."""
         return VirtualMachines(
-            place(self._transport, project_id, "virtual-machines", "virtual_machine", VirtualMachine)
+            project_collection(self._transport, project_id, "virtual-machines", "virtual_machine", VirtualMachine)
         )
 
     def networks(self, project_id: str) -> Networks:
         """Return the calls for networks of a project."""
-        return Networks(place(self._transport, project_id, "networks", "network", Network))
+        return Networks(project_collection(self._transport, project_id, "networks", "network", Network))
 
     def volumes(self, project_id: str) -> Volumes:
         """Return the calls for volumes of a project."""
-        return Volumes(place(self._transport, project_id, "volumes", "volume", Volume))
+        return Volumes(project_collection(self._transport, project_id, "volumes", "volume", Volume))
 
     def buckets(self, project_id: str) -> Buckets:
         """Return the calls for buckets of a project."""
-        return Buckets(place(self._transport, project_id, "buckets", "bucket", Bucket))
+        return Buckets(project_collection(self._transport, project_id, "buckets", "bucket", Bucket))
 
     def key_pairs(self, project_id: str) -> KeyPairs:
         """Return the calls for key pairs of a project."""
-        return KeyPairs(place(self._transport, project_id, "key-pairs", "key_pair", KeyPair))
+        return KeyPairs(project_collection(self._transport, project_id, "key-pairs", "key_pair", KeyPair))
+
+    def resources(self, project_id: str, path: str, kind: type[T], *, member: str) -> GenericResources[T]:
+        """Return the calls for a kind of resource that this package has no class for.
+
+        Args:
+            project_id: of the project.
+            path: of the collection below the project, such as ``load-balancers``.
+            kind: record of one resource: :class:`Resource`, or a frozen dataclass derived from it.
+            member: that holds the resource in the answer to a change, such as ``load_balancer``.
+        """
+        return GenericResources(project_collection(self._transport, project_id, path, member, kind))
 
     def jobs(self, project_id: str) -> Jobs:
         """Return the calls for jobs of a project."""

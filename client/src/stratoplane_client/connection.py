@@ -26,7 +26,7 @@ _NOTHING_SENT: Final = (NewConnectionError, ConnectTimeoutError, SSLError, Proxy
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Route:
-    """How to get to the server.
+    """How to reach the server.
 
     Attributes:
         url: of the server, such as ``https://cloud.example``, without the API's path.
@@ -73,10 +73,10 @@ class Connection:
             target: path and query below the server's URL.
             headers: of the request.
             body: of the request.
-            timeout: seconds without a byte after which the answer is given up.
+            timeout: seconds without data after which the request fails.
 
         Raises:
-            ConnectionFailedError: there is no answer; ``sent`` tells whether the request may have arrived.
+            ConnectionFailedError: no answer arrived; ``sent`` tells whether the request may have arrived.
         """
         limits = urllib3.Timeout(connect=self._route.connect_timeout, read=timeout)
         try:
@@ -91,7 +91,7 @@ class Connection:
             )
         except HTTPError as error:
             sent = not isinstance(error, _NOTHING_SENT)
-            raise ConnectionFailedError(self._words(error, timeout), sent=sent) from error
+            raise ConnectionFailedError(self._message(error, timeout), sent=sent) from error
         return Received(answer.status, {name.lower(): value for name, value in answer.headers.items()}, answer.data)
 
     def close(self) -> None:
@@ -115,16 +115,16 @@ class Connection:
             return urllib3.ProxyManager(proxy, ssl_context=context, maxsize=most)
         return urllib3.PoolManager(ssl_context=context, maxsize=most)
 
-    def _words(self, error: HTTPError, timeout: float) -> str:
+    def _message(self, error: HTTPError, timeout: float) -> str:
         server = self.url
         if isinstance(error, ReadTimeoutError):
             return f"{server} did not answer within {timeout:g} s"
         if isinstance(error, ConnectTimeoutError) and not isinstance(error, NewConnectionError):
-            return f"{server} took no connection within {self._route.connect_timeout:g} s"
+            return f"{server} did not accept a connection within {self._route.connect_timeout:g} s"
         if isinstance(error, SSLError):
-            return f"{server} has no certificate that is trusted: {_reason(error)}"
+            return f"{server} does not have a trusted certificate: {_reason(error)}"
         if isinstance(error, ProxyError):
-            return f"the proxy to {server} does not work: {_reason(error)}"
+            return f"the proxy for {server} failed: {_reason(error)}"
         if isinstance(error, NewConnectionError):
             return f"cannot connect to {server}: {_reason(error)}"
         return f"the connection to {server} was lost: {_reason(error)}"
@@ -136,9 +136,11 @@ def _checked(url: str) -> str:
         usable = parts.scheme in {"http", "https"} and bool(parts.hostname) and parts.port != 0
         urllib3.util.parse_url(url)
     except (ValueError, LocationParseError) as error:
-        raise InvalidSettingError(f"{url!r} is no URL: {error}") from error
+        raise InvalidSettingError(f"{url!r} is not a valid URL: {error}") from error
     if not usable or parts.query or parts.fragment or parts.username:
-        raise InvalidSettingError(f"{url!r} is no server's URL; write it as https://cloud.example or http://host:8700")
+        raise InvalidSettingError(
+            f"{url!r} is not the URL of a server; write it as https://cloud.example or http://host:8700"
+        )
     return url.rstrip("/")
 
 

@@ -44,7 +44,7 @@ def decode(kind: type[R], data: object) -> R:
     A member that is absent or null takes the record's default.
 
     Raises:
-        UnexpectedAnswerError: it is no object, a member is of another type, or one without a default is absent; the
+        UnexpectedAnswerError: it is not an object, a member is of another type, or one without a default is absent; the
             caller checks that the URL is that of a Stratoplane server.
     """
     if not isinstance(data, Mapping):
@@ -55,12 +55,12 @@ def decode(kind: type[R], data: object) -> R:
         value = data.get(member.name)
         if value is None:
             if member.required:
-                raise UnexpectedAnswerError(f"{kind.__name__} came without {member.name!r}")
+                raise UnexpectedAnswerError(f"{kind.__name__} has no member {member.name!r}")
             continue
         try:
             values[member.name] = member.convert(value)
         except (TypeError, ValueError) as error:
-            raise UnexpectedAnswerError(f"{kind.__name__} came with a strange {member.name!r}: {error}") from error
+            raise UnexpectedAnswerError(f"{kind.__name__} has an invalid member {member.name!r}: {error}") from error
     return kind(**values)
 
 
@@ -91,7 +91,7 @@ def _converter(hint: Any) -> _Convert:
     if issubclass(hint, Record):
         return functools.partial(decode, hint)
     if hint is datetime:
-        return _moment
+        return _timestamp
     return functools.partial(_scalar, hint)
 
 
@@ -111,7 +111,7 @@ def _mapping(convert: _Convert, value: Any) -> Mapping[str, Any]:
     return {str(key): convert(each) for key, each in value.items()}
 
 
-def _moment(value: Any) -> datetime:
+def _timestamp(value: Any) -> datetime:
     return datetime.fromisoformat(_scalar(str, value))
 
 

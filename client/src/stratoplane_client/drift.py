@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is done about differences between what is desired and what is there, for operators."""
+"""Drift policies, for operators: what the platform does when observed state differs from desired state."""
 
 from collections.abc import Iterator
 
@@ -9,7 +9,7 @@ from stratoplane_client.transport import Call, Transport
 
 
 class DriftPolicies:
-    """The policy of every field that is compared."""
+    """The drift policy of each field that is compared."""
 
     def __init__(self, transport: Transport, path: str) -> None:
         """Keep where they are."""
@@ -23,11 +23,11 @@ class DriftPolicies:
             yield decode(DriftPolicy, each)
 
     def set(self, *, kind: str, field: str, policy: str, driver: str = "*") -> DriftPolicy:
-        """Set what is done about differences of a field. Raises InvalidRequestError."""
+        """Set the drift policy of a field. Raises InvalidRequestError."""
         body = {"kind": kind, "field": field, "driver": driver, "policy": policy}
         return decode(DriftPolicy, self._transport.send(Call(method="PUT", path=self._path, body=body)).body)
 
     def reset(self, *, kind: str, field: str, driver: str = "*") -> None:
-        """Return to the platform's own policy. Raises NotFoundError: none was set."""
+        """Reset a field to the platform's default policy. Raises NotFoundError: no policy was set."""
         body = {"kind": kind, "field": field, "driver": driver}
         self._transport.send(Call(method="POST", path=f"{self._path}/reset", body=body))

@@ -3,14 +3,11 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Final
-
-if TYPE_CHECKING:
-    from stratoplane_client.models.jobs import Job
+from typing import Any, Final
 
 
 class ClientError(Exception):
-    """Root of all errors of this package. Its text says what happened and, where something helps, what to do."""
+    """Base class of all errors of this package; the text says what happened and what to do about it."""
 
 
 class InvalidSettingError(ClientError):
@@ -18,7 +15,7 @@ class InvalidSettingError(ClientError):
 
 
 class ConnectionFailedError(ClientError):
-    """The server was not reached, or its answer was lost; the caller checks the URL and repeats later.
+    """The server was not reached, or its answer was lost; the caller checks the URL and retries later.
 
     Attributes:
         sent: whether the request may have arrived. With an idempotency key it is safe to repeat in any case.
@@ -30,14 +27,14 @@ class ConnectionFailedError(ClientError):
 
 
 class UnexpectedAnswerError(ClientError):
-    """The answer is not one of this API; the caller checks that the URL is that of a Stratoplane server."""
+    """The answer does not belong to this API; the caller checks that the URL is that of a Stratoplane server."""
 
 
 class NameUnknownError(ClientError):
-    """No object of this kind has that name; the caller lists what there is."""
+    """No object of this kind has that name; the caller lists what exists."""
 
     def __init__(self, kind: str, name: str) -> None:
-        super().__init__(f"no {kind} is called {name!r}")
+        super().__init__(f"there is no {kind} named {name!r}")
         self.kind: Final = kind
         self.name: Final = name
 
@@ -46,28 +43,10 @@ class NameAmbiguousError(ClientError):
     """Several objects of this kind have that name; the caller names one by its id."""
 
     def __init__(self, kind: str, name: str, ids: Sequence[str]) -> None:
-        super().__init__(f"{len(ids)} {kind}s are called {name!r}; give one of the ids {', '.join(ids)}")
+        super().__init__(f"{len(ids)} {kind}s are named {name!r}; use one of the ids {', '.join(ids)}")
         self.kind: Final = kind
         self.name: Final = name
         self.ids: Final = tuple(ids)
-
-
-class JobFailedError(ClientError):
-    """The job ended without success; ``job.error`` has the reason with the provider's own words."""
-
-    def __init__(self, job: "Job") -> None:
-        super().__init__(_why(job))
-        self.job: Final = job
-
-
-class WaitTimeoutError(ClientError):
-    """The time to wait is over and the job goes on; the caller waits again or looks later."""
-
-    def __init__(self, job: "Job", seconds: float) -> None:
-        where = f" at step {job.progress.step!r}" if job.progress.step else ""
-        super().__init__(f"job {job.id} is {job.state}{where} after {seconds:.0f} s")
-        self.job: Final = job
-        self.seconds: Final = seconds
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,7 +67,7 @@ class ApiError(ClientError):
         errors: what is wrong, member by member.
         request_id: names the request in the server's logs and audit trail.
         trace_id: names the trace that it belongs to.
-        retry_after: seconds after which to come again, None if the server did not say.
+        retry_after: seconds after which to retry, None if the server did not say.
         document: the whole problem document.
     """
 
@@ -101,9 +80,9 @@ class ApiError(ClientError):
         self.request_id: Final = str(document.get("request_id") or "")
         self.trace_id: Final = str(document.get("trace_id") or "")
         self.retry_after: Final = retry_after
-        super().__init__(self._words())
+        super().__init__(self._message())
 
-    def _words(self) -> str:
+    def _message(self) -> str:
         unsaid = [each for each in self.errors if each.detail not in self.detail]
         members = [f"{each.pointer.lstrip('/')}: {each.detail}".removeprefix(": ") for each in unsaid]
         return " ".join(f"{self.detail} ({'; '.join(members)})".split()) if members else " ".join(self.detail.split())
@@ -147,7 +126,7 @@ class NameTakenError(ConflictError):
 
 
 class InUseError(ConflictError):
-    """Others use the object; the caller releases it from those in ``used_by`` first."""
+    """Other resources use the object; the caller detaches it from those in ``used_by`` first."""
 
     @property
     def used_by(self) -> tuple[str, ...]:
@@ -156,19 +135,19 @@ class InUseError(ConflictError):
 
 
 class VersionConflictError(ConflictError):
-    """412, 428: the object changed since it was read; the caller reads it again and decides anew."""
+    """412, 428: the object changed since it was read; the caller reads it again and decides again."""
 
 
 class RateLimitedError(ApiError):
-    """429: too many requests; the caller comes again after ``retry_after`` seconds."""
+    """429: too many requests; the caller retries after ``retry_after`` seconds."""
 
 
 class ServerError(ApiError):
-    """5xx: the server failed; nothing was kept. The caller repeats, then gives ``request_id`` to the operator."""
+    """5xx: the server failed; nothing was changed. The caller retries, then gives ``request_id`` to the operator."""
 
 
 class UnavailableError(ServerError):
-    """502, 503, 504: the server cannot answer for now; the caller comes again later."""
+    """502, 503, 504: the server cannot answer for now; the caller retries later."""
 
 
 _BY_CODE: Final[Mapping[str, type[ApiError]]] = {
@@ -211,12 +190,3 @@ def _violations(found: object) -> tuple[Violation, ...]:
         for each in found
         if isinstance(each, Mapping)
     )
-
-
-def _why(job: "Job") -> str:
-    began = f"job {job.id} {job.state.lower()}"
-    if job.error is None:
-        return began
-    own_words = job.error.provider_text
-    added = f" (provider: {' '.join(own_words.split())})" if own_words and own_words not in job.error.detail else ""
-    return f"{began}: {' '.join(job.error.detail.split())}{added}"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is on clusters and is not ours, for operators."""
+"""Objects on clusters that the platform does not manage, for operators."""
 
 from stratoplane_client.decode import decode
 from stratoplane_client.models.foreign_objects import ForeignObject
@@ -9,7 +9,7 @@ from stratoplane_client.transport import Call, Transport
 
 
 class ForeignObjects(Reading[ForeignObject]):
-    """Objects that carry no mark of ours; ``list(cluster_id=..., kind=...)`` takes some of them."""
+    """Objects that the platform did not create; ``list(cluster_id=..., kind=...)`` filters them."""
 
     def __init__(self, transport: Transport, path: str) -> None:
         """Keep where they are."""
@@ -26,22 +26,22 @@ class ForeignObjects(Reading[ForeignObject]):
         dry_run: bool = False,
         idempotency_key: str | None = None,
     ) -> Job:
-        """Make an object a resource of a project, which is charged for it from then on.
+        """Adopt an object as a resource of a project, whose quota it counts against from then on.
 
         Args:
             kind: ``volume`` or ``network``.
             reference: the provider's own id, as it is listed.
             name: of the new resource.
-            dry_run: only ask whether it could be done.
-            idempotency_key: names this request; made for you if none is given.
+            dry_run: check only; change nothing.
+            idempotency_key: names this request; generated when none is given.
 
         Returns:
-            The job that does it; if it fails, the object is foreign as before.
+            The job that adopts it; if the job fails, the object stays foreign.
 
         Raises:
             NotFoundError: no such object is known, or there is no such project.
             ConflictError: it is being adopted already, or the name is taken.
-            InvalidRequestError: the platform could not have made such an object, or its cluster cannot give it away.
+            InvalidRequestError: the platform does not support such an object, or the driver cannot hand it over.
         """
         body = {"cluster_id": cluster_id, "kind": kind, "reference": reference, "project_id": project_id, "name": name}
         call = Call(

@@ -8,7 +8,7 @@ from stratoplane_client.transport import Call, Transport
 
 
 class Incidents(Showing[Incident]):
-    """What somebody must see to; ``list()`` shows those that are not resolved.
+    """Incidents that need attention; ``list()`` shows those that are not resolved.
 
     Filters of the list are ``status``, ``severity``, ``kind``, ``cluster_id`` and ``assignee``.
     """
@@ -18,23 +18,23 @@ class Incidents(Showing[Incident]):
         super().__init__(transport, path, Incident)
 
     def acknowledge(self, identifier: str, *, note: str = "") -> Incident:
-        """Say that you look at it; it escalates no more. Raises NotFoundError, ConflictError."""
+        """Acknowledge an incident; it no longer escalates. Raises NotFoundError, ConflictError."""
         return self._act(identifier, "acknowledge", {"note": note})
 
     def assign(self, identifier: str, *, assignee: str) -> Incident:
-        """Say who is to look at it, nobody if empty. Raises NotFoundError, ConflictError."""
+        """Assign an incident, to nobody if ``assignee`` is empty. Raises NotFoundError, ConflictError."""
         return self._act(identifier, "assign", {"assignee": assignee})
 
     def resolve(self, identifier: str, *, note: str = "") -> Incident:
-        """Say that it has been seen to. Raises NotFoundError, ConflictError."""
+        """Resolve an incident. Raises NotFoundError, ConflictError."""
         return self._act(identifier, "resolve", {"note": note})
 
     def reopen(self, identifier: str, *, note: str = "") -> Incident:
-        """Say that it is not over. Raises NotFoundError, ConflictError."""
+        """Reopen an incident. Raises NotFoundError, ConflictError."""
         return self._act(identifier, "reopen", {"note": note})
 
     def add_note(self, identifier: str, *, note: str) -> Incident:
-        """Add words to its history. Raises NotFoundError."""
+        """Add a note to the history of an incident. Raises NotFoundError."""
         return self._act(identifier, "note", {"note": note})
 
     def redeliver(self, identifier: str, delivery_id: str) -> Delivery:

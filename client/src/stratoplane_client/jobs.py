@@ -1,24 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Jobs of a project, and waiting for one: by the server's long poll, so that nobody asks in a loop."""
+"""Jobs of a project, and waiting for one by the server's long poll."""
 
 import time
 from collections.abc import Callable, Iterator
 from typing import Final
 
 from stratoplane_client.decode import decode
-from stratoplane_client.errors import ConnectionFailedError, JobFailedError, UnavailableError, WaitTimeoutError
+from stratoplane_client.errors import ConnectionFailedError, UnavailableError
+from stratoplane_client.job_errors import JobFailedError, WaitTimeoutError
 from stratoplane_client.models.jobs import Job
 from stratoplane_client.paging import LARGEST_PAGE, pages
 from stratoplane_client.reading import segment
 from stratoplane_client.transport import Call, Transport
 
 DEFAULT_WAIT: Final = 600.0
-"""Seconds that a waiter waits when nobody says how long."""
+"""Default number of seconds to wait."""
 LONGEST_POLL: Final = 20.0
 WATCHED_POLL: Final = 1.0
-"""Seconds that one long poll takes, and takes when somebody watches the progress."""
+"""Seconds that one long poll takes, without and with a progress callback."""
 LONGEST_ABSENCE: Final = 60.0
-"""Seconds without the server that a waiter bears."""
+"""Seconds without the server after which waiting is given up."""
 _TOO_SOON: Final = 0.25
 _AGAIN: Final = 1.0
 
@@ -26,7 +27,7 @@ Progress = Callable[[Job], None]
 
 
 def act(transport: Transport, path: str, identifier: str, verb: str, body: object = None) -> Job:
-    """Do something to one of the jobs below ``path`` and return the job that the server answers with."""
+    """Start an action on a job below ``path`` and return the job in the answer."""
     call = Call(method="POST", path=f"{path}/{segment(identifier)}/{verb}", body=body)
     return decode(Job, transport.send(call).body)
 
@@ -61,7 +62,7 @@ class Jobs:
         return decode(Job, self._transport.send(call).body)
 
     def cancel(self, identifier: str) -> Job:
-        """Ask that a job stops, and return it; it ends CANCELLED between two steps, unless it is too late.
+        """Request the cancellation of a job and return it; it is cancelled after its current step, or completes.
 
         Raises:
             NotFoundError: there is no such job.
@@ -70,12 +71,12 @@ class Jobs:
         return act(self._transport, self._path, identifier, "cancel")
 
     def retry(self, identifier: str) -> Job:
-        """Let a job that waits run now, or do again what a failed create or deletion was to do; return that job.
+        """Run a waiting job now, or start a failed create or delete again; return that job.
 
         Raises:
             NotFoundError: there is no such job.
-            ConflictError: there is nothing to try again.
-            QuotaFullError: what is made again does not fit any more.
+            ConflictError: there is nothing to retry.
+            QuotaFullError: the resource no longer fits the quota.
         """
         return act(self._transport, self._path, identifier, "retry")
 
@@ -84,13 +85,13 @@ class Jobs:
 
         Args:
             identifier: of the job.
-            timeout: seconds after which waiting ends; the job goes on.
-            progress: is told of the job whenever it was looked at.
+            timeout: seconds after which waiting ends; the job continues.
+            progress: is called with the job after each poll.
 
         Raises:
             JobFailedError: it ended without success.
             WaitTimeoutError: ``timeout`` seconds have passed.
-            ConnectionFailedError: the server was away for a minute; a shorter absence does not end the waiting.
+            ConnectionFailedError: the server was unreachable for a minute; a shorter outage does not end the wait.
         """
         deadline = time.monotonic() + timeout
         longest = LONGEST_POLL if progress is None else WATCHED_POLL
@@ -110,7 +111,7 @@ class Jobs:
                 self._transport.sleep(_TOO_SOON)
 
     def _look(self, identifier: str, wait: float, deadline: float) -> Job:
-        """Return the job; bear with a server that is away for a while, because the job does not need it."""
+        """Return the job; tolerate a short outage of the server, because the job continues without it."""
         patience = min(deadline, time.monotonic() + LONGEST_ABSENCE)
         while True:
             try:

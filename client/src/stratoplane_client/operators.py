@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What operators keep: organizations and their users, clusters, flavors, images, quotas; and what they see of all."""
+"""The calls for operators: organizations and their users, clusters, flavors, images, quotas, jobs, findings."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -73,7 +73,7 @@ class AllUsers(Writing[User]):
 
 
 class Clusters(Writing[Cluster]):
-    """Places where resources live, each served by one agent."""
+    """Clusters that resources are placed on, each served by one agent."""
 
     def __init__(self, transport: Transport) -> None:
         """Keep where they are."""
@@ -107,7 +107,7 @@ class Clusters(Writing[Cluster]):
 
 
 class Agents(Reading[Agent]):
-    """What carries out the work of clusters."""
+    """Agents that run the drivers of clusters."""
 
     def __init__(self, transport: Transport) -> None:
         """Keep where they are."""
@@ -120,7 +120,7 @@ class Agents(Reading[Agent]):
 
 
 class AllFlavors(Writing[Flavor]):
-    """Sizes of machines, to offer and to change."""
+    """Sizes of machines."""
 
     def __init__(self, transport: Transport) -> None:
         """Keep where they are."""
@@ -131,7 +131,7 @@ class AllFlavors(Writing[Flavor]):
         return find(self.list, self.get, "flavor", wanted)
 
     def create(self, *, name: str, vcpus: int, memory_mib: int, disk_gib: int) -> Flavor:
-        """Offer a flavor. Raises NameTakenError."""
+        """Create a flavor. Raises NameTakenError."""
         return self._create({"name": name, "vcpus": vcpus, "memory_mib": memory_mib, "disk_gib": disk_gib})
 
     def update(
@@ -144,13 +144,13 @@ class AllFlavors(Writing[Flavor]):
         disk_gib: int | None = None,
         if_match: str | None = None,
     ) -> Flavor:
-        """Change what is given; machines keep the size they were made with."""
+        """Change what is given; existing machines keep their size."""
         body = {"name": name, "vcpus": vcpus, "memory_mib": memory_mib, "disk_gib": disk_gib}
         return self._update(identifier, body, if_match)
 
 
 class AllImages(Writing[Image]):
-    """Disks to start from, to offer and to change."""
+    """Disk images to create machines and volumes from."""
 
     def __init__(self, transport: Transport) -> None:
         """Keep where they are."""
@@ -170,7 +170,7 @@ class AllImages(Writing[Image]):
         description: str | None = None,
         minimum_disk_gib: int | None = None,
     ) -> Image:
-        """Offer an image.
+        """Create an image.
 
         Args:
             name: of the image.

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a tenant keeps in its own organization: projects, users, who may do what; and everybody's own tokens."""
+"""The calls for a tenant's organization: projects, users, roles, the audit trail; and the caller's own tokens."""
 
 from collections.abc import Mapping
 from typing import Final
@@ -60,7 +60,7 @@ class Users(Writing[User]):
 
 
 class Roles(Reading[Role]):
-    """Roles that can be given."""
+    """Roles that can be granted."""
 
     def __init__(self, transport: Transport, namespace: str = TENANT) -> None:
         """Keep where they are."""
@@ -68,14 +68,14 @@ class Roles(Reading[Role]):
 
 
 class RoleBindings(Changing[RoleBinding]):
-    """Which user has which role, and where."""
+    """Roles granted to users, and their scope."""
 
     def __init__(self, transport: Transport, namespace: str = TENANT) -> None:
         """Keep where they are."""
         super().__init__(transport, f"{namespace}/role-bindings", RoleBinding)
 
     def create(self, *, user_id: str, role: str, project_id: str | None = None) -> RoleBinding:
-        """Give a user the role of this name, in a project if it is a role that counts in projects."""
+        """Grant a role to a user, in a project if the role's scope is a project."""
         return self._create({"user_id": user_id, "role": role, "project_id": project_id})
 
 
@@ -90,7 +90,7 @@ class Tokens(Changing[Token]):
         """Create a token for a program; its secret is in the answer and never shown again.
 
         Args:
-            name: for you to know it by.
+            name: to recognise it by.
             expires_in: seconds that it lives, None for no end.
         """
         return decode(NewToken, self._send("POST", body=given({"name": name, "expires_in": expires_in})).body)

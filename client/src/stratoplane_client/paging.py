@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Lists as iterators: the next page is asked for when the one before is used up."""
+"""Lists as iterators: the next page is requested when the previous one has been consumed."""
 
 from collections.abc import Iterator, Mapping
 from typing import Final
@@ -21,13 +21,13 @@ def pages(transport: Transport, path: str, kind: type[R], query: Mapping[str, ob
         query: filters; ``limit`` is the size of a page.
 
     Raises:
-        UnexpectedAnswerError: a page is no list, or leads to itself.
+        UnexpectedAnswerError: a page is not a list, or links to itself.
     """
     cursor: object = None
     while True:
         body = transport.send(Call(method="GET", path=path, query={**query, "cursor": cursor})).body
         if not isinstance(body, Mapping) or not isinstance(body.get("items"), list):
-            raise UnexpectedAnswerError(f"{path} is no list; is this a Stratoplane server?")
+            raise UnexpectedAnswerError(f"{path} did not return a list; is this a Stratoplane server?")
         yield from (decode(kind, each) for each in body["items"])
         following = body.get("next")
         if following is None:

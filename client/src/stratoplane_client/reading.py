@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Nouns of the API as groups of calls: list, show, find by name; and, where changes need no job, change and delete."""
+"""Nouns of the API as groups of calls: list, get and find; and create, update and delete where these need no job."""
 
 from collections.abc import Callable, Iterator, Mapping
 from typing import Any, Generic, Protocol, TypeVar
@@ -51,7 +51,7 @@ class Reading(Generic[Item]):
         """Yield all, page after page.
 
         Args:
-            **filters: parameters of the API's list, such as ``status``; those that are None do not count.
+            **filters: parameters of the API's list, such as ``status``; those that are None are ignored.
         """
         return pages(self._transport, self._path, self._kind, {"limit": self._page_size, **filters})
 
@@ -116,9 +116,9 @@ def find(
     """Return the object whose id or name is ``wanted``.
 
     Args:
-        items: gives the objects among which it is, a superset will do.
+        items: returns the objects to search; a superset will do.
         get: gives one by its id, None where only the list has ids.
-        kind: as people call it, for the error.
+        kind: as the error calls it.
         wanted: id or name.
 
     Raises:
@@ -151,7 +151,7 @@ def segment(identifier: str) -> str:
         InvalidSettingError: it cannot be a segment.
     """
     if identifier in {"", ".", ".."}:
-        raise InvalidSettingError(f"{identifier!r} is no id")
+        raise InvalidSettingError(f"{identifier!r} is not a valid id")
     return quote(identifier, safe="")
 
 

@@ -1,13 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """Virtual machines, networks, volumes, buckets and key pairs of a project.
 
-``client.volumes(project).create(...)`` changes; ``client.volumes(project).plan.create(...)`` only says what would be.
+``client.volumes(project).create(...)`` makes a change; ``client.volumes(project).plan.create(...)`` is a dry run.
 """
 
 from collections.abc import Iterator, Mapping, Sequence
 from typing import Generic
 
-from stratoplane_client.changes import TRIED, Change, Changes, Outcome, Place, Plan, T, accepted, planned
+from stratoplane_client.changes import (
+    DRY_RUN,
+    Change,
+    Changes,
+    Collection,
+    Outcome,
+    Plan,
+    T,
+    change_from_reply,
+    plan_from_reply,
+)
 from stratoplane_client.decode import decode
 from stratoplane_client.jobs import DEFAULT_WAIT, Jobs, Progress
 from stratoplane_client.models.resources import Bucket, KeyPair, Network, VirtualMachine, Volume
@@ -19,9 +29,9 @@ Labels = Mapping[str, str]
 
 
 class ResourceReading(Generic[T]):
-    """Resources of one kind, to look at."""
+    """Reading resources of one kind."""
 
-    _place: Place[T]
+    _collection: Collection[T]
 
     def list(
         self,
@@ -35,14 +45,14 @@ class ResourceReading(Generic[T]):
         """Yield all, page after page.
 
         Args:
-            status: only those in this state, as ``RUNNING``.
-            labels: only those whose labels agree, as ``env=prod,tier!=web``.
+            status: only those with this status, such as ``RUNNING``.
+            labels: only those whose labels match, such as ``env=prod,tier!=web``.
             name_contains: only those whose name contains this.
             sort: ``created_at``, ``-created_at`` or ``name``.
             page_size: most objects per call, up to 200.
         """
         query = {"limit": page_size, "status": status, "labels": labels, "name~": name_contains, "sort": sort}
-        return pages(self._place.transport, self._place.path, self._place.kind, query)
+        return pages(self._collection.transport, self._collection.path, self._collection.kind, query)
 
     def get(self, identifier: str) -> T:
         """Return one by its id.
@@ -50,8 +60,10 @@ class ResourceReading(Generic[T]):
         Raises:
             NotFoundError: there is none that the caller can see.
         """
-        reply = self._place.transport.send(Call(method="GET", path=f"{self._place.path}/{segment(identifier)}"))
-        return decode(self._place.kind, reply.body)
+        reply = self._collection.transport.send(
+            Call(method="GET", path=f"{self._collection.path}/{segment(identifier)}")
+        )
+        return decode(self._collection.kind, reply.body)
 
     def find(self, wanted: str) -> T:
         """Return the one whose id or name is ``wanted``.
@@ -60,12 +72,12 @@ class ResourceReading(Generic[T]):
             NameUnknownError: none has that name.
             NotFoundError: none has that id.
         """
-        return find(lambda: self.list(name_contains=wanted), self.get, self.words, wanted)
+        return find(lambda: self.list(name_contains=wanted), self.get, self.display_name, wanted)
 
     @property
-    def words(self) -> str:
-        """The kind as people call it, such as ``virtual machine``."""
-        return self._place.member.replace("_", " ")
+    def display_name(self) -> str:
+        """The kind for messages, such as ``virtual machine``."""
+        return self._collection.member.replace("_", " ")
 
 
 class MachineChanges(Changes[VirtualMachine, Outcome]):
@@ -94,10 +106,10 @@ class MachineChanges(Changes[VirtualMachine, Outcome]):
             flavor: id or name.
             image: id or name of the image to start from, instead of the volume ``boot_volume_id``.
             network_ids: networks to join, one card each; ``volume_ids`` are volumes to attach.
-            key_pair: id or name of the key pair that the guest lets in.
+            key_pair: id or name of the key pair to authorize in the guest.
             user_data: for cloud-init.
             labels: of your own.
-            cluster: its name; chosen for you when left out.
+            cluster: its name; chosen by the server when left out.
             power: ``RUNNING`` or ``STOPPED``.
             idempotency_key: names this change; the same key gets the same answer.
 
@@ -139,10 +151,10 @@ class MachineChanges(Changes[VirtualMachine, Outcome]):
         Args:
             identifier: of the machine.
             name: the new one.
-            labels: all that it shall have.
+            labels: the complete new labels.
             power: ``RUNNING`` or ``STOPPED``.
             flavor: id or name of the flavor to resize to.
-            volume_ids: all data volumes that it shall have; others are detached.
+            volume_ids: the complete new data volumes; others are detached.
             if_match: the ``etag`` that it must still have.
             idempotency_key: names this change.
 
@@ -160,29 +172,29 @@ class MachineChanges(Changes[VirtualMachine, Outcome]):
         return self._act(identifier, "reboots", idempotency_key)
 
     def read_console(self, identifier: str, *, idempotency_key: str | None = None) -> Outcome:
-        """Ask for what the machine wrote to its serial console; the job's ``output["text"]`` will have it."""
+        """Read the serial console; the text will be in the job's ``output["text"]``."""
         return self._act(identifier, "console-logs", idempotency_key)
 
 
 class VirtualMachines(ResourceReading[VirtualMachine], MachineChanges[Change[VirtualMachine]]):
-    """Virtual machines of a project; ``plan`` has the same changes, only tried."""
+    """Virtual machines of a project; ``plan`` has the same changes as dry runs."""
 
-    def __init__(self, place: Place[VirtualMachine]) -> None:
+    def __init__(self, collection: Collection[VirtualMachine]) -> None:
         """Keep where they are."""
-        super().__init__(place, accepted, {})
-        self.plan = MachineChanges[Plan[VirtualMachine]](place, planned, TRIED)
+        super().__init__(collection, change_from_reply, {})
+        self.plan = MachineChanges[Plan[VirtualMachine]](collection, plan_from_reply, DRY_RUN)
 
     def console(self, identifier: str, *, timeout: float = DEFAULT_WAIT, progress: Progress | None = None) -> str:
         """Return what the machine wrote to its serial console.
 
         Raises:
-            JobFailedError: the provider could not tell.
+            JobFailedError: the provider could not read it.
             WaitTimeoutError: ``timeout`` seconds have passed.
         """
         job = self.read_console(identifier).job
         if job is None:
             return ""
-        return str(self._place.jobs.wait(job.id, timeout=timeout, progress=progress).output.get("text", ""))
+        return str(self._collection.jobs.wait(job.id, timeout=timeout, progress=progress).output.get("text", ""))
 
 
 class NetworkChanges(Changes[Network, Outcome]):
@@ -281,7 +293,7 @@ class KeyPairChanges(Changes[KeyPair, Outcome]):
     def create(
         self, *, name: str, public_key: str, labels: Labels | None = None, idempotency_key: str | None = None
     ) -> Outcome:
-        """Keep the OpenSSH public key ``public_key``, one line; the private key stays with you."""
+        """Upload the OpenSSH public key ``public_key``, one line; the private key stays with the caller."""
         return self._create({"name": name, "public_key": public_key, "labels": labels}, idempotency_key)
 
     def update(
@@ -298,43 +310,43 @@ class KeyPairChanges(Changes[KeyPair, Outcome]):
 
 
 class Networks(ResourceReading[Network], NetworkChanges[Change[Network]]):
-    """Networks of a project; ``plan`` has the same changes, only tried."""
+    """Networks of a project; ``plan`` has the same changes as dry runs."""
 
-    def __init__(self, place: Place[Network]) -> None:
+    def __init__(self, collection: Collection[Network]) -> None:
         """Keep where they are."""
-        super().__init__(place, accepted, {})
-        self.plan = NetworkChanges[Plan[Network]](place, planned, TRIED)
+        super().__init__(collection, change_from_reply, {})
+        self.plan = NetworkChanges[Plan[Network]](collection, plan_from_reply, DRY_RUN)
 
 
 class Volumes(ResourceReading[Volume], VolumeChanges[Change[Volume]]):
-    """Volumes of a project; ``plan`` has the same changes, only tried."""
+    """Volumes of a project; ``plan`` has the same changes as dry runs."""
 
-    def __init__(self, place: Place[Volume]) -> None:
+    def __init__(self, collection: Collection[Volume]) -> None:
         """Keep where they are."""
-        super().__init__(place, accepted, {})
-        self.plan = VolumeChanges[Plan[Volume]](place, planned, TRIED)
+        super().__init__(collection, change_from_reply, {})
+        self.plan = VolumeChanges[Plan[Volume]](collection, plan_from_reply, DRY_RUN)
 
 
 class Buckets(ResourceReading[Bucket], BucketChanges[Change[Bucket]]):
-    """Buckets of a project; ``plan`` has the same changes, only tried."""
+    """Buckets of a project; ``plan`` has the same changes as dry runs."""
 
-    def __init__(self, place: Place[Bucket]) -> None:
+    def __init__(self, collection: Collection[Bucket]) -> None:
         """Keep where they are."""
-        super().__init__(place, accepted, {})
-        self.plan = BucketChanges[Plan[Bucket]](place, planned, TRIED)
+        super().__init__(collection, change_from_reply, {})
+        self.plan = BucketChanges[Plan[Bucket]](collection, plan_from_reply, DRY_RUN)
 
 
 class KeyPairs(ResourceReading[KeyPair], KeyPairChanges[Change[KeyPair]]):
-    """Key pairs of a project; ``plan`` has the same changes, only tried."""
+    """Key pairs of a project; ``plan`` has the same changes as dry runs."""
 
-    def __init__(self, place: Place[KeyPair]) -> None:
+    def __init__(self, collection: Collection[KeyPair]) -> None:
         """Keep where they are."""
-        super().__init__(place, accepted, {})
-        self.plan = KeyPairChanges[Plan[KeyPair]](place, planned, TRIED)
+        super().__init__(collection, change_from_reply, {})
+        self.plan = KeyPairChanges[Plan[KeyPair]](collection, plan_from_reply, DRY_RUN)
 
 
-def place(transport: Transport, project_id: str, plural: str, member: str, kind: type[T]) -> Place[T]:
-    """Return where the resources of ``kind`` of a project are."""
+def project_collection(transport: Transport, project_id: str, path: str, member: str, kind: type[T]) -> Collection[T]:
+    """Return the collection of one kind of resource in a project."""
     project = f"/api/tenant/v1/projects/{segment(project_id)}"
     jobs = Jobs(transport, f"{project}/jobs")
-    return Place(transport=transport, path=f"{project}/{plural}", member=member, kind=kind, jobs=jobs)
+    return Collection(transport=transport, path=f"{project}/{path}", member=member, kind=kind, jobs=jobs)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""When a failed call is made again: exponential back-off with full jitter, the server's ``Retry-After``, a budget."""
+"""When a failed call is retried: exponential back-off with full jitter, the server's ``Retry-After``, a budget."""
 
 import random
 from dataclasses import dataclass
@@ -9,9 +9,9 @@ from typing import Final
 from stratoplane_client.errors import ApiError, ClientError, ConnectionFailedError
 
 _FOR_NOW: Final = frozenset({HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT})
-# A cluster with room does not appear within seconds; the person who asked shall hear of it at once.
+# Capacity does not appear within seconds; the caller gets this answer immediately.
 _NOT_SOON: Final = frozenset({"no_cluster_available"})
-# The first try of this very call still runs at the server; its answer comes to who asks again.
+# The first attempt of this call is still running; a retry gets its answer.
 _IN_PROGRESS: Final = "idempotency_in_progress"
 
 
@@ -20,7 +20,7 @@ class RetryPolicy:
     """How often and how long a call is tried; by default long enough for a server that restarts.
 
     Attributes:
-        attempts: tries in all, 1 for no repetition.
+        attempts: attempts in total, 1 for no retry.
         base: seconds; the longest pause after the first failure, doubled with each further one.
         cap: seconds; no pause of our own choice is longer.
         budget: seconds that all pauses of one call take together at most. A ``Retry-After`` beyond it ends the call.
@@ -49,7 +49,7 @@ class RetryPolicy:
 
 
 NO_RETRIES: Final = RetryPolicy(attempts=1)
-"""Every failure is told at once."""
+"""Every failure is raised immediately."""
 
 
 def _worth_repeating(failure: ClientError, *, repeatable: bool) -> bool:

@@ -30,7 +30,7 @@ class Call:
         path: below the server's URL.
         query: parameters; those that are None are left out.
         body: JSON, None for none.
-        idempotency_key: what names this change; made for you where it matters and none is given.
+        idempotency_key: names this change; generated when none is given.
         if_match: the entity tag that the object must still have.
         patience: seconds that the server is asked to hold the answer, beyond the ordinary time-out.
         replayed: whether the server answers a repeated change, known by its key, with its first answer.
@@ -54,7 +54,7 @@ class Call:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Reply:
-    """An answer that is no error: its JSON (None for an empty body) and its headers, names in lower case."""
+    """A successful answer: its JSON (None for an empty body) and its headers, names in lower case."""
 
     status: int
     headers: Mapping[str, str]
@@ -63,14 +63,14 @@ class Reply:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Attempt:
-    """What one try of a call came to, for whoever watches.
+    """The outcome of one attempt of a call, for observers.
 
     Attributes:
-        number: 1 for the first try.
+        number: 1 for the first attempt.
         seconds: that it took.
         status: of the answer, None without one.
         failure: why it did not succeed.
-        pause: seconds until the next try, None when there is none.
+        pause: seconds until the next attempt, None when there is none.
     """
 
     call: Call
@@ -102,11 +102,11 @@ class Transport:
         Args:
             connection: to the server.
             token: proves who calls; None until a login.
-            timeout: seconds without a byte after which an answer is given up.
+            timeout: seconds without data after which a request fails.
             retries: when a failed call is made again.
             trace_id: 32 hexadecimal digits that all calls belong to; a new trace for each call by default.
-            user_agent: words before this client's own in ``User-Agent``.
-            observe: is told of every try.
+            user_agent: text before this client's own in ``User-Agent``.
+            observe: is called after every attempt.
             sleep: waits; replaced by programs with an event loop of their own.
         """
         self.connection: Final = connection
@@ -119,7 +119,7 @@ class Transport:
         self._observe = observe or _ignore
 
     def send(self, call: Call) -> Reply:
-        """Make the call, again where that is safe and promises to help.
+        """Make the call, with retries where they are safe and useful.
 
         Raises:
             ApiError: the server refused or failed; its class says what to do next.
@@ -190,7 +190,7 @@ def _read(received: Received) -> Reply:
         document = body if isinstance(body, Mapping) else {"detail": _quote(received)}
         raise api_error(received.status, document, retry_after=_retry_after(received.headers.get("retry-after")))
     if received.status >= HTTPStatus.MULTIPLE_CHOICES:
-        where = received.headers.get("location", "nowhere")
+        where = received.headers.get("location", "an unknown location")
         raise UnexpectedAnswerError(f"the server redirects to {where}; use the URL of the Stratoplane server itself")
     if received.body and body is None:
         raise UnexpectedAnswerError(f"the answer is not JSON but {_quote(received)}; is this a Stratoplane server?")
@@ -207,8 +207,8 @@ def _decoded(received: Received) -> Any:
 
 
 def _quote(received: Received) -> str:
-    words = " ".join(received.body[:4096].decode(errors="replace").split())
-    return f"HTTP status {received.status}: {words[:_LONGEST_QUOTE] or 'empty'}"
+    text = " ".join(received.body[:4096].decode(errors="replace").split())
+    return f"HTTP status {received.status}: {text[:_LONGEST_QUOTE] or 'empty'}"
 
 
 def _retry_after(header: str | None) -> float | None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What operators do about jobs that went wrong, and about what these left behind."""
+"""Failed jobs and the leaks they left behind, for operators."""
 
 from collections.abc import Iterator
 
@@ -19,7 +19,7 @@ class AllJobs(Showing[Job]):
         super().__init__(transport, path, Job)
 
     def cancel(self, identifier: str) -> Job:
-        """Ask that a job stops. Raises NotFoundError, ConflictError."""
+        """Request that a job is cancelled. Raises NotFoundError, ConflictError."""
         return act(self._transport, self._path, identifier, "cancel")
 
     def retry(self, identifier: str) -> Job:
@@ -27,11 +27,11 @@ class AllJobs(Showing[Job]):
         return act(self._transport, self._path, identifier, "retry")
 
     def resolve(self, identifier: str, *, note: str) -> Job:
-        """End a job where it stands; what it had made is listed as leaks.
+        """End a job immediately; what it had created is recorded as leaks.
 
         Args:
             identifier: of the job.
-            note: why, for the record.
+            note: the reason, for the audit trail.
 
         Raises:
             NotFoundError: there is no such job.
@@ -46,13 +46,13 @@ class AllJobs(Showing[Job]):
 
 
 class Leaks(Reading[Leak]):
-    """What failed jobs may have left at providers; ``list(open=False)`` shows those that were seen to as well."""
+    """Objects that failed jobs may have left at providers; ``list(open=False)`` includes resolved leaks."""
 
     def __init__(self, transport: Transport, path: str) -> None:
         """Keep where they are."""
         super().__init__(transport, path, Leak)
 
     def resolve(self, identifier: str, *, note: str) -> Leak:
-        """Close one: somebody has looked at the provider. Raises NotFoundError."""
+        """Resolve a leak after checking the provider. Raises NotFoundError."""
         call = Call(method="POST", path=f"{self._path}/{segment(identifier)}/resolve", body={"note": note})
         return decode(Leak, self._transport.send(call).body)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Changes from the command line: tried or done, waited for or not, one or many, each with one line of outcome."""
+"""Changes from the command line: dry run or not, waited for or not, one resource or several."""
 
 import sys
 import time
@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from stratoplane_client.changes import Change, Plan
     from stratoplane_client.models.jobs import Job
 
-_REVISIONS = 4
+_ATTEMPTS = 4
 _PAST = {
     "create": "created",
     "update": "changed",
@@ -36,8 +36,8 @@ _PAST = {
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class How:
-    """How a change is made: only tried; waited for, and for how many seconds."""
+class ChangeMode:
+    """Whether a change is a dry run, whether to wait for it, and for how many seconds."""
 
     dry_run: bool = False
     wait: bool = False
@@ -45,7 +45,7 @@ class How:
 
 
 @dataclass(frozen=True, slots=True)
-class _Begun:
+class _Started:
     name: str
     outcome: Any
     since: float
@@ -54,23 +54,25 @@ class _Begun:
 
 
 def change_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add ``--wait``, ``--timeout`` and ``--dry-run``; the command gets them as ``how``."""
+    """Add ``--wait``, ``--timeout`` and ``--dry-run``; the command gets them as ``mode``."""
 
     @wraps(function)
     def call(*args: Any, wait: bool, timeout: float, dry_run: bool, **options: Any) -> Any:
-        return function(*args, how=How(wait=wait, timeout=timeout, dry_run=dry_run), **options)
+        return function(*args, mode=ChangeMode(wait=wait, timeout=timeout, dry_run=dry_run), **options)
 
     decorated: Callable[..., Any] = call
     for decorate in (
-        click.option("--dry-run", is_flag=True, help="Check and show what would happen; change nothing."),
+        click.option("--dry-run", is_flag=True, help="Check the change and show what it would do; change nothing."),
         timeout_option(600.0),
-        click.option("--wait/--no-wait", default=False, help="Wait until it is done, and show how it goes."),
+        click.option(
+            "--wait/--no-wait", default=False, help="Wait until the change is complete, and show its progress."
+        ),
     ):
         decorated = decorate(decorated)
     return decorated
 
 
-def carry_out(session: Session, kind: Kind, verb: str, name: str, how: How, act: Callable[[Any], Any]) -> None:
+def carry_out(session: Session, kind: Kind, verb: str, name: str, mode: ChangeMode, act: Callable[[Any], Any]) -> None:
     """Make one change and show what it came to.
 
     Args:
@@ -78,58 +80,58 @@ def carry_out(session: Session, kind: Kind, verb: str, name: str, how: How, act:
         kind: of the resource.
         verb: of the command.
         name: of the resource, for people.
-        how: to make it.
+        mode: to make it.
         act: makes the change by the calls that it is given, which only plan if it is a dry run.
     """
-    session.does(f"{verb} {kind.word} {name}")
+    session.does(f"{verb} {kind.noun} {name}")
     calls = kind.calls(session)
     since = time.monotonic()
-    outcome = act(calls.plan if how.dry_run else calls)
-    _settle(session, kind, verb, [_Begun(name, outcome, since)], how)
+    outcome = act(calls.plan if mode.dry_run else calls)
+    _settle(session, kind, verb, [_Started(name, outcome, since)], mode)
 
 
 def carry_out_each(
-    session: Session, kind: Kind, verb: str, names: Sequence[str], how: How, act: Callable[[Any, Any], Any]
+    session: Session, kind: Kind, verb: str, names: Sequence[str], mode: ChangeMode, act: Callable[[Any, Any], Any]
 ) -> None:
     """Make the same change of each named resource: begin all, then wait for all.
 
-    One that fails stops no other; at the end the first failure's exit code counts.
+    A failure does not stop the others; the exit code is that of the first failure.
 
     Args:
         session: of this command.
         kind: of the resources.
         verb: of the command.
         names: or ids.
-        how: to make it.
+        mode: to make it.
         act: makes the change by the calls that it is given, of the resource that it is given.
     """
     calls = kind.calls(session)
     failed: list[Exit] = []
-    begun: list[_Begun] = []
+    begun: list[_Started] = []
     for name in dict.fromkeys(names):
-        session.does(f"{verb} {kind.word} {name}", kind.word)
+        session.does(f"{verb} {kind.noun} {name}", kind.noun)
         since = time.monotonic()
         try:
             found = calls.find(name)
             # From here on it is something else that may be missing: a flavor, a volume.
             session.noun = ""
-            begun.append(_Begun(found.name, act(calls.plan if how.dry_run else calls, found), since, found.version))
+            begun.append(_Started(found.name, act(calls.plan if mode.dry_run else calls, found), since, found.version))
         except ClientError as error:
             failed.append(report(session, error))
-    failed += _settle(session, kind, verb, begun, how, alone=len(set(names)) == 1)
+    failed += _settle(session, kind, verb, begun, mode, alone=len(set(names)) == 1)
     if failed:
         raise click.exceptions.Exit(failed[0])
 
 
-def revise(calls: Any, found: Any, change: Callable[[Any], Any]) -> Any:
-    """Return what ``change`` makes of ``found``; read it again and repeat when somebody else was faster.
+def retry_on_conflict(calls: Any, found: Any, change: Callable[[Any], Any]) -> Any:
+    """Return what ``change`` makes of ``found``; read it again and retry when it has changed in the meantime.
 
     Args:
         calls: of the kind.
         found: the resource as it was read.
         change: makes the change from the resource it is given, on the condition that it is still the same.
     """
-    for _ in range(_REVISIONS - 1):
+    for _ in range(_ATTEMPTS - 1):
         try:
             return change(found)
         except VersionConflictError:
@@ -138,7 +140,7 @@ def revise(calls: Any, found: Any, change: Callable[[Any], Any]) -> Any:
 
 
 def confirm(session: Session, question: str, *, yes: bool) -> None:
-    """Ask before something is lost, if there is somebody to ask.
+    """Ask for confirmation on a terminal.
 
     Raises:
         click.Abort: the answer was no.
@@ -149,14 +151,14 @@ def confirm(session: Session, question: str, *, yes: bool) -> None:
 
 
 def _settle(
-    session: Session, kind: Kind, verb: str, begun: Sequence[_Begun], how: How, *, alone: bool = True
+    session: Session, kind: Kind, verb: str, begun: Sequence[_Started], mode: ChangeMode, *, alone: bool = True
 ) -> list[Exit]:
     failed: list[Exit] = []
     documents = []
     for each in begun:
-        session.does(f"{verb} {kind.word} {each.name}")
+        session.does(f"{verb} {kind.noun} {each.name}")
         try:
-            shown, line = _finish(session, kind, verb, each, how)
+            shown, line = _finish(session, kind, verb, each, mode)
         except ClientError as error:
             if alone and len(begun) == 1:
                 raise
@@ -171,23 +173,23 @@ def _settle(
     return failed
 
 
-def _finish(session: Session, kind: Kind, verb: str, each: _Begun, how: How) -> tuple[Any, str]:
+def _finish(session: Session, kind: Kind, verb: str, each: _Started, mode: ChangeMode) -> tuple[Any, str]:
     """Return the document and the line for what a change came to, waiting for its end if that is wanted."""
-    what = f"{kind.word} {each.name}"
-    if how.dry_run:
+    what = f"{kind.noun} {each.name}"
+    if mode.dry_run:
         return each.outcome.raw, _plan_line(verb, what, each.outcome)
     change: Change[Any] = each.outcome
     if change.job is None:
         return change.raw, _line_at_once(kind, verb, what, change.resource, each.before)
-    if not how.wait:
+    if not mode.wait:
         return change.raw, f"{what}: {verb} accepted, job {change.job.id}"
-    resource, job = _wait(session, what, change, change.job, how.timeout)
-    line = f"{what} {_PAST[verb]}" if verb == "delete" else f"{what} {_PAST[verb]}: {kind.gist(resource)}"
+    resource, job = _wait(session, what, change, change.job, mode.timeout)
+    line = f"{what} {_past(verb)}" if verb == "delete" else f"{what} {_past(verb)}: {kind.summary(resource)}"
     return {kind.member: resource.raw, "job": job.raw}, f"{line} ({time.monotonic() - each.since:.1f} s)"
 
 
 def _wait(session: Session, what: str, change: "Change[Any]", job: "Job", timeout: float) -> tuple[Any, "Job"]:
-    session.interrupted = f"Stopped waiting; it goes on. Wait for it with 'stratoplane job wait {job.id}'."
+    session.interrupted = f"Stopped waiting; the job continues. Wait for it with 'stratoplane job wait {job.id}'."
     seen = [job]
     with watching(what) as watcher:
 
@@ -204,12 +206,17 @@ def _line_at_once(kind: Kind, verb: str, what: str, resource: Any, before: int) 
     """Return the line for a change without a job: one that was done at once, or that found nothing to do."""
     if verb == "delete":
         return f"{what} deleted"
-    done = "is so already" if resource.version == before else _PAST[verb]
-    return f"{what} {done}: {kind.gist(resource)}"
+    done = "unchanged" if resource.version == before else _past(verb)
+    return f"{what} {done}: {kind.summary(resource)}"
+
+
+def _past(verb: str) -> str:
+    """Return what a verb has done; a plugin may have verbs of its own."""
+    return _PAST.get(verb, f"{verb} succeeded")
 
 
 def _plan_line(verb: str, what: str, plan: "Plan[Any]") -> str:
     where = f" on cluster {plan.cluster}" if plan.cluster else ""
-    quota = tables.words(f"{amount:+d} {key}" for key, amount in plan.quota.items())
+    quota = tables.joined(f"{amount:+d} {key}" for key, amount in plan.quota.items())
     steps = " > ".join(plan.steps) or "-"
     return f"Would {verb} {what}{where}; quota: {quota}; steps: {steps}. Nothing was changed."

@@ -41,7 +41,7 @@ class Contexts:
         found = self.named.get(name)
         if found is None:
             names = ", ".join(sorted(self.named)) or "none"
-            raise InvalidSettingError(f"there is no context {name!r}, known are: {names}")
+            raise InvalidSettingError(f"there is no context named {name!r}; the contexts are: {names}")
         return found
 
     def with_context(self, name: str, context: Context) -> "Contexts":
@@ -85,7 +85,9 @@ def load(path: Path) -> Contexts:
     try:
         named = {name: _context(members) for name, members in found.items()}
     except (AttributeError, TypeError) as error:
-        raise InvalidSettingError(f"{path} holds a context without a url; delete it and log in again") from error
+        raise InvalidSettingError(
+            f"{path} contains a context without a URL; delete the file and log in again"
+        ) from error
     return Contexts(current=str(document.get("current", "")), named=named)
 
 

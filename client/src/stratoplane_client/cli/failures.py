@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""From an error to an exit code and one line: what happened, to what, and what to do next."""
+"""Errors as an exit code and one line: what happened, to what, and what to do next."""
 
 import os
 from collections.abc import Sequence
@@ -9,6 +9,7 @@ import click
 
 from stratoplane_client import errors as e
 from stratoplane_client.cli.session import NoContextError, Session
+from stratoplane_client.job_errors import JobFailedError, WaitTimeoutError
 
 
 class Exit(IntEnum):
@@ -22,11 +23,11 @@ class Exit(IntEnum):
     """Not logged in, or not allowed."""
     NOT_FOUND = 4
     CONFLICT = 5
-    """The present state forbids it, or it changed meanwhile."""
+    """The current state forbids it, or it changed in the meantime."""
     QUOTA = 6
     UNREACHABLE = 7
     TIMED_OUT = 8
-    """The job goes on; only the waiting ended."""
+    """The wait timed out; the job continues."""
     INTERRUPTED = 130
 
 
@@ -39,7 +40,7 @@ _CODES: tuple[tuple[type[Exception], Exit], ...] = (
     (e.NameUnknownError, Exit.NOT_FOUND),
     (e.ConflictError, Exit.CONFLICT),
     (e.ConnectionFailedError, Exit.UNREACHABLE),
-    (e.WaitTimeoutError, Exit.TIMED_OUT),
+    (WaitTimeoutError, Exit.TIMED_OUT),
     (e.NameAmbiguousError, Exit.USAGE),
     (e.InvalidSettingError, Exit.USAGE),
 )
@@ -48,10 +49,13 @@ _AWAY = frozenset({"service_unavailable", "http_502", "http_503", "http_504"})
 
 
 _ADVICE: tuple[tuple[type[Exception], str], ...] = (
-    (e.QuotaFullError, "'stratoplane quota show' shows what is used."),
+    (e.QuotaFullError, "'stratoplane quota show' shows limits and usage."),
     (e.AccessDeniedError, "'stratoplane me' shows what you may do."),
-    (e.VersionConflictError, "Somebody changed it meanwhile; look at it and try again."),
-    (e.ConnectionFailedError, "Check that the server runs and that 'stratoplane context show' has the right URL."),
+    (e.VersionConflictError, "It was changed in the meantime; check it and try again."),
+    (
+        e.ConnectionFailedError,
+        "Check that the server is running and that 'stratoplane context show' has the right URL.",
+    ),
 )
 
 
@@ -88,10 +92,10 @@ def exit_code(error: e.ClientError) -> Exit:
 
 
 def describe(session: Session, error: e.ClientError) -> str:
-    """Return one line: what failed, why, what to do next; with ``-v`` also the request's name."""
+    """Return one line: what failed, why, what to do next; with ``-v`` also the request id."""
     doing = f"cannot {session.doing}: " if session.doing else ""
-    words = " ".join(str(error).split()).rstrip(".")
-    line = f"Error: {doing}{words}."
+    text = " ".join(str(error).split()).rstrip(".")
+    line = f"Error: {doing}{text}."
     advice = next_step(session, error)
     if advice:
         line += f" {advice}"
@@ -101,27 +105,27 @@ def describe(session: Session, error: e.ClientError) -> str:
 
 
 def next_step(session: Session, error: e.ClientError) -> str:
-    """Return what helps, where the error's own words cannot know it."""
+    """Return advice that the error's own text does not give."""
     if isinstance(error, e.NameUnknownError | e.NotFoundError) and not isinstance(error, e.DeletedError):
-        return f"'stratoplane {session.noun} list' shows what there is." if session.noun else ""
+        return f"'stratoplane {session.noun} list' shows what exists." if session.noun else ""
     if isinstance(error, e.NotAuthenticatedError):
         # Who is just logging in need not be told to.
         return "" if session.doing.startswith("log in") else "Log in with 'stratoplane login'."
-    if isinstance(error, e.WaitTimeoutError):
-        return f"It goes on; wait for it with 'stratoplane job wait {error.job.id}'."
-    if isinstance(error, e.JobFailedError):
+    if isinstance(error, WaitTimeoutError):
+        return f"The job continues; wait for it with 'stratoplane job wait {error.job.id}'."
+    if isinstance(error, JobFailedError):
         return f"'stratoplane job show {error.job.id}' shows every step."
     if isinstance(error, e.ServerError) and error.code == "internal_error" and not session.verbose:
-        return f"The request was {error.request_id}." if error.request_id else ""
+        return f"The request id is {error.request_id}." if error.request_id else ""
     return next((advice for kind, advice in _ADVICE if isinstance(error, kind)), "")
 
 
 def usage(error: click.UsageError) -> str:
     """Return one line for a command line that cannot be understood."""
     where = error.ctx.command_path if error.ctx is not None else "stratoplane"
-    words = " ".join(error.format_message().split())
-    end = "" if words.endswith(("?", ".")) else "."
-    return f"Error: {words}{end} See '{where} --help'."
+    text = " ".join(error.format_message().split())
+    end = "" if text.endswith(("?", ".")) else "."
+    return f"Error: {text}{end} See '{where} --help'."
 
 
 def say(line: str) -> None:

@@ -1,20 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Shapes of commands: a root that loads its nouns when asked, groups of verbs, verbs with the options all share."""
+"""Nouns with their verbs, and the options that every verb takes."""
 
 import difflib
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from importlib import import_module
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import click
 
 from stratoplane_client.cli.session import FORMATS, Session
-
-if TYPE_CHECKING:
-    from click.shell_completion import CompletionItem
-
-_NOUNS = "stratoplane_client.cli.commands"
 
 
 def _keep(name: str) -> Any:
@@ -33,14 +25,14 @@ def shared_options(*, project: bool) -> list[click.Parameter]:
             type=click.Choice(FORMATS),
             expose_value=False,
             callback=_keep("output"),
-            help="What to print: a table for people, all of it as json or yaml, or names only.",
+            help="Output format: a table, complete objects as json or yaml, or names only.",
         ),
         click.Option(
             ["--context"],
             metavar="NAME",
             expose_value=False,
             callback=_keep("context_name"),
-            help="Server and identity to use, instead of the current one.",
+            help="Context to use instead of the current one.",
         ),
         click.Option(
             ["-v", "--verbose"],
@@ -48,7 +40,7 @@ def shared_options(*, project: bool) -> list[click.Parameter]:
             default=None,
             expose_value=False,
             callback=_keep("verbose"),
-            help="Show every request, and its name in errors.",
+            help="Show every request, and the request id in errors.",
         ),
     ]
     if project:
@@ -59,7 +51,7 @@ def shared_options(*, project: bool) -> list[click.Parameter]:
                 metavar="NAME|ID",
                 expose_value=False,
                 callback=_keep("named_project"),
-                help="Project to work in, instead of the context's.",
+                help="Project to use instead of the context's.",
             ),
         )
     return options
@@ -93,8 +85,8 @@ class Noun(click.Group):
         """Find the verb; an unknown one is answered with the nearest that there is."""
         if args and not args[0].startswith("-") and self.get_command(ctx, args[0]) is None:
             near = difflib.get_close_matches(args[0], self.list_commands(ctx), n=1)
-            words = f"did you mean {near[0]!r}?" if near else f"known are {', '.join(self.list_commands(ctx))}"
-            ctx.fail(f"there is no command {args[0]!r}; {words}")
+            hint = f"did you mean {near[0]!r}?" if near else f"the commands are {', '.join(self.list_commands(ctx))}"
+            ctx.fail(f"there is no command {args[0]!r}; {hint}")
         return super().resolve_command(ctx, args)
 
 
@@ -102,47 +94,3 @@ class ProjectNoun(Noun):
     """A noun that lives in a project."""
 
     command_class = ProjectVerb
-
-
-@dataclass(frozen=True, slots=True)
-class Section:
-    """Nouns under one heading of the root's help: each with the line that says what it is."""
-
-    title: str
-    nouns: Mapping[str, str]
-
-
-class Root(Noun):
-    """The whole command. It knows each noun's line of help, so that only the noun that is used is loaded."""
-
-    def __init__(self, *args: Any, sections: Sequence[Section], **options: Any) -> None:
-        """Keep the sections."""
-        super().__init__(*args, **options)
-        self.params.extend(shared_options(project=True))
-        self.sections = tuple(sections)
-        self._lines = {name: line for section in sections for name, line in section.nouns.items()}
-
-    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002  # click's signature
-        """Return every noun in the order of the help."""
-        return list(self._lines)
-
-    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
-        """Load one noun."""
-        if cmd_name not in self._lines:
-            return None
-        command = import_module(f"{_NOUNS}.{cmd_name.replace('-', '_')}").command
-        return command if isinstance(command, click.Command) else None
-
-    def format_commands(self, ctx: click.Context, formatter: click.HelpFormatter) -> None:  # noqa: ARG002
-        """Write the nouns by section without loading them."""
-        width = max(map(len, self._lines))
-        for section in self.sections:
-            with formatter.section(section.title):
-                formatter.write_dl([(name.ljust(width), line) for name, line in section.nouns.items()])
-
-    def shell_complete(self, ctx: click.Context, incomplete: str) -> "list[CompletionItem]":
-        """Complete nouns without loading them."""
-        from click.shell_completion import CompletionItem
-
-        nouns = [CompletionItem(name, help=line) for name, line in self._lines.items() if name.startswith(incomplete)]
-        return nouns + click.Command.shell_complete(self, ctx, incomplete)

@@ -22,7 +22,7 @@ class Column:
     cell: Callable[[Any], str]
 
 
-Sheet = Callable[[Any], Iterable[tuple[str, str]]]
+Details = Callable[[Any], Iterable[tuple[str, str]]]
 
 
 def show_many(session: Session, records: Iterable["Record"], columns: Sequence[Column], *, nothing: str) -> None:
@@ -40,14 +40,14 @@ def show_many(session: Session, records: Iterable["Record"], columns: Sequence[C
         click.echo(nothing, err=True)
 
 
-def show_one(session: Session, record: "Record", sheet: Sheet) -> None:
+def show_one(session: Session, record: "Record", details: Details) -> None:
     """Print one object."""
     if session.machine_readable:
         document(session, record.raw)
     elif session.output == "name":
         click.echo(name_of(record))
     else:
-        click.echo(tables.sheet(sheet(record), color=session.color), color=session.color)
+        click.echo(tables.details(details(record), color=session.color), color=session.color)
 
 
 def show_done(session: Session, record: "Record", message: str) -> None:
@@ -60,7 +60,7 @@ def show_done(session: Session, record: "Record", message: str) -> None:
         click.echo(tables.plain(message))
 
 
-def say_done(session: Session, message: str) -> None:
+def show_message(session: Session, message: str) -> None:
     """Print that something is done which leaves nothing to show; programs read the exit code."""
     if session.output == "table":
         click.echo(tables.plain(message))

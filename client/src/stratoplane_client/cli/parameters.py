@@ -36,7 +36,7 @@ class Amount(click.ParamType[int]):
             return value
         match = re.fullmatch(r"(\d{1,12}) ?([a-z]*)", str(value).strip().lower())
         if match is None or match[2] not in self._units:
-            self.fail(f"{value!r} is no {self.name}; write it as {self._example}", param, ctx)
+            self.fail(f"{value!r} is not a valid {self.name}; write it as {self._example}", param, ctx)
         return int(match[1]) * self._units[match[2]]
 
 
@@ -56,7 +56,7 @@ class Pair(click.ParamType[Any]):
             return value
         key, sign, rest = str(value).partition("=")
         if not sign or not key:
-            self.fail(f"{value!r} is no key=value", param, ctx)
+            self.fail(f"{value!r} is not of the form key=value", param, ctx)
         return key, rest
 
 
@@ -71,26 +71,28 @@ class Limit(Pair):
         if limit == "unlimited":
             return key, -1
         if not str(limit).lstrip("-").isdigit():
-            self.fail(f"{limit!r} is no limit; give a whole number or 'unlimited'", param, ctx)
+            self.fail(f"{limit!r} is not a valid limit; use a whole number or 'unlimited'", param, ctx)
         return key, int(limit)
 
 
 def label_option(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add ``--label`` to a command that creates."""
-    return click.option("--label", "labels", type=Pair(), multiple=True, help="Label; give it several times.")(function)
+    return click.option("--label", "labels", type=Pair(), multiple=True, help="Label; may be repeated.")(function)
 
 
 def relabel_options(function: Callable[..., Any]) -> Callable[..., Any]:
     """Add ``--label`` and ``--remove-label`` to a command that changes."""
-    remove = click.option("--remove-label", "removed", metavar="KEY", multiple=True, help="Label to take away.")
-    add = click.option("--label", "labels", type=Pair(), multiple=True, help="Label to add or change.")
+    remove = click.option(
+        "--remove-label", "removed", metavar="KEY", multiple=True, help="Label to remove; may be repeated."
+    )
+    add = click.option("--label", "labels", type=Pair(), multiple=True, help="Label to add or change; may be repeated.")
     return add(remove(function))
 
 
 def relabelled(
     labels: Mapping[str, str], added: Iterable[tuple[str, str]], removed: Iterable[str]
 ) -> dict[str, str] | None:
-    """Return all labels as they shall be, None if none is to change."""
+    """Return the complete new labels, None if none changes."""
     gone = set(removed)
     wanted = {key: value for key, value in {**labels, **dict(added)}.items() if key not in gone}
     return None if wanted == dict(labels) else wanted
@@ -98,14 +100,14 @@ def relabelled(
 
 def limit_option(default: int | None = None) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Return the option ``--limit`` for a list."""
-    shown = "All of them by default." if default is None else f"{default} by default."
+    shown = "all by default" if default is None else f"{default} by default"
     return click.option(
         "--limit",
         "most",
         type=click.IntRange(1),
         default=default,
         metavar="NUMBER",
-        help=f"Most lines to print. {shown}",
+        help=f"Maximum number of lines; {shown}.",
     )
 
 
@@ -116,7 +118,7 @@ def timeout_option(seconds: float) -> Callable[[Callable[..., Any]], Callable[..
         type=click.FloatRange(0),
         default=seconds,
         metavar="SECONDS",
-        help=f"How long to wait at most; {seconds:g} by default.",
+        help=f"Maximum number of seconds to wait; {seconds:g} by default.",
     )
 
 
@@ -145,7 +147,7 @@ def completing(names: Callable[[Session, str], Iterable[str]]) -> Any:
         from click.shell_completion import CompletionItem
 
         session = context.find_object(Session) or Session()
-        session.hurried = True
+        session.fail_fast = True
         try:
             found = list(islice(names(session, incomplete), _MOST_COMPLETIONS))
         except ClientError:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a job does while somebody waits: a moving bar on a terminal, a line for each step elsewhere."""
+"""The progress of a job that is waited for: a bar on a terminal, a line for each step elsewhere."""
 
 import os
 import sys
@@ -22,7 +22,7 @@ def watching(what: str) -> Iterator[Watcher]:
     """Give what shows a job's progress on standard error.
 
     Args:
-        what: is waited for, as ``vm web-1``.
+        what: is waited for, such as ``vm web-1``.
     """
     if sys.stderr.isatty() and os.environ.get("TERM") != "dumb":
         with _bar(what) as watcher:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a command has at hand: its settings, the context, the client, the project."""
+"""One run of the command: its settings, the context, the client, the project."""
 
 import os
 import sys
@@ -18,12 +18,12 @@ if TYPE_CHECKING:
 
 FORMATS = ("table", "json", "yaml", "name")
 _WORTH_A_WORD = 1.0
-_PATIENT = 30.0
-_HURRIED = 2.0
+_TIMEOUT = 30.0
+_FAIL_FAST_TIMEOUT = 2.0
 
 
 class NoContextError(ClientError):
-    """There is nothing to talk to yet; the caller logs in."""
+    """No server is configured, or nobody is logged in; the caller logs in."""
 
 
 class Session:
@@ -38,7 +38,7 @@ class Session:
         self.doing = ""
         self.noun = ""
         self.interrupted = "Aborted."
-        self.hurried = False
+        self.fail_fast = False
 
     def does(self, doing: str, noun: str = "") -> None:
         """Remember what is being done, for the line that says that it failed, and to which noun of the command."""
@@ -83,7 +83,7 @@ class Session:
             # A token is shown to no other server than the one that gave it.
             return Context(url=url.rstrip("/"), token=token or "")
         if kept is None:
-            raise NoContextError("no server is known yet; log in with 'stratoplane login URL'")
+            raise NoContextError("no server is configured; log in with 'stratoplane login URL'")
         return Context(url=kept.url, token=token, ca_file=kept.ca_file) if token else kept
 
     @cached_property
@@ -94,7 +94,7 @@ class Session:
             NoContextError: nobody has logged in.
         """
         if not self.context.token:
-            raise NoContextError(f"you are not logged in to {self.context.url}; use 'stratoplane login'")
+            raise NoContextError(f"you are not logged in to {self.context.url}; run 'stratoplane login'")
         return self.connect(self.context.url, self.context.token, self.context.ca_file)
 
     def connect(self, url: str, token: str | None, ca_file: str) -> "Client":
@@ -105,8 +105,8 @@ class Session:
         from stratoplane_client.retries import RetryPolicy
 
         options = Options(
-            timeout=_HURRIED if self.hurried else _PATIENT,
-            retries=RetryPolicy(attempts=1 if self.hurried else _attempts()),
+            timeout=_FAIL_FAST_TIMEOUT if self.fail_fast else _TIMEOUT,
+            retries=RetryPolicy(attempts=1 if self.fail_fast else _attempts()),
             ca_file=ca_file or None,
             trace_id=secrets.token_hex(16),
             user_agent="stratoplane",
@@ -131,8 +131,8 @@ class Session:
             return wanted if is_id(wanted) else self._found(wanted)
         visible = list(islice(self.client.projects.list(), 2))
         if len(visible) != 1:
-            few = "several projects" if visible else "no project"
-            raise InvalidSettingError(f"you see {few}; choose with --project, or 'stratoplane project use NAME'")
+            few = "several projects are" if visible else "no project is"
+            raise InvalidSettingError(f"{few} visible; choose one with --project or 'stratoplane project use NAME'")
         return visible[0].id
 
     def _found(self, wanted: str) -> str:
@@ -157,5 +157,5 @@ class Session:
 def _attempts() -> int:
     text = os.environ.get("STRATOPLANE_ATTEMPTS", "7")
     if not text.isdigit() or int(text) < 1:
-        raise InvalidSettingError(f"STRATOPLANE_ATTEMPTS is {text!r}; it must be a whole number from 1 on")
+        raise InvalidSettingError(f"STRATOPLANE_ATTEMPTS is {text!r}; it must be a whole number of at least 1")
     return int(text)

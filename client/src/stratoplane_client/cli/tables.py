@@ -28,9 +28,9 @@ def table(titles: Sequence[str], rows: Iterable[Sequence[str]], *, color: bool) 
     return "\n".join([heading, *(_line([paint(cell) for cell in row] if color else row, widths) for row in cells)])
 
 
-def sheet(pairs: Iterable[tuple[str, str]], *, color: bool) -> str:
+def details(rows: Iterable[tuple[str, str]], *, color: bool) -> str:
     """Return one object's members below each other, names in a column; values of several lines stay in theirs."""
-    shown = [(name, value.split("\n")) for name, value in pairs]
+    shown = [(name, value.split("\n")) for name, value in rows]
     indent = max((width(name) for name, _ in shown), default=0) + len(_GAP)
     lines = []
     for name, values in shown:
@@ -40,20 +40,20 @@ def sheet(pairs: Iterable[tuple[str, str]], *, color: bool) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
-def age(moment: datetime | None, now: datetime | None = None) -> str:
-    """Return how long ago ``moment`` was, as ``5m``."""
-    if moment is None:
+def age(when: datetime | None, now: datetime | None = None) -> str:
+    """Return how long ago ``when`` was, as ``5m``."""
+    if when is None:
         return "-"
-    passed = (now or datetime.now(UTC)) - moment
+    passed = (now or datetime.now(UTC)) - when
     if passed < timedelta():
-        return f"in {age(now or datetime.now(UTC), moment)}"
+        return f"in {age(now or datetime.now(UTC), when)}"
     for least, unit, letter in _AGES:
         if passed >= least:
             return f"{int(passed.total_seconds() // unit)}{letter}"
     return f"{int(passed.total_seconds())}s"
 
 
-def moment(value: datetime | None) -> str:
+def timestamp(value: datetime | None) -> str:
     """Return a time as people read it, in their own zone, with its age."""
     return "-" if value is None else f"{value.astimezone():%Y-%m-%d %H:%M:%S %Z} ({age(value)} ago)"
 
@@ -73,9 +73,9 @@ def labels(found: Mapping[str, str]) -> str:
     return ",".join(f"{key}={value}" if value else key for key, value in sorted(found.items())) or "-"
 
 
-def words(found: Iterable[str]) -> str:
-    """Return words separated by commas, a hyphen for none."""
-    return ", ".join(found) or "-"
+def joined(strings: Iterable[str]) -> str:
+    """Return strings separated by commas, a hyphen for none."""
+    return ", ".join(strings) or "-"
 
 
 def paint(cell: str) -> str:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Verbs that every kind of resource has: list, show, delete, wait."""
+"""The command of a kind of resource, with the verbs that every kind has: list, show, update, delete, wait."""
 
 from collections.abc import Callable
 from itertools import islice
@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from stratoplane_client.cli.changing import How, carry_out_each, change_options, confirm, revise
-from stratoplane_client.cli.groups import Noun
+from stratoplane_client.cli.changing import ChangeMode, carry_out_each, change_options, confirm, retry_on_conflict
+from stratoplane_client.cli.groups import Noun, ProjectNoun
 from stratoplane_client.cli.kinds import Kind
 from stratoplane_client.cli.output import show_done, show_many, show_one
 from stratoplane_client.cli.parameters import completing, limit_option, relabel_options, relabelled, timeout_option
@@ -25,28 +25,53 @@ Decorator = Callable[[Callable[..., Any]], Callable[..., Any]]
 
 
 class NothingToWaitForError(ClientError):
-    """The resource is in another state than the one waited for, and nothing is under way that could change it."""
+    """The resource does not have the status waited for, and no running job can change it."""
 
 
 def argument(kind: Kind, name: str = "name", *, many: bool = False) -> Decorator:
     """Return the argument that names one resource of ``kind``, or several."""
     return click.argument(
         name,
-        metavar=f"{kind.word.upper()}{'...' if many else ''}",
+        metavar=f"{kind.noun.upper()}{'...' if many else ''}",
         nargs=-1 if many else 1,
         required=True,
         shell_complete=completing(kind.names),
     )
 
 
-def add_list(noun: Noun, kind: Kind) -> None:
+class KindCommand(ProjectNoun):
+    """The command of one kind of resource, such as ``stratoplane network``; its creator adds ``create``.
+
+    Attributes:
+        kind: of the resources.
+    """
+
+    def __init__(self, kind: Kind, *, summary: str, has_jobs: bool = True) -> None:
+        """Add the verbs that every kind has.
+
+        Args:
+            kind: of the resources.
+            summary: the line of help, such as ``Private networks.``.
+            has_jobs: whether changes are carried out by jobs, so that there is something to wait for.
+        """
+        super().__init__(kind.noun, help=summary)
+        self.kind = kind
+        for add in (_add_list, _add_show, _add_update, _add_delete):
+            add(self, kind)
+        if has_jobs:
+            _add_wait(self, kind)
+
+
+def _add_list(noun: Noun, kind: Kind) -> None:
     """Add the verb ``list`` to ``noun``."""
 
     @noun.command("list")
-    @click.option("--status", metavar="STATUS", help="Only those with this status, as RUNNING.")
-    @click.option("--labels", "selector", metavar="SELECTOR", help="Only those with these labels: env=prod,tier!=web.")
+    @click.option("--status", metavar="STATUS", help="Only those with this status, such as RUNNING.")
+    @click.option(
+        "--labels", "selector", metavar="SELECTOR", help="Only those with these labels, such as env=prod,tier!=web."
+    )
     @click.option("--name", "part", metavar="PART", help="Only those whose name contains this.")
-    @click.option("--sort", type=click.Choice(["created_at", "-created_at", "name"]), help="Order of the lines.")
+    @click.option("--sort", type=click.Choice(["created_at", "-created_at", "name"]), help="Sort order.")
     @limit_option()
     @click.pass_obj
     def command(
@@ -63,20 +88,20 @@ def add_list(noun: Noun, kind: Kind) -> None:
     command.help = f"List the {kind.plural} of the project."
 
 
-def add_show(noun: Noun, kind: Kind) -> None:
+def _add_show(noun: Noun, kind: Kind) -> None:
     """Add the verb ``show`` to ``noun``."""
 
     @noun.command("show")
     @argument(kind)
     @click.pass_obj
     def command(session: Session, name: str) -> None:
-        session.does(f"show {kind.word} {name}", kind.word)
-        show_one(session, kind.calls(session).find(name), kind.sheet)
+        session.does(f"show {kind.noun} {name}", kind.noun)
+        show_one(session, kind.calls(session).find(name), kind.details)
 
-    command.help = f"Show one {kind.word} in full."
+    command.help = f"Show the details of a {kind.noun}."
 
 
-def add_update(noun: Noun, kind: Kind) -> None:
+def _add_update(noun: Noun, kind: Kind) -> None:
     """Add the verb ``update``, for what every kind has: name and labels."""
 
     @noun.command("update")
@@ -85,12 +110,12 @@ def add_update(noun: Noun, kind: Kind) -> None:
     @relabel_options
     @change_options
     @click.pass_obj
-    def command(session: Session, name: str, new_name: str | None, labels: Any, removed: Any, how: How) -> None:
+    def command(session: Session, name: str, new_name: str | None, labels: Any, removed: Any, mode: ChangeMode) -> None:
         if not (new_name or labels or removed):
-            raise click.UsageError("give --name, --label or --remove-label")
+            raise click.UsageError("specify at least one of --name, --label and --remove-label")
 
         def change(calls: Any, found: Any) -> Any:
-            return revise(
+            return retry_on_conflict(
                 kind.calls(session),
                 found,
                 lambda fresh: calls.update(
@@ -101,53 +126,51 @@ def add_update(noun: Noun, kind: Kind) -> None:
                 ),
             )
 
-        carry_out_each(session, kind, "update", [name], how, change)
+        carry_out_each(session, kind, "update", [name], mode, change)
 
-    command.help = f"Change name or labels of one {kind.word}."
+    command.help = f"Change the name or labels of a {kind.noun}."
 
 
-def add_delete(noun: Noun, kind: Kind) -> None:
+def _add_delete(noun: Noun, kind: Kind) -> None:
     """Add the verb ``delete`` to ``noun``."""
 
     @noun.command("delete")
     @argument(kind, "names", many=True)
-    @click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+    @click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
     @change_options
     @click.pass_obj
-    def command(session: Session, names: tuple[str, ...], yes: bool, how: How) -> None:  # noqa: FBT001  # click's call
-        if not how.dry_run:
-            confirm(session, f"Delete {kind.word} {', '.join(names)}?", yes=yes)
-        carry_out_each(session, kind, "delete", names, how, lambda calls, found: calls.delete(found.id))
+    def command(session: Session, names: tuple[str, ...], yes: bool, mode: ChangeMode) -> None:  # noqa: FBT001  # click's call
+        if not mode.dry_run:
+            confirm(session, f"Delete {kind.noun} {', '.join(names)}?", yes=yes)
+        carry_out_each(session, kind, "delete", names, mode, lambda calls, found: calls.delete(found.id))
 
-    command.help = f"Delete {kind.plural}. Asks first on a terminal."
+    command.help = f"Delete {kind.plural}. Asks for confirmation on a terminal."
 
 
-def add_wait(noun: Noun, kind: Kind) -> None:
+def _add_wait(noun: Noun, kind: Kind) -> None:
     """Add the verb ``wait`` to ``noun``."""
 
     @noun.command("wait")
     @argument(kind)
-    @click.option(
-        "--status", metavar="STATUS", help="Wait until it has this status, not only until nothing is going on."
-    )
+    @click.option("--status", metavar="STATUS", help="Status to wait for; by default until no job is running.")
     @timeout_option(600.0)
     @click.pass_obj
     def command(session: Session, name: str, status: str | None, timeout: float) -> None:
-        session.does(f"wait for {kind.word} {name}", kind.word)
+        session.does(f"wait for {kind.noun} {name}", kind.noun)
         calls = kind.calls(session)
         found = calls.find(name)
         jobs = session.client.jobs(session.project_id)
-        session.interrupted = f"Stopped waiting; what is going on with {kind.word} {name} goes on."
+        session.interrupted = f"Stopped waiting; the jobs of {kind.noun} {name} continue."
         wanted = status and status.upper()
         while found.status != wanted and (job := _under_way(jobs, found.id)) is not None:
-            with watching(f"{kind.word} {found.name}") as watcher:
+            with watching(f"{kind.noun} {found.name}") as watcher:
                 jobs.wait(job.id, timeout=timeout, progress=watcher)
             found = calls.get(found.id)
         if wanted and found.status != wanted:
-            raise NothingToWaitForError(f"it is {found.status} and no job is under way that would make it {wanted}")
-        show_done(session, found, f"{kind.word} {found.name}: {kind.gist(found)}")
+            raise NothingToWaitForError(f"it is {found.status}, and no running job will make it {wanted}")
+        show_done(session, found, f"{kind.noun} {found.name}: {kind.summary(found)}")
 
-    command.help = f"Wait for what is going on with one {kind.word}."
+    command.help = f"Wait for the running jobs of a {kind.noun}."
 
 
 def _under_way(jobs: "Jobs", resource_id: str) -> "Job | None":

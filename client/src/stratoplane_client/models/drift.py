@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Differences, the policies for them, and objects of nobody."""
+"""Drift, drift policies and orphans."""
 
 from dataclasses import dataclass
 from datetime import datetime
@@ -10,7 +10,7 @@ from stratoplane_client.decode import Record
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Drift(Record):
-    """A difference between what is desired and what a cluster shows; ``ended_at`` is None while it lasts."""
+    """A difference between the desired and the observed state; ``ended_at`` is None while it lasts."""
 
     id: str
     organization_id: str = ""
@@ -31,12 +31,12 @@ class Drift(Record):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DriftPolicy(Record):
-    """What is done about differences of one field: ``correct``, ``adopt`` or ``alert``.
+    """What the platform does about drift of one field: ``correct``, ``adopt`` or ``alert``.
 
     Attributes:
-        driver: a driver's name, ``*`` for every one without a line of its own.
+        driver: a driver's name, ``*`` for every driver without a policy of its own.
         is_set: whether an operator has set it.
-        allowed: what it may be, the platform's own choice first.
+        allowed: the possible policies, the platform's default first.
     """
 
     kind: str
@@ -49,7 +49,7 @@ class DriftPolicy(Record):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Orphan(Record):
-    """An object that carries our mark and belongs to no resource."""
+    """An object that the platform created and that belongs to no resource."""
 
     uid: str
     kind: str = ""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Objects of clusters that are not ours."""
+"""Objects on clusters that the platform does not manage."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from stratoplane_client.decode import Record
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ForeignObject(Record):
-    """An object at a provider that carries no mark of ours.
+    """An object at a provider that the platform did not create.
 
     Attributes:
         reference: the provider's own id of it.

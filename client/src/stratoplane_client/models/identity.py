@@ -19,7 +19,7 @@ class Versioned(Record):
 
     @property
     def etag(self) -> str:
-        """Send it back as ``if_match`` and a change made by somebody else meanwhile is not overwritten."""
+        """Pass it as ``if_match`` so that a concurrent change is not overwritten."""
         return f'"{self.id}.{self.version}"'
 
 
@@ -34,7 +34,7 @@ class Organization(Versioned):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Project(Organization):
-    """A place for resources, with its own roles and quotas."""
+    """A project: resources with their own roles and quotas."""
 
     organization_id: str = ""
 
@@ -50,7 +50,7 @@ class User(Versioned):
 
     @property
     def name(self) -> str:
-        """The username, as what names it."""
+        """The username."""
         return self.username
 
 
@@ -114,7 +114,7 @@ class Role(Record):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RoleBinding(Record):
-    """A role given to a user, and where it counts."""
+    """A role granted to a user, and its scope."""
 
     id: str
     user_id: str = ""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Incidents, what has happened with them, and who was told."""
+"""Incidents, their history and notifications."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -11,7 +11,7 @@ from stratoplane_client.decode import Record
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class IncidentEvent(Record):
-    """Something that happened with an incident."""
+    """One entry in the history of an incident."""
 
     action: str = ""
     actor: str = ""
@@ -37,12 +37,12 @@ class Delivery(Record):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Incident(Record):
-    """What cannot be mended without somebody.
+    """A problem that a person has to solve.
 
     Attributes:
-        occurrences: how often it was written down again.
-        assignee: who looks at it, as in ``user:alice``.
-        escalation: how often it was told again because nobody had acknowledged it.
+        occurrences: how often it was reported again.
+        assignee: to whom it is assigned, such as ``user:alice``.
+        escalation: how often it was escalated because nobody had acknowledged it.
         events, deliveries: with :meth:`Incidents.get` and what changes an incident, not in lists.
     """
 

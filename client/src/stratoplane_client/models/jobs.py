@@ -14,11 +14,11 @@ ENDED_STATES: Final = frozenset({SUCCEEDED, "FAILED", "CANCELLED"})
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class JobError(Record):
-    """Why a job or a step failed; ``provider_text`` is the provider's own message, whole.
+    """Why a job or a step failed; ``provider_text`` is the complete message of the provider.
 
     Attributes:
         step: the step of the job that failed.
-        leaks: steps that could not be taken back.
+        leaks: steps that could not be undone.
     """
 
     code: str = ""
@@ -30,7 +30,7 @@ class JobError(Record):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class JobProgress(Record):
-    """How far a job is: steps ``done`` of ``total``, and the one under way."""
+    """How far a job is: steps ``done`` of ``total``, and the current one."""
 
     done: int = 0
     total: int = 0
@@ -55,11 +55,11 @@ class Job(Record):
     """A workflow that a change caused.
 
     Attributes:
-        kind: as in ``virtual_machine.create``.
+        kind: such as ``virtual_machine.create``.
         state: ``PENDING``, ``RUNNING``, ``RETRYING``, ``SUCCEEDED``, ``FAILED`` or ``CANCELLED``.
         output: what the job found, such as ``text`` of a console log.
-        cancelled_by: who asked that it stops; empty when nobody did.
-        created_by: as in ``user:alice``.
+        cancelled_by: who requested the cancellation; empty when nobody did.
+        created_by: such as ``user:alice``.
     """
 
     id: str
@@ -89,12 +89,12 @@ class Job(Record):
 
     @property
     def ended(self) -> bool:
-        """Whether nothing more will happen."""
+        """Whether the job has reached a final state."""
         return self.state in ENDED_STATES
 
     @property
     def succeeded(self) -> bool:
-        """Whether it ended well."""
+        """Whether the job succeeded."""
         return self.state == SUCCEEDED
 
 
@@ -122,7 +122,7 @@ class JobOperation(Record):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Leak(Record):
-    """What a failed job could not take back and may have left at a provider."""
+    """What a failed job could not undo and may have left at a provider."""
 
     id: str
     organization_id: str = ""

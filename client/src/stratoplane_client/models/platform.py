@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What operators keep: clusters, providers, flavors, images, quotas, plugins; and what the platform says of itself."""
+"""What operators manage: clusters, providers, flavors, images, quotas, plugins; version and health."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -24,7 +24,7 @@ class Flavor(Versioned):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Image(Versioned):
-    """A disk to start from; ``source`` and ``sha256`` are shown to operators only."""
+    """A disk image to create machines and volumes from; ``source`` and ``sha256`` are shown to operators only."""
 
     name: str = ""
     description: str = ""
@@ -45,7 +45,7 @@ class ClusterName(Record):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Cluster(Versioned):
-    """A place where resources live, served by one agent; ``state`` is ``ENABLED``, ``DRAINING`` or ``DISABLED``."""
+    """A cluster with one agent; ``state`` is ``ENABLED``, ``DRAINING`` or ``DISABLED``."""
 
     name: str = ""
     description: str = ""
@@ -109,7 +109,7 @@ class Provider(Record):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class QuotaLine(Record):
-    """One limit (:data:`UNLIMITED` for none) and what is used of it."""
+    """One limit (:data:`UNLIMITED` for none) and its usage."""
 
     key: str
     limit: int = UNLIMITED
@@ -126,7 +126,7 @@ class Quotas(Record):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plugin(Record):
-    """A plugin of the control plane: its ``state``, and the ``reason`` if it does not work."""
+    """A plugin of the control plane; ``reason`` says why it cannot be used."""
 
     name: str
     state: str = ""

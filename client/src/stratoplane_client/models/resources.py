@@ -16,9 +16,9 @@ class Resource(Record):
         status: ``PENDING``, ``ACTIVE``, ``RUNNING``, ``STOPPED``, ``UPDATING``, ``DELETING``, ``DELETED``, ``FAILED``
             or ``LOST``.
         detail: why it is in this state, for people; often empty.
-        cluster: name of the cluster it lives on.
+        cluster: name of the cluster that it is placed on.
         used_by: ids of resources that use it.
-        provider_reference: the provider's own id, empty until there is one.
+        provider_reference: the provider's id, empty until it exists.
         version: grows with every change.
     """
 
@@ -40,7 +40,7 @@ class Resource(Record):
 
     @property
     def etag(self) -> str:
-        """Send it back as ``if_match`` and a change made by somebody else meanwhile is not overwritten."""
+        """Pass it as ``if_match`` so that a concurrent change is not overwritten."""
         return f'"{self.id}.{self.version}"'
 
 
@@ -55,7 +55,7 @@ class Address(Record):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class VirtualMachine(Resource):
-    """A virtual machine: ``power`` is what is wanted (``RUNNING`` or ``STOPPED``), ``status`` what is."""
+    """A virtual machine: ``power`` is the desired state (``RUNNING`` or ``STOPPED``), ``status`` the actual one."""
 
     flavor: str = ""
     vcpus: int = 0
@@ -98,7 +98,7 @@ class Bucket(Resource):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class KeyPair(Resource):
-    """A public key that machines let in."""
+    """A public key to authorize in guests."""
 
     public_key: str = ""
     fingerprint: str = ""

@@ -13,9 +13,9 @@ _COLUMNS = (
     Column("CLUSTER", lambda each: each.cluster),
     Column("NAME", lambda each: each.name),
     Column("STATE", lambda each: each.state),
-    Column("SEEN", lambda each: "never" if each.seen_at is None else f"{tables.age(each.seen_at)} ago"),
+    Column("LAST SEEN", lambda each: "never" if each.seen_at is None else f"{tables.age(each.seen_at)} ago"),
     Column("VERSION", lambda each: each.version),
-    Column("KEY", lambda each: str(each.generation)),
+    Column("KEY GENERATION", lambda each: str(each.generation)),
     Column("AGE", lambda each: tables.age(each.created_at)),
     Column("ID", lambda each: each.id),
 )
@@ -23,7 +23,7 @@ _COLUMNS = (
 
 @click.group("agent", cls=Noun)
 def command() -> None:
-    """Agents of clusters, and whether they may work."""
+    """Agents of clusters, and their state."""
 
 
 @command.command("list")
@@ -39,10 +39,10 @@ def list_agents(session: Session, cluster: str | None) -> None:
 
 @command.command("revoke")
 @click.argument("agent_id", metavar="ID")
-@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.pass_obj
 def revoke(session: Session, agent_id: str, yes: bool) -> None:  # noqa: FBT001
-    """End an agent's access at once (operators); what it holds is offered to others when its time is over."""
+    """Revoke an agent's access immediately (operators); its operations go to other agents when their leases expire."""
     session.does(f"revoke agent {agent_id}")
     confirm(session, f"Revoke agent {agent_id}?", yes=yes)
     gone = session.client.operator.agents.revoke(agent_id)

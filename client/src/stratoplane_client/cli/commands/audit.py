@@ -27,30 +27,30 @@ _CHECKPOINTS = (
 
 @click.group("audit", cls=ProjectNoun)
 def command() -> None:
-    """What happened, and who did it."""
+    """The audit trail: what was done, and by whom."""
 
 
 @command.command("list")
-@click.option("--subject", metavar="ID", help="Only what happened to this object.")
-@click.option("--all-orgs", is_flag=True, help="For operators: what happened on the whole platform.")
+@click.option("--subject", metavar="ID", help="Only events of this object.")
+@click.option("--all-orgs", is_flag=True, help="For operators: events of every organization.")
 @limit_option(50)
 @click.pass_obj
 def list_events(session: Session, subject: str | None, all_orgs: bool, most: int) -> None:  # noqa: FBT001
-    """List what happened in the organization, newest first; with --project, in that project."""
+    """List the events of the organization, newest first; with --project, of that project."""
     session.does("list audit events")
     client = session.client
     if all_orgs:
         events = client.operator.audit_events
     else:
         events = client.audit_events(session.project_id if session.named_project else None)
-    show_many(session, islice(events.list(subject_id=subject), most), _COLUMNS, nothing="Nothing happened yet.")
+    show_many(session, islice(events.list(subject_id=subject), most), _COLUMNS, nothing="There are no audit events.")
 
 
 @command.command("checkpoints")
 @limit_option(50)
 @click.pass_obj
 def list_checkpoints(session: Session, most: int) -> None:
-    """List signed checkpoints of the trail, newest first (operators). With -o json each has its note, to be kept."""
+    """List signed checkpoints of the trail, newest first (operators). -o json includes the signed notes."""
     session.does("list checkpoints of the audit trail")
     found = session.client.operator.audit_checkpoints.list()
-    show_many(session, islice(found, most), _CHECKPOINTS, nothing="Nothing is sealed yet.")
+    show_many(session, islice(found, most), _CHECKPOINTS, nothing="There are no checkpoints.")

@@ -5,41 +5,28 @@ from typing import Any
 
 import click
 
-from stratoplane_client.cli.changing import How, carry_out, change_options
-from stratoplane_client.cli.groups import ProjectNoun
+from stratoplane_client.cli.changing import ChangeMode, carry_out, change_options
 from stratoplane_client.cli.kinds import BUCKETS
 from stratoplane_client.cli.parameters import label_option
 from stratoplane_client.cli.session import Session
-from stratoplane_client.cli.verbs import add_delete, add_list, add_show, add_update, add_wait
+from stratoplane_client.cli.verbs import KindCommand
 
-
-@click.group("bucket", cls=ProjectNoun)
-def command() -> None:
-    """Buckets of object stores."""
-
-
-add_list(command, BUCKETS)
-add_show(command, BUCKETS)
+command = KindCommand(BUCKETS, summary="Buckets of object stores.")
 
 
 @command.command("create")
 @click.argument("name")
-@click.option("--cluster", metavar="NAME", help="Where to put it; chosen for you otherwise.")
+@click.option("--cluster", metavar="NAME", help="Cluster to create it on; chosen automatically by default.")
 @label_option
 @change_options
 @click.pass_obj
-def create(session: Session, /, name: str, how: How, cluster: str | None, labels: Any) -> None:
+def create(session: Session, /, name: str, mode: ChangeMode, cluster: str | None, labels: Any) -> None:
     """Create a bucket."""
     carry_out(
         session,
         BUCKETS,
         "create",
         name,
-        how,
+        mode,
         lambda calls: calls.create(name=name, labels=dict(labels), cluster=cluster),
     )
-
-
-add_update(command, BUCKETS)
-add_delete(command, BUCKETS)
-add_wait(command, BUCKETS)

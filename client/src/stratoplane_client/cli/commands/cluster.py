@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stratoplane_client.cli import tables
-from stratoplane_client.cli.changing import confirm, revise
+from stratoplane_client.cli.changing import confirm, retry_on_conflict
 from stratoplane_client.cli.groups import Noun
-from stratoplane_client.cli.output import Column, document, say_done, show_done, show_many, show_one
+from stratoplane_client.cli.output import Column, document, show_done, show_many, show_message, show_one
 from stratoplane_client.cli.parameters import DURATION, completing, label_option, relabel_options, relabelled
 from stratoplane_client.cli.session import Session
 from stratoplane_client.errors import AccessDeniedError
@@ -21,7 +21,7 @@ _GIB = 1024
 _NAMES = (
     Column("NAME", lambda each: each.name),
     Column("ONLINE", lambda each: "yes" if each.online else "no"),
-    Column("FEATURES", lambda each: tables.words(each.features)),
+    Column("FEATURES", lambda each: tables.joined(each.features)),
 )
 _COLUMNS = (
     Column("NAME", lambda each: each.name),
@@ -30,7 +30,7 @@ _COLUMNS = (
     Column("CPU", lambda each: f"{each.vcpus_claimed}/{each.vcpus_total}"),
     Column("MEMORY GIB", lambda each: f"{each.memory_mib_claimed / _GIB:.0f}/{each.memory_mib_total / _GIB:.0f}"),
     Column("STORAGE GIB", lambda each: f"{each.storage_gib_claimed}/{each.storage_gib_total}"),
-    Column("SEEN", lambda each: "never" if each.seen_at is None else f"{tables.age(each.seen_at)} ago"),
+    Column("LAST SEEN", lambda each: "never" if each.seen_at is None else f"{tables.age(each.seen_at)} ago"),
     Column("AGE", lambda each: tables.age(each.created_at)),
 )
 _names = completing(lambda session, _: (each.name for each in session.client.clusters.list()))
@@ -38,13 +38,13 @@ _names = completing(lambda session, _: (each.name for each in session.client.clu
 
 @click.group("cluster", cls=Noun)
 def command() -> None:
-    """Places where resources live."""
+    """Clusters that resources are placed on."""
 
 
 @command.command("list")
 @click.pass_obj
 def list_clusters(session: Session) -> None:
-    """List clusters: names and features, for operators also state and room."""
+    """List clusters: names and features, for operators also state and capacity."""
     session.does("list clusters")
     nothing = "There are no clusters yet."
     try:
@@ -57,30 +57,32 @@ def list_clusters(session: Session) -> None:
 @click.argument("name", shell_complete=_names)
 @click.pass_obj
 def show(session: Session, name: str) -> None:
-    """Show one cluster in full (operators)."""
+    """Show the details of a cluster (operators)."""
     session.does(f"show cluster {name}", "cluster")
-    show_one(session, session.client.operator.clusters.find(name), _sheet)
+    show_one(session, session.client.operator.clusters.find(name), _details)
 
 
 @command.command("create")
 @click.argument("name")
-@click.option("--description", help="For people.")
+@click.option("--description", help="Text for people.")
 @label_option
 @click.pass_obj
 def create(session: Session, name: str, description: str | None, labels: Any) -> None:
-    """Create a cluster (operators); an agent joins it with a join token."""
+    """Create a cluster (operators); an agent joins with a join token."""
     session.does(f"create cluster {name}")
     made = session.client.operator.clusters.create(name=name, description=description, labels=dict(labels))
-    show_done(session, made, f"cluster {name} created; 'stratoplane cluster join-token {name}' lets its agent in")
+    show_done(
+        session, made, f"cluster {name} created; 'stratoplane cluster join-token {name}' creates a token for its agent"
+    )
 
 
 @command.command("update")
 @click.argument("name", shell_complete=_names)
-@click.option("--description", help="For people.")
+@click.option("--description", help="Text for people.")
 @click.option(
     "--state",
     type=click.Choice(["ENABLED", "DRAINING", "DISABLED"], case_sensitive=False),
-    help="DRAINING and DISABLED clusters get nothing new.",
+    help="DRAINING and DISABLED clusters receive no new resources.",
 )
 @relabel_options
 @click.pass_obj
@@ -88,7 +90,7 @@ def update(session: Session, /, name: str, **options: Any) -> None:
     """Change a cluster (operators)."""
     session.does(f"update cluster {name}", "cluster")
     clusters = session.client.operator.clusters
-    changed = revise(
+    changed = retry_on_conflict(
         clusters,
         clusters.find(name),
         lambda fresh: clusters.update(
@@ -104,20 +106,22 @@ def update(session: Session, /, name: str, **options: Any) -> None:
 
 @command.command("delete")
 @click.argument("name", shell_complete=_names)
-@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.pass_obj
 def delete(session: Session, name: str, yes: bool) -> None:  # noqa: FBT001
-    """Delete an empty cluster (operators); its agent is locked out."""
+    """Delete an empty cluster (operators); its agent loses access."""
     session.does(f"delete cluster {name}", "cluster")
     found = session.client.operator.clusters.find(name)
     confirm(session, f"Delete cluster {found.name}?", yes=yes)
     session.client.operator.clusters.delete(found.id)
-    say_done(session, f"cluster {found.name} deleted")
+    show_message(session, f"cluster {found.name} deleted")
 
 
 @command.command("join-token")
 @click.argument("name", shell_complete=_names)
-@click.option("--expires-in", type=DURATION, metavar="DURATION", help="When it ends, as 10m or 2h; an hour by default.")
+@click.option(
+    "--expires-in", type=DURATION, metavar="DURATION", help="Lifetime, such as 10m or 2h; one hour by default."
+)
 @click.pass_obj
 def join_token(session: Session, name: str, expires_in: int | None) -> None:
     """Create a token with which one agent can join, once (operators).
@@ -132,21 +136,21 @@ def join_token(session: Session, name: str, expires_in: int | None) -> None:
         document(session, made.raw)
         return
     until = f"until {made.expires_at.astimezone():%H:%M:%S}" if made.expires_at else "for a while"
-    click.echo(f"Good for one agent of cluster {found.name}, once, {until}:", err=True)
+    click.echo(f"Join token for one agent of cluster {found.name}, valid once {until}:", err=True)
     click.echo(made.token)
 
 
-def _sheet(each: "Cluster") -> Iterable[tuple[str, str]]:
+def _details(each: "Cluster") -> Iterable[tuple[str, str]]:
     yield "Name", each.name
     yield "Id", each.id
     yield "State", each.state
     yield "Online", "yes" if each.online else "no"
-    yield "Seen", tables.moment(each.seen_at)
+    yield "Last seen", tables.timestamp(each.seen_at)
     yield "Features", "\n".join(each.features) or "-"
     yield "CPU", f"{each.vcpus_claimed} of {each.vcpus_total}"
     yield "Memory", f"{tables.memory(each.memory_mib_claimed)} of {tables.memory(each.memory_mib_total)}"
     yield "Storage", f"{each.storage_gib_claimed} of {each.storage_gib_total} GiB"
     yield "Description", each.description or "-"
     yield "Labels", tables.labels(each.labels)
-    yield "Created", tables.moment(each.created_at)
+    yield "Created", tables.timestamp(each.created_at)
     yield "Version", str(each.version)

@@ -25,6 +25,6 @@ def command(context: click.Context, shell: str) -> None:
     """
     kind = get_completion_class(shell)
     if kind is None:
-        raise click.UsageError(f"{shell} is not known here")
+        raise click.UsageError(f"{shell} is not supported")
     script = kind(context.find_root().command, {}, _PROGRAM, "_STRATOPLANE_COMPLETE").source()
     click.echo(f"# {_HOW[shell]}\n{script}")

@@ -8,7 +8,7 @@ import click
 from stratoplane_client.cli import tables
 from stratoplane_client.cli.contexts import Context, config_file, save
 from stratoplane_client.cli.groups import Noun
-from stratoplane_client.cli.output import document, say_done
+from stratoplane_client.cli.output import document, show_message
 from stratoplane_client.cli.parameters import completing
 from stratoplane_client.cli.session import Session
 from stratoplane_client.errors import InvalidSettingError
@@ -18,13 +18,13 @@ _names = completing(lambda session, _: sorted(session.contexts.named))
 
 @click.group("context", cls=Noun)
 def command() -> None:
-    """Servers and identities that this command knows."""
+    """Saved servers and identities."""
 
 
 @command.command("list")
 @click.pass_obj
 def list_contexts(session: Session) -> None:
-    """List contexts; the current one has a star."""
+    """List contexts; the current one is marked with a star."""
     session.does("list contexts")
     found = sorted(session.contexts.named.items())
     current = session.current_name
@@ -40,7 +40,7 @@ def list_contexts(session: Session) -> None:
         titles = ("", "NAME", "SERVER", "USER", "ORGANIZATION", "PROJECT")
         click.echo(tables.table(titles, rows, color=session.color), color=session.color)
     else:
-        click.echo("There are no contexts; 'stratoplane login URL' makes one.", err=True)
+        click.echo("There are no contexts; 'stratoplane login URL' creates one.", err=True)
 
 
 @command.command("show")
@@ -56,7 +56,7 @@ def show(session: Session, name: str | None) -> None:
     elif session.output == "name":
         click.echo(wanted)
     else:
-        click.echo(tables.sheet(_sheet(wanted, found), color=session.color), color=session.color)
+        click.echo(tables.details(_details(wanted, found), color=session.color), color=session.color)
 
 
 @command.command("use")
@@ -67,19 +67,19 @@ def use(session: Session, name: str) -> None:
     session.does(f"use context {name}")
     found = session.contexts.named_or_raise(name)
     save(config_file(), session.contexts.with_context(name, found))
-    say_done(session, f"Now working with {found.url} as {found.username or 'nobody'}.")
+    show_message(session, f"Now working with {found.url} as {found.username or 'nobody'}.")
 
 
 @command.command("delete")
 @click.argument("name", shell_complete=_names)
 @click.pass_obj
 def delete(session: Session, name: str) -> None:
-    """Forget a context; log out first if its token shall end."""
+    """Delete a context; log out first to revoke its token."""
     session.does(f"delete context {name}")
     if name not in session.contexts.named:
-        raise InvalidSettingError(f"there is no context {name!r}")
+        raise InvalidSettingError(f"there is no context named {name!r}")
     save(config_file(), session.contexts.without(name))
-    say_done(session, f"Context {name} deleted.")
+    show_message(session, f"Context {name} deleted.")
 
 
 def _shown(name: str, each: Context, current: str) -> dict[str, object]:
@@ -88,7 +88,7 @@ def _shown(name: str, each: Context, current: str) -> dict[str, object]:
     return {"name": name, "current": name == current, **facts, "logged_in": bool(each.token)}
 
 
-def _sheet(name: str, each: Context) -> Iterable[tuple[str, str]]:
+def _details(name: str, each: Context) -> Iterable[tuple[str, str]]:
     yield "Name", name or "- (from the environment)"
     yield "Server", each.url
     yield "User", each.username or "-"
@@ -96,4 +96,4 @@ def _sheet(name: str, each: Context) -> Iterable[tuple[str, str]]:
     yield "Project", each.project or "-"
     yield "Certificates", each.ca_file or "the system's"
     yield "Logged in", "yes" if each.token else "no"
-    yield "Kept in", str(config_file())
+    yield "Stored in", str(config_file())

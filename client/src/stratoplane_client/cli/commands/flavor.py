@@ -10,7 +10,7 @@ import click
 from stratoplane_client.cli import tables
 from stratoplane_client.cli.changing import confirm
 from stratoplane_client.cli.groups import Noun
-from stratoplane_client.cli.output import Column, say_done, show_done, show_many, show_one
+from stratoplane_client.cli.output import Column, show_done, show_many, show_message, show_one
 from stratoplane_client.cli.parameters import MEMORY_MIB, SIZE_GIB, completing, limit_option
 from stratoplane_client.cli.session import Session
 
@@ -44,21 +44,23 @@ def list_flavors(session: Session, most: int | None) -> None:
 @click.argument("name", shell_complete=_names)
 @click.pass_obj
 def show(session: Session, name: str) -> None:
-    """Show one flavor in full."""
+    """Show the details of a flavor."""
     from stratoplane_client.reading import find
 
     session.does(f"show flavor {name}", "flavor")
-    show_one(session, find(session.client.flavors.list, None, "flavor", name), _sheet)
+    show_one(session, find(session.client.flavors.list, None, "flavor", name), _details)
 
 
 @command.command("create")
 @click.argument("name")
-@click.option("--vcpus", type=int, required=True, metavar="NUMBER", help="Processors.")
-@click.option("--memory", type=MEMORY_MIB, required=True, metavar="SIZE", help="Memory in MiB, or with a unit as 4GiB.")
+@click.option("--vcpus", type=int, required=True, metavar="NUMBER", help="Number of virtual CPUs.")
+@click.option(
+    "--memory", type=MEMORY_MIB, required=True, metavar="SIZE", help="Memory in MiB, or with a unit such as 4GiB."
+)
 @click.option("--disk", type=SIZE_GIB, required=True, metavar="SIZE", help="Root disk in GiB.")
 @click.pass_obj
 def create(session: Session, name: str, vcpus: int, memory: int, disk: int) -> None:
-    """Offer a flavor (operators)."""
+    """Create a flavor (operators)."""
     session.does(f"create flavor {name}")
     made = session.client.operator.flavors.create(name=name, vcpus=vcpus, memory_mib=memory, disk_gib=disk)
     show_done(session, made, f"flavor {name} created")
@@ -67,12 +69,12 @@ def create(session: Session, name: str, vcpus: int, memory: int, disk: int) -> N
 @command.command("update")
 @click.argument("name", shell_complete=_names)
 @click.option("--name", "new_name", metavar="NAME", help="New name.")
-@click.option("--vcpus", type=int, metavar="NUMBER", help="Processors.")
-@click.option("--memory", type=MEMORY_MIB, metavar="SIZE", help="Memory in MiB, or with a unit as 4GiB.")
+@click.option("--vcpus", type=int, metavar="NUMBER", help="Number of virtual CPUs.")
+@click.option("--memory", type=MEMORY_MIB, metavar="SIZE", help="Memory in MiB, or with a unit such as 4GiB.")
 @click.option("--disk", type=SIZE_GIB, metavar="SIZE", help="Root disk in GiB.")
 @click.pass_obj
 def update(session: Session, /, name: str, **options: Any) -> None:
-    """Change a flavor (operators); machines keep the size they were made with."""
+    """Change a flavor (operators); existing machines keep their size."""
     session.does(f"update flavor {name}", "flavor")
     flavors = session.client.operator.flavors
     changed = flavors.update(
@@ -87,21 +89,21 @@ def update(session: Session, /, name: str, **options: Any) -> None:
 
 @command.command("delete")
 @click.argument("name", shell_complete=_names)
-@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.pass_obj
 def delete(session: Session, name: str, yes: bool) -> None:  # noqa: FBT001
-    """Offer a flavor no longer (operators)."""
+    """Delete a flavor (operators)."""
     session.does(f"delete flavor {name}", "flavor")
     found = session.client.operator.flavors.find(name)
     confirm(session, f"Delete flavor {found.name}?", yes=yes)
     session.client.operator.flavors.delete(found.id)
-    say_done(session, f"flavor {found.name} deleted")
+    show_message(session, f"flavor {found.name} deleted")
 
 
-def _sheet(each: "Flavor") -> Iterable[tuple[str, str]]:
+def _details(each: "Flavor") -> Iterable[tuple[str, str]]:
     yield "Name", each.name
     yield "Id", each.id
     yield "CPU", str(each.vcpus)
     yield "Memory", tables.memory(each.memory_mib)
     yield "Disk", f"{each.disk_gib} GiB"
-    yield "Created", tables.moment(each.created_at)
+    yield "Created", tables.timestamp(each.created_at)

@@ -17,14 +17,14 @@ _COLUMNS = (
     Column("CLUSTER", lambda each: each.cluster),
     Column("KIND", lambda each: each.kind),
     Column("NAME", lambda each: each.name or "-"),
-    Column("KNOWN FOR", lambda each: tables.age(each.first_seen_at)),
+    Column("AGE", lambda each: tables.age(each.first_seen_at)),
     Column("REFERENCE", lambda each: each.reference),
 )
 
 
 @click.group("foreign-object", cls=Noun)
 def command() -> None:
-    """What clusters have that is not ours."""
+    """Objects on clusters that the platform does not manage."""
 
 
 @command.command("list")
@@ -33,7 +33,7 @@ def command() -> None:
 @limit_option(50)
 @click.pass_obj
 def list_foreign_objects(session: Session, cluster: str | None, kind: str | None, most: int) -> None:
-    """List objects of clusters that carry no mark of ours (operators)."""
+    """List objects on clusters that the platform does not manage (operators)."""
     session.does("list foreign objects", "cluster")
     operator = session.client.operator
     only = None if cluster is None else operator.clusters.find(cluster).id
@@ -43,14 +43,14 @@ def list_foreign_objects(session: Session, cluster: str | None, kind: str | None
 
 @command.command("adopt")
 @click.argument("reference")
-@click.option("--cluster", required=True, metavar="NAME", help="Where it is.")
-@click.option("--kind", type=click.Choice(_ADOPTED), required=True, help="What it is.")
-@click.option("--into", required=True, metavar="PROJECT_ID", help="Project that it becomes a resource of.")
+@click.option("--cluster", required=True, metavar="NAME", help="Cluster of the object.")
+@click.option("--kind", type=click.Choice(_ADOPTED), required=True, help="Kind of the object.")
+@click.option("--into", required=True, metavar="PROJECT_ID", help="Project to adopt it into.")
 @click.option("--name", required=True, metavar="NAME", help="Name of the new resource.")
-@click.option("--dry-run", is_flag=True, help="Only say whether it could be done.")
+@click.option("--dry-run", is_flag=True, help="Check only; change nothing.")
 @click.pass_obj
 def adopt(session: Session, reference: str, *, cluster: str, kind: str, into: str, name: str, dry_run: bool) -> None:
-    """Make the object REFERENCE a resource of a project (operators)."""
+    """Adopt the object REFERENCE as a resource of a project (operators)."""
     session.does(f"adopt {kind} {reference}", "foreign-object")
     operator = session.client.operator
     job = operator.foreign_objects.adopt(
@@ -62,6 +62,8 @@ def adopt(session: Session, reference: str, *, cluster: str, kind: str, into: st
         dry_run=dry_run,
     )
     if dry_run:
-        show_done(session, job, f"{kind} {reference} could become {name}; nothing was changed")
+        show_done(session, job, f"Would adopt {kind} {reference} as {name}. Nothing was changed.")
         return
-    show_done(session, job, f"job {job.id}: {kind} {reference} becomes {job.resource_name}, {job.resource_id}")
+    show_done(
+        session, job, f"{kind} {reference}: adoption as {job.resource_name} ({job.resource_id}) accepted, job {job.id}"
+    )

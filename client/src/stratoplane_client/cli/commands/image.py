@@ -10,7 +10,7 @@ import click
 from stratoplane_client.cli import tables
 from stratoplane_client.cli.changing import confirm
 from stratoplane_client.cli.groups import Noun
-from stratoplane_client.cli.output import Column, say_done, show_done, show_many, show_one
+from stratoplane_client.cli.output import Column, show_done, show_many, show_message, show_one
 from stratoplane_client.cli.parameters import SIZE_GIB, completing, limit_option
 from stratoplane_client.cli.session import Session
 
@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 _COLUMNS = (
     Column("NAME", lambda each: each.name),
     Column("FORMAT", lambda each: each.format),
-    Column("LEAST DISK", lambda each: f"{each.minimum_disk_gib} GiB"),
+    Column("MINIMUM DISK", lambda each: f"{each.minimum_disk_gib} GiB"),
     Column("AGE", lambda each: tables.age(each.created_at)),
     Column("DESCRIPTION", lambda each: each.description or "-"),
 )
@@ -29,7 +29,7 @@ _names = completing(lambda session, _: (each.name for each in session.client.ima
 
 @click.group("image", cls=Noun)
 def command() -> None:
-    """Disks to start from. Operators create, change and delete them."""
+    """Disk images to create machines and volumes from. Operators create, change and delete them."""
 
 
 @command.command("list")
@@ -45,25 +45,25 @@ def list_images(session: Session, most: int | None) -> None:
 @click.argument("name", shell_complete=_names)
 @click.pass_obj
 def show(session: Session, name: str) -> None:
-    """Show one image in full."""
+    """Show the details of an image."""
     from stratoplane_client.reading import find
 
     session.does(f"show image {name}", "image")
-    show_one(session, find(session.client.images.list, None, "image", name), _sheet)
+    show_one(session, find(session.client.images.list, None, "image", name), _details)
 
 
 @command.command("create")
 @click.argument("name")
 @click.option(
-    "--source", required=True, metavar="FILE", help="File name in the drivers' image folder, or the provider's own id."
+    "--source", required=True, metavar="FILE", help="File name in the drivers' image folder, or the provider's id."
 )
-@click.option("--format", "form", type=click.Choice(["qcow2", "raw"]), help="What the file is; qcow2 by default.")
+@click.option("--format", "form", type=click.Choice(["qcow2", "raw"]), help="Format of the file; qcow2 by default.")
 @click.option("--sha256", metavar="DIGEST", help="Digest of the file.")
-@click.option("--minimum-disk", type=SIZE_GIB, metavar="SIZE", help="Smallest disk in GiB that it fits on.")
-@click.option("--description", help="For people.")
+@click.option("--minimum-disk", type=SIZE_GIB, metavar="SIZE", help="Minimum disk size in GiB.")
+@click.option("--description", help="Text for people.")
 @click.pass_obj
 def create(session: Session, /, name: str, **options: Any) -> None:
-    """Offer an image (operators)."""
+    """Create an image (operators)."""
     session.does(f"create image {name}")
     made = session.client.operator.images.create(
         name=name,
@@ -79,8 +79,8 @@ def create(session: Session, /, name: str, **options: Any) -> None:
 @command.command("update")
 @click.argument("name", shell_complete=_names)
 @click.option("--name", "new_name", metavar="NAME", help="New name.")
-@click.option("--minimum-disk", type=SIZE_GIB, metavar="SIZE", help="Smallest disk in GiB that it fits on.")
-@click.option("--description", help="For people.")
+@click.option("--minimum-disk", type=SIZE_GIB, metavar="SIZE", help="Minimum disk size in GiB.")
+@click.option("--description", help="Text for people.")
 @click.pass_obj
 def update(session: Session, /, name: str, **options: Any) -> None:
     """Change an image (operators)."""
@@ -97,21 +97,21 @@ def update(session: Session, /, name: str, **options: Any) -> None:
 
 @command.command("delete")
 @click.argument("name", shell_complete=_names)
-@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.pass_obj
 def delete(session: Session, name: str, yes: bool) -> None:  # noqa: FBT001
-    """Offer an image no longer (operators)."""
+    """Delete an image (operators)."""
     session.does(f"delete image {name}", "image")
     found = session.client.operator.images.find(name)
     confirm(session, f"Delete image {found.name}?", yes=yes)
     session.client.operator.images.delete(found.id)
-    say_done(session, f"image {found.name} deleted")
+    show_message(session, f"image {found.name} deleted")
 
 
-def _sheet(each: "Image") -> Iterable[tuple[str, str]]:
+def _details(each: "Image") -> Iterable[tuple[str, str]]:
     yield "Name", each.name
     yield "Id", each.id
     yield "Format", each.format
-    yield "Least disk", f"{each.minimum_disk_gib} GiB"
+    yield "Minimum disk", f"{each.minimum_disk_gib} GiB"
     yield "Description", each.description or "-"
-    yield "Created", tables.moment(each.created_at)
+    yield "Created", tables.timestamp(each.created_at)

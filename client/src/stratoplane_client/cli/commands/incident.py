@@ -24,20 +24,20 @@ _COLUMNS = (
     Column("AGE", lambda each: tables.age(each.opened_at)),
     Column("ASSIGNEE", lambda each: each.assignee or "-"),
     Column("ID", lambda each: each.id),
-    Column("WHAT", lambda each: each.title),
+    Column("TITLE", lambda each: each.title),
 )
 
 
 @click.group("incident", cls=Noun)
 def command() -> None:
-    """What somebody must see to."""
+    """Incidents that need attention."""
 
 
 @command.command("list")
-@click.option("--status", metavar="STATUS", help="Only OPEN, ACKNOWLEDGED or RESOLVED ones; else all unresolved.")
+@click.option("--status", metavar="STATUS", help="Only OPEN, ACKNOWLEDGED or RESOLVED ones; all unresolved by default.")
 @click.option("--severity", metavar="SEVERITY", help="Only INFO, WARNING or CRITICAL ones.")
-@click.option("--kind", metavar="KIND", help="Only those of this kind, as agent-lost.")
-@click.option("--assignee", metavar="WHO", help="Only those that WHO looks at, as user:alice.")
+@click.option("--kind", metavar="KIND", help="Only those of this kind, such as agent-lost.")
+@click.option("--assignee", metavar="WHO", help="Only those assigned to WHO, such as user:alice.")
 @limit_option(50)
 @click.pass_obj
 def list_incidents(
@@ -48,20 +48,20 @@ def list_incidents(
     found = session.client.operator.incidents.list(
         status=status and status.upper(), severity=severity and severity.upper(), kind=kind, assignee=assignee
     )
-    show_many(session, islice(found, most), _COLUMNS, nothing="There are no such incidents.")
+    show_many(session, islice(found, most), _COLUMNS, nothing="No incidents match.")
 
 
 @command.command("show")
 @click.argument("incident_id", metavar="ID")
 @click.pass_obj
 def show(session: Session, incident_id: str) -> None:
-    """Show one incident with its history and who was told (operators)."""
+    """Show an incident with its history and notifications (operators)."""
     session.does(f"show incident {incident_id}", "incident")
-    show_one(session, session.client.operator.incidents.get(incident_id), _sheet)
+    show_one(session, session.client.operator.incidents.get(incident_id), _details)
 
 
-def _add_verb(verb: str, words: str, past: str, *, note_required: bool = False) -> None:
-    @command.command(verb, help=f"{words} (operators).")
+def _add_verb(verb: str, summary: str, past: str, *, note_required: bool = False) -> None:
+    @command.command(verb, help=f"{summary} (operators).")
     @click.argument("incident_id", metavar="ID")
     @click.option("--note", required=note_required, default=None if note_required else "", help="For the history.")
     @click.pass_obj
@@ -78,10 +78,10 @@ def _add_verb(verb: str, words: str, past: str, *, note_required: bool = False) 
         show_done(session, found, f"incident {found.id} {past}: {found.title}")
 
 
-_add_verb("acknowledge", "Say that you look at an incident", "acknowledged")
-_add_verb("resolve", "Say that an incident has been seen to", "resolved")
-_add_verb("reopen", "Say that an incident is not over", "reopened")
-_add_verb("note", "Add words to the history of an incident", "noted", note_required=True)
+_add_verb("acknowledge", "Acknowledge an incident", "acknowledged")
+_add_verb("resolve", "Resolve an incident", "resolved")
+_add_verb("reopen", "Reopen an incident", "reopened")
+_add_verb("note", "Add a note to the history of an incident", "annotated", note_required=True)
 
 
 @command.command("assign")
@@ -89,7 +89,7 @@ _add_verb("note", "Add words to the history of an incident", "noted", note_requi
 @click.argument("assignee", metavar="WHO")
 @click.pass_obj
 def assign(session: Session, incident_id: str, assignee: str) -> None:
-    """Say who is to look at an incident, as user:alice; '-' for nobody (operators)."""
+    """Assign an incident to WHO, such as user:alice; '-' for nobody (operators)."""
     session.does(f"assign incident {incident_id}", "incident")
     found = session.client.operator.incidents.assign(incident_id, assignee="" if assignee == "-" else assignee)
     show_done(session, found, f"incident {found.id} is assigned to {found.assignee or 'nobody'}: {found.title}")
@@ -103,10 +103,10 @@ def redeliver(session: Session, incident_id: str, delivery_id: str) -> None:
     """Send a notification again (operators)."""
     session.does(f"redeliver {delivery_id} of incident {incident_id}", "delivery")
     found = session.client.operator.incidents.redeliver(incident_id, delivery_id)
-    show_done(session, found, f"delivery {found.id} to {found.plugin} is sent again")
+    show_done(session, found, f"delivery {found.id} to {found.plugin} queued again")
 
 
-def _sheet(each: "Incident") -> Iterable[tuple[str, str]]:
+def _details(each: "Incident") -> Iterable[tuple[str, str]]:
     yield "Incident", each.title
     yield "Id", each.id
     yield "Kind", each.kind
@@ -116,12 +116,12 @@ def _sheet(each: "Incident") -> Iterable[tuple[str, str]]:
     yield "Cluster", each.cluster or "-"
     yield "Resource", each.resource_id or "-"
     yield "Detail", "\n".join(f"{name}: {value}" for name, value in each.detail.items()) or "-"
-    yield "Opened", tables.moment(each.opened_at)
-    yield "Seen", tables.moment(each.seen_at)
+    yield "Opened", tables.timestamp(each.opened_at)
+    yield "Seen", tables.timestamp(each.seen_at)
     if each.escalates_at is not None:
         yield "Escalates", tables.age(each.escalates_at)
     yield "History", "\n".join(map(_event, each.events)) or "-"
-    yield "Told", "\n".join(map(_delivery, each.deliveries)) or "nobody"
+    yield "Notifications", "\n".join(map(_delivery, each.deliveries)) or "none"
 
 
 def _event(each: "IncidentEvent") -> str:
@@ -133,4 +133,4 @@ def _event(each: "IncidentEvent") -> str:
 
 def _delivery(each: "Delivery") -> str:
     wrong = f": {each.error}" if each.error else ""
-    return f"{each.plugin} of {each.event} {each.state} after {each.attempts} tries, {each.id}{wrong}"
+    return f"{each.plugin}: {each.event} {each.state} after {each.attempts} attempts, {each.id}{wrong}"

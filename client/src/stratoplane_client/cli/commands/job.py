@@ -19,12 +19,12 @@ if TYPE_CHECKING:
 
 _COLUMNS = (
     Column("JOB", lambda each: each.kind),
-    Column("OF", lambda each: each.resource_name or "-"),
+    Column("RESOURCE", lambda each: each.resource_name or "-"),
     Column("STATE", lambda each: each.state),
-    Column("DONE", lambda each: f"{each.progress.done}/{each.progress.total}"),
+    Column("PROGRESS", lambda each: f"{each.progress.done}/{each.progress.total}"),
     Column("STEP", lambda each: each.progress.step or "-"),
-    Column("TOOK", lambda each: tables.duration(each.created_at, each.finished_at)),
-    Column("BY", lambda each: each.created_by),
+    Column("DURATION", lambda each: tables.duration(each.created_at, each.finished_at)),
+    Column("CREATED BY", lambda each: each.created_by),
     Column("AGE", lambda each: tables.age(each.created_at)),
     Column("ID", lambda each: each.id),
 )
@@ -37,7 +37,7 @@ _CALLS = (
     Column("OUTCOME", lambda each: each.outcome or "-"),
     Column("CLUSTER", lambda each: each.cluster),
     Column("AGENT", lambda each: each.agent or "-"),
-    Column("TOOK", lambda each: tables.duration(each.acknowledged_at, each.finished_at)),
+    Column("DURATION", lambda each: tables.duration(each.acknowledged_at, each.finished_at)),
     Column("AGE", lambda each: tables.age(each.created_at)),
     Column("PROVIDER", lambda each: each.provider_text or each.detail or "-"),
 )
@@ -45,11 +45,11 @@ _CALLS = (
 
 @click.group("job", cls=ProjectNoun)
 def command() -> None:
-    """What is being done, and how it went."""
+    """Jobs that carry out changes, and their results."""
 
 
 @command.command("list")
-@click.option("--status", metavar="STATE", help="Only those in this state, as FAILED.")
+@click.option("--status", metavar="STATE", help="Only those in this state, such as FAILED.")
 @click.option("--resource", "resource_id", metavar="ID", help="Only those of this resource.")
 @click.option("--all-orgs", is_flag=True, help="For operators: jobs of every organization.")
 @limit_option(50)
@@ -64,7 +64,7 @@ def list_jobs(session: Session, status: str | None, resource_id: str | None, all
         found = session.client.jobs(session.project_id).list(
             status=state, resource_id=resource_id, page_size=min(most, 200)
         )
-    show_many(session, islice(found, most), _COLUMNS, nothing="There are no such jobs.")
+    show_many(session, islice(found, most), _COLUMNS, nothing="No jobs match.")
 
 
 @command.command("show")
@@ -74,7 +74,7 @@ def list_jobs(session: Session, status: str | None, resource_id: str | None, all
 def show(session: Session, job_id: str, all_orgs: bool) -> None:  # noqa: FBT001
     """Show one job with its steps."""
     session.does(f"show job {job_id}", "job")
-    show_one(session, _jobs(session, all_orgs).get(job_id), _sheet)
+    show_one(session, _jobs(session, all_orgs).get(job_id), _details)
 
 
 @command.command("wait")
@@ -82,9 +82,9 @@ def show(session: Session, job_id: str, all_orgs: bool) -> None:  # noqa: FBT001
 @timeout_option(600.0)
 @click.pass_obj
 def wait(session: Session, job_id: str, timeout: float) -> None:
-    """Wait until a job has ended; fails if the job did."""
+    """Wait until a job has ended; fail if the job has failed."""
     session.does(f"wait for job {job_id}", "job")
-    session.interrupted = f"Stopped waiting; job {job_id} goes on."
+    session.interrupted = f"Stopped waiting; job {job_id} continues."
     with watching("job") as watcher:
         job = session.client.jobs(session.project_id).wait(job_id, timeout=timeout, progress=watcher)
     took = tables.duration(job.created_at, job.finished_at)
@@ -100,10 +100,10 @@ def _jobs(session: Session, all_orgs: bool) -> Any:  # noqa: FBT001  # as given 
 @click.option("--all-orgs", is_flag=True, help="For operators: a job of any organization.")
 @click.pass_obj
 def cancel(session: Session, job_id: str, all_orgs: bool) -> None:  # noqa: FBT001
-    """Ask that a job stops; what it had made is taken back."""
+    """Cancel a job; its completed steps are undone."""
     session.does(f"cancel job {job_id}", "job")
     job = _jobs(session, all_orgs).cancel(job_id)
-    show_done(session, job, f"job {job.id}: {job.kind} of {job.resource_name} is to stop")
+    show_done(session, job, f"job {job.id}: cancellation of {job.kind} of {job.resource_name} requested")
 
 
 @command.command("retry")
@@ -111,7 +111,7 @@ def cancel(session: Session, job_id: str, all_orgs: bool) -> None:  # noqa: FBT0
 @click.option("--all-orgs", is_flag=True, help="For operators: a job of any organization.")
 @click.pass_obj
 def retry(session: Session, job_id: str, all_orgs: bool) -> None:  # noqa: FBT001
-    """Let a waiting job run now, or make or delete again what a failed one was to."""
+    """Run a waiting job now, or start a failed create or delete again."""
     session.does(f"retry job {job_id}", "job")
     job = _jobs(session, all_orgs).retry(job_id)
     show_done(session, job, f"job {job.id}: {job.kind} of {job.resource_name} {job.state}")
@@ -119,13 +119,15 @@ def retry(session: Session, job_id: str, all_orgs: bool) -> None:  # noqa: FBT00
 
 @command.command("resolve")
 @click.argument("job_id", metavar="ID")
-@click.option("--note", required=True, metavar="WORDS", help="Why, for the record.")
+@click.option("--note", required=True, metavar="TEXT", help="Reason, for the audit trail.")
 @click.pass_obj
 def resolve(session: Session, job_id: str, note: str) -> None:
-    """End a job where it stands; what it had made is listed as leaks (operators)."""
+    """End a job immediately; what it had created is recorded as leaks (operators)."""
     session.does(f"resolve job {job_id}", "job")
     job = session.client.operator.jobs.resolve(job_id, note=note)
-    show_done(session, job, f"job {job.id}: {job.kind} of {job.resource_name} {job.state}; look at its leaks")
+    show_done(
+        session, job, f"job {job.id}: {job.kind} of {job.resource_name} {job.state}; check 'stratoplane leak list'"
+    )
 
 
 @command.command("operations")
@@ -135,35 +137,35 @@ def operations(session: Session, job_id: str) -> None:
     """List the driver calls of a job, oldest first (operators)."""
     session.does(f"list operations of job {job_id}", "job")
     found = session.client.operator.jobs.operations(job_id)
-    show_many(session, found, _CALLS, nothing="The job has called no driver.")
+    show_many(session, found, _CALLS, nothing="The job has no driver calls.")
 
 
-def _sheet(each: "Job") -> Iterable[tuple[str, str]]:
+def _details(each: "Job") -> Iterable[tuple[str, str]]:
     yield "Job", each.kind
     yield "Id", each.id
     yield "State", each.state
-    yield "Of", f"{each.resource_kind} {each.resource_name} {each.resource_id}"
+    yield "Resource", f"{each.resource_kind} {each.resource_name} {each.resource_id}"
     yield "Steps", "\n".join(map(_step, each.steps)) or "-"
     if each.error is not None:
         yield "Error", f"{each.error.detail} ({each.error.code})"
         yield "Provider", each.error.provider_text or "-"
-    yield "Tries", str(each.attempts)
+    yield "Attempts", str(each.attempts)
     if each.next_run_at is not None:
-        yield "Next look", tables.age(each.next_run_at)
+        yield "Next run", tables.age(each.next_run_at)
     if each.cancelled_by:
-        yield "To stop", f"asked by {each.cancelled_by} at {tables.moment(each.cancel_requested_at)}"
-    yield "By", each.created_by
-    yield "Created", tables.moment(each.created_at)
-    yield "Ended", tables.moment(each.finished_at)
-    yield "Took", tables.duration(each.created_at, each.finished_at)
+        yield "Cancellation", f"requested by {each.cancelled_by} at {tables.timestamp(each.cancel_requested_at)}"
+    yield "Created by", each.created_by
+    yield "Created", tables.timestamp(each.created_at)
+    yield "Finished", tables.timestamp(each.finished_at)
+    yield "Duration", tables.duration(each.created_at, each.finished_at)
     yield "Request", each.request_id or "-"
     yield "Trace", each.trace_id or "-"
 
 
 def _step(each: "JobStep") -> str:
     took = tables.duration(each.started_at, each.finished_at)
-    again = f", {each.attempts} tries" if each.attempts > 1 else ""
+    again = f", {each.attempts} attempts" if each.attempts > 1 else ""
     wrong = f": {each.error.detail}" if each.error is not None else ""
     if each.waits_for:
-        wrong += f", waits: {each.waits_for}"
+        wrong += f", waiting for {each.waits_for}"
     return f"{each.name} {each.state} {took}{again}{wrong}"

@@ -5,44 +5,37 @@ from typing import Any
 
 import click
 
-from stratoplane_client.cli.changing import How, carry_out, change_options
-from stratoplane_client.cli.groups import ProjectNoun
+from stratoplane_client.cli.changing import ChangeMode, carry_out, change_options
 from stratoplane_client.cli.kinds import KEYS
 from stratoplane_client.cli.parameters import file_text, label_option
 from stratoplane_client.cli.session import Session
-from stratoplane_client.cli.verbs import add_delete, add_list, add_show, add_update
+from stratoplane_client.cli.verbs import KindCommand
 
 _USUAL = ("id_ed25519.pub", "id_ecdsa.pub", "id_rsa.pub")
 
 
-@click.group("key", cls=ProjectNoun)
-def command() -> None:
-    """SSH public keys that machines let in."""
-
-
-add_list(command, KEYS)
-add_show(command, KEYS)
+command = KindCommand(KEYS, summary="SSH public keys for access to virtual machines.", has_jobs=False)
 
 
 @command.command("create")
 @click.argument("name")
 @click.option(
-    "--public-key", metavar="FILE", help="File with the key, - for standard input; ~/.ssh/id_*.pub otherwise."
+    "--public-key", metavar="FILE", help="File with the key, - for standard input; by default one of ~/.ssh/id_*.pub."
 )
 @label_option
 @change_options
 @click.pass_obj
-def create(session: Session, /, name: str, how: How, public_key: str | None, labels: Any) -> None:
-    """Keep a public key; the private key stays with you."""
+def create(session: Session, /, name: str, mode: ChangeMode, public_key: str | None, labels: Any) -> None:
+    """Upload a public key; the private key stays on your machine."""
     text = (file_text(public_key or _usual_key()) or "").strip()
     if "PRIVATE KEY" in text:
-        raise click.UsageError(f"{public_key} is a private key; give the file that ends in .pub")
+        raise click.UsageError(f"{public_key} is a private key; use the file that ends in .pub")
     carry_out(
         session,
         KEYS,
         "create",
         name,
-        how,
+        mode,
         lambda calls: calls.create(name=name, public_key=text, labels=dict(labels)),
     )
 
@@ -53,9 +46,5 @@ def _usual_key() -> str:
     folder = Path.home() / ".ssh"
     found = next((folder / name for name in _USUAL if (folder / name).is_file()), None)
     if found is None:
-        raise click.UsageError(f"there is no key in {folder}; name its file with --public-key")
+        raise click.UsageError(f"there is no public key in {folder}; name a file with --public-key")
     return str(found)
-
-
-add_update(command, KEYS)
-add_delete(command, KEYS)

@@ -17,20 +17,20 @@ _COLUMNS = (
     Column("CLUSTER", lambda each: each.cluster or "-"),
     Column("STEP", lambda each: each.step),
     Column("AGE", lambda each: tables.age(each.found_at)),
-    Column("SEEN TO BY", lambda each: each.resolved_by or "-"),
+    Column("RESOLVED BY", lambda each: each.resolved_by or "-"),
     Column("RESOURCE", lambda each: each.resource_id),
     Column("ID", lambda each: each.id),
-    Column("WHY", lambda each: each.detail or "-"),
+    Column("DETAIL", lambda each: each.detail or "-"),
 )
 
 
 @click.group("leak", cls=Noun)
 def command() -> None:
-    """What failed jobs may have left at providers."""
+    """Objects that failed jobs may have left at providers."""
 
 
 @command.command("list")
-@click.option("--all", "everything", is_flag=True, help="Also those that somebody has seen to.")
+@click.option("--all", "everything", is_flag=True, help="Include resolved leaks.")
 @limit_option(50)
 @click.pass_obj
 def list_leaks(session: Session, everything: bool, most: int) -> None:  # noqa: FBT001  # click's call
@@ -42,10 +42,10 @@ def list_leaks(session: Session, everything: bool, most: int) -> None:  # noqa: 
 
 @command.command("resolve")
 @click.argument("leak_id", metavar="ID")
-@click.option("--note", required=True, metavar="WORDS", help="What you have found or done, for the record.")
+@click.option("--note", required=True, metavar="TEXT", help="What was found or done, for the audit trail.")
 @click.pass_obj
 def resolve(session: Session, leak_id: str, note: str) -> None:
-    """Close a leak after looking at the provider (operators)."""
+    """Resolve a leak after checking the provider (operators)."""
     session.does(f"resolve leak {leak_id}", "leak")
     leak = session.client.operator.leaks.resolve(leak_id, note=note)
-    show_done(session, leak, f"leak {leak.id}: {leak.step} of {leak.name} is seen to")
+    show_done(session, leak, f"leak {leak.id} resolved: {leak.step} of {leak.name}")

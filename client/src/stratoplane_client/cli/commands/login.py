@@ -11,7 +11,7 @@ import click
 
 from stratoplane_client.cli.contexts import Context, Contexts, config_file, save
 from stratoplane_client.cli.groups import ProjectVerb
-from stratoplane_client.cli.output import say_done
+from stratoplane_client.cli.output import show_message
 from stratoplane_client.cli.session import Session
 from stratoplane_client.errors import AccessDeniedError
 
@@ -24,20 +24,20 @@ _LOCAL = {"localhost", "127.0.0.1", "::1"}
 
 @click.command("login", cls=ProjectVerb)
 @click.argument("url", required=False)
-@click.option("-u", "--username", metavar="NAME", help="Who you are.")
+@click.option("-u", "--username", metavar="NAME", help="Your username.")
 @click.option("--password-stdin", is_flag=True, help="Read the password from standard input.")
 @click.option("--ca-file", metavar="FILE", help="Certificates to trust for this server, instead of the system's.")
 @click.pass_obj
 def command(session: Session, url: str | None, username: str | None, password_stdin: bool, ca_file: str | None) -> None:  # noqa: FBT001
-    """Log in to a server and remember it as a context.
+    """Log in to a server and save it as a context.
 
-    Without a URL: to the server of the current context. The context is called USERNAME@HOST unless --context says
+    Without a URL: to the server of the current context. The context is named USERNAME@HOST unless --context says
     otherwise.
     """
     named = session.contexts.named
     kept = named.get(session.current_name) or named.get(session.contexts.current)
     known = os.environ.get("STRATOPLANE_URL") or (kept.url if kept else None)
-    url = (url or known or _ask("URL of the server")).rstrip("/")
+    url = (url or known or _ask("URL")).rstrip("/")
     same = kept if kept is not None and kept.url == url else None
     username = username or _ask("Username", same.username if same else None)
     trusted = ca_file or (same.ca_file if same else "")
@@ -58,14 +58,14 @@ def command(session: Session, url: str | None, username: str | None, password_st
         )
     name = session.context_name or _name(session.contexts, context)
     save(config_file(), session.contexts.with_context(name, context))
-    where = f"project {context.project}" if context.project else "no project yet"
-    say_done(session, f"Logged in to {url} as {username} (organization {context.organization}, {where}).")
+    where = f"project {context.project}" if context.project else "no project"
+    show_message(session, f"Logged in to {url} as {username} (organization {context.organization}, {where}).")
 
 
 def _ask(what: str, default: str | None = None, *, secret: bool = False) -> str:
     if not sys.stdin.isatty():
-        option = {"Password": "--password-stdin", "Username": "--username"}.get(what, "it as the first word")
-        raise click.UsageError(f"there is no terminal to ask for {what}; give {option}")
+        option = {"Password": "--password-stdin", "Username": "--username"}.get(what, "the argument URL")
+        raise click.UsageError(f"cannot ask for the {what} without a terminal; use {option}")
     return str(click.prompt(what, default=default, hide_input=secret, err=True))
 
 
@@ -92,4 +92,4 @@ def _name(contexts: Contexts, context: Context) -> str:
 def _warn_of_plain_text(url: str) -> None:
     parts = urlsplit(url)
     if parts.scheme == "http" and parts.hostname not in _LOCAL:
-        click.echo("Warning: without https everybody on the way can read password and token.", err=True)
+        click.echo("Warning: without https the password and the token are sent in plain text.", err=True)

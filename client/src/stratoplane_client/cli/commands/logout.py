@@ -7,7 +7,7 @@ import click
 
 from stratoplane_client.cli.contexts import config_file, save
 from stratoplane_client.cli.groups import Verb
-from stratoplane_client.cli.output import say_done
+from stratoplane_client.cli.output import show_message
 from stratoplane_client.cli.session import Session
 from stratoplane_client.errors import NotAuthenticatedError
 
@@ -15,7 +15,7 @@ from stratoplane_client.errors import NotAuthenticatedError
 @click.command("logout", cls=Verb)
 @click.pass_obj
 def command(session: Session) -> None:
-    """End the token of a context; the context stays."""
+    """Revoke the token of a context; the context is kept."""
     session.does("log out")
     # A token that has ended already is what is wanted.
     with suppress(NotAuthenticatedError):
@@ -23,4 +23,4 @@ def command(session: Session) -> None:
     url = session.context.url
     if session.current_name:
         save(config_file(), session.contexts.with_changed(session.current_name, token=""))
-    say_done(session, f"Logged out of {url}.")
+    show_message(session, f"Logged out of {url}.")

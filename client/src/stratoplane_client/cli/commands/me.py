@@ -17,24 +17,24 @@ if TYPE_CHECKING:
 @click.command("me", cls=Verb)
 @click.pass_obj
 def command(session: Session) -> None:
-    """Show who you are and what you may do."""
-    session.does("show who you are")
+    """Show your user and your permissions."""
+    session.does("show your user")
     found = session.client.me()
     if session.output == "name":
         click.echo(found.user.username)
     elif session.machine_readable:
         document(session, found.raw)
     else:
-        show_one(session, found, _sheet)
+        show_one(session, found, _details)
 
 
-def _sheet(each: "Me") -> Iterable[tuple[str, str]]:
+def _details(each: "Me") -> Iterable[tuple[str, str]]:
     yield "User", each.user.username
     yield "Id", each.user.id
     if each.user.display_name:
         yield "Name", each.user.display_name
     yield "Organization", f"{each.organization.name} ({each.organization.id})"
-    yield "May", "\n".join(map(_grant, each.grants)) or "nothing yet; an administrator can give you a role"
+    yield "Permissions", "\n".join(map(_grant, each.grants)) or "none; ask an administrator for a role"
 
 
 def _grant(each: "Grant") -> str:

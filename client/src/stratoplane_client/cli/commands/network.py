@@ -5,39 +5,31 @@ from typing import Any
 
 import click
 
-from stratoplane_client.cli.changing import How, carry_out, change_options
-from stratoplane_client.cli.groups import ProjectNoun
+from stratoplane_client.cli.changing import ChangeMode, carry_out, change_options
 from stratoplane_client.cli.kinds import NETWORKS
 from stratoplane_client.cli.parameters import label_option
 from stratoplane_client.cli.session import Session
-from stratoplane_client.cli.verbs import add_delete, add_list, add_show, add_update, add_wait
+from stratoplane_client.cli.verbs import KindCommand
 
-
-@click.group("network", cls=ProjectNoun)
-def command() -> None:
-    """Private networks."""
-
-
-add_list(command, NETWORKS)
-add_show(command, NETWORKS)
+command = KindCommand(NETWORKS, summary="Private networks.")
 
 
 @command.command("create")
 @click.argument("name")
-@click.option("--cidr", required=True, metavar="RANGE", help="Private IPv4 range, as 10.20.0.0/24.")
-@click.option("--isolated", is_flag=True, help="Do not let it reach the outside.")
-@click.option("--cluster", metavar="NAME", help="Where to put it; chosen for you otherwise.")
+@click.option("--cidr", required=True, metavar="RANGE", help="Private IPv4 range, such as 10.20.0.0/24.")
+@click.option("--isolated", is_flag=True, help="Without access to outside networks.")
+@click.option("--cluster", metavar="NAME", help="Cluster to create it on; chosen automatically by default.")
 @label_option
 @change_options
 @click.pass_obj
-def create(session: Session, /, name: str, how: How, **options: Any) -> None:
+def create(session: Session, /, name: str, mode: ChangeMode, **options: Any) -> None:
     """Create a network; machines in it get addresses by DHCP."""
     carry_out(
         session,
         NETWORKS,
         "create",
         name,
-        how,
+        mode,
         lambda calls: calls.create(
             name=name,
             cidr=options["cidr"],
@@ -46,8 +38,3 @@ def create(session: Session, /, name: str, how: How, **options: Any) -> None:
             cluster=options["cluster"],
         ),
     )
-
-
-add_update(command, NETWORKS)
-add_delete(command, NETWORKS)
-add_wait(command, NETWORKS)

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stratoplane_client.cli import tables
-from stratoplane_client.cli.changing import confirm, revise
+from stratoplane_client.cli.changing import confirm, retry_on_conflict
 from stratoplane_client.cli.groups import Noun
-from stratoplane_client.cli.output import Column, say_done, show_done, show_many, show_one
+from stratoplane_client.cli.output import Column, show_done, show_many, show_message, show_one
 from stratoplane_client.cli.parameters import completing, label_option, limit_option, relabel_options, relabelled
 from stratoplane_client.cli.session import Session
 
@@ -48,12 +48,12 @@ def show(session: Session, name: str | None) -> None:
     """Show your organization, or one by its name (operators)."""
     session.does(f"show organization {name}" if name else "show your organization", "org")
     client = session.client
-    show_one(session, client.operator.organizations.find(name) if name else client.organization(), sheet)
+    show_one(session, client.operator.organizations.find(name) if name else client.organization(), details)
 
 
 @command.command("create")
 @click.argument("name")
-@click.option("--display-name", metavar="TEXT", help="For people.")
+@click.option("--display-name", metavar="TEXT", help="Text for people.")
 @label_option
 @click.pass_obj
 def create(session: Session, name: str, display_name: str | None, labels: Any) -> None:
@@ -67,14 +67,14 @@ def create(session: Session, name: str, display_name: str | None, labels: Any) -
 @command.command("update")
 @click.argument("name", shell_complete=_names)
 @click.option("--name", "new_name", metavar="NAME", help="New name.")
-@click.option("--display-name", metavar="TEXT", help="For people.")
+@click.option("--display-name", metavar="TEXT", help="Text for people.")
 @relabel_options
 @click.pass_obj
 def update(session: Session, /, name: str, **options: Any) -> None:
     """Change an organization (operators)."""
     session.does(f"update organization {name}", "org")
     organizations = session.client.operator.organizations
-    changed = revise(
+    changed = retry_on_conflict(
         organizations,
         organizations.find(name),
         lambda fresh: organizations.update(
@@ -90,7 +90,7 @@ def update(session: Session, /, name: str, **options: Any) -> None:
 
 @command.command("delete")
 @click.argument("name", shell_complete=_names)
-@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.pass_obj
 def delete(session: Session, name: str, yes: bool) -> None:  # noqa: FBT001
     """Delete an empty organization (operators)."""
@@ -98,15 +98,15 @@ def delete(session: Session, name: str, yes: bool) -> None:  # noqa: FBT001
     found = session.client.operator.organizations.find(name)
     confirm(session, f"Delete organization {found.name}?", yes=yes)
     session.client.operator.organizations.delete(found.id)
-    say_done(session, f"organization {found.name} deleted")
+    show_message(session, f"organization {found.name} deleted")
 
 
-def sheet(each: "Organization") -> Iterable[tuple[str, str]]:
-    """Show an organization or a project in full."""
+def details(each: "Organization") -> Iterable[tuple[str, str]]:
+    """Yield the details of an organization or a project."""
     yield "Name", each.name
     yield "Id", each.id
     yield "Display name", each.display_name or "-"
     yield "Labels", tables.labels(each.labels)
-    yield "Created", tables.moment(each.created_at)
-    yield "Changed", tables.moment(each.updated_at)
+    yield "Created", tables.timestamp(each.created_at)
+    yield "Changed", tables.timestamp(each.updated_at)
     yield "Version", str(each.version)

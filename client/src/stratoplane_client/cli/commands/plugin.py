@@ -11,7 +11,7 @@ _COLUMNS = (
     Column("NAME", lambda each: each.name),
     Column("STATE", lambda each: each.state),
     Column("VERSION", lambda each: each.version or "-"),
-    Column("FROM", lambda each: each.distribution or "-"),
+    Column("DISTRIBUTION", lambda each: each.distribution or "-"),
     Column("REASON", lambda each: each.reason or "-"),
 )
 
@@ -24,6 +24,6 @@ def command() -> None:
 @command.command("list")
 @click.pass_obj
 def list_plugins(session: Session) -> None:
-    """List plugins, and why one does not work (operators)."""
+    """List plugins and their state (operators)."""
     session.does("list plugins")
     show_many(session, session.client.operator.plugins.list(), _COLUMNS, nothing="No plugin is installed.")

@@ -6,11 +6,11 @@ from typing import Any
 
 import click
 
-from stratoplane_client.cli.changing import confirm, revise
-from stratoplane_client.cli.commands.org import COLUMNS, sheet
+from stratoplane_client.cli.changing import confirm, retry_on_conflict
+from stratoplane_client.cli.commands.org import COLUMNS, details
 from stratoplane_client.cli.contexts import config_file, save
 from stratoplane_client.cli.groups import Noun
-from stratoplane_client.cli.output import say_done, show_done, show_many, show_one
+from stratoplane_client.cli.output import show_done, show_many, show_message, show_one
 from stratoplane_client.cli.parameters import completing, label_option, limit_option, relabel_options, relabelled
 from stratoplane_client.cli.session import NoContextError, Session
 
@@ -19,7 +19,7 @@ names = completing(lambda session, _: (each.name for each in session.client.proj
 
 @click.group("project", cls=Noun)
 def command() -> None:
-    """Places for resources, with roles and quotas of their own."""
+    """Projects: resources with their own roles and quotas."""
 
 
 @command.command("list")
@@ -28,56 +28,56 @@ def command() -> None:
 def list_projects(session: Session, most: int | None) -> None:
     """List the projects that you can see."""
     session.does("list projects")
-    show_many(session, islice(session.client.projects.list(), most), COLUMNS, nothing="You see no projects yet.")
+    show_many(session, islice(session.client.projects.list(), most), COLUMNS, nothing="No projects are visible to you.")
 
 
 @command.command("show")
 @click.argument("name", required=False, shell_complete=names)
 @click.pass_obj
 def show(session: Session, name: str | None) -> None:
-    """Show one project in full, the context's by default."""
+    """Show the details of a project, the context's by default."""
     session.does(f"show project {name}" if name else "show the project", "project")
     projects = session.client.projects
-    show_one(session, projects.find(name) if name else projects.get(session.project_id), sheet)
+    show_one(session, projects.find(name) if name else projects.get(session.project_id), details)
 
 
 @command.command("use")
 @click.argument("name", shell_complete=names)
 @click.pass_obj
 def use(session: Session, name: str) -> None:
-    """Work in this project from now on, unless --project says otherwise."""
+    """Make a project the default project of the context."""
     session.does(f"use project {name}", "project")
     found = session.client.projects.find(name)
     if not session.current_name:
-        raise NoContextError("there is no context to keep it in; set STRATOPLANE_PROJECT, or log in")
+        raise NoContextError("there is no context to save the project in; log in or set STRATOPLANE_PROJECT")
     changed = session.contexts.with_changed(session.current_name, project=found.name, project_id=found.id)
     save(config_file(), changed)
-    say_done(session, f"Now working in project {found.name}.")
+    show_message(session, f"Now working in project {found.name}.")
 
 
 @command.command("create")
 @click.argument("name")
-@click.option("--display-name", metavar="TEXT", help="For people.")
+@click.option("--display-name", metavar="TEXT", help="Text for people.")
 @label_option
 @click.pass_obj
 def create(session: Session, name: str, display_name: str | None, labels: Any) -> None:
     """Create a project in your organization."""
     session.does(f"create project {name}")
     made = session.client.projects.create(name=name, display_name=display_name, labels=dict(labels))
-    show_done(session, made, f"project {name} created; 'stratoplane project use {name}' works in it")
+    show_done(session, made, f"project {name} created; 'stratoplane project use {name}' makes it the default")
 
 
 @command.command("update")
 @click.argument("name", shell_complete=names)
 @click.option("--name", "new_name", metavar="NAME", help="New name.")
-@click.option("--display-name", metavar="TEXT", help="For people.")
+@click.option("--display-name", metavar="TEXT", help="Text for people.")
 @relabel_options
 @click.pass_obj
 def update(session: Session, /, name: str, **options: Any) -> None:
     """Change a project."""
     session.does(f"update project {name}", "project")
     projects = session.client.projects
-    changed = revise(
+    changed = retry_on_conflict(
         projects,
         projects.find(name),
         lambda fresh: projects.update(
@@ -93,7 +93,7 @@ def update(session: Session, /, name: str, **options: Any) -> None:
 
 @command.command("delete")
 @click.argument("name", shell_complete=names)
-@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.pass_obj
 def delete(session: Session, name: str, yes: bool) -> None:  # noqa: FBT001
     """Delete an empty project."""
@@ -101,4 +101,4 @@ def delete(session: Session, name: str, yes: bool) -> None:  # noqa: FBT001
     found = session.client.projects.find(name)
     confirm(session, f"Delete project {found.name}?", yes=yes)
     session.client.projects.delete(found.id)
-    say_done(session, f"project {found.name} deleted")
+    show_message(session, f"project {found.name} deleted")

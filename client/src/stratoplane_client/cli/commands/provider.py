@@ -14,15 +14,15 @@ _COLUMNS = (
     Column("DRIVER", lambda each: each.driver),
     Column("VERSION", lambda each: each.version),
     Column("STATUS", lambda each: each.status),
-    Column("PRODUCTION", lambda each: "yes" if each.production_ready else "no"),
-    Column("SEEN", lambda each: tables.age(each.reported_at)),
+    Column("PRODUCTION READY", lambda each: "yes" if each.production_ready else "no"),
+    Column("REPORTED", lambda each: tables.age(each.reported_at)),
     Column("REASON", lambda each: each.reason or "-"),
 )
 
 
 @click.group("provider", cls=Noun)
 def command() -> None:
-    """Drivers of clusters, and why one does not work."""
+    """Drivers of clusters, and their state."""
 
 
 @command.command("list")

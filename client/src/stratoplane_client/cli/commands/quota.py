@@ -20,7 +20,7 @@ _BAR = 10
 
 @click.group("quota", cls=ProjectNoun)
 def command() -> None:
-    """Limits and what is used."""
+    """Quota limits and usage."""
 
 
 def _of_whom(function: Any) -> Any:
@@ -33,7 +33,7 @@ def _of_whom(function: Any) -> Any:
 @_of_whom
 @click.pass_obj
 def show(session: Session, org: str | None, of_project: str | None) -> None:
-    """Show the limits of a project and of its organization, and what is used."""
+    """Show limits and usage of a project and its organization."""
     session.does("show quotas")
     limits = session.client.operator.quotas
     if org is not None:
@@ -51,9 +51,9 @@ def show(session: Session, org: str | None, of_project: str | None) -> None:
 @click.argument("limits", metavar="KEY=LIMIT...", type=Limit(), nargs=-1, required=True)
 @click.pass_obj
 def set_limits(session: Session, org: str | None, of_project: str | None, limits: Any) -> None:
-    """Set limits, for operators: as 'vcpus=100' or 'vcpus=unlimited'; others stay as they are."""
+    """Set limits (operators), such as 'vcpus=100' or 'vcpus=unlimited'; other limits do not change."""
     if (org is None) == (of_project is None):
-        raise click.UsageError("give either --org or --of-project")
+        raise click.UsageError("specify exactly one of --org and --of-project")
     session.does("set quotas")
     operator = session.client.operator
     if org is not None:
@@ -72,7 +72,9 @@ def _show(session: Session, found: "Quotas") -> None:
     if session.output == "name":
         click.echo("\n".join(dict.fromkeys(row[1] for row in rows)))
     else:
-        click.echo(tables.table(("OF", "QUOTA", "USED", "LIMIT", ""), rows, color=session.color), color=session.color)
+        click.echo(
+            tables.table(("SCOPE", "QUOTA", "USED", "LIMIT", ""), rows, color=session.color), color=session.color
+        )
 
 
 def _row(owner: str, line: "QuotaLine") -> tuple[str, ...]:

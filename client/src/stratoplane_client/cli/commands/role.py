@@ -16,7 +16,7 @@ if TYPE_CHECKING:
 
 _COLUMNS = (
     Column("NAME", lambda each: each.name),
-    Column("COUNTS IN", lambda each: each.scope),
+    Column("SCOPE", lambda each: each.scope),
     Column("DESCRIPTION", lambda each: each.description),
 )
 names = completing(lambda session, _: (each.name for each in session.client.roles.list()))
@@ -24,7 +24,7 @@ names = completing(lambda session, _: (each.name for each in session.client.role
 
 @click.group("role", cls=Noun)
 def command() -> None:
-    """Sets of permissions; 'stratoplane role-binding create' gives one to a user."""
+    """Sets of permissions; 'stratoplane role-binding create' grants one to a user."""
 
 
 @command.command("list")
@@ -39,15 +39,15 @@ def list_roles(session: Session) -> None:
 @click.argument("name", shell_complete=names)
 @click.pass_obj
 def show(session: Session, name: str) -> None:
-    """Show one role with its permissions."""
+    """Show a role with its permissions."""
     from stratoplane_client.reading import find
 
     session.does(f"show role {name}", "role")
-    show_one(session, find(session.client.roles.list, None, "role", name), _sheet)
+    show_one(session, find(session.client.roles.list, None, "role", name), _details)
 
 
-def _sheet(each: "Role") -> Iterable[tuple[str, str]]:
+def _details(each: "Role") -> Iterable[tuple[str, str]]:
     yield "Name", each.name
-    yield "Counts in", each.scope
+    yield "Scope", each.scope
     yield "Description", each.description
     yield "Permissions", "\n".join(each.permissions) or "-"

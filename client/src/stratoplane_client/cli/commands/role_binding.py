@@ -9,25 +9,25 @@ from stratoplane_client.cli import tables
 from stratoplane_client.cli.changing import confirm
 from stratoplane_client.cli.commands.role import names as role_names
 from stratoplane_client.cli.groups import ProjectNoun
-from stratoplane_client.cli.output import Column, say_done, show_done, show_many
+from stratoplane_client.cli.output import Column, show_done, show_many, show_message
 from stratoplane_client.cli.parameters import completing, limit_option
 from stratoplane_client.cli.session import Session
 
 _COLUMNS = (
     Column("USER", lambda each: each.username),
     Column("ROLE", lambda each: each.role),
-    Column("COUNTS IN", lambda each: each.scope),
+    Column("SCOPE", lambda each: each.scope),
     Column("PROJECT", lambda each: each.project_id or "-"),
     Column("AGE", lambda each: tables.age(each.created_at)),
     Column("ID", lambda each: each.id),
 )
 _users = completing(lambda session, _: (each.username for each in session.client.users.list()))
-_everywhere = click.option("--all-orgs", is_flag=True, help="For operators: of every organization.")
+_everywhere = click.option("--all-orgs", is_flag=True, help="For operators: role bindings of every organization.")
 
 
 @click.group("role-binding", cls=ProjectNoun)
 def command() -> None:
-    """Who has which role, and where."""
+    """Roles granted to users, and their scope."""
 
 
 @command.command("list")
@@ -35,7 +35,7 @@ def command() -> None:
 @limit_option()
 @click.pass_obj
 def list_bindings(session: Session, all_orgs: bool, most: int | None) -> None:  # noqa: FBT001
-    """List who has which role; with --project, in that project."""
+    """List the roles granted to users; with --project, in that project."""
     session.does("list role bindings")
     bindings = session.client.operator.role_bindings if all_orgs else session.client.role_bindings
     found = bindings.list()
@@ -51,26 +51,26 @@ def list_bindings(session: Session, all_orgs: bool, most: int | None) -> None:  
 @_everywhere
 @click.pass_obj
 def create(session: Session, username: str, role: str, all_orgs: bool) -> None:  # noqa: FBT001
-    """Give a user a role; with --project, in that project."""
-    session.does(f"give {username} the role {role}", "user")
+    """Grant a role to a user; with --project, in that project."""
+    session.does(f"grant role {role} to {username}", "user")
     client = session.client
     user = (client.operator.users if all_orgs else client.users).find(username)
     bindings = client.operator.role_bindings if all_orgs else client.role_bindings
     project_id = session.project_id if session.named_project else None
     session.noun = "role"
     made = bindings.create(user_id=user.id, role=role, project_id=project_id)
-    show_done(session, made, f"{user.username} has the role {role} now (binding {made.id})")
+    show_done(session, made, f"role {role} granted to {user.username} (binding {made.id})")
 
 
 @command.command("delete")
 @click.argument("binding_id", metavar="ID")
 @_everywhere
-@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.pass_obj
 def delete(session: Session, binding_id: str, all_orgs: bool, yes: bool) -> None:  # noqa: FBT001
-    """Take a role away."""
+    """Revoke a role."""
     session.does(f"delete role binding {binding_id}", "role-binding")
     bindings = session.client.operator.role_bindings if all_orgs else session.client.role_bindings
     confirm(session, f"Delete role binding {binding_id}?", yes=yes)
     bindings.delete(binding_id)
-    say_done(session, f"role binding {binding_id} deleted")
+    show_message(session, f"role binding {binding_id} deleted")

@@ -6,7 +6,7 @@ import click
 from stratoplane_client.cli import tables
 from stratoplane_client.cli.changing import confirm
 from stratoplane_client.cli.groups import Noun
-from stratoplane_client.cli.output import Column, document, say_done, show_many
+from stratoplane_client.cli.output import Column, document, show_many, show_message
 from stratoplane_client.cli.parameters import DURATION, completing
 from stratoplane_client.cli.session import Session
 
@@ -14,7 +14,7 @@ _COLUMNS = (
     Column("NAME", lambda each: each.name or "-"),
     Column("KIND", lambda each: each.kind),
     Column("AGE", lambda each: tables.age(each.created_at)),
-    Column("ENDS", lambda each: tables.age(each.expires_at) if each.expires_at else "never"),
+    Column("EXPIRES", lambda each: tables.age(each.expires_at) if each.expires_at else "never"),
     Column("ID", lambda each: each.id),
 )
 
@@ -27,17 +27,19 @@ def command() -> None:
 @command.command("list")
 @click.pass_obj
 def list_tokens(session: Session) -> None:
-    """List your tokens; secrets are shown only when they are made."""
+    """List your tokens; secrets are shown only at creation."""
     session.does("list tokens")
     show_many(session, session.client.tokens.list(), _COLUMNS, nothing="There are no tokens.")
 
 
 @command.command("create")
 @click.argument("name")
-@click.option("--expires-in", type=DURATION, metavar="DURATION", help="When it ends, as 12h or 30d; never by default.")
+@click.option(
+    "--expires-in", type=DURATION, metavar="DURATION", help="Lifetime, such as 12h or 30d; unlimited by default."
+)
 @click.pass_obj
 def create(session: Session, name: str, expires_in: int | None) -> None:
-    """Create a token for a program and print its secret, this once.
+    """Create a token for a program and print its secret, once.
 
     The secret alone is on standard output, so that it can go straight into a file or a variable.
     """
@@ -46,24 +48,24 @@ def create(session: Session, name: str, expires_in: int | None) -> None:
     if session.machine_readable:
         document(session, made.raw)
         return
-    ends = f"ends {made.expires_at.astimezone():%Y-%m-%d %H:%M}" if made.expires_at else "never ends"
+    ends = f"expires {made.expires_at.astimezone():%Y-%m-%d %H:%M}" if made.expires_at else "does not expire"
     click.echo(f"Token {name} ({made.id}) {ends}. It is not shown again:", err=True)
     click.echo(made.token)
 
 
 @command.command("delete")
 @click.argument("token_id", metavar="NAME|ID", shell_complete=completing(lambda session, _: _names(session)))
-@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.pass_obj
 def delete(session: Session, token_id: str, yes: bool) -> None:  # noqa: FBT001
-    """End a token."""
+    """Revoke a token."""
     from stratoplane_client.reading import find
 
     session.does(f"delete token {token_id}", "token")
     found = find(session.client.tokens.list, None, "token", token_id)
-    confirm(session, f"Delete token {found.name or found.id}? Programs that use it are locked out.", yes=yes)
+    confirm(session, f"Delete token {found.name or found.id}? Programs that use it lose access.", yes=yes)
     session.client.tokens.delete(found.id)
-    say_done(session, f"token {found.name or found.id} deleted")
+    show_message(session, f"token {found.name or found.id} deleted")
 
 
 def _names(session: Session) -> list[str]:

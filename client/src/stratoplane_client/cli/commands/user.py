@@ -11,7 +11,7 @@ import click
 from stratoplane_client.cli import tables
 from stratoplane_client.cli.changing import confirm
 from stratoplane_client.cli.groups import Noun
-from stratoplane_client.cli.output import Column, say_done, show_done, show_many, show_one
+from stratoplane_client.cli.output import Column, show_done, show_many, show_message, show_one
 from stratoplane_client.cli.parameters import completing, limit_option
 from stratoplane_client.cli.session import Session
 
@@ -26,12 +26,12 @@ _COLUMNS = (
     Column("ORGANIZATION", lambda each: each.organization_id),
 )
 _names = completing(lambda session, _: (each.username for each in session.client.users.list()))
-_everywhere = click.option("--all-orgs", is_flag=True, help="For operators: of every organization.")
+_everywhere = click.option("--all-orgs", is_flag=True, help="For operators: users of every organization.")
 
 
 @click.group("user", cls=Noun)
 def command() -> None:
-    """People and programs that log in."""
+    """Users of an organization: people and programs."""
 
 
 @command.command("list")
@@ -50,10 +50,10 @@ def list_users(session: Session, all_orgs: bool, most: int | None) -> None:  # n
 @_everywhere
 @click.pass_obj
 def show(session: Session, username: str, all_orgs: bool) -> None:  # noqa: FBT001
-    """Show one user in full."""
+    """Show the details of a user."""
     session.does(f"show user {username}", "user")
     users = session.client.operator.users if all_orgs else session.client.users
-    show_one(session, users.find(username), _sheet)
+    show_one(session, users.find(username), _details)
 
 
 @command.command("create")
@@ -63,7 +63,7 @@ def show(session: Session, username: str, all_orgs: bool) -> None:  # noqa: FBT0
 @click.option("--org", metavar="NAME|ID", help="For operators: the organization that the user belongs to.")
 @click.pass_obj
 def create(session: Session, username: str, display_name: str | None, password_stdin: bool, org: str | None) -> None:  # noqa: FBT001
-    """Create a user; what the user may do, roles say: 'stratoplane role-binding create'."""
+    """Create a user; 'stratoplane role-binding create' grants it a role."""
     session.does(f"create user {username}")
     password = _password(from_input=password_stdin)
     if org is None:
@@ -83,31 +83,31 @@ def create(session: Session, username: str, display_name: str | None, password_s
 @command.command("delete")
 @click.argument("username", shell_complete=_names)
 @_everywhere
-@click.option("-y", "--yes", is_flag=True, help="Do not ask.")
+@click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.pass_obj
 def delete(session: Session, username: str, all_orgs: bool, yes: bool) -> None:  # noqa: FBT001
-    """Delete a user; all tokens of the user end."""
+    """Delete a user and revoke all of its tokens."""
     session.does(f"delete user {username}", "user")
     users = session.client.operator.users if all_orgs else session.client.users
     found = users.find(username)
     confirm(session, f"Delete user {found.username}?", yes=yes)
     users.delete(found.id)
-    say_done(session, f"user {found.username} deleted")
+    show_message(session, f"user {found.username} deleted")
 
 
 def _password(*, from_input: bool) -> str:
     if from_input:
         return sys.stdin.readline().rstrip("\r\n")
     if not sys.stdin.isatty():
-        raise click.UsageError("there is no terminal to ask for the password; give --password-stdin")
+        raise click.UsageError("cannot ask for the password without a terminal; use --password-stdin")
     return str(click.prompt("Password of the new user", hide_input=True, confirmation_prompt=True, err=True))
 
 
-def _sheet(each: "User") -> Iterable[tuple[str, str]]:
+def _details(each: "User") -> Iterable[tuple[str, str]]:
     yield "Username", each.username
     yield "Id", each.id
     yield "Name", each.display_name or "-"
     yield "Enabled", "yes" if each.enabled else "no"
     yield "Organization", each.organization_id
-    yield "Created", tables.moment(each.created_at)
-    yield "Changed", tables.moment(each.updated_at)
+    yield "Created", tables.timestamp(each.created_at)
+    yield "Changed", tables.timestamp(each.updated_at)

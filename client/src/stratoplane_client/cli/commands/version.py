@@ -15,7 +15,7 @@ from stratoplane_client.errors import ClientError
 @click.pass_obj
 def command(session: Session) -> None:
     """Show the versions of this command and of the server, if it can be reached."""
-    session.hurried = True
+    session.fail_fast = True
     mine = version("stratoplane-client")
     facts: dict[str, str | None] = {"client": mine, "server": None, "url": None}
     problem = ""
@@ -24,7 +24,7 @@ def command(session: Session) -> None:
         with session.connect(session.context.url, None, session.context.ca_file) as client:
             facts["server"] = client.version().version
     except NoContextError:
-        problem = "not known; log in with 'stratoplane login'"
+        problem = "unknown; log in with 'stratoplane login'"
     except ClientError as error:
         problem = str(error)
     if session.machine_readable:

@@ -7,14 +7,13 @@ from typing import Any
 import click
 
 from stratoplane_client.cli import tables
-from stratoplane_client.cli.changing import How, carry_out, carry_out_each, change_options, revise
-from stratoplane_client.cli.groups import ProjectNoun
+from stratoplane_client.cli.changing import ChangeMode, carry_out, carry_out_each, change_options, retry_on_conflict
 from stratoplane_client.cli.kinds import KEYS, MACHINES, NETWORKS, VOLUMES, Kind
 from stratoplane_client.cli.output import document
 from stratoplane_client.cli.parameters import completing, file_text, label_option, timeout_option
 from stratoplane_client.cli.progress import watching
 from stratoplane_client.cli.session import Session
-from stratoplane_client.cli.verbs import add_delete, add_list, add_show, add_update, add_wait, argument
+from stratoplane_client.cli.verbs import KindCommand, argument
 
 _flavors = completing(lambda session, _: (each.name for each in session.client.flavors.list()))
 _volumes = completing(VOLUMES.names)
@@ -22,40 +21,45 @@ _networks = completing(NETWORKS.names)
 _images = completing(lambda session, _: (each.name for each in session.client.images.list()))
 
 
-@click.group("vm", cls=ProjectNoun)
-def command() -> None:
-    """Virtual machines."""
-
-
-add_list(command, MACHINES)
-add_show(command, MACHINES)
-add_update(command, MACHINES)
+command = KindCommand(MACHINES, summary="Virtual machines.")
 
 
 @command.command("create")
 @click.argument("name")
-@click.option("--flavor", required=True, metavar="FLAVOR", shell_complete=_flavors, help="Size of the machine.")
-@click.option("--image", metavar="IMAGE", shell_complete=_images, help="Image to start from.")
+@click.option(
+    "--flavor", required=True, metavar="FLAVOR", shell_complete=_flavors, help="Flavor (size) of the machine."
+)
+@click.option("--image", metavar="IMAGE", shell_complete=_images, help="Image to create the machine from.")
 @click.option(
     "--boot-volume", metavar="VOLUME", shell_complete=_volumes, help="Volume to boot from, instead of --image."
 )
 @click.option(
-    "--network", "networks", metavar="NETWORK", multiple=True, shell_complete=_networks, help="Network to join; repeat."
+    "--network",
+    "networks",
+    metavar="NETWORK",
+    multiple=True,
+    shell_complete=_networks,
+    help="Network to join; may be repeated.",
 )
 @click.option(
-    "--volume", "volumes", metavar="VOLUME", multiple=True, shell_complete=_volumes, help="Volume to attach; repeat."
+    "--volume",
+    "volumes",
+    metavar="VOLUME",
+    multiple=True,
+    shell_complete=_volumes,
+    help="Volume to attach; may be repeated.",
 )
-@click.option("--key", metavar="KEY", shell_complete=completing(KEYS.names), help="Key that the guest lets in.")
-@click.option("--user-data", metavar="FILE", help="File for cloud-init; - for standard input.")
-@click.option("--cluster", metavar="NAME", help="Where to put it; chosen for you otherwise.")
+@click.option("--key", metavar="KEY", shell_complete=completing(KEYS.names), help="Key pair to authorize in the guest.")
+@click.option("--user-data", metavar="FILE", help="File with cloud-init user data; - for standard input.")
+@click.option("--cluster", metavar="NAME", help="Cluster to create it on; chosen automatically by default.")
 @click.option("--stopped", is_flag=True, help="Do not start it.")
 @label_option
 @change_options
 @click.pass_obj
-def create(session: Session, /, name: str, how: How, **options: Any) -> None:
+def create(session: Session, /, name: str, mode: ChangeMode, **options: Any) -> None:
     """Create a virtual machine and start it."""
     if (options["image"] is None) == (options["boot_volume"] is None):
-        raise click.UsageError("give either --image or --boot-volume")
+        raise click.UsageError("specify exactly one of --image and --boot-volume")
     user_data = file_text(options["user_data"])
     session.does(f"create vm {name}")
     network_ids = ids(session, NETWORKS, options["networks"])
@@ -66,7 +70,7 @@ def create(session: Session, /, name: str, how: How, **options: Any) -> None:
         MACHINES,
         "create",
         name,
-        how,
+        mode,
         lambda calls: calls.create(
             name=name,
             flavor=options["flavor"],
@@ -85,7 +89,7 @@ def create(session: Session, /, name: str, how: How, **options: Any) -> None:
 
 def ids(session: Session, kind: Kind, names: Any) -> tuple[str, ...]:
     """Return the ids of the named resources, in their order."""
-    session.noun = kind.word
+    session.noun = kind.noun
     return tuple(kind.calls(session).find(each).id for each in names)
 
 
@@ -93,27 +97,29 @@ def ids(session: Session, kind: Kind, names: Any) -> tuple[str, ...]:
 @argument(MACHINES, "names", many=True)
 @change_options
 @click.pass_obj
-def start(session: Session, names: tuple[str, ...], how: How) -> None:
+def start(session: Session, names: tuple[str, ...], mode: ChangeMode) -> None:
     """Start machines."""
-    carry_out_each(session, MACHINES, "start", names, how, lambda calls, found: calls.update(found.id, power="RUNNING"))
+    carry_out_each(
+        session, MACHINES, "start", names, mode, lambda calls, found: calls.update(found.id, power="RUNNING")
+    )
 
 
 @command.command("stop")
 @argument(MACHINES, "names", many=True)
 @change_options
 @click.pass_obj
-def stop(session: Session, names: tuple[str, ...], how: How) -> None:
+def stop(session: Session, names: tuple[str, ...], mode: ChangeMode) -> None:
     """Stop machines."""
-    carry_out_each(session, MACHINES, "stop", names, how, lambda calls, found: calls.update(found.id, power="STOPPED"))
+    carry_out_each(session, MACHINES, "stop", names, mode, lambda calls, found: calls.update(found.id, power="STOPPED"))
 
 
 @command.command("reboot")
 @argument(MACHINES, "names", many=True)
 @change_options
 @click.pass_obj
-def reboot(session: Session, names: tuple[str, ...], how: How) -> None:
+def reboot(session: Session, names: tuple[str, ...], mode: ChangeMode) -> None:
     """Restart running machines."""
-    carry_out_each(session, MACHINES, "reboot", names, how, lambda calls, found: calls.reboot(found.id))
+    carry_out_each(session, MACHINES, "reboot", names, mode, lambda calls, found: calls.reboot(found.id))
 
 
 @command.command("resize")
@@ -121,9 +127,11 @@ def reboot(session: Session, names: tuple[str, ...], how: How) -> None:
 @click.argument("flavor", shell_complete=_flavors)
 @change_options
 @click.pass_obj
-def resize(session: Session, name: str, flavor: str, how: How) -> None:
-    """Give a machine another flavor."""
-    carry_out_each(session, MACHINES, "resize", [name], how, lambda calls, found: calls.update(found.id, flavor=flavor))
+def resize(session: Session, name: str, flavor: str, mode: ChangeMode) -> None:
+    """Change the flavor of a machine."""
+    carry_out_each(
+        session, MACHINES, "resize", [name], mode, lambda calls, found: calls.update(found.id, flavor=flavor)
+    )
 
 
 @command.command("attach")
@@ -131,11 +139,11 @@ def resize(session: Session, name: str, flavor: str, how: How) -> None:
 @argument(VOLUMES, "volumes", many=True)
 @change_options
 @click.pass_obj
-def attach(session: Session, name: str, volumes: tuple[str, ...], how: How) -> None:
+def attach(session: Session, name: str, volumes: tuple[str, ...], mode: ChangeMode) -> None:
     """Attach volumes to a machine."""
     session.does(f"attach volumes to vm {name}")
     added = ids(session, VOLUMES, volumes)
-    _change_volumes(session, name, how, lambda present: tuple(dict.fromkeys((*present, *added))))
+    _change_volumes(session, name, mode, lambda present: tuple(dict.fromkeys((*present, *added))))
 
 
 @command.command("detach")
@@ -143,22 +151,22 @@ def attach(session: Session, name: str, volumes: tuple[str, ...], how: How) -> N
 @argument(VOLUMES, "volumes", many=True)
 @change_options
 @click.pass_obj
-def detach(session: Session, name: str, volumes: tuple[str, ...], how: How) -> None:
-    """Detach volumes from a machine; their data stays."""
+def detach(session: Session, name: str, volumes: tuple[str, ...], mode: ChangeMode) -> None:
+    """Detach volumes from a machine; their data is kept."""
     session.does(f"detach volumes from vm {name}")
     gone = ids(session, VOLUMES, volumes)
-    _change_volumes(session, name, how, lambda present: tuple(each for each in present if each not in gone))
+    _change_volumes(session, name, mode, lambda present: tuple(each for each in present if each not in gone))
 
 
-def _change_volumes(session: Session, name: str, how: How, wanted: Any) -> None:
+def _change_volumes(session: Session, name: str, mode: ChangeMode, wanted: Any) -> None:
     def change(calls: Any, found: Any) -> Any:
-        return revise(
+        return retry_on_conflict(
             MACHINES.calls(session),
             found,
             lambda machine: calls.update(machine.id, volume_ids=wanted(machine.volume_ids), if_match=machine.etag),
         )
 
-    carry_out_each(session, MACHINES, "update", [name], how, change)
+    carry_out_each(session, MACHINES, "update", [name], mode, change)
 
 
 @command.command("console")
@@ -167,7 +175,7 @@ def _change_volumes(session: Session, name: str, how: How, wanted: Any) -> None:
 @click.pass_obj
 def console(session: Session, name: str, timeout: float) -> None:
     """Print what a machine wrote to its serial console."""
-    session.does(f"read the console of vm {name}", MACHINES.word)
+    session.does(f"read the console of vm {name}", MACHINES.noun)
     calls = MACHINES.calls(session)
     found = calls.find(name)
     with watching(f"console of vm {found.name}") as watcher:
@@ -178,7 +186,3 @@ def console(session: Session, name: str, timeout: float) -> None:
         # A guest must not command the terminal of who reads what it wrote; a file gets every byte.
         shown = "\n".join(map(tables.plain, text.splitlines())) if sys.stdout.isatty() else text
         click.echo(shown, nl=not shown.endswith("\n"))
-
-
-add_delete(command, MACHINES)
-add_wait(command, MACHINES)

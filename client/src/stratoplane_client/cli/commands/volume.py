@@ -5,39 +5,31 @@ from typing import Any
 
 import click
 
-from stratoplane_client.cli.changing import How, carry_out, carry_out_each, change_options
-from stratoplane_client.cli.groups import ProjectNoun
+from stratoplane_client.cli.changing import ChangeMode, carry_out, carry_out_each, change_options
 from stratoplane_client.cli.kinds import VOLUMES
 from stratoplane_client.cli.parameters import SIZE_GIB, label_option
 from stratoplane_client.cli.session import Session
-from stratoplane_client.cli.verbs import add_delete, add_list, add_show, add_update, add_wait, argument
+from stratoplane_client.cli.verbs import KindCommand, argument
 
-
-@click.group("volume", cls=ProjectNoun)
-def command() -> None:
-    """Disks for virtual machines."""
-
-
-add_list(command, VOLUMES)
-add_show(command, VOLUMES)
+command = KindCommand(VOLUMES, summary="Disks for virtual machines.")
 
 
 @command.command("create")
 @click.argument("name")
-@click.option("--size", type=SIZE_GIB, required=True, metavar="SIZE", help="Size in GiB, or with a unit as 2TiB.")
+@click.option("--size", type=SIZE_GIB, required=True, metavar="SIZE", help="Size in GiB, or with a unit such as 2TiB.")
 @click.option("--image", metavar="IMAGE", help="Image to fill it with.")
-@click.option("--cluster", metavar="NAME", help="Where to put it; chosen for you otherwise.")
+@click.option("--cluster", metavar="NAME", help="Cluster to create it on; chosen automatically by default.")
 @label_option
 @change_options
 @click.pass_obj
-def create(session: Session, /, name: str, how: How, **options: Any) -> None:
+def create(session: Session, /, name: str, mode: ChangeMode, **options: Any) -> None:
     """Create a volume; attach it with 'stratoplane vm attach'."""
     carry_out(
         session,
         VOLUMES,
         "create",
         name,
-        how,
+        mode,
         lambda calls: calls.create(
             name=name,
             size_gib=options["size"],
@@ -53,11 +45,6 @@ def create(session: Session, /, name: str, how: How, **options: Any) -> None:
 @click.argument("size", type=SIZE_GIB)
 @change_options
 @click.pass_obj
-def resize(session: Session, name: str, size: int, how: How) -> None:
-    """Let a volume grow to SIZE GiB."""
-    carry_out_each(session, VOLUMES, "resize", [name], how, lambda calls, found: calls.update(found.id, size_gib=size))
-
-
-add_update(command, VOLUMES)
-add_delete(command, VOLUMES)
-add_wait(command, VOLUMES)
+def resize(session: Session, name: str, size: int, mode: ChangeMode) -> None:
+    """Grow a volume to SIZE GiB."""
+    carry_out_each(session, VOLUMES, "resize", [name], mode, lambda calls, found: calls.update(found.id, size_gib=size))

@@ -10,8 +10,6 @@ import tempfile
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "contract"))
-
 from contract_server import PASSWORD, Contract
 
 PROGRAM = [str(Path(sys.executable).with_name("stratoplane"))]
