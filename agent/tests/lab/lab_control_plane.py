@@ -40,6 +40,8 @@ from stratoplane.wire import from_json, to_json
 from stratoplane_agent.keys import PrivateKey, PublicKey
 
 PREFIX = "/api/agent/v1/"
+# Seconds that a test waits for what must happen: only a fault, never a busy machine, makes it wait so long.
+PATIENCE = 120.0
 
 
 class RefusalError(Exception):
@@ -148,7 +150,7 @@ class LabControlPlane:
             self.changed.notify_all()
         return identifier
 
-    def wait_until(self, condition, what: str, seconds: float = 15.0):
+    def wait_until(self, condition, what: str, seconds: float = PATIENCE):
         """Wait until ``condition()`` is true and return it."""
         with self.changed:
             found = None
@@ -164,7 +166,7 @@ class LabControlPlane:
                 self.changed.wait(0.05)
             return found
 
-    def result(self, identifier: UUID, seconds: float = 15.0) -> OperationResult:
+    def result(self, identifier: UUID, seconds: float = PATIENCE) -> OperationResult:
         """Wait for the result of an operation."""
         return self.wait_until(lambda: self.entries[identifier].result, f"result of {identifier}", seconds)
 
