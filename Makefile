@@ -8,12 +8,17 @@ DRIVER ?= mock
 JOBS ?= 2
 # Processes that run tests side by side: one more, because many tests wait for processes of their own.
 TEST_JOBS ?= 3
+# Show the ten slowest tests, unless none of them took long.
+PYTEST := -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder --durations=10 --durations-min=1
 # How many seeds the simulation runs.
 SEEDS ?= 1000
 # How long the chaos suite does harm.
 SECONDS ?= 180
 # More arguments for pytest, as in `make test ARGS="engine/tests -k quota"`.
 ARGS ?=
+
+# Tests and the platform start hundreds of Python processes, and none of them shall compile the same sources again.
+unexport PYTHONDONTWRITEBYTECODE
 
 BIN := $(VENV)/bin
 METADATA := $(wildcard */setup.cfg */*/setup.cfg) constraints.txt
@@ -22,7 +27,7 @@ DEVELOPMENT := $(VENV)/.installed-dev
 LIBVIRT := $(VENV)/.installed-libvirt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test coverage check lint format types imports isolated docs docs-check bench bench-agents bench-reconcile simulate chaos test-chaos test-libvirt dev changelog clean
+.PHONY: help demo up down test test-long coverage check lint format types imports isolated docs docs-check bench bench-agents bench-reconcile simulate chaos test-chaos test-libvirt dev changelog clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,10 +42,13 @@ down: $(RUNTIME) ## Stop the platform; its data stays
 	@$(BIN)/stratoplane-server down
 
 test: $(DEVELOPMENT) ## Run the tests on a real PostgreSQL and Valkey
-	@$(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python -m pytest $(PYTEST) $(ARGS)
+
+test-long: $(DEVELOPMENT) ## Run the tests that take minutes, and every property test on many more random examples
+	@$(BIN)/python -m pytest $(PYTEST) -m 'long or hypothesis' --hypothesis-profile=thorough $(ARGS)
 
 coverage: $(DEVELOPMENT) ## Run the tests and show what they do not reach
-	@$(BIN)/coverage run -m pytest -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(BIN)/coverage run -m pytest $(PYTEST) $(ARGS)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 
@@ -60,7 +68,7 @@ types: $(DEVELOPMENT) ## Check types with mypy --strict
 imports: $(DEVELOPMENT) ## Check which distribution may import which
 	@PYTHONPATH=drivers/libvirt/src $(BIN)/lint-imports
 
-docs: $(DEVELOPMENT) ## Write the generated pages of docs/reference anew
+docs: $(DEVELOPMENT) ## Regenerate the pages of docs/reference
 	@$(BIN)/python tools/generate_reference.py
 
 docs-check: $(DEVELOPMENT) ## Check that the generated pages are up to date
