@@ -140,7 +140,8 @@ def shared(first_demo: tuple[Operator, str]) -> Operator:
 def operator(tmp_path: Path) -> Iterator[Operator]:
     someone = Operator(tmp_path / "state")
     yield someone
-    someone.run("down")
+    if someone.folder.report.exists():
+        someone.run("down")
 
 
 @pytest.fixture

@@ -71,15 +71,11 @@ def test_an_option_wins_over_the_variable(operator, tmp_path):
     assert f"no platform is up in {tmp_path}/other" in operator.fail("status", "--state", f"{tmp_path}/other")
 
 
-def test_migrate_and_create_admin_without_a_platform(operator):
+def test_a_database_is_prepared_and_verified_without_a_platform(operator, tmp_path):
     assert "run stratoplane-server migrate first" in operator.fail("create-admin", "--username", "early")
+    assert "run stratoplane-server migrate first" in operator.fail("audit", "verify")
     assert "the schema is at revision" in operator.say("migrate")
     assert "created administrator early" in operator.say("create-admin", "--username", "early")
-
-
-def test_audit_verify_without_a_platform(operator, tmp_path):
-    assert "run stratoplane-server migrate first" in operator.fail("audit", "verify")
-    operator.say("migrate")
     assert operator.say("audit", "verify").startswith("as it was sealed: 0 sealed events, 0 checkpoints, root e3b0c442")
     kept = tmp_path / "kept"
     kept.write_text("not a note")

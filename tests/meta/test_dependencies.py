@@ -5,8 +5,10 @@ import ast
 import importlib.metadata
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
+
+import pytest
 
 # Declared, but never named in an import: why each is needed all the same.
 USED_WITHOUT_IMPORT = {
@@ -28,7 +30,7 @@ def imported(path: Path) -> Iterator[str]:
             yield node.module.split(".")[0]
 
 
-def imported_distributions(each, owners: dict[str, list[str]]) -> set[str]:
+def imported_distributions(each, owners: Mapping[str, list[str]]) -> set[str]:
     names = {name for path in each.sources for name in imported(path)}
     foreign = names - sys.stdlib_module_names - {each.import_name}
     found = {IMPORT_NAMES.get(name) or owners.get(name, [name])[0] for name in foreign}
@@ -46,8 +48,13 @@ def declared(lines: list[str]) -> set[str]:
     return names
 
 
-def test_every_import_is_declared(tree):
-    owners = importlib.metadata.packages_distributions()
+@pytest.fixture(scope="module")
+def owners() -> Mapping[str, list[str]]:
+    """Return which distributions of the environment hold each import name."""
+    return importlib.metadata.packages_distributions()
+
+
+def test_every_import_is_declared(tree, owners):
     undeclared = {
         (each.name, name)
         for each in tree
@@ -57,8 +64,7 @@ def test_every_import_is_declared(tree):
     assert undeclared == set()
 
 
-def test_every_declared_requirement_is_imported(tree):
-    owners = importlib.metadata.packages_distributions()
+def test_every_declared_requirement_is_imported(tree, owners):
     unused = {
         (each.name, name)
         for each in tree
