@@ -78,16 +78,16 @@ isolated: $(DEVELOPMENT) ## Install each distribution alone and run its tests
 	@$(BIN)/tox run-parallel -q -p $(JOBS) --parallel-no-spinner -f isolated
 
 bench: $(DEVELOPMENT) ## Measure rates and latencies, and print them as a table and as JSON
-	@$(BIN)/python tests/bench/run.py $(ARGS)
+	@$(BIN)/python -m tests.bench.run $(ARGS)
 
 simulate: $(DEVELOPMENT) ## Run the deterministic simulation (SEEDS=1000, or SEED= to see one seed's story)
-	@$(BIN)/python tests/simulation/run.py $(if $(SEED),--seed $(SEED),--seeds $(SEEDS) --jobs $(JOBS))
+	@$(BIN)/python -m tests.simulation.run $(if $(SEED),--seed $(SEED),--seeds $(SEEDS) --jobs $(JOBS))
 
 bench-agents: $(DEVELOPMENT) ## Let 5,000 simulated agents poll, wake them, restart their API, and print JSON
-	@$(BIN)/python tests/bench/agents.py $(ARGS)
+	@$(BIN)/python -m tests.bench.agents $(ARGS)
 
 bench-reconcile: $(DEVELOPMENT) ## Measure what comparing 100,000 resources costs the database, and print JSON
-	@$(BIN)/python tests/bench/reconcile.py $(ARGS)
+	@$(BIN)/python -m tests.bench.reconcile $(ARGS)
 
 test-chaos: $(DEVELOPMENT) ## Die at every crash point once, and show that the chaos suite can fail
 	@$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile tests/chaos $(ARGS)

@@ -18,14 +18,11 @@ from statistics import median
 
 import psycopg
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
-from report import Figure, table
-
 from stratoplane_embedded.postgresql import PostgresqlServer
 from stratoplane_engine.db import migrate
 from stratoplane_engine.db.connection import Database
 from stratoplane_engine.reconciler import reconcile
+from tests.bench.report import Figure, table
 
 RESOURCES = 100_000
 CHANGED = 100

@@ -18,12 +18,9 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
-import floors
-import measures
-from installation import Installation
-from report import Figure, table
+from tests.bench import floors, measures
+from tests.bench.installation import Installation
+from tests.bench.report import Figure, table
 
 PARTS: dict[str, Callable[[Installation], list[Figure]]] = {
     "idle": measures.idle_latency,

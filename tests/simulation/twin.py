@@ -12,12 +12,6 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
-from simulated import job_rows, operation_rows
-from simulated.acceptance_rows import VolumeTakenError, accept
-from simulated.engine_processes import write_back as write_back_in_memory
-from simulated.kernel import Kernel
-from simulated.tables import EPOCH, OPEN_STATES, Tables, is_live
-from simulated.tenants import LIMITS, Tenant, cluster_row
 from sqlalchemy import Connection, insert, text
 
 from stratoplane_engine.claims import ClaimedJob, read_claim
@@ -26,6 +20,12 @@ from stratoplane_engine.db.acceptance import Acceptance, RefusedError
 from stratoplane_engine.db.connection import Database
 from stratoplane_engine.runner import Verdict, advance
 from stratoplane_engine.write_back import write_back
+from tests.simulation.simulated import job_rows, operation_rows
+from tests.simulation.simulated.acceptance_rows import VolumeTakenError, accept
+from tests.simulation.simulated.engine_processes import write_back as write_back_in_memory
+from tests.simulation.simulated.kernel import Kernel
+from tests.simulation.simulated.tables import EPOCH, OPEN_STATES, Tables, is_live
+from tests.simulation.simulated.tenants import LIMITS, Tenant, cluster_row
 
 _TIMES = {
     "job": ("lease_until", "next_run_at", "deadline_at", "created_at"),

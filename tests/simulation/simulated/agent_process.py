@@ -6,9 +6,6 @@ from collections.abc import Iterable, Sequence
 from types import SimpleNamespace
 from uuid import UUID
 
-from simulated.kernel import Machine
-from simulated.network import Gateway, Network, SimulatedTransport
-from simulated.provider import Machines, Region, Volumes, drivers
 from stratoplane.errors import DriverError
 from stratoplane.messages import OperationReference, ProviderReport
 from stratoplane.wire import to_json
@@ -21,6 +18,9 @@ from stratoplane_agent.providers import Provider, Providers
 from stratoplane_agent.reporter import Reporter
 from stratoplane_agent.timetable import Timetable
 from stratoplane_agent.transport import ControlPlaneError
+from tests.simulation.simulated.kernel import Machine
+from tests.simulation.simulated.network import Gateway, Network, SimulatedTransport
+from tests.simulation.simulated.provider import Machines, Region, Volumes, drivers
 
 _POLL_SECONDS = 25.0
 _SURVEY_SECONDS = 30.0

@@ -5,14 +5,14 @@ from collections import Counter
 from typing import Any
 from uuid import UUID
 
-from simulated import comparison_rows, job_rows, operation_rows
-from simulated.kernel import Kernel, Machine, Waiting
-from simulated.tables import Row, Tables
 from stratoplane_engine.aftermath import leaks
 from stratoplane_engine.claims import read_claim
 from stratoplane_engine.drain import MOST_CRASHES
 from stratoplane_engine.runner import Verdict, advance, quarantine
 from stratoplane_engine.write_back import _job_row, _returned, _settlement_row
+from tests.simulation.simulated import comparison_rows, job_rows, operation_rows
+from tests.simulation.simulated.kernel import Kernel, Machine, Waiting
+from tests.simulation.simulated.tables import Row, Tables
 
 _LOOK_SECONDS = 5.0
 _SWEEP_SECONDS = 5.0

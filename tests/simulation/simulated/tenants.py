@@ -7,10 +7,6 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from simulated import operation_rows
-from simulated.acceptance_rows import VolumeTakenError, accept
-from simulated.kernel import Kernel
-from simulated.tables import Row, Tables, is_live
 from stratoplane.audit import AuditAction
 from stratoplane.drivers import Capacity
 from stratoplane.ids import new_id
@@ -20,6 +16,10 @@ from stratoplane_engine.context import Accepted, Actor, IdempotencyKey, RequestC
 from stratoplane_engine.db.acceptance import Acceptance, RefusedError
 from stratoplane_engine.kinds.catalogue import KINDS
 from stratoplane_engine.services import acceptance
+from tests.simulation.simulated import operation_rows
+from tests.simulation.simulated.acceptance_rows import VolumeTakenError, accept
+from tests.simulation.simulated.kernel import Kernel
+from tests.simulation.simulated.tables import Row, Tables, is_live
 
 LIMITS = {"virtual_machines": 6, "vcpus": 12, "memory_mib": 24_000, "volumes": 8, "storage_gib": 200}
 _CAPACITY = Capacity(vcpus=64, memory_mib=1_000_000, storage_gib=10_000)
