@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 if TYPE_CHECKING:
-    from xdist.scheduler import LoadFileScheduling
+    from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]  # it ships no annotations
 
 # Their files share what takes seconds to start: a whole platform.
 _ONE_WORKER = ("tests/end_to_end/", "server/tests/")
@@ -30,7 +30,7 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: object) -> "LoadFile
         return None
     from xdist.scheduler import LoadFileScheduling  # noqa: PLC0415  # an optional tool
 
-    class Scheduling(LoadFileScheduling):
+    class Scheduling(LoadFileScheduling):  # type: ignore[misc]  # it ships no annotations
         def _split_scope(self, nodeid: str) -> str:
             shared = next((folder for folder in _ONE_WORKER if nodeid.startswith(folder)), None)
             return shared or super()._split_scope(nodeid)

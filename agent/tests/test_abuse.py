@@ -8,6 +8,7 @@ import threading
 import time
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -74,7 +75,7 @@ def test_an_answer_that_another_key_signed_is_not_used_and_the_agent_says_so(con
 def test_an_answer_to_another_request_is_not_used(control_plane, enrolled):
     transport = Transport(control_plane.url, KeyIdentity(enrolled))
     captured = control_plane.signature
-    first = {}
+    first: dict[str, dict[str, str]] = {}
     control_plane.signature = lambda *message: first.setdefault("it", captured(*message))
     transport.post("/api/agent/v1/offers", OFFERS, seconds=PATIENCE)
 
@@ -228,9 +229,14 @@ def test_a_key_is_renewed_at_intervals_and_work_goes_on(control_plane, agent, ma
 def test_a_rotation_whose_answer_was_lost_is_repeated_with_the_same_key(control_plane, agent):
     control_plane.key_seconds = 0.3
     control_plane.lost_answers["keys"] = 2
-    brought = []
+    brought: list[dict[str, Any]] = []
     take = control_plane._keys
-    control_plane._keys = lambda document: (brought.append(dict(document)), take(document))[1]
+
+    def note(document):
+        brought.append(document)
+        return take(document)
+
+    control_plane._keys = note
     agent.start()
     control_plane.wait_until(lambda: len(brought) >= 4, "the rotation is repeated")
     second = [each["public_key"] for each in brought if each["generation"] == 2]

@@ -8,6 +8,7 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
+from types import ModuleType
 from typing import Any
 from uuid import UUID
 
@@ -27,7 +28,7 @@ JSON = st.recursive(
 OBJECTS = st.dictionaries(st.text(), JSON, max_size=3)
 
 
-def is_value(member: object, module: object) -> bool:
+def is_value(member: object, module: ModuleType) -> bool:
     return (
         inspect.isclass(member)
         and dataclasses.is_dataclass(member)

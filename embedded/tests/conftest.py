@@ -73,7 +73,7 @@ def _query(url: str, sql: str) -> list[tuple[str, ...]]:
 
 
 def _until_ready(stream) -> list[tuple[bytes, bytes]]:
-    messages = []
+    messages: list[tuple[bytes, bytes]] = []
     while not messages or messages[-1][0] != b"Z":
         kind = stream.read(1)
         assert kind, "the server closed the connection"

@@ -75,7 +75,7 @@ def test_a_tenant_does_everything_with_resources(client: Client, tenant: Any) ->
     network = networks.create(name="front", cidr="10.20.0.0/24", labels={"env": "test"}).wait()
     volume = volumes.create(name="data", size_gib=5).wait()
     key = client.key_pairs(project).create(name="alice", public_key=PUBLIC_KEY).wait()
-    wish = {"name": "web-1", "flavor": "small", "image": "mock-linux", "network_ids": [network.id]}
+    wish: dict[str, Any] = {"name": "web-1", "flavor": "small", "image": "mock-linux", "network_ids": [network.id]}
     plan = machines.plan.create(**wish)
     assert (plan.quota["virtual_machines"], plan.cluster) == (1, network.cluster)
     assert list(machines.list()) == []

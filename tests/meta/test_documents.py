@@ -96,7 +96,7 @@ def pages_of_help(program: str, called: list[list[str]], environment: dict[str, 
 
 
 def test_every_command_that_a_document_names_exists(documents, command_environment):
-    called = defaultdict(list)
+    called: dict[str, list[list[str]]] = defaultdict(list)
     for path in documents:
         for program, *words in commands(path.read_text(encoding="utf-8")):
             if program != "make" and words not in called[program]:

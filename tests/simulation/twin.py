@@ -8,6 +8,7 @@ import random
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -153,7 +154,7 @@ class Twin:
                 continue
             with self.database.system() as connection:
                 real = write_back(connection, [verdict])
-            self.tables.new_id = lambda verdict=verdict: verdict.operation["id"]
+            self.tables.new_id = partial(_operation_id, verdict)
             assert write_back_in_memory(self.tables, [verdict]) == real
 
     def _offer(self) -> None:
@@ -321,11 +322,17 @@ def _text(value: int | None) -> str | None:
     return None if value is None else str(value)
 
 
+def _operation_id(verdict: Verdict) -> UUID:
+    identifier: UUID = verdict.operation["id"]
+    return identifier
+
+
 def _judged(job: ClaimedJob, seed: float) -> Verdict:
     return advance(job, random.Random(seed))
 
 
 def _comparable(verdict: Verdict) -> Any:
     operation = {key: value for key, value in (verdict.operation or {}).items() if key != "id"}
-    steps = [{key: step[key] for key in ("position", "state", "attempts", "output", "error")} for step in verdict.steps]
+    names = ("position", "state", "attempts", "output", "error")
+    steps = tuple({name: step[name] for name in names} for step in verdict.steps)
     return replace(verdict, job=None, operation=operation, steps=steps)

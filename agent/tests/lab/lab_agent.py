@@ -54,7 +54,7 @@ class LabAgent:
             "STRATOPLANE_AGENT_LOG_LEVEL": "debug",
             "STRATOPLANE_AGENT_PREPARE_SECONDS": "3",
         }
-        self.process: subprocess.Popen | None = None
+        self.process: subprocess.Popen[bytes] | None = None
 
     @property
     def driver_folder(self) -> Path:
@@ -87,7 +87,7 @@ class LabAgent:
             )
         return self
 
-    def command(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess:
+    def command(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """Run another command of the agent with the same settings."""
         return subprocess.run(
             [sys.executable, "-m", "stratoplane_agent", *arguments],

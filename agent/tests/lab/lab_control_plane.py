@@ -6,10 +6,12 @@ import json
 import threading
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 from uuid import UUID
 
 from stratoplane.ids import new_id
@@ -57,13 +59,13 @@ class RefusalError(Exception):
 class Entry:
     """One operation as the control plane sees it."""
 
-    operation: dict
+    operation: dict[str, Any]
     state: str = "QUEUED"
     epoch: int = 0
     offered_until: float = 0.0
     result: OperationResult | None = None
     results: int = 0
-    offered: list = field(default_factory=list)
+    offered: list[int] = field(default_factory=list)
 
 
 class LabControlPlane:
@@ -93,7 +95,7 @@ class LabControlPlane:
         self.inventory_seconds = inventory_seconds
         self.faults: dict[str, list[RefusalError]] = {}
         self.lost_answers: Counter[str] = Counter()
-        self.extra_offers: list[dict] = []
+        self.extra_offers: list[dict[str, Any]] = []
         self.unwelcome = ""
         self.repeats_doubtful = False
         self.forgets_snapshots = False
@@ -214,7 +216,7 @@ class LabControlPlane:
                 raise RefusalError(401, "authentication_failed", reason)
             self.signer = signed.key_id
 
-    def signature(self, status: int, body: bytes, headers) -> dict[str, str]:
+    def signature(self, status: int, body: bytes, headers) -> Mapping[str, str]:
         """Return the headers that prove an answer."""
         if "Signature" not in headers or status >= 300:
             return {}
@@ -274,10 +276,10 @@ class LabControlPlane:
                     return Offers(operations=operations, acknowledge_seconds=self.acknowledge_seconds)
                 self.changed.wait(min(left, 0.5))
 
-    def _choose(self, maximum: int) -> list[dict]:
+    def _choose(self, maximum: int) -> list[dict[str, Any]]:
         now = time.monotonic()
         extra, self.extra_offers = self.extra_offers, []
-        chosen = []
+        chosen: list[dict[str, Any]] = []
         for entry in self.entries.values():
             if len(chosen) >= maximum:
                 break
@@ -289,7 +291,8 @@ class LabControlPlane:
         return extra + chosen
 
     def _acknowledgements(self, document: object) -> AcknowledgementAnswer:
-        accepted, refused = [], []
+        accepted: list[UUID] = []
+        refused: list[UUID] = []
         with self.changed:
             for reference in from_json(Acknowledgements, document).operations:
                 entry = self.entries.get(reference.id)

@@ -16,7 +16,7 @@ from pathlib import Path
 from uuid import UUID
 
 from stratoplane.compute import ComputeDriver, ConsoleOps, MachineAddress, MachineSpec, MachineStatus, ResizeOps
-from stratoplane.drivers import Capacity
+from stratoplane.drivers import Capacity, Driver
 from stratoplane.errors import (
     BusyError,
     CapacityError,
@@ -79,7 +79,7 @@ class Objects:
             time.sleep(0.01)
 
 
-class _Prepared:
+class _Prepared(Driver):
     Settings = LabSettings
     production_ready = False
 

@@ -2,6 +2,7 @@
 """Workers and schedulers: the runner's own code between two transactions of the store; a crash is possible anywhere."""
 
 from collections import Counter
+from functools import partial
 from typing import Any
 from uuid import UUID
 
@@ -139,7 +140,7 @@ class Scheduler:
             (_SWEEP_SECONDS, self._sweep),
             (_RECONCILE_SECONDS, self._reconcile),
         ):
-            self.machine.kernel.spawn(self.machine, lambda seconds=seconds, work=work: self._repeat(seconds, work))
+            self.machine.kernel.spawn(self.machine, partial(self._repeat, seconds, work))
 
     def _repeat(self, seconds: float, work: Any) -> None:
         generator = self.machine.generator

@@ -95,7 +95,8 @@ class World:
         return bool(self.inspector.violations)
 
     def _machines(self) -> list[Machine]:
-        return [each.machine for each in (*self.sites, *self.workers, *self.schedulers)]
+        sites, workers = [each.machine for each in self.sites], [each.machine for each in self.workers]
+        return [*sites, *workers, *(each.machine for each in self.schedulers)]
 
     # --- processes --------------------------------------------------------------------------------------------------
 
