@@ -13,7 +13,7 @@ from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stratoplane import audit, compute, drivers, hookspecs, jobs, messages, network, storage
@@ -55,7 +55,7 @@ def strategy_of(hint: Any) -> st.SearchStrategy[Any]:
 
 
 @pytest.mark.parametrize("kind", VALUES, ids=lambda kind: kind.__qualname__)
-@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=settings.default.max_examples // 4)  # for each of many kinds
 @given(data=st.data())
 def test_a_value_comes_back_as_it_was(kind, data):
     value = data.draw(strategy_of(kind))

@@ -12,6 +12,8 @@ import urllib.request
 from contextlib import ExitStack
 from pathlib import Path
 
+import pytest
+
 from stratoplane_embedded.postgresql import PostgresqlServer
 from stratoplane_embedded.processes import wait_until
 from stratoplane_embedded.valkey import ValkeyServer
@@ -129,6 +131,7 @@ def test_plugins_are_enabled_and_disabled_while_the_platform_runs(shared):
     assert "was enabled already" in shared.say("plugins", "enable", "watcher")
 
 
+@pytest.mark.long
 def test_kill_9_of_everything_is_healed_and_nothing_is_lost(shared):
     shared.say("create-admin", "--username", "kept", "--password-stdin", text="kept password\n")
     before = {child.name: child.process for child in shared.folder.read_report().children if child.process}
@@ -161,7 +164,7 @@ def test_status_is_not_healthy_while_a_role_is_down(shared):
         os.kill(supervisor.pid, signal.SIGCONT)
 
 
-def test_what_was_made_outlives_the_supervisor_and_even_the_database(shared):
+def test_what_was_made_outlives_the_supervisor(shared):
     credentials, agent = shared.folder.credentials.read_bytes(), shared.folder.agent("mock").credential.read_bytes()
     administrator = json.loads(credentials)
     report = shared.folder.read_report()
@@ -176,8 +179,17 @@ def test_what_was_made_outlives_the_supervisor_and_even_the_database(shared):
     assert shared.folder.agent("mock").credential.read_bytes() == agent
     assert log_in(shared, administrator["username"], administrator["password"]) == 200
 
+
+def test_down_keeps_the_data(shared):
     assert "the platform is down; its data stays" in shared.say("down")
     assert "no platform is up" in shared.say("down")
+    assert shared.folder.postgresql.exists()
+
+
+@pytest.mark.long
+def test_what_is_kept_beside_the_database_outlives_it(shared):
+    administrator = json.loads(shared.folder.credentials.read_bytes())
+    shared.run("down")
     shutil.rmtree(shared.folder.postgresql)
     shared.up()
     assert "the agent enrols anew" in shared.log("supervisor")
