@@ -42,7 +42,8 @@ def test_a_snapshot_is_sent_when_the_control_plane_asks_for_one(control_plane, a
     seen = lambda: control_plane.inventories.get("virtual_machine", ())  # noqa: E731  # short and local
     control_plane.wait_until(lambda: any(each.sequence for each in seen()), "a delta")
     before = {each.snapshot for each in seen()}
-    control_plane.forgets_snapshots = True
+    with control_plane.changed:
+        control_plane.snapshots.clear()
 
     fresh = control_plane.wait_until(lambda: [each for each in seen() if each.snapshot not in before], "a new one")[0]
     assert fresh.sequence == 0

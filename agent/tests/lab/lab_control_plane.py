@@ -14,8 +14,9 @@ from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 from uuid import UUID
 
+from stratoplane.errors import InvalidSpecError
 from stratoplane.ids import new_id
-from stratoplane.join_tokens import JoinToken, pin_of, server_proof
+from stratoplane.join_tokens import JoinToken, pin_of, rotation_proof, server_proof
 from stratoplane.messages import (
     AcknowledgementAnswer,
     Acknowledgements,
@@ -98,7 +99,7 @@ class LabControlPlane:
         self.extra_offers: list[dict[str, Any]] = []
         self.unwelcome = ""
         self.repeats_doubtful = False
-        self.forgets_snapshots = False
+        self.snapshots: dict[str, tuple[UUID, int]] = {}
         self.port = 0
         self._server: ThreadingHTTPServer | None = None
 
@@ -189,13 +190,18 @@ class LabControlPlane:
             if self.faults.get(name):
                 raise self.faults[name].pop(0)
             self.changed.notify_all()
-        document = json.loads(body)
-        if name != "challenge":
-            self._admit(path, headers, body, document if name == "enrol" else None)
         method = getattr(self, f"_{name}", None)
         if method is None:
-            raise RefusalError(404, "not_found")
-        return to_json(method(document))
+            raise RefusalError(404, "route_not_found")
+        try:
+            document = json.loads(body)
+            if name != "challenge":
+                self._admit(path, headers, body, document if name == "enrol" else None)
+            return to_json(method(document))
+        except InvalidSpecError as error:
+            raise RefusalError(422, error.code, error.detail) from error
+        except json.JSONDecodeError as error:
+            raise RefusalError(400, "malformed_json", str(error)) from error
 
     def _admit(self, path: str, headers, body: bytes, enrolment) -> None:
         """Admit what one of the known keys signed, or at enrolment the key in the body itself."""
@@ -234,6 +240,9 @@ class LabControlPlane:
         request = from_json(KeyRotation, document)
         with self.changed:
             agent = self.signer.split(":")[0]
+            proved = rotation_proof(agent, request.generation)
+            if not PublicKey(request.public_key).verifies(base64.b64decode(request.proof), proved):
+                raise InvalidSpecError("the next key must prove itself over agent and generation")
             self.keys[f"{agent}:{request.generation}"] = request.public_key
             self.changed.notify_all()
         return KeyRotated(generation=request.generation)
@@ -243,7 +252,7 @@ class LabControlPlane:
         with self.changed:
             cluster = self.join_tokens.pop(request.join_token.removeprefix("spt_join_"), None)
             if cluster is None:
-                raise RefusalError(401, "authentication_failed", "the join token is unknown, used or over")
+                raise RefusalError(401, "authentication_failed", "the join token is unknown, used or expired")
             agent_id = new_id()
             self.keys[f"{agent_id}:1"] = request.public_key
         return Enrolment(
@@ -326,10 +335,12 @@ class LabControlPlane:
     def _inventory(self, document: object) -> InventoryAnswer:
         message = from_json(Inventory, document)
         with self.changed:
-            if message.sequence and self.forgets_snapshots:
-                self.forgets_snapshots = False
+            if message.sequence and any(
+                self.snapshots.get(kind) != (message.snapshot, message.sequence - 1) for kind in message.kinds
+            ):
                 return InventoryAnswer(wanted=message.kinds)
             for kind in message.kinds:
+                self.snapshots[kind] = (message.snapshot, message.sequence)
                 self.inventories.setdefault(kind, []).append(message)
             self.changed.notify_all()
         return InventoryAnswer()
