@@ -8,12 +8,17 @@ DRIVER ?= mock
 JOBS ?= 2
 # Processes that run tests side by side: one more, because many tests wait for processes of their own.
 TEST_JOBS ?= 3
+# Show the ten slowest tests, unless none of them took long.
+PYTEST := -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder --durations=10 --durations-min=1
 # How many seeds the simulation runs.
 SEEDS ?= 1000
 # How long the chaos suite does harm.
 SECONDS ?= 180
 # More arguments for pytest, as in `make test ARGS="engine/tests -k quota"`.
 ARGS ?=
+
+# Tests and the platform start hundreds of Python processes, and none of them shall compile the same sources again.
+unexport PYTHONDONTWRITEBYTECODE
 
 BIN := $(VENV)/bin
 METADATA := $(wildcard */setup.cfg */*/setup.cfg) constraints.txt
@@ -22,7 +27,7 @@ DEVELOPMENT := $(VENV)/.installed-dev
 LIBVIRT := $(VENV)/.installed-libvirt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test coverage check lint format types imports isolated docs docs-check bench bench-agents bench-reconcile simulate chaos test-chaos test-contrib test-libvirt dev changelog clean
+.PHONY: help demo up down test test-long coverage check lint format types imports isolated docs docs-check bench bench-agents bench-reconcile simulate chaos test-chaos test-contrib test-libvirt dev changelog clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -37,10 +42,13 @@ down: $(RUNTIME) ## Stop the platform; its data stays
 	@$(BIN)/stratoplane-server down
 
 test: $(DEVELOPMENT) ## Run the tests on a real PostgreSQL and Valkey
-	@$(BIN)/python -m pytest -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(BIN)/python -m pytest $(PYTEST) $(ARGS)
+
+test-long: $(DEVELOPMENT) ## Run the tests that take minutes, and every property test on many more random examples
+	@$(BIN)/python -m pytest $(PYTEST) -m 'long or hypothesis' --hypothesis-profile=thorough $(ARGS)
 
 coverage: $(DEVELOPMENT) ## Run the tests and show what they do not reach
-	@$(BIN)/coverage run -m pytest -n $(TEST_JOBS) --dist loadfile --no-loadscope-reorder $(ARGS)
+	@$(BIN)/coverage run -m pytest $(PYTEST) $(ARGS)
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 
@@ -70,16 +78,16 @@ isolated: $(DEVELOPMENT) ## Install each distribution alone and run its tests
 	@$(BIN)/tox run-parallel -q -p $(JOBS) --parallel-no-spinner -f isolated
 
 bench: $(DEVELOPMENT) ## Measure rates and latencies, and print them as a table and as JSON
-	@$(BIN)/python tests/bench/run.py $(ARGS)
+	@$(BIN)/python -m tests.bench.run $(ARGS)
 
 simulate: $(DEVELOPMENT) ## Run the deterministic simulation (SEEDS=1000, or SEED= to see one seed's story)
-	@$(BIN)/python tests/simulation/run.py $(if $(SEED),--seed $(SEED),--seeds $(SEEDS) --jobs $(JOBS))
+	@$(BIN)/python -m tests.simulation.run $(if $(SEED),--seed $(SEED),--seeds $(SEEDS) --jobs $(JOBS))
 
 bench-agents: $(DEVELOPMENT) ## Let 5,000 simulated agents poll, wake them, restart their API, and print JSON
-	@$(BIN)/python tests/bench/agents.py $(ARGS)
+	@$(BIN)/python -m tests.bench.agents $(ARGS)
 
 bench-reconcile: $(DEVELOPMENT) ## Measure what comparing 100,000 resources costs the database, and print JSON
-	@$(BIN)/python tests/bench/reconcile.py $(ARGS)
+	@$(BIN)/python -m tests.bench.reconcile $(ARGS)
 
 test-chaos: $(DEVELOPMENT) ## Die at every crash point once, and show that the chaos suite can fail
 	@$(BIN)/python -m pytest -q -n $(JOBS) --dist loadfile tests/chaos $(ARGS)

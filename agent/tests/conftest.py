@@ -1,21 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """A small control plane, real agent processes, and specifications to give them."""
 
-import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from uuid import UUID
 
 import pytest
 
+from agent.tests.lab.lab_agent import LabAgent
+from agent.tests.lab.lab_control_plane import LabControlPlane
 from stratoplane.compute import MachineInterface, MachineSpec
 from stratoplane.ids import new_id
 from stratoplane.network import NetworkSpec
-
-sys.path.insert(0, str(Path(__file__).parent / "lab"))
-
-from lab_agent import LabAgent  # found by the line above
-from lab_control_plane import LabControlPlane
 
 PROJECT = UUID("00000000-0000-7000-8000-00000000000a")
 

@@ -30,7 +30,7 @@ def test_a_used_token_is_refused_in_one_line(agent):
 
     assert second.returncode == 1
     assert second.stderr.count("\n") == 1
-    assert "the join token is unknown, used or over" in second.stderr
+    assert "the join token is unknown, used or expired" in second.stderr
 
 
 @pytest.mark.parametrize(

@@ -5,6 +5,7 @@ import time
 
 import pytest
 
+from agent.tests.lab.lab_control_plane import PATIENCE
 from stratoplane.compute import ImageReference
 from stratoplane.foreign import Adoption
 from stratoplane.ids import new_id
@@ -39,7 +40,7 @@ def region(agent, control_plane):
     return agent.start()
 
 
-def all_results(control_plane, agent, identifiers, seconds=60):
+def all_results(control_plane, agent, identifiers, seconds=PATIENCE):
     """Wait for every result and start the agent again whenever the region has killed it; return how often it did."""
     kills, deadline = 0, time.monotonic() + seconds
     while not all(control_plane.entries[each].result for each in identifiers):

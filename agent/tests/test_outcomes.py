@@ -18,11 +18,11 @@ def sent(ending: Ending) -> OperationResult:
     return from_json(OperationResult, json.loads(encode(OPERATION, ending, 0.5)))
 
 
-def subclasses(error):
+def subclasses(error: type[DriverError]) -> set[type[DriverError]]:
     return {error}.union(*(subclasses(each) for each in error.__subclasses__()))
 
 
-@pytest.mark.parametrize("error", sorted(subclasses(DriverError), key=lambda each: each.__name__))
+@pytest.mark.parametrize("error", sorted(subclasses(DriverError), key=repr))
 def test_every_error_of_the_contract_has_an_outcome(error):
     wanted = Outcome.UNCERTAIN
     for root, outcome in ((TransientError, Outcome.TRANSIENT), (PermanentError, Outcome.PERMANENT)):

@@ -6,8 +6,8 @@ import signal
 import sqlite3
 
 import pytest
-from lab_control_plane import RefusalError
 
+from agent.tests.lab.lab_control_plane import PATIENCE, RefusalError
 from stratoplane.messages import Outcome
 
 
@@ -62,7 +62,7 @@ def test_an_agent_killed_many_times_under_load_makes_each_object_once(control_pl
             control_plane.result(identifiers[number - 15])
             running.kill()
             running.start()
-    results = [control_plane.result(each, 30) for each in identifiers]
+    results = [control_plane.result(each) for each in identifiers]
 
     assert {each.outcome for each in results} == {Outcome.DONE}
     assert len(running.machines()) == len(specs)
@@ -184,23 +184,49 @@ def test_a_lower_epoch_is_refused_after_a_restart(control_plane, running, machin
     assert json.loads(running.wait_for_line("offer_refused"))["operation"] == str(identifier)
 
 
-def test_an_operation_that_does_not_return_is_reported_and_holds_only_its_object(
-    control_plane, agent, machine, network
-):
+def test_a_driver_that_waits_holds_no_thread(control_plane, agent, machine):
+    agent.start(STRATOPLANE_AGENT_CONCURRENCY="1")
+    waiting = [machine("wait") for _ in range(20)]
+    identifiers = [create(control_plane, spec) for spec in waiting]
+    for spec in waiting:
+        is_begun(control_plane, agent, spec)
+    other = control_plane.result(create(control_plane, machine()))
+    ended = [control_plane.entries[each].result for each in identifiers]
+    agent.allow("release")
+
+    assert other.outcome is Outcome.DONE
+    assert ended == [None] * len(waiting)
+    assert {control_plane.result(each).outcome for each in identifiers} == {Outcome.DONE}
+
+
+def test_calls_that_do_not_return_hold_up_no_other_provider(control_plane, agent, machine, network):
     agent.start(STRATOPLANE_AGENT_CONCURRENCY="2")
     stuck = [machine("hang") for _ in range(2)]
-    late = [create(control_plane, spec, timeout_seconds=1.5) for spec in stuck]
+    identifiers = [create(control_plane, spec) for spec in stuck]
+    for spec in stuck:
+        is_begun(control_plane, agent, spec)
+    net = network()
+    made = control_plane.result(control_plane.queue("network", "create", net.uid, net))
+    ended = [control_plane.entries[each].result for each in identifiers]
+    agent.allow("release")
+
+    assert made.outcome is Outcome.DONE
+    assert ended == [None, None]
+    assert {control_plane.result(each).outcome for each in identifiers} == {Outcome.DONE}
+
+
+def test_an_operation_that_does_not_return_is_reported_and_holds_only_its_object(control_plane, agent, machine):
+    agent.start(STRATOPLANE_AGENT_CONCURRENCY="2")
+    stuck = [machine("hang") for _ in range(2)]
+    late = [create(control_plane, spec, timeout_seconds=5.0) for spec in stuck]
     for spec in stuck:
         is_begun(control_plane, agent, spec)
     behind = control_plane.queue("virtual_machine", "delete", stuck[0].uid, timeout_seconds=1.0)
-    net = network()
-    made = control_plane.result(control_plane.queue("network", "create", net.uid, net), 1.0)
     waiting = create(control_plane, machine("vm"))
     results = [control_plane.result(each) for each in late]
     skipped = control_plane.result(behind)
     after = control_plane.result(waiting)
 
-    assert made.outcome is Outcome.DONE
     assert {(each.outcome, each.code) for each in results} == {(Outcome.UNCERTAIN, "uncertain")}
     assert (skipped.outcome, skipped.code) == (Outcome.TRANSIENT, "transient")
     # Both threads still hang; the operation that waited behind them got a thread in their place.
@@ -241,7 +267,7 @@ def test_an_agent_that_is_asked_to_stop_finishes_what_it_took(control_plane, run
     running.wait_for_line("stopping")
     running.allow("release")
 
-    assert running.process.wait(15) == 0
+    assert running.process.wait(PATIENCE) == 0
     assert control_plane.entries[identifier].result.outcome is Outcome.DONE
     assert 'operations_left": 0' in running.wait_for_line('"stopped"')
 
@@ -312,7 +338,7 @@ def test_a_revoked_agent_says_so_and_returns_when_it_was_enrolled_anew(control_p
     enrolled = running.command("enrol", "--replace", STRATOPLANE_AGENT_JOIN_TOKEN=control_plane.token("token-2"))
 
     assert enrolled.returncode == 0, enrolled.stderr
-    assert control_plane.result(create(control_plane, machine()), 40).outcome is Outcome.DONE
+    assert control_plane.result(create(control_plane, machine())).outcome is Outcome.DONE
 
 
 def test_a_damaged_journal_is_put_aside(control_plane, running, machine):

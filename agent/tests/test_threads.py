@@ -15,6 +15,9 @@ from stratoplane_agent.host import Host
 from stratoplane_agent.log import Log, LogFormat, LogLevel, configure, trace_id
 from stratoplane_agent.timetable import Timetable
 
+# Seconds for what must happen: only a fault, never a busy machine, makes a test wait so long.
+PATIENCE = 120.0
+
 
 @pytest.fixture
 def release():
@@ -28,16 +31,16 @@ def test_a_bulkhead_runs_no_more_than_it_may(release):
 
     def task() -> None:
         begun.release()
-        release.wait(10)
+        release.wait(PATIENCE)
 
     for _ in range(5):
         bulkhead.submit(task)
-    assert all(begun.acquire(timeout=5) for _ in range(3))
+    assert all(begun.acquire(timeout=PATIENCE) for _ in range(3))
     assert not begun.acquire(timeout=0.05)
     bulkhead.lend()
-    assert begun.acquire(timeout=5)
+    assert begun.acquire(timeout=PATIENCE)
     release.set()
-    assert begun.acquire(timeout=5)
+    assert begun.acquire(timeout=PATIENCE)
 
 
 def test_a_thread_outlives_a_task_that_fails():
@@ -49,7 +52,7 @@ def test_a_thread_outlives_a_task_that_fails():
     bulkhead.submit(fail)
     bulkhead.submit(done.set)
 
-    assert done.wait(5)
+    assert done.wait(PATIENCE)
 
 
 class Stopwatch(Host):
@@ -63,8 +66,13 @@ def test_a_bulkhead_is_stalled_only_when_nothing_moves(release):
     host = Stopwatch()
     bulkhead, begun = Bulkhead("compute", 1, host), threading.Event()
     host.now += 3600.0  # nothing to do for long is no stall
-    bulkhead.submit(lambda: (begun.set(), release.wait(10)))
-    assert begun.wait(5)
+
+    def task() -> None:
+        begun.set()
+        release.wait(PATIENCE)
+
+    bulkhead.submit(task)
+    assert begun.wait(PATIENCE)
     at_first = bulkhead.is_stalled()
     host.now += 60.0
 
@@ -72,15 +80,21 @@ def test_a_bulkhead_is_stalled_only_when_nothing_moves(release):
     assert bulkhead.is_stalled()
 
 
-def test_calls_come_in_the_order_of_their_times():
-    timetable, order, done = Timetable(), [], threading.Event()
-    timetable.after(0.06, lambda: (order.append("late"), done.set()))
-    timetable.start()
-    timetable.after(0.02, lambda: order.append("early"))
-    timetable.after(0.01, lambda: 1 // 0)
+def test_a_call_waits_neither_for_a_later_one_nor_for_one_that_failed():
+    timetable, late, failed, done = Timetable(), threading.Event(), threading.Event(), threading.Event()
 
-    assert done.wait(5)
-    assert order == ["early", "late"]
+    def fail() -> None:
+        failed.set()
+        raise ValueError("once")
+
+    timetable.after(3600.0, late.set)
+    timetable.start()
+    timetable.after(0.01, fail)
+    assert failed.wait(PATIENCE)
+    timetable.after(0.01, done.set)
+
+    assert done.wait(PATIENCE)
+    assert not late.is_set()
     timetable.stop()
 
 
@@ -96,7 +110,7 @@ def test_a_repeated_call_goes_on_after_a_failure():
     timetable.every(0.01, call)
     timetable.start()
 
-    assert thrice.wait(5)
+    assert thrice.wait(PATIENCE)
     timetable.stop()
 
 
@@ -141,7 +155,7 @@ def test_a_line_of_text_stays_one_line(lines):
 def test_a_line_of_json_holds_the_traceback_and_libraries_too(lines):
     stream = lines(LogFormat.JSON)
     with pytest.raises(KeyError) as caught:
-        {}["x"]
+        raise KeyError("x")
     Log("part").bug("it_broke", caught.value, operation="o")
     logging.getLogger("a.library").warning("so %s", "it is")
     logging.getLogger("a.library").info("chatter")

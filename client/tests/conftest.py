@@ -7,9 +7,9 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from contract_server import PASSWORD, Command, Contract
-from contract_server.fixtures import Connect, Later
 
+from client.tests.contract_server import PASSWORD, Command, Contract
+from client.tests.contract_server.fixtures import Connect, Later
 from stratoplane_client import Client, Options
 
 

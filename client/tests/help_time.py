@@ -10,7 +10,7 @@ import tempfile
 import time
 from pathlib import Path
 
-from contract_server import PASSWORD, Contract
+from client.tests.contract_server import PASSWORD, Contract
 
 PROGRAM = [str(Path(sys.executable).with_name("stratoplane"))]
 INTERPRETER = [sys.executable, "-c", "pass"]

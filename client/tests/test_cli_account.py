@@ -6,7 +6,7 @@ import stat
 import tomllib
 from pathlib import Path
 
-from contract_server import PASSWORD, Command, Contract
+from client.tests.contract_server import PASSWORD, Command, Contract
 
 ENTERED = PASSWORD + "\n"
 

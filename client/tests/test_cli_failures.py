@@ -4,7 +4,8 @@
 import signal
 
 import pytest
-from contract_server import Command, Contract, Fault
+
+from client.tests.contract_server import Command, Contract, Fault
 
 NETWORK = ("network", "create", "front", "--cidr", "10.0.0.0/24")
 

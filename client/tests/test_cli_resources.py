@@ -7,7 +7,8 @@ from typing import Any
 
 import pytest
 import yaml
-from contract_server import Command, Contract, Fault
+
+from client.tests.contract_server import Command, Contract, Fault
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJqfMMYtQKbzYbqPTxMm1wwUJC2FnzcdIIRq0Gk0c7nL alice@laptop\n"
 

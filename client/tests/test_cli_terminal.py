@@ -9,7 +9,8 @@ import subprocess
 import sys
 
 import pytest
-from contract_server import PASSWORD, Command, Contract
+
+from client.tests.contract_server import PASSWORD, Command, Contract
 
 QUESTION = "Delete network front? [y/N]: "
 # The terminal becomes the process's own, so that it is there to ask for a password.

@@ -2,10 +2,10 @@
 """The contract server keeps to the API's document, and a server that does not is caught."""
 
 import pytest
-from contract_server import Contract
-from contract_server.document import document
-from contract_server.exchange import HANDLERS
 
+from client.tests.contract_server import Contract
+from client.tests.contract_server.document import document
+from client.tests.contract_server.exchange import HANDLERS
 from stratoplane_client import Client, InvalidRequestError, UnexpectedAnswerError
 
 # What a client has no use for.

@@ -12,8 +12,8 @@ from pathlib import Path
 from typing import Any
 
 import pytest
-from contract_server import Command
 
+from client.tests.contract_server import Command
 from stratoplane_client import Client, Resource
 
 PROJECT = "0199d2a4-7c12-7d11-8c62-5a1e0b7d3e02"

@@ -2,10 +2,10 @@
 """Organizations, projects, users, roles, tokens, clusters, flavors, images, quotas: what is done without a job."""
 
 import pytest
-from contract_server import Contract
-from contract_server.fixtures import Connect
 
 import stratoplane_client
+from client.tests.contract_server import Contract
+from client.tests.contract_server.fixtures import Connect
 from stratoplane_client import (
     AccessDeniedError,
     Client,

@@ -4,9 +4,9 @@
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from contract_server import Contract, Fault
-from contract_server.fixtures import Later
 
+from client.tests.contract_server import Contract, Fault
+from client.tests.contract_server.fixtures import Later
 from stratoplane_client import (
     Client,
     ConnectionFailedError,

@@ -2,9 +2,9 @@
 """Calls that fail on the way are made again where that is safe, and have one effect."""
 
 import pytest
-from contract_server import Contract, Fault
-from contract_server.fixtures import Connect
 
+from client.tests.contract_server import Contract, Fault
+from client.tests.contract_server.fixtures import Connect
 from stratoplane_client import (
     ApiError,
     Client,

@@ -8,9 +8,9 @@ import threading
 from pathlib import Path
 
 import pytest
-from contract_server import Contract, Fault
-from contract_server.fixtures import Connect
 
+from client.tests.contract_server import Contract, Fault
+from client.tests.contract_server.fixtures import Connect
 from stratoplane_client import (
     NO_RETRIES,
     AccessDeniedError,

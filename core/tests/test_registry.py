@@ -93,8 +93,14 @@ def offer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Offer:
 
 
 def admission(name: str = "web") -> AdmissionRequest:
-    scope = {"organization_id": uuid.uuid4(), "project_id": uuid.uuid4()}
-    return AdmissionRequest(action="create", kind="network", name=name, actor="user:alice", **scope)
+    return AdmissionRequest(
+        action="create",
+        kind="network",
+        name=name,
+        actor="user:alice",
+        organization_id=uuid.uuid4(),
+        project_id=uuid.uuid4(),
+    )
 
 
 def extension_of(extensions, name):
@@ -236,9 +242,10 @@ class TestPlugins:
     def test_all_hear_what_was_committed(self, offer: Offer):
         modules = [offer(PLUGIN_GROUP, name, PLUGIN) for name in ("one", "two")]
         manager, _ = load_plugins(["one", "two"])
-        ids = {name: uuid.uuid4() for name in ("resource_id", "organization_id", "project_id")}
+        uid = uuid.uuid4()
+        event = CommittedEvent(action="created", kind="network", resource_id=uid, organization_id=uid, project_id=uid)
 
-        manager.hook.stratoplane_committed(event=CommittedEvent(action="created", kind="network", **ids))
+        manager.hook.stratoplane_committed(event=event)
 
         assert [sys.modules[module].heard for module in modules] == [["created"], ["created"]]
 

@@ -8,11 +8,12 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import UTC, datetime
 from enum import Enum
+from types import ModuleType
 from typing import Any
 from uuid import UUID
 
 import pytest
-from hypothesis import HealthCheck, given, settings
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from stratoplane import audit, compute, drivers, hookspecs, jobs, messages, network, storage
@@ -27,7 +28,7 @@ JSON = st.recursive(
 OBJECTS = st.dictionaries(st.text(), JSON, max_size=3)
 
 
-def is_value(member: object, module: object) -> bool:
+def is_value(member: object, module: ModuleType) -> bool:
     return (
         inspect.isclass(member)
         and dataclasses.is_dataclass(member)
@@ -54,7 +55,7 @@ def strategy_of(hint: Any) -> st.SearchStrategy[Any]:
 
 
 @pytest.mark.parametrize("kind", VALUES, ids=lambda kind: kind.__qualname__)
-@settings(max_examples=25, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=settings.default.max_examples // 4)  # for each of many kinds
 @given(data=st.data())
 def test_a_value_comes_back_as_it_was(kind, data):
     value = data.draw(strategy_of(kind))

@@ -37,11 +37,28 @@ def short_folder() -> Iterator[Path]:
     shutil.rmtree(folder)
 
 
+@pytest.fixture(scope="session")
+def first_data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Data of a server that was started and stopped once, to be copied: making them takes most of a test's time."""
+    server = PostgresqlServer(tmp_path_factory.mktemp("first") / "postgresql", settings=WITHOUT_DURABILITY)
+    server.start()
+    server.stop()
+    return server.data
+
+
 @pytest.fixture
-def postgresql(tmp_path: Path) -> Iterator[PostgresqlServer]:
+def new_postgresql(tmp_path: Path) -> Iterator[PostgresqlServer]:
+    """A server in a folder that does not exist yet."""
     server = PostgresqlServer(tmp_path / "postgresql", settings=WITHOUT_DURABILITY)
     yield server
     server.stop()
+
+
+@pytest.fixture
+def postgresql(new_postgresql: PostgresqlServer, first_data: Path) -> PostgresqlServer:
+    """A server that was started before."""
+    shutil.copytree(first_data, new_postgresql.data)
+    return new_postgresql
 
 
 @pytest.fixture
@@ -56,7 +73,7 @@ def _query(url: str, sql: str) -> list[tuple[str, ...]]:
     parts = urlsplit(url)
     folder = parse_qs(parts.query)["host"][0]
     with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(20)
+        connection.settimeout(60)
         connection.connect(f"{folder}/.s.PGSQL.5432")
         stream = connection.makefile("rwb")
         words = ["user", unquote(parts.username or ""), "database", unquote(parts.path.lstrip("/")), ""]
@@ -73,7 +90,7 @@ def _query(url: str, sql: str) -> list[tuple[str, ...]]:
 
 
 def _until_ready(stream) -> list[tuple[bytes, bytes]]:
-    messages = []
+    messages: list[tuple[bytes, bytes]] = []
     while not messages or messages[-1][0] != b"Z":
         kind = stream.read(1)
         assert kind, "the server closed the connection"
@@ -95,7 +112,7 @@ def _row(body: bytes) -> tuple[str, ...]:
 def _command(url: str, text: str) -> str:
     """Send one inline command to Valkey and return the first line of the answer."""
     with socket.socket(socket.AF_UNIX) as connection:
-        connection.settimeout(20)
+        connection.settimeout(60)
         connection.connect(urlsplit(url).path)
         stream = connection.makefile("rwb")
         stream.write(text.encode() + b"\r\n")

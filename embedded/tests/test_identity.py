@@ -27,8 +27,8 @@ def test_an_ordinary_user_runs_it_directly(tmp_path):
 
 @needs_root
 @pytest.mark.skipif(not _namespaces_work(), reason="no user namespaces here")
-def test_root_steps_into_a_namespace_and_keeps_the_files(tmp_path, query):
-    with PostgresqlServer(tmp_path / "postgresql", settings=WITHOUT_DURABILITY) as server:
+def test_root_steps_into_a_namespace_and_keeps_the_files(postgresql, query):
+    with postgresql as server:
         assert query(server.url, "SELECT 1") == [("1",)]
         assert server.data.stat().st_uid == 0
         assert Path(f"/proc/{server.process.pid}/ns/user").readlink() != Path("/proc/self/ns/user").readlink()
@@ -51,7 +51,8 @@ def test_without_namespaces_root_becomes_nobody(short_folder, query, monkeypatch
 
 
 @needs_root
-def test_data_of_root_goes_over_to_nobody_when_namespaces_are_taken_away(short_folder, query, monkeypatch):
+def test_data_of_root_goes_over_to_nobody_when_namespaces_are_taken_away(short_folder, first_data, query, monkeypatch):
+    shutil.copytree(first_data, short_folder / "postgresql" / "data")
     with PostgresqlServer(short_folder / "postgresql", settings=WITHOUT_DURABILITY) as server:
         query(server.url, "CREATE TABLE kept (number int)")
     monkeypatch.setenv("PATH", "/nonexistent")

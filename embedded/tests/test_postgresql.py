@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 import os
 import re
+import shutil
 import signal
 import stat
 import subprocess
@@ -28,16 +29,18 @@ def _killed(server: PostgresqlServer) -> None:
     server.process.wait()
 
 
-def test_a_new_folder_becomes_a_server(postgresql, query):
-    postgresql.start()
-    assert query(postgresql.url, "SELECT current_user, current_database()") == [("stratoplane", "stratoplane")]
-    settings = query(postgresql.url, "SELECT current_setting('listen_addresses'), current_setting('server_encoding')")
+def test_a_new_folder_becomes_a_server(new_postgresql, query):
+    new_postgresql.start()
+    assert query(new_postgresql.url, "SELECT current_user, current_database()") == [("stratoplane", "stratoplane")]
+    settings = query(
+        new_postgresql.url, "SELECT current_setting('listen_addresses'), current_setting('server_encoding')"
+    )
     assert settings == [("", "UTF8")]
-    assert query(postgresql.url, "SELECT 'a' > 'B' AS by_code_point") == [("t",)]
+    assert query(new_postgresql.url, "SELECT 'a' > 'B' AS by_code_point") == [("t",)]
 
 
-def test_durable_by_default(tmp_path, query):
-    with PostgresqlServer(tmp_path / "postgresql") as server:
+def test_durable_by_default(postgresql, query):
+    with PostgresqlServer(postgresql.folder) as server:
         durable = query(server.url, "SELECT current_setting('fsync'), current_setting('synchronous_commit')")
         assert durable == [("on", "on")]
         assert query(server.url, "SELECT current_setting('jit'), current_setting('shared_buffers')") == [
@@ -61,13 +64,13 @@ def test_settings_of_the_operator_survive_a_restart(postgresql, query):
     assert query(postgresql.url, "SELECT current_setting('work_mem')") == [("7MB",)]
 
 
-def test_kill_9_loses_nothing_that_was_committed(tmp_path, query):
+def test_kill_9_loses_nothing_that_was_committed(postgresql, query):
     for number in range(3):
-        server = PostgresqlServer(tmp_path / "postgresql")
+        server = PostgresqlServer(postgresql.folder)
         server.start()
         _insert(query, server.url, number)
         _killed(server)
-    with PostgresqlServer(tmp_path / "postgresql") as server:
+    with PostgresqlServer(postgresql.folder) as server:
         assert _numbers(query, server.url) == [0, 1, 2]
 
 
@@ -94,7 +97,8 @@ def test_a_second_start_is_refused_with_the_process_that_holds_the_folder(postgr
         PostgresqlServer(tmp_path / "postgresql").start()
 
 
-def test_the_socket_is_private(short_folder):
+def test_the_socket_is_private(short_folder, first_data):
+    shutil.copytree(first_data, short_folder / "data")
     with PostgresqlServer(short_folder, settings=WITHOUT_DURABILITY) as server:
         folder = Path(re.search(r"host=(.*)", server.url).group(1))
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
@@ -102,7 +106,8 @@ def test_the_socket_is_private(short_folder):
 
 
 @pytest.mark.parametrize("name", ["x" * LONGEST_SOCKET_PATH, "with, comma"])
-def test_a_path_that_sockets_cannot_have_gets_a_short_folder(tmp_path, query, name):
+def test_a_path_that_sockets_cannot_have_gets_a_short_folder(tmp_path, first_data, query, name):
+    shutil.copytree(first_data, tmp_path / name / "postgresql" / "data")
     with PostgresqlServer(tmp_path / name / "postgresql", settings=WITHOUT_DURABILITY) as server:
         assert query(server.url, "SELECT 1") == [("1",)]
         folder = Path(re.search(r"host=(.*)", server.url).group(1))
@@ -111,8 +116,9 @@ def test_a_path_that_sockets_cannot_have_gets_a_short_folder(tmp_path, query, na
     folder.rmdir()
 
 
-def test_somebody_elses_socket_folder_is_refused(short_folder, tmp_path, monkeypatch):
+def test_somebody_elses_socket_folder_is_refused(short_folder, first_data, tmp_path, monkeypatch):
     monkeypatch.setenv("XDG_RUNTIME_DIR", str(short_folder))
+    shutil.copytree(first_data, tmp_path / ("x" * LONGEST_SOCKET_PATH) / "data")
     server = PostgresqlServer(tmp_path / ("x" * LONGEST_SOCKET_PATH), settings=WITHOUT_DURABILITY)
     server.start()
     server.stop()
@@ -123,36 +129,36 @@ def test_somebody_elses_socket_folder_is_refused(short_folder, tmp_path, monkeyp
         server.start()
 
 
-def test_an_unfinished_first_start_is_done_again(postgresql, query):
-    (postgresql.folder / "data.unfinished").mkdir(parents=True)
-    (postgresql.folder / "data.unfinished" / "PG_VERSION").write_text("18\n")
-    postgresql.start()
-    assert query(postgresql.url, "SELECT 1") == [("1",)]
+def test_an_unfinished_first_start_is_done_again(new_postgresql, query):
+    (new_postgresql.folder / "data.unfinished").mkdir(parents=True)
+    (new_postgresql.folder / "data.unfinished" / "PG_VERSION").write_text("18\n")
+    new_postgresql.start()
+    assert query(new_postgresql.url, "SELECT 1") == [("1",)]
 
 
-def test_a_data_folder_of_another_version_is_named(postgresql):
-    postgresql.data.mkdir(parents=True)
-    (postgresql.data / "PG_VERSION").write_text("12\n")
+def test_a_data_folder_of_another_version_is_named(new_postgresql):
+    new_postgresql.data.mkdir(parents=True)
+    (new_postgresql.data / "PG_VERSION").write_text("12\n")
     with pytest.raises(BinariesNotFoundError, match="PostgreSQL 12 is not installed"):
-        postgresql.start()
+        new_postgresql.start()
 
 
-def test_something_else_in_the_data_folder_is_left_alone(postgresql):
-    postgresql.data.mkdir(parents=True)
-    (postgresql.data / "letter").write_text("mine")
+def test_something_else_in_the_data_folder_is_left_alone(new_postgresql):
+    new_postgresql.data.mkdir(parents=True)
+    (new_postgresql.data / "letter").write_text("mine")
     with pytest.raises(StartError, match="holds no PostgreSQL data"):
-        postgresql.start()
-    assert (postgresql.data / "letter").read_text() == "mine"
+        new_postgresql.start()
+    assert (new_postgresql.data / "letter").read_text() == "mine"
 
 
-def test_a_setting_that_postgresql_refuses_is_in_the_message(tmp_path):
-    server = PostgresqlServer(tmp_path / "postgresql", settings={"shared_buffers": "much"})
+def test_a_setting_that_postgresql_refuses_is_in_the_message(postgresql):
+    server = PostgresqlServer(postgresql.folder, settings={"shared_buffers": "much"})
     with pytest.raises(StartError, match='invalid value for parameter "shared_buffers"'):
         server.start()
     assert server.process is None
 
 
-def test_the_server_ends_with_the_process_that_started_it(tmp_path):
+def test_the_server_ends_with_the_process_that_started_it(postgresql):
     program = """
 import sys
 from pathlib import Path
@@ -163,7 +169,7 @@ print(server.process.pid, flush=True)
 sys.stdin.read()
 """
     starter = subprocess.Popen(
-        [sys.executable, "-c", program, str(tmp_path / "postgresql")],
+        [sys.executable, "-c", program, str(postgresql.folder)],
         stdin=subprocess.PIPE,
         stdout=subprocess.PIPE,
         text=True,
@@ -171,5 +177,5 @@ sys.stdin.read()
     server = int(starter.stdout.readline())
     starter.kill()
     starter.communicate()
-    assert processes.wait_until(lambda: not processes.works_in(server, tmp_path / "postgresql" / "data"), 20)
-    assert "database system is shut down" in (tmp_path / "postgresql" / "server.log").read_text()
+    assert processes.wait_until(lambda: not processes.works_in(server, postgresql.data), 60)
+    assert "database system is shut down" in postgresql.log_file.read_text()

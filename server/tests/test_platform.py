@@ -9,6 +9,7 @@ import socket
 import stat
 import urllib.error
 import urllib.request
+from contextlib import ExitStack
 from pathlib import Path
 
 import pytest
@@ -17,18 +18,9 @@ from stratoplane_embedded.postgresql import PostgresqlServer
 from stratoplane_embedded.processes import wait_until
 from stratoplane_embedded.valkey import ValkeyServer
 
-SECONDS = 60
+SECONDS = 180
 MIB = 1024 * 1024
 ROLES = ("api", "agent-api", "worker", "scheduler")
-
-
-@pytest.fixture(scope="module")
-def shared(tmp_path_factory, operator_class):
-    """A platform that is up for all tests of this module that leave it up."""
-    operator = operator_class(tmp_path_factory.mktemp("shared") / "state")
-    operator.say("up", "--detach")
-    yield operator
-    operator.run("down")
 
 
 def log_in(operator, username: str, password: str) -> int:
@@ -39,7 +31,7 @@ def log_in(operator, username: str, password: str) -> int:
         headers={"Content-Type": "application/json"},
     )
     try:
-        with urllib.request.urlopen(request, timeout=20) as answer:  # noqa: S310  # our own
+        with urllib.request.urlopen(request, timeout=SECONDS) as answer:  # noqa: S310  # our own
             return answer.status
     except urllib.error.HTTPError as error:
         with error:
@@ -139,6 +131,7 @@ def test_plugins_are_enabled_and_disabled_while_the_platform_runs(shared):
     assert "was enabled already" in shared.say("plugins", "enable", "watcher")
 
 
+@pytest.mark.long
 def test_kill_9_of_everything_is_healed_and_nothing_is_lost(shared):
     shared.say("create-admin", "--username", "kept", "--password-stdin", text="kept password\n")
     before = {child.name: child.process for child in shared.folder.read_report().children if child.process}
@@ -171,56 +164,60 @@ def test_status_is_not_healthy_while_a_role_is_down(shared):
         os.kill(supervisor.pid, signal.SIGCONT)
 
 
-def test_what_was_made_outlives_the_supervisor_and_even_the_database(operator):
-    operator.say("up", "--detach")
-    credentials, agent = operator.folder.credentials.read_bytes(), operator.folder.agent("mock").credential.read_bytes()
+def test_what_was_made_outlives_the_supervisor(shared):
+    credentials, agent = shared.folder.credentials.read_bytes(), shared.folder.agent("mock").credential.read_bytes()
     administrator = json.loads(credentials)
-    report = operator.folder.read_report()
+    report = shared.folder.read_report()
     report.process.send(signal.SIGKILL)
     assert wait_until(lambda: not report.process.alive, SECONDS)
-    assert "no platform is up" in operator.fail("status")
+    assert "no platform is up" in shared.fail("status")
 
-    operator.say("up", "--detach")
+    shared.up()
     assert not any(child.process.alive for child in report.children if child.process)
-    assert operator.status()["healthy"]
-    assert operator.folder.credentials.read_bytes() == credentials
-    assert operator.folder.agent("mock").credential.read_bytes() == agent
-    assert log_in(operator, administrator["username"], administrator["password"]) == 200
-
-    assert "the platform is down; its data stays" in operator.say("down")
-    assert "no platform is up" in operator.say("down")
-    shutil.rmtree(operator.folder.postgresql)
-    operator.say("up", "--detach")
-    assert "the agent enrols anew" in operator.log("supervisor")
-    assert log_in(operator, administrator["username"], administrator["password"]) == 200
-    assert operator.status()["healthy"]
+    assert shared.status()["healthy"]
+    assert shared.folder.credentials.read_bytes() == credentials
+    assert shared.folder.agent("mock").credential.read_bytes() == agent
+    assert log_in(shared, administrator["username"], administrator["password"]) == 200
 
 
-def test_databases_of_your_own_that_are_down_at_first(operator, in_background, tmp_path):
+def test_down_keeps_the_data(shared):
+    assert "the platform is down; its data stays" in shared.say("down")
+    assert "no platform is up" in shared.say("down")
+    assert shared.folder.postgresql.exists()
+
+
+@pytest.mark.long
+def test_what_is_kept_beside_the_database_outlives_it(shared):
+    administrator = json.loads(shared.folder.credentials.read_bytes())
+    shared.run("down")
+    shutil.rmtree(shared.folder.postgresql)
+    shared.up()
+    assert "the agent enrols anew" in shared.log("supervisor")
+    assert log_in(shared, administrator["username"], administrator["password"]) == 200
+    assert shared.status()["healthy"]
+
+
+def test_databases_of_your_own_and_a_free_port_are_waited_for(operator, in_background, tmp_path):
     postgresql, valkey = PostgresqlServer(tmp_path / "pg"), ValkeyServer(tmp_path / "vk")
     with postgresql, valkey:
         urls = {"STRATOPLANE_DATABASE_URL": postgresql.url, "STRATOPLANE_REDIS_URL": valkey.url}
-    in_background(operator, "up", **urls)
-    operator.await_log("supervisor", "/stratoplane does not answer (")
-    assert wait_until(lambda: operator.child("prepare").problem.endswith("; waiting"), SECONDS)
-    with postgresql:
-        operator.await_log("supervisor", "/valkey.sock does not answer (")
+    with ExitStack() as started:
+        with socket.create_server(("127.0.0.1", 0)) as other:
+            listen = f"127.0.0.1:{other.getsockname()[1]}"
+            operator.variables["STRATOPLANE_API_LISTEN"] = listen
+            in_background(operator, "up", "--no-agent", **urls)
+            operator.await_log("supervisor", "/stratoplane does not answer (")
+            assert wait_until(lambda: operator.child("prepare").problem.endswith("; waiting"), SECONDS)
+            started.enter_context(postgresql)
+            operator.await_log("supervisor", "/valkey.sock does not answer (")
+            operator.await_log("supervisor", f"api cannot listen on {listen} (Address already in use)")
         operator.await_ready()
         assert operator.log("prepare").count("PostgreSQL at") == 1
         assert not (operator.folder.path / "postgresql").exists()
+        assert operator.child("agent") is None
         assert not operator.status(**urls)["healthy"]
         with valkey:
-            assert operator.status(**urls)["healthy"]
+            health = operator.status(**urls)
+        assert health["healthy"]
+        assert health["clusters"] == []
         assert operator.run("down", **urls).returncode == 0
-
-
-def test_a_taken_port_is_named_until_it_is_free_and_no_agent_is_needed(operator, in_background):
-    with socket.create_server(("127.0.0.1", 0)) as other:
-        listen = f"127.0.0.1:{other.getsockname()[1]}"
-        operator.variables["STRATOPLANE_API_LISTEN"] = listen
-        in_background(operator, "up", "--no-agent")
-        operator.await_log("supervisor", f"api cannot listen on {listen} (Address already in use)")
-    operator.await_ready()
-    assert operator.child("agent") is None
-    assert operator.status()["healthy"]
-    assert operator.status()["clusters"] == []

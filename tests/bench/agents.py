@@ -28,12 +28,9 @@ from urllib.parse import urlsplit
 import psycopg
 from cryptography.hazmat.primitives.asymmetric.ed25519 import Ed25519PrivateKey
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
-from installation import Installation
-from report import percentile
-
 from stratoplane.signatures import Message, sign_request
+from tests.bench.installation import Installation
+from tests.bench.report import percentile
 
 PREFIX = "/api/agent/v1"
 POLL = b'{"maximum":8,"wait_seconds":50}'

@@ -9,10 +9,11 @@ import uuid
 from pathlib import Path
 
 import psycopg
-from http_client import Access, Session
-from installation import Installation
 from psycopg.types.json import Jsonb
-from report import Figure, latencies
+
+from tests.bench.http_client import Access, Session
+from tests.bench.installation import Installation
+from tests.bench.report import Figure, latencies
 
 WRITES = 600
 REQUESTS = 600

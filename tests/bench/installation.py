@@ -12,7 +12,7 @@ from pathlib import Path
 from types import TracebackType
 from typing import Any, Self
 
-from http_client import Access, Session
+from tests.bench.http_client import Access, Session
 
 TENANT = "/api/tenant/v1"
 OPERATIONS = "/api/ops/v1"

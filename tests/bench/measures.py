@@ -5,9 +5,10 @@ import time
 
 import psutil
 import psycopg
-from http_client import get_all, post_all
-from installation import Installation
-from report import Figure, latencies
+
+from tests.bench.http_client import get_all, post_all
+from tests.bench.installation import Installation
+from tests.bench.report import Figure, latencies
 
 IDLE_CREATES = 40
 ACCEPTED = 600

@@ -18,14 +18,11 @@ from statistics import median
 
 import psycopg
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
-from report import Figure, table
-
 from stratoplane_embedded.postgresql import PostgresqlServer
 from stratoplane_engine.db import migrate
 from stratoplane_engine.db.connection import Database
 from stratoplane_engine.drift.reconciler import reconcile
+from tests.bench.report import Figure, documents, table
 
 RESOURCES = 100_000
 CHANGED = 100
@@ -69,7 +66,7 @@ def main() -> int:
             connection.execute("VACUUM ANALYZE")
             figures = _measure(server.url, connection, count)
     print(table(figures))
-    print(json.dumps({"resources": count, "figures": [figure.document() for figure in figures]}))
+    print(json.dumps({"resources": count, "figures": documents(figures)}))
     return 0
 
 

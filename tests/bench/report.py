@@ -49,6 +49,12 @@ def _is_reached(value: float, mark: str) -> bool:
     return value >= float(bound) if direction == ">=" else value <= float(bound)
 
 
+def documents(figures: Sequence[Figure]) -> list[dict[str, object]]:
+    """Return the figures as JSON values, each with the ratio to its floor where that was measured."""
+    values = {figure.name: figure.value for figure in figures}
+    return [figure.document(values.get(figure.floor)) for figure in figures]
+
+
 def percentile(values: Sequence[float], share: float) -> float:
     """Return the value below which ``share`` (0 to 1) of ``values`` lie, the nearest one that was measured."""
     ordered = sorted(values)

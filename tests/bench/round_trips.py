@@ -15,9 +15,10 @@ from typing import Final, Self
 from urllib.parse import parse_qs, urlsplit
 
 import psutil
-from http_client import Access, Session
-from installation import Installation
-from report import Figure
+
+from tests.bench.http_client import Access, Session
+from tests.bench.installation import Installation
+from tests.bench.report import Figure
 
 REQUESTS: Final = 200
 WARM_UP: Final = 60

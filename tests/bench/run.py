@@ -18,13 +18,9 @@ import tempfile
 from collections.abc import Callable
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
-import floors
-import measures
-import round_trips
-from installation import Installation
-from report import Figure, table
+from tests.bench import floors, measures, round_trips
+from tests.bench.installation import Installation
+from tests.bench.report import Figure, documents, table
 
 PARTS: dict[str, Callable[[Installation], list[Figure]]] = {
     "idle": measures.idle_latency,
@@ -46,10 +42,9 @@ def main() -> int:
     with tempfile.TemporaryDirectory(prefix="spbench") as folder, Installation(Path(folder)) as installation:
         figures = [figure for name in arguments.only for figure in PARTS[name](installation)]
     print(table(figures))
-    values = {figure.name: figure.value for figure in figures}
     document = {
         "machine": {"cores": os.cpu_count(), "python": machine.python_version(), "load": os.getloadavg()[0]},
-        "figures": [figure.document(values.get(figure.floor)) for figure in figures],
+        "figures": documents(figures),
     }
     print(json.dumps(document))
     if arguments.json:

@@ -276,12 +276,23 @@ class Nemesis:
         proxy = getattr(self._tree, name)
         proxy.cut()
         self.counts["partitions"] += 1
-        self._later(lambda: (self._over.wait(seconds), proxy.heal(), self._held_up.release()))
+
+        def heal() -> None:
+            self._over.wait(seconds)
+            proxy.heal()
+            self._held_up.release()
+
+        self._later(heal)
 
     def _lose(self, name: str) -> None:
         proxy = getattr(self._tree, name)
         proxy.loss = 0.3
-        self._later(lambda: (self._over.wait(4.0), setattr(proxy, "loss", 0.0)))
+
+        def restore() -> None:
+            self._over.wait(4.0)
+            proxy.loss = 0.0
+
+        self._later(restore)
 
     # --- the end ----------------------------------------------------------------------------------------------------
 

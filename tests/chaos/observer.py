@@ -85,12 +85,12 @@ class Observer:
     def rows(self, statement: str, *values: object) -> list[dict[str, Any]]:
         """Return what a query finds. Raises psycopg.Error while PostgreSQL is away."""
         with self._connect() as connection:
-            return connection.execute(statement, values or None).fetchall()  # type: ignore[arg-type]  # composed here
+            return connection.execute(statement, values or None).fetchall()
 
     def run(self, statement: str, *values: object) -> int:
         """Run a statement and return how many rows it touched."""
         with self._connect() as connection:
-            return connection.execute(statement, values or None).rowcount  # type: ignore[arg-type]  # composed here
+            return connection.execute(statement, values or None).rowcount
 
     def seals(self) -> Verdict:
         """Return what a check of the audit trail against its seals comes to."""

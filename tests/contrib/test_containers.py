@@ -36,7 +36,7 @@ def test_every_container_file_is_tested(contrib: Path) -> None:
 @pytest.mark.parametrize("name", FILES)
 def test_hadolint_has_nothing_to_say(name: str, contrib: Path) -> None:
     folder = contrib / "containers"
-    command = [BIN / "hadolint", "--config", folder / "hadolint.yaml", folder / name]
+    command: list[str | Path] = [BIN / "hadolint", "--config", folder / "hadolint.yaml", folder / name]
     answer = subprocess.run(command, capture_output=True, text=True, check=False)
 
     assert (answer.returncode, answer.stdout) == (0, "")
@@ -45,7 +45,7 @@ def test_hadolint_has_nothing_to_say(name: str, contrib: Path) -> None:
 def test_hadolint_would_say_something(contrib: Path, tmp_path: Path) -> None:
     careless = tmp_path / "Containerfile"
     careless.write_text("FROM docker.io/library/python\nRUN cd /tmp\n", encoding="utf-8")
-    command = [BIN / "hadolint", "--config", contrib / "containers/hadolint.yaml", careless]
+    command: list[str | Path] = [BIN / "hadolint", "--config", contrib / "containers/hadolint.yaml", careless]
 
     assert subprocess.run(command, capture_output=True, text=True, check=False).returncode == 1
 
@@ -96,7 +96,12 @@ def test_every_variable_is_a_setting(name: str, contrib: Path, known_variables: 
 
 
 def test_the_compose_file_has_the_form_of_one(contrib: Path) -> None:
-    command = [BIN / "check-jsonschema", "--builtin-schema", "vendor.compose-spec", contrib / "containers/compose.yaml"]
+    command: list[str | Path] = [
+        BIN / "check-jsonschema",
+        "--builtin-schema",
+        "vendor.compose-spec",
+        contrib / "containers/compose.yaml",
+    ]
     answer = subprocess.run(command, capture_output=True, text=True, check=False)
 
     assert answer.returncode == 0, answer.stdout

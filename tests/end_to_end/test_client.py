@@ -75,7 +75,7 @@ def test_a_tenant_does_everything_with_resources(client: Client, tenant: Any) ->
     network = networks.create(name="front", cidr="10.20.0.0/24", labels={"env": "test"}).wait()
     volume = volumes.create(name="data", size_gib=5).wait()
     key = client.key_pairs(project).create(name="alice", public_key=PUBLIC_KEY).wait()
-    wish = {"name": "web-1", "flavor": "small", "image": "mock-linux", "network_ids": [network.id]}
+    wish: dict[str, Any] = {"name": "web-1", "flavor": "small", "image": "mock-linux", "network_ids": [network.id]}
     plan = machines.plan.create(**wish)
     assert (plan.quota["virtual_machines"], plan.cluster) == (1, network.cluster)
     assert list(machines.list()) == []
@@ -253,7 +253,7 @@ def test_an_operator_handles_an_incident_and_its_agents(operator: Client) -> Non
         agents.revoke(incident.id)
 
 
-def test_an_operator_says_what_is_done_about_differences(operator: Client) -> None:
+def test_an_operator_says_what_is_done_about_differences(operator: Client, tenant: Any) -> None:
     policies = operator.operator.drift_policies
     assert policies.set(kind="volume", field="size_gib", policy="adopt").is_set
     lines = {(each.kind, each.field): each.policy for each in policies.list()}
@@ -264,7 +264,9 @@ def test_an_operator_says_what_is_done_about_differences(operator: Client) -> No
     with pytest.raises(InvalidRequestError, match="takes alert, adopt"):
         policies.set(kind="volume", field="size_gib", policy="correct")
     calls = operator.operator
-    assert list(calls.drift.list(open=True)) == list(calls.orphans.list()) == list(calls.foreign_objects.list()) == []
+    assert [each for each in calls.drift.list(open=True) if each.project_id == tenant.project_id] == []
+    assert {each.cluster for each in calls.orphans.list()} <= {"local-mock"}
+    assert list(calls.foreign_objects.list(kind="volume")) == []
 
 
 def test_an_operator_keeps_checkpoints_of_the_audit_trail(operator: Client, client: Client) -> None:
@@ -318,9 +320,7 @@ class Shell:
 
     def run(self, code: int, *words: str, stdin: str = "") -> str:
         command = [str(Path(sys.executable).with_name("stratoplane")), *words]
-        answer = subprocess.run(
-            command, env=self.environment, input=stdin, capture_output=True, text=True, check=False, timeout=120
-        )
+        answer = subprocess.run(command, env=self.environment, input=stdin, capture_output=True, text=True, check=False)
         assert answer.returncode == code, answer.stdout + answer.stderr
         return answer.stderr if code else answer.stdout
 

@@ -1,8 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The server that stands for the platform in the client's tests has the platform's own jobs."""
 
-from contract_server.kinds import STEPS
-
+from client.tests.contract_server.kinds import STEPS
 from stratoplane_engine.workflows.catalogue import WORKFLOWS
 
 

@@ -5,7 +5,7 @@ import ast
 import importlib.metadata
 import re
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -30,7 +30,7 @@ def imported(path: Path) -> Iterator[str]:
             yield node.module.split(".")[0]
 
 
-def imported_distributions(each, owners: dict[str, list[str]]) -> set[str]:
+def imported_distributions(each, owners: Mapping[str, list[str]]) -> set[str]:
     names = {name for path in each.sources for name in imported(path)}
     foreign = names - sys.stdlib_module_names - {each.import_name}
     found = {IMPORT_NAMES.get(name) or owners.get(name, [name])[0] for name in foreign}
@@ -48,8 +48,13 @@ def declared(lines: list[str]) -> set[str]:
     return names
 
 
-def test_every_import_is_declared(tree):
-    owners = importlib.metadata.packages_distributions()
+@pytest.fixture(scope="module")
+def owners() -> Mapping[str, list[str]]:
+    """Return which distributions of the environment hold each import name."""
+    return importlib.metadata.packages_distributions()
+
+
+def test_every_import_is_declared(tree, owners):
     undeclared = {
         (each.name, name)
         for each in tree
@@ -59,8 +64,7 @@ def test_every_import_is_declared(tree):
     assert undeclared == set()
 
 
-def test_every_declared_requirement_is_imported(tree):
-    owners = importlib.metadata.packages_distributions()
+def test_every_declared_requirement_is_imported(tree, owners):
     unused = {
         (each.name, name)
         for each in tree
@@ -105,7 +109,7 @@ def sql_in(source: str) -> Iterator[str]:
             yield from (f"import {each.name}" for each in node.names if re.match(r"(sqlalchemy|psycopg)\b", each.name))
         elif isinstance(node, ast.Call) and isinstance(node.func, ast.Name) and node.func.id in MAKES_STATEMENTS:
             yield f"{node.func.id}() in line {node.lineno}"
-        elif SQL.search(strings(node)):
+        elif isinstance(node, ast.expr) and SQL.search(strings(node)):
             yield f"SQL in line {node.lineno}"
 
 

@@ -33,7 +33,12 @@ def test_everything_has_the_form_that_github_asks_for(folder: Path) -> None:
         "vendor.github-issue-forms": forms,
         "vendor.github-issue-config": [folder / "ISSUE_TEMPLATE/config.yml"],
     }.items():
-        command = [Path(sys.executable).parent / "check-jsonschema", "--builtin-schema", schema, *paths]
+        command: list[str | Path] = [
+            Path(sys.executable).parent / "check-jsonschema",
+            "--builtin-schema",
+            schema,
+            *paths,
+        ]
         answer = subprocess.run(command, capture_output=True, text=True, check=False)
         assert answer.returncode == 0, answer.stdout
 

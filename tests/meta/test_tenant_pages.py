@@ -18,7 +18,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import pytest
-from contract_server import PASSWORD, Command, Contract
+
+from client.tests.contract_server import PASSWORD, Command, Contract
 
 SERVERS = ("https://cloud.example", "https://lab.example")
 PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJqfMMYtQKbzYbqPTxMm1wwUJC2FnzcdIIRq0Gk0c7nL alice@laptop\n"

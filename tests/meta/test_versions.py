@@ -41,7 +41,7 @@ def checkout(tmp_path, root):
 
 
 def bump(root: Path, checkout: Path, version: str) -> subprocess.CompletedProcess[str]:
-    command = [sys.executable, root / "tools/bump_version.py", "--root", checkout, version]
+    command = [sys.executable, str(root / "tools/bump_version.py"), "--root", str(checkout), version]
     return subprocess.run(command, capture_output=True, text=True, check=False)
 
 

@@ -17,11 +17,8 @@ import os
 import sys
 import time
 from collections.abc import Iterable
-from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).resolve().parent))
-
-from simulated.world import Report, World
+from tests.simulation.simulated.world import Report, World
 
 _SUMS = ("events", "jobs", "kills", "pauses", "lost", "duplicated", "wake_ups_lost", "stale_refused", "faults", "leaks")
 

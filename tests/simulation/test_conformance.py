@@ -8,12 +8,13 @@ import psycopg
 import pytest
 from psycopg import sql
 from sqlalchemy import make_url
-from twin import Twin
 
 from stratoplane_engine.db.connection import Database
 from stratoplane_engine.db.migrate import upgrade
+from tests.simulation.twin import Twin
 
-COURSES = 12
+# The first courses are run each time, all of them by `make test-long`.
+SOON, COURSES = 2, 20
 STEPS = 150
 
 
@@ -45,7 +46,9 @@ def _url(server: str, name: str) -> str:
     return make_url(server).set(database=name).render_as_string(hide_password=False)
 
 
-@pytest.mark.parametrize("seed", range(COURSES))
+@pytest.mark.parametrize(
+    "seed", [*range(SOON), *(pytest.param(seed, marks=pytest.mark.long) for seed in range(SOON, COURSES))]
+)
 def test_the_store_in_memory_does_what_postgresql_does(database, seed):
     twin = Twin(database, seed)
 

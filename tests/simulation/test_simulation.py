@@ -9,10 +9,11 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-from simulated.tables import Rules
-from simulated.world import World
 
-SEEDS = 40
+from tests.simulation.simulated.tables import Rules
+from tests.simulation.simulated.world import World
+
+SEEDS = 10
 MUTANT_SEEDS = 200
 
 
@@ -42,6 +43,7 @@ def test_a_seed_replays_to_the_letter():
     assert len(stories[0]) > 50
 
 
+@pytest.mark.long
 @pytest.mark.parametrize("rule", ["fence", "lease", "outbox", "sweeper", "observe_first"])
 def test_the_simulation_finds_the_damage_when_a_rule_is_switched_off(rule):
     rules = Rules(**{rule: False})
@@ -52,11 +54,12 @@ def test_the_simulation_finds_the_damage_when_a_rule_is_switched_off(rule):
 
 
 def test_the_program_prints_figures_and_the_story_of_one_seed():
-    program = [sys.executable, str(Path(__file__).parent / "run.py")]
-    many = subprocess.run([*program, "--seeds", "4", "--jobs", "1"], capture_output=True, text=True, check=True)
-    one = subprocess.run([*program, "--seed", "2"], capture_output=True, text=True, check=True)
+    program = [sys.executable, "-m", "tests.simulation.run"]
+    root = Path(__file__).parents[2]
+    many = subprocess.run([*program, "--seeds=2", "--jobs=1"], cwd=root, capture_output=True, text=True, check=True)
+    one = subprocess.run([*program, "--seed=2"], cwd=root, capture_output=True, text=True, check=True)
 
     figures = json.loads(many.stdout.splitlines()[-1])
-    assert figures["seeds"] == 4
+    assert figures["seeds"] == 2
     assert figures["violations"] == 0
     assert any("accepted" in line for line in one.stdout.splitlines())

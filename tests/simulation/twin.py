@@ -8,16 +8,11 @@ import random
 from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
+from functools import partial
 from typing import Any
 from uuid import UUID
 
 import psycopg
-from simulated import job_rows, operation_rows
-from simulated.acceptance_rows import VolumeTakenError, accept
-from simulated.engine_processes import persist_verdicts as write_back_in_memory
-from simulated.kernel import Kernel
-from simulated.tables import EPOCH, OPEN_STATES, Tables, is_live
-from simulated.tenants import LIMITS, Tenant, cluster_row
 from sqlalchemy import insert, text
 
 from stratoplane_engine.db import changes as acceptance
@@ -27,6 +22,12 @@ from stratoplane_engine.db.connection import Connection, Database
 from stratoplane_engine.jobs.claims import ClaimedJob, read_claim
 from stratoplane_engine.jobs.persist import persist_verdicts
 from stratoplane_engine.jobs.runner import Verdict, advance
+from tests.simulation.simulated import job_rows, operation_rows
+from tests.simulation.simulated.acceptance_rows import VolumeTakenError, accept
+from tests.simulation.simulated.engine_processes import persist_verdicts as write_back_in_memory
+from tests.simulation.simulated.kernel import Kernel
+from tests.simulation.simulated.tables import EPOCH, OPEN_STATES, Tables, is_live
+from tests.simulation.simulated.tenants import LIMITS, Tenant, cluster_row
 
 _TIMES = {
     "job": ("lease_until", "next_run_at", "deadline_at", "created_at"),
@@ -154,7 +155,7 @@ class Twin:
                 continue
             with self.database.system() as connection:
                 real = persist_verdicts(connection, [verdict])
-            self.tables.new_id = lambda verdict=verdict: verdict.operation["id"]
+            self.tables.new_id = partial(_operation_id, verdict)
             assert write_back_in_memory(self.tables, [verdict]) == real
 
     def _offer(self) -> None:
@@ -322,11 +323,17 @@ def _text(value: int | None) -> str | None:
     return None if value is None else str(value)
 
 
+def _operation_id(verdict: Verdict) -> UUID:
+    identifier: UUID = verdict.operation["id"]
+    return identifier
+
+
 def _judged(job: ClaimedJob, seed: float) -> Verdict:
     return advance(job, random.Random(seed))
 
 
 def _comparable(verdict: Verdict) -> Any:
     operation = {key: value for key, value in (verdict.operation or {}).items() if key != "id"}
-    steps = [{key: step[key] for key in ("position", "state", "attempts", "output", "error")} for step in verdict.steps]
+    names = ("position", "state", "attempts", "output", "error")
+    steps = tuple({name: step[name] for name in names} for step in verdict.steps)
     return replace(verdict, job=None, operation=operation, steps=steps)

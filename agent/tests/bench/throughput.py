@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Measure one agent against the small control plane of the tests: operations a second, latency, processor, memory.
 
-``python agent/tests/bench/throughput.py [--operations 3000] [--driver memory --driver mock]`` prints JSON. ``memory``
+``python -m agent.tests.bench.throughput [--operations 3000] [--driver memory --driver mock]`` prints JSON. ``memory``
 is a driver that costs nothing, so its figures are the agent's own; ``mock`` is the simulated region.
 """
 
@@ -13,11 +13,8 @@ import tempfile
 import time
 from pathlib import Path
 
-sys.path.insert(0, str(Path(__file__).parents[1] / "lab"))
-
-from lab_agent import LabAgent
-from lab_control_plane import LabControlPlane
-
+from agent.tests.lab.lab_agent import LabAgent
+from agent.tests.lab.lab_control_plane import LabControlPlane
 from stratoplane.compute import ImageReference, MachineInterface, MachineSpec
 from stratoplane.ids import new_id
 from stratoplane.network import NetworkSpec

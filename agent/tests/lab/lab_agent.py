@@ -6,8 +6,11 @@ import subprocess
 import sys
 import time
 from pathlib import Path
+from uuid import UUID
 
 LAB = Path(__file__).parent
+# Seconds that a test waits for a process: only a fault, never a busy machine, makes it wait so long.
+PATIENCE = 120.0
 ENTRY_POINTS = """
 [stratoplane.compute]
 lab = lab_driver:LabCompute
@@ -51,7 +54,7 @@ class LabAgent:
             "STRATOPLANE_AGENT_LOG_LEVEL": "debug",
             "STRATOPLANE_AGENT_PREPARE_SECONDS": "3",
         }
-        self.process: subprocess.Popen | None = None
+        self.process: subprocess.Popen[bytes] | None = None
 
     @property
     def driver_folder(self) -> Path:
@@ -64,15 +67,17 @@ class LabAgent:
         path = self.driver_folder / "calls"
         return [line for line in path.read_text().splitlines() if text in line] if path.exists() else []
 
-    def machines(self) -> list[Path]:
-        return sorted(self.driver_folder.glob("machine.*.json"))
+    def machines(self, uid: UUID | str = "*") -> list[Path]:
+        """Return the files of a machine, or of all: more than one of a machine is one too many."""
+        return sorted(self.driver_folder.glob(f"machine.{uid}.*.json"))
 
     def allow(self, name: str) -> None:
         """Make a file that the drivers look for."""
         (self.driver_folder / name).touch()
 
     def forbid(self, name: str) -> None:
-        (self.driver_folder / name).unlink()
+        """Remove such a file, if it is there."""
+        (self.driver_folder / name).unlink(missing_ok=True)
 
     def start(self, **variables: str) -> "LabAgent":
         self.state.mkdir(mode=0o700, exist_ok=True)
@@ -82,7 +87,7 @@ class LabAgent:
             )
         return self
 
-    def command(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess:
+    def command(self, *arguments: str, **variables: str) -> subprocess.CompletedProcess[str]:
         """Run another command of the agent with the same settings."""
         return subprocess.run(
             [sys.executable, "-m", "stratoplane_agent", *arguments],
@@ -90,28 +95,28 @@ class LabAgent:
             capture_output=True,
             text=True,
             check=False,
-            timeout=30,
+            timeout=PATIENCE,
         )
 
-    def wait_for_line(self, text: str, seconds: float = 15.0) -> str:
-        """Wait for a log line with ``text`` in it and return the line."""
-        deadline = time.monotonic() + seconds
+    def wait_for_line(self, *texts: str) -> str:
+        """Wait for a log line with all of ``texts`` in it and return the line."""
+        deadline = time.monotonic() + PATIENCE
         while time.monotonic() < deadline:
-            found = [line for line in self.log.read_text().splitlines() if text in line]
-            if found:
+            lines = self.log.read_text().splitlines()
+            if found := [line for line in lines if all(text in line for text in texts)]:
                 return found[-1]
             time.sleep(0.02)
-        raise AssertionError(f"no line with {text!r} within {seconds} s in:\n{self.log.read_text()}")
+        raise AssertionError(f"no line with {texts!r} within {PATIENCE} s in:\n{self.log.read_text()}")
 
     def kill(self) -> None:
         """End the process as a power cut would."""
         self.process.kill()
-        self.process.wait(10)
+        self.process.wait(PATIENCE)
 
     def terminate(self) -> int:
         """Ask the process to stop and return its exit code."""
         self.process.terminate()
-        return self.process.wait(30)
+        return self.process.wait(PATIENCE)
 
     def close(self) -> None:
         if self.process is not None and self.process.poll() is None:

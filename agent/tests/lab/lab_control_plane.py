@@ -6,14 +6,17 @@ import json
 import threading
 import time
 from collections import Counter
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from email.utils import formatdate
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 from uuid import UUID
 
+from stratoplane.errors import InvalidSpecError
 from stratoplane.ids import new_id
-from stratoplane.join_tokens import JoinToken, pin_of, server_proof
+from stratoplane.join_tokens import JoinToken, pin_of, rotation_proof, server_proof
 from stratoplane.messages import (
     AcknowledgementAnswer,
     Acknowledgements,
@@ -40,6 +43,8 @@ from stratoplane.wire import from_json, to_json
 from stratoplane_agent.keys import PrivateKey, PublicKey
 
 PREFIX = "/api/agent/v1/"
+# Seconds that a test waits for what must happen: only a fault, never a busy machine, makes it wait so long.
+PATIENCE = 120.0
 
 
 class RefusalError(Exception):
@@ -55,13 +60,13 @@ class RefusalError(Exception):
 class Entry:
     """One operation as the control plane sees it."""
 
-    operation: dict
+    operation: dict[str, Any]
     state: str = "QUEUED"
     epoch: int = 0
     offered_until: float = 0.0
     result: OperationResult | None = None
     results: int = 0
-    offered: list = field(default_factory=list)
+    offered: list[int] = field(default_factory=list)
 
 
 class LabControlPlane:
@@ -91,10 +96,10 @@ class LabControlPlane:
         self.inventory_seconds = inventory_seconds
         self.faults: dict[str, list[RefusalError]] = {}
         self.lost_answers: Counter[str] = Counter()
-        self.extra_offers: list[dict] = []
+        self.extra_offers: list[dict[str, Any]] = []
         self.unwelcome = ""
         self.repeats_doubtful = False
-        self.forgets_snapshots = False
+        self.snapshots: dict[str, tuple[UUID, int]] = {}
         self.port = 0
         self._server: ThreadingHTTPServer | None = None
 
@@ -148,7 +153,7 @@ class LabControlPlane:
             self.changed.notify_all()
         return identifier
 
-    def wait_until(self, condition, what: str, seconds: float = 15.0):
+    def wait_until(self, condition, what: str, seconds: float = PATIENCE):
         """Wait until ``condition()`` is true and return it."""
         with self.changed:
             found = None
@@ -164,7 +169,7 @@ class LabControlPlane:
                 self.changed.wait(0.05)
             return found
 
-    def result(self, identifier: UUID, seconds: float = 15.0) -> OperationResult:
+    def result(self, identifier: UUID, seconds: float = PATIENCE) -> OperationResult:
         """Wait for the result of an operation."""
         return self.wait_until(lambda: self.entries[identifier].result, f"result of {identifier}", seconds)
 
@@ -185,13 +190,18 @@ class LabControlPlane:
             if self.faults.get(name):
                 raise self.faults[name].pop(0)
             self.changed.notify_all()
-        document = json.loads(body)
-        if name != "challenge":
-            self._admit(path, headers, body, document if name == "enrol" else None)
         method = getattr(self, f"_{name}", None)
         if method is None:
-            raise RefusalError(404, "not_found")
-        return to_json(method(document))
+            raise RefusalError(404, "route_not_found")
+        try:
+            document = json.loads(body)
+            if name != "challenge":
+                self._admit(path, headers, body, document if name == "enrol" else None)
+            return to_json(method(document))
+        except InvalidSpecError as error:
+            raise RefusalError(422, error.code, error.detail) from error
+        except json.JSONDecodeError as error:
+            raise RefusalError(400, "malformed_json", str(error)) from error
 
     def _admit(self, path: str, headers, body: bytes, enrolment) -> None:
         """Admit what one of the known keys signed, or at enrolment the key in the body itself."""
@@ -212,7 +222,7 @@ class LabControlPlane:
                 raise RefusalError(401, "authentication_failed", reason)
             self.signer = signed.key_id
 
-    def signature(self, status: int, body: bytes, headers) -> dict[str, str]:
+    def signature(self, status: int, body: bytes, headers) -> Mapping[str, str]:
         """Return the headers that prove an answer."""
         if "Signature" not in headers or status >= 300:
             return {}
@@ -230,6 +240,9 @@ class LabControlPlane:
         request = from_json(KeyRotation, document)
         with self.changed:
             agent = self.signer.split(":")[0]
+            proved = rotation_proof(agent, request.generation)
+            if not PublicKey(request.public_key).verifies(base64.b64decode(request.proof), proved):
+                raise InvalidSpecError("the next key must prove itself over agent and generation")
             self.keys[f"{agent}:{request.generation}"] = request.public_key
             self.changed.notify_all()
         return KeyRotated(generation=request.generation)
@@ -239,7 +252,7 @@ class LabControlPlane:
         with self.changed:
             cluster = self.join_tokens.pop(request.join_token.removeprefix("spt_join_"), None)
             if cluster is None:
-                raise RefusalError(401, "authentication_failed", "the join token is unknown, used or over")
+                raise RefusalError(401, "authentication_failed", "the join token is unknown, used or expired")
             agent_id = new_id()
             self.keys[f"{agent_id}:1"] = request.public_key
         return Enrolment(
@@ -272,10 +285,10 @@ class LabControlPlane:
                     return Offers(operations=operations, acknowledge_seconds=self.acknowledge_seconds)
                 self.changed.wait(min(left, 0.5))
 
-    def _choose(self, maximum: int) -> list[dict]:
+    def _choose(self, maximum: int) -> list[dict[str, Any]]:
         now = time.monotonic()
         extra, self.extra_offers = self.extra_offers, []
-        chosen = []
+        chosen: list[dict[str, Any]] = []
         for entry in self.entries.values():
             if len(chosen) >= maximum:
                 break
@@ -287,7 +300,8 @@ class LabControlPlane:
         return extra + chosen
 
     def _acknowledgements(self, document: object) -> AcknowledgementAnswer:
-        accepted, refused = [], []
+        accepted: list[UUID] = []
+        refused: list[UUID] = []
         with self.changed:
             for reference in from_json(Acknowledgements, document).operations:
                 entry = self.entries.get(reference.id)
@@ -321,10 +335,12 @@ class LabControlPlane:
     def _inventory(self, document: object) -> InventoryAnswer:
         message = from_json(Inventory, document)
         with self.changed:
-            if message.sequence and self.forgets_snapshots:
-                self.forgets_snapshots = False
+            if message.sequence and any(
+                self.snapshots.get(kind) != (message.snapshot, message.sequence - 1) for kind in message.kinds
+            ):
                 return InventoryAnswer(wanted=message.kinds)
             for kind in message.kinds:
+                self.snapshots[kind] = (message.snapshot, message.sequence)
                 self.inventories.setdefault(kind, []).append(message)
             self.changed.notify_all()
         return InventoryAnswer()

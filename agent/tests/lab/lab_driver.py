@@ -2,9 +2,9 @@
 """Drivers for the agent's tests: objects are files, and an object's name says how the driver behaves with it.
 
 ``hang``: create never returns until the file ``release`` appears; ``linger``: it has its effect, then takes long;
-``wait-N``: answers Wait N times; ``lost-before``, ``lost-after``: raises UncertainError before or after the effect;
-``bug-before``, ``bug-after``: raises what no contract knows; ``busy``, ``refused``: transient and permanent errors;
-``nonsense``: returns a wrong value; ``exit``: calls sys.exit; ``homeless``: runs without an address at first;
+``wait``: answers Wait until ``release`` appears; ``lost-before``, ``lost-after``: raises UncertainError before or after
+the effect; ``bug-before``, ``bug-after``: raises what no contract knows; ``busy``, ``refused``: transient and permanent
+errors; ``nonsense``: returns a wrong value; ``exit``: calls sys.exit; ``homeless``: runs without an address at first;
 ``unreadable``: its status holds what JSON cannot. Every call is a line of the file ``calls``.
 """
 
@@ -16,7 +16,7 @@ from pathlib import Path
 from uuid import UUID
 
 from stratoplane.compute import ComputeDriver, ConsoleOps, MachineAddress, MachineSpec, MachineStatus, ResizeOps
-from stratoplane.drivers import Capacity
+from stratoplane.drivers import Capacity, Driver
 from stratoplane.errors import (
     BusyError,
     CapacityError,
@@ -79,7 +79,7 @@ class Objects:
             time.sleep(0.01)
 
 
-class _Prepared:
+class _Prepared(Driver):
     Settings = LabSettings
     production_ready = False
 
@@ -127,8 +127,8 @@ class LabCompute(_Prepared, ComputeDriver, ConsoleOps, ResizeOps):
         self.objects.wait_for("release")
 
     def _wait(self, spec: MachineSpec) -> Wait | None:
-        calls = (self.context.state_folder / "calls").read_text(encoding="utf-8").count(f"create {spec.uid}")
-        return Wait(seconds=0.05, reason="booting") if calls <= int(spec.name.split("-")[1]) else None
+        released = (self.context.state_folder / "release").exists()
+        return None if released else Wait(seconds=0.05, reason="booting")
 
     def _lost(self, spec: MachineSpec) -> None:
         if spec.name == "lost-after":

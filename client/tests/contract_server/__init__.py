@@ -5,7 +5,7 @@ Which operations there are, what each takes and which answers it may give comes 
 Whatever the server answers is checked against that document, and the tests fail on any difference.
 """
 
-from contract_server.command import Command
-from contract_server.server import PASSWORD, Contract, Fault, Request
+from client.tests.contract_server.command import Command
+from client.tests.contract_server.server import PASSWORD, Contract, Fault, Request
 
 __all__ = ["PASSWORD", "Command", "Contract", "Fault", "Request"]

@@ -12,7 +12,7 @@ from typing import Any
 
 import pytest
 
-from contract_server.server import PASSWORD
+from client.tests.contract_server.server import PASSWORD
 from stratoplane_client.cli.failures import run
 from stratoplane_client.cli.root import root
 

@@ -6,10 +6,10 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any, Final
 
-from contract_server.document import Json, Operation, document
+from client.tests.contract_server.document import Json, Operation, document
 
 if TYPE_CHECKING:
-    from contract_server.state import State
+    from client.tests.contract_server.state import State
 
 _LARGEST_PAGE: Final = 200
 

@@ -3,9 +3,9 @@
 
 from typing import Final
 
-from contract_server.document import Json, document, later, new_id, now
-from contract_server.exchange import Answer, Call, Refusal, check_match, etag, page, serves
-from contract_server.state import State
+from client.tests.contract_server.document import Json, document, later, new_id, now
+from client.tests.contract_server.exchange import Answer, Call, Refusal, check_match, etag, page, serves
+from client.tests.contract_server.state import State
 
 _SECRETS: Final = ("password", "expires_in")
 

@@ -5,10 +5,10 @@ import time
 from ipaddress import ip_network
 from typing import Final
 
-from contract_server.document import Json, document, new_id, now
-from contract_server.exchange import Answer, Call, Refusal, check_match, etag, page, serves
-from contract_server.kinds import KINDS, STEPS, Kind
-from contract_server.state import State
+from client.tests.contract_server.document import Json, document, new_id, now
+from client.tests.contract_server.exchange import Answer, Call, Refusal, check_match, etag, page, serves
+from client.tests.contract_server.kinds import KINDS, STEPS, Kind
+from client.tests.contract_server.state import State
 
 _MACHINE: Final = {"power": "RUNNING", "vcpus": 1, "memory_mib": 1024, "disk_gib": 10}
 _VERBS: Final = {"PATCH": "update", "DELETE": "delete"}

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What the contract server has from the start."""
 
-from contract_server.document import Json, document, new_id, now
+from client.tests.contract_server.document import Json, document, new_id, now
 
 
 def organization() -> Json:

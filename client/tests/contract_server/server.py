@@ -11,10 +11,10 @@ from typing import Any, Final
 from urllib.parse import parse_qsl, urlsplit
 
 # Importing the handlers enters them into the table.
-from contract_server import nouns, resources, upkeep  # noqa: F401
-from contract_server.document import Json, Operation, document, new_id
-from contract_server.exchange import HANDLERS, Answer, Call, Refusal, checked
-from contract_server.state import State
+from client.tests.contract_server import nouns, resources, upkeep  # noqa: F401
+from client.tests.contract_server.document import Json, Operation, document, new_id
+from client.tests.contract_server.exchange import HANDLERS, Answer, Call, Refusal, checked
+from client.tests.contract_server.state import State
 
 PASSWORD: Final = "a long pass phrase"
 

@@ -4,10 +4,10 @@
 import threading
 from typing import Any
 
-from contract_server.document import Json, document, new_id, now
-from contract_server.exchange import Answer, Refusal
-from contract_server.kinds import KINDS, STEPS, Kind
-from contract_server.samples import organization, stored
+from client.tests.contract_server.document import Json, document, new_id, now
+from client.tests.contract_server.exchange import Answer, Refusal
+from client.tests.contract_server.kinds import KINDS, STEPS, Kind
+from client.tests.contract_server.samples import organization, stored
 
 
 class State:

@@ -3,10 +3,10 @@
 
 from typing import Final
 
-from contract_server.document import Json, document, now
-from contract_server.exchange import Answer, Call, Refusal, page, serves
-from contract_server.kinds import KINDS
-from contract_server.state import State
+from client.tests.contract_server.document import Json, document, now
+from client.tests.contract_server.exchange import Answer, Call, Refusal, page, serves
+from client.tests.contract_server.kinds import KINDS
+from client.tests.contract_server.state import State
 
 _STATUS_AFTER: Final = {"acknowledge": "ACKNOWLEDGED", "resolve": "RESOLVED", "reopen": "OPEN"}
 _HISTORY: Final = {"acknowledge": "acknowledged", "resolve": "resolved", "reopen": "reopened", "note": "noted"}

@@ -5,7 +5,7 @@ The mutants are made from them by breaking one thing each.
 """
 
 import threading
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from ipaddress import ip_network
@@ -23,7 +23,7 @@ from stratoplane.compute import (
     RebootOps,
     ResizeOps,
 )
-from stratoplane.drivers import Capacity
+from stratoplane.drivers import Capacity, Driver
 from stratoplane.errors import (
     CapacityError,
     ConflictError,
@@ -88,11 +88,14 @@ class ReferenceSettings:
     endpoint: str = setting("here", help="'here' for one that answers, 'nowhere' for one that does not")
 
 
-class Keeper:
+class Keeper(Driver):
     """What the reference drivers share: the verbs for objects of one kind."""
 
-    Settings: ClassVar = ReferenceSettings
+    Settings: ClassVar[type[Any]] = ReferenceSettings
     kind: ClassVar[str]
+    first: Callable[[Any], Any]
+    shape: Callable[[Any], object]
+    converge: Callable[[Entry, Any], None]
 
     def prepare(self) -> None:
         if not self.settings.endpoint:
@@ -320,9 +323,6 @@ class ReferenceStorage(Keeper, StorageDriver, BucketOps):
 
 class Buckets(Keeper):
     kind = "bucket"
-
-    def __init__(self, settings: ReferenceSettings, context: Any) -> None:
-        self.settings, self.context = settings, context
 
     def shape(self, spec: BucketSpec) -> Any:
         return ()

@@ -10,7 +10,15 @@ import mutants_of_parts  # noqa: F401  # enters its mutants
 import mutants_of_trouble  # noqa: F401  # enters its mutants
 import pytest
 from mutants import MUTANTS
-from reference import MOST_GIB, MOST_VCPUS, ReferenceCompute, ReferenceNetwork, ReferenceSettings, ReferenceStorage
+from reference import (
+    MOST_GIB,
+    MOST_VCPUS,
+    Keeper,
+    ReferenceCompute,
+    ReferenceNetwork,
+    ReferenceSettings,
+    ReferenceStorage,
+)
 
 from stratoplane.compute import ImageReference, MachineSpec
 from stratoplane.drivers import Driver, Interface
@@ -65,6 +73,7 @@ class AtTheReference:
     @pytest.fixture
     def crashing_driver(self, driver: Driver) -> Callable[[int], Driver]:
         def crashing(step: int) -> Driver:
+            assert isinstance(driver, Keeper)
             driver.look().cut_at = step
             return driver
 

@@ -4,6 +4,7 @@
 import concurrent.futures
 import dataclasses
 import itertools
+from typing import Any
 
 import pytest
 
@@ -168,12 +169,12 @@ def test_another_installation_does_not_see_ours(cluster, guest, tmp_path):
 @pytest.mark.parametrize("missing", ["network", "volume"])
 def test_what_a_machine_needs_and_is_missing_is_named_and_nothing_is_left(cluster, guest, missing):
     absent = new_id()
-    change = {
+    changes: dict[str, dict[str, Any]] = {
         "network": {"interfaces": (MachineInterface(network_uid=absent, mac="02:00:00:00:00:09"),)},
         "volume": {"volume_uids": (absent,)},
-    }[missing]
+    }
     with pytest.raises(NotFoundError, match=str(absent)):
-        cluster.compute.create(dataclasses.replace(guest, **change))
+        cluster.compute.create(dataclasses.replace(guest, **changes[missing]))
     assert list(cluster.compute.list()) == []
     assert cluster.files() == set()
 

@@ -5,6 +5,7 @@ import uuid
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 from uuid import UUID
 
 import pytest
@@ -42,13 +43,15 @@ def context(tmp_path: Path) -> AgentContext:
 def make_cluster(context: AgentContext) -> Callable[..., Cluster]:
     """Return a function that makes drivers in the test's region, with settings of choice."""
 
-    def make(**chosen: object) -> Cluster:
+    def make(**chosen: Any) -> Cluster:
         settings = MockSettings(**chosen)
-        drivers = [kind(settings, context) for kind in (MockComputeDriver, MockNetworkDriver, MockStorageDriver)]
-        for driver in drivers:
-            driver.prepare()
+        compute, network = MockComputeDriver(settings, context), MockNetworkDriver(settings, context)
+        storage = MockStorageDriver(settings, context)
+        compute.prepare()
+        network.prepare()
+        storage.prepare()
         region = MockRegion.open(context.state_folder / FILE_NAME)
-        return Cluster(compute=drivers[0], network=drivers[1], storage=drivers[2], region=region)
+        return Cluster(compute=compute, network=network, storage=storage, region=region)
 
     return make
 
@@ -67,11 +70,18 @@ def project_id() -> UUID:
 def machine(project_id: UUID) -> Callable[..., MachineSpec]:
     """Return a function that makes specifications of machines; ``networks`` gives each a card."""
 
-    def make(*networks: NetworkSpec, **chosen: object) -> MachineSpec:
+    def make(*networks: NetworkSpec, **chosen: Any) -> MachineSpec:
         uid = new_id()
         mac = ":".join(f"{octet:02x}" for octet in (0x02, *uid.bytes[-5:]))
         cards = tuple(MachineInterface(network_uid=network.uid, mac=mac) for network in networks)
-        standard = {"name": "web", "vcpus": 1, "memory_mib": 512, "root_gib": 10, "image": IMAGE, "interfaces": cards}
+        standard: dict[str, Any] = {
+            "name": "web",
+            "vcpus": 1,
+            "memory_mib": 512,
+            "root_gib": 10,
+            "image": IMAGE,
+            "interfaces": cards,
+        }
         return MachineSpec(uid=uid, project_id=project_id, **{**standard, **chosen})
 
     return make
@@ -94,7 +104,7 @@ def network(project_id: UUID) -> Callable[..., NetworkSpec]:
 def volume(project_id: UUID) -> Callable[..., VolumeSpec]:
     """Return a function that makes specifications of volumes."""
 
-    def make(size_gib: int = 5, **chosen: object) -> VolumeSpec:
+    def make(size_gib: int = 5, **chosen: Any) -> VolumeSpec:
         return VolumeSpec(uid=new_id(), project_id=project_id, name="data", size_gib=size_gib, **chosen)
 
     return make

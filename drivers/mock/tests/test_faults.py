@@ -5,6 +5,7 @@ import json
 import threading
 import uuid
 from dataclasses import replace
+from typing import Any
 
 import pytest
 from hypothesis import given
@@ -23,7 +24,7 @@ from stratoplane_mock.region import MockRegion
 from stratoplane_mock.rules import Call, Fault, FaultRule, Kind, parse_rule
 
 
-def always(fault: Fault, verb: str = "create", **chosen: object) -> FaultRule:
+def always(fault: Fault, verb: str = "create", **chosen: Any) -> FaultRule:
     return FaultRule(fault=fault, kind="machine", verb=verb, **chosen)
 
 

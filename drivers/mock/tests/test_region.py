@@ -180,7 +180,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=40, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture, HealthCheck.too_slow])
 @given(steps=STEPS)
 def test_the_books_agree_after_any_life(make_cluster, machine, network, volume, steps):
     cluster = make_cluster(hosts=2, host_vcpus=6, storage_gib=60)

@@ -25,8 +25,8 @@ class Mailbox:
     port: int = 0
     answers: dict[str, str] = field(default_factory=dict)
     data_answer: str = "250 taken"
-    mails: list = field(default_factory=list)
-    logins: list = field(default_factory=list)
+    mails: list[tuple[str, list[str], bytes]] = field(default_factory=list)
+    logins: list[tuple[bytes, bytes]] = field(default_factory=list)
 
     async def handle_RCPT(self, server, session, envelope, address, rcpt_options):  # noqa: N802  # aiosmtpd's name
         answer = self.answers.get(address, "250 yes")
@@ -47,7 +47,7 @@ class Mailbox:
 class FreePortController(Controller):
     def _trigger_server(self):
         # The first connection of start() needs the port that the system chose.
-        self.port = self.server.sockets[0].getsockname()[1]
+        self.port = self.server.sockets[0].getsockname()[1]  # type: ignore[attr-defined]  # asyncio.Server, which typeshed hides
         super()._trigger_server()
 
 

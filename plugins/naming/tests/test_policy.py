@@ -3,6 +3,7 @@
 
 import uuid
 from collections.abc import Callable, Sequence
+from typing import Any
 
 import pytest
 
@@ -15,9 +16,9 @@ from stratoplane.registry import Extension, ExtensionState, load_plugins
 def judge() -> Callable[..., Sequence[Violation]]:
     """Return a function that asks the policy about a name, with settings from the environment."""
 
-    def ask(name: str, *, environment: dict[str, str] | None = None, **chosen: object) -> Sequence[Violation]:
+    def ask(name: str, *, environment: dict[str, str] | None = None, **chosen: Any) -> Sequence[Violation]:
         manager, _ = load_plugins(["naming"], environment=environment or {})
-        request = {
+        request: dict[str, Any] = {
             "action": "create",
             "kind": "network",
             "organization_id": uuid.uuid4(),

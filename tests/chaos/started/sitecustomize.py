@@ -9,6 +9,6 @@ import os
 os.environ["PGOPTIONS"] = f"-c stratoplane_chaos.process={os.getpid()}"
 
 if os.environ.get("STRATOPLANE_CHAOS_MUTATION"):
-    import stratoplane_chaos_mutation
+    import stratoplane_chaos_mutation  # type: ignore[import-not-found]  # found where this file is
 
     stratoplane_chaos_mutation.apply(os.environ["STRATOPLANE_CHAOS_MUTATION"].split(","))

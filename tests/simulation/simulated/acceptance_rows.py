@@ -4,10 +4,10 @@
 from datetime import datetime
 from typing import Any
 
-from simulated.tables import EPOCH, Row, Tables
 from stratoplane.quota import fits
 from stratoplane.resources import READY, ResourceStatus
 from stratoplane_engine.db.changes import Acceptance, RefusedError
+from tests.simulation.simulated.tables import EPOCH, Row, Tables
 
 _USABLE = {ResourceStatus.PENDING.value, *(status.value for status in READY)}
 _NEW_RESOURCE: Row = {

@@ -3,12 +3,11 @@
 
 import json
 from collections.abc import Iterable, Sequence
+from functools import partial
 from types import SimpleNamespace
+from typing import Any
 from uuid import UUID
 
-from simulated.kernel import Machine
-from simulated.network import Gateway, Network, SimulatedTransport
-from simulated.provider import Machines, Region, Volumes, drivers
 from stratoplane.errors import DriverError
 from stratoplane.messages import OperationReference, ProviderReport
 from stratoplane.wire import to_json
@@ -21,6 +20,9 @@ from stratoplane_agent.providers import Provider, Providers
 from stratoplane_agent.reporter import Reporter
 from stratoplane_agent.timetable import Timetable
 from stratoplane_agent.transport import ControlPlaneError
+from tests.simulation.simulated.kernel import Machine
+from tests.simulation.simulated.network import Gateway, Network, SimulatedTransport
+from tests.simulation.simulated.provider import Machines, Region, Volumes, drivers
 
 _POLL_SECONDS = 25.0
 _SURVEY_SECONDS = 30.0
@@ -49,7 +51,8 @@ class Disk:
         self.fences, self.work = dict(fences), dict(work)
 
     def lose(self) -> None:
-        self.__init__()
+        self.fences, self.work = {}, {}
+        self.sync()
 
 
 class SimulatedJournal:
@@ -102,7 +105,10 @@ class Agent:
 
     def __init__(self, machine: Machine, disk: Disk, region: Region, transport: SimulatedTransport) -> None:
         self.machine, self.disk, self._transport = machine, disk, transport
-        journal, control_plane = SimulatedJournal(machine, disk), ControlPlane(transport)
+        # These stand for the journal and the transport, which take files and sockets that a simulation has none of.
+        journal: Any = SimulatedJournal(machine, disk)
+        simulated: Any = transport
+        control_plane = ControlPlane(simulated)
         self._timetable = Timetable(machine)
         self._drivers = drivers(region, machine)
         parts = [(each, Bulkhead(each.interface.value, _THREADS, machine)) for each in self._drivers]
@@ -118,8 +124,8 @@ class Agent:
             deliver=self.reporter.deliver,
             host=machine,
         )
-        presence = SimpleNamespace(greet=self._greet, lost=lambda _error: None, poll_seconds=_POLL_SECONDS)
-        inventory = SimpleNamespace(soon=lambda: None)
+        presence: Any = SimpleNamespace(greet=self._greet, lost=lambda _error: None, poll_seconds=_POLL_SECONDS)
+        inventory: Any = SimpleNamespace(soon=lambda: None)
         self._journal = journal
         self._intake = Intake(control_plane, journal, self.executor, presence, inventory, wanted_room=16, host=machine)
 
@@ -131,7 +137,7 @@ class Agent:
         for ended in debt.unreported:
             self.reporter.deliver(ended)
         for driver in self._drivers:
-            self.machine.kernel.spawn(self.machine, lambda driver=driver: self._survey(driver))
+            self.machine.kernel.spawn(self.machine, partial(self._survey, driver))
         self._intake.start(debt.unfinished)
 
     def _greet(self) -> None:

@@ -5,10 +5,10 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from simulated.acceptance_rows import insert_job
-from simulated.tables import Row, Tables
 from stratoplane_engine.services.changes_rows_old import JOB_DEADLINE
 from stratoplane_engine.workflows.catalogue import step_names
+from tests.simulation.simulated.acceptance_rows import insert_job
+from tests.simulation.simulated.tables import Row, Tables
 
 _SETTLING_SECONDS = 5.0
 

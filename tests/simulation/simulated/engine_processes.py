@@ -2,17 +2,18 @@
 """Workers and schedulers: the runner's own code between two transactions of the store; a crash is possible anywhere."""
 
 from collections import Counter
+from functools import partial
 from typing import Any
 from uuid import UUID
 
-from simulated import comparison_rows, job_rows, operation_rows
-from simulated.kernel import Kernel, Machine, Waiting
-from simulated.tables import Row, Tables
 from stratoplane_engine.jobs.claims import read_claim
 from stratoplane_engine.jobs.failure_records import leaks
 from stratoplane_engine.jobs.persist import _job_row, _returned, _settlement_row
 from stratoplane_engine.jobs.runner import Verdict, advance, quarantine
 from stratoplane_engine.jobs.worker_loop import MOST_CRASHES
+from tests.simulation.simulated import comparison_rows, job_rows, operation_rows
+from tests.simulation.simulated.kernel import Kernel, Machine, Waiting
+from tests.simulation.simulated.tables import Row, Tables
 
 _LOOK_SECONDS = 5.0
 _SWEEP_SECONDS = 5.0
@@ -139,7 +140,7 @@ class Scheduler:
             (_SWEEP_SECONDS, self._sweep),
             (_RECONCILE_SECONDS, self._reconcile),
         ):
-            self.machine.kernel.spawn(self.machine, lambda seconds=seconds, work=work: self._repeat(seconds, work))
+            self.machine.kernel.spawn(self.machine, partial(self._repeat, seconds, work))
 
     def _repeat(self, seconds: float, work: Any) -> None:
         generator = self.machine.generator

@@ -6,11 +6,11 @@ from collections.abc import Mapping
 from typing import Any
 from uuid import UUID
 
-from simulated.provider import Region
-from simulated.tables import OPEN_STATES, Row, Tables, Watch, is_live
 from stratoplane.jobs import TERMINAL, TRANSITIONS, JobState
 from stratoplane.resources import TRANSITIONS as RESOURCE_TRANSITIONS
 from stratoplane.resources import ResourceStatus
+from tests.simulation.simulated.provider import Region
+from tests.simulation.simulated.tables import OPEN_STATES, Row, Tables, Watch, is_live
 
 _ENDED = frozenset(state.value for state in TERMINAL)
 _ALIVE = ("ACTIVE", "RUNNING", "STOPPED")

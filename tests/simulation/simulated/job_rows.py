@@ -6,8 +6,8 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from simulated.tables import Row, Tables, is_live
 from stratoplane_engine.db.jobs import LEASE_SECONDS
+from tests.simulation.simulated.tables import Row, Tables, is_live
 
 WORDS = ("UPDATING", "DELETING")
 

@@ -7,9 +7,6 @@ from collections.abc import Callable
 from typing import Any
 from uuid import UUID
 
-from simulated import comparison_rows, operation_rows
-from simulated.kernel import Kernel, Machine, Waiting
-from simulated.tables import Tables
 from stratoplane.messages import (
     AcknowledgementAnswer,
     Acknowledgements,
@@ -22,6 +19,9 @@ from stratoplane.messages import (
 )
 from stratoplane.wire import from_json, to_json
 from stratoplane_agent.transport import UnreachableControlPlaneError
+from tests.simulation.simulated import comparison_rows, operation_rows
+from tests.simulation.simulated.kernel import Kernel, Machine, Waiting
+from tests.simulation.simulated.tables import Tables
 
 _Reply = Callable[[Any], None]
 _OFFERED = ("id", "epoch", "kind", "verb", "spec", "timeout_seconds", "observe_first", "trace_parent")

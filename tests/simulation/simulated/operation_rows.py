@@ -6,9 +6,9 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
-from simulated.tables import OPEN_STATES, Row, Tables, is_live
 from stratoplane_engine.db.circuits import LIMITS
 from stratoplane_engine.db.operations import ACKNOWLEDGE_SECONDS, Reception
+from tests.simulation.simulated.tables import OPEN_STATES, Row, Tables, is_live
 
 _ABANDONED = "the agent took the operation and did not report within its time"
 _UNTAKEN = "no agent of the cluster took the operation within its time"

@@ -10,7 +10,6 @@ from dataclasses import dataclass, replace
 from typing import Any
 from uuid import UUID
 
-from simulated.kernel import Kernel, Machine
 from stratoplane.compute import ComputeDriver, MachineSpec, MachineStatus, RebootOps, ResizeOps
 from stratoplane.drivers import Capacity
 from stratoplane.errors import (
@@ -24,6 +23,7 @@ from stratoplane.errors import (
 )
 from stratoplane.resources import PowerState
 from stratoplane.storage import StorageDriver, VolumeSpec, VolumeStatus
+from tests.simulation.simulated.kernel import Kernel, Machine
 
 _CAPACITY = Capacity(vcpus=10_000, memory_mib=10_000_000, storage_gib=100_000)
 _FAULTS = ("transient", "busy", "limited", "before", "after", "permanent", "slow")

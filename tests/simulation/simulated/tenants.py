@@ -7,19 +7,19 @@ from functools import partial
 from typing import Any
 from uuid import UUID
 
-from simulated import operation_rows
-from simulated.acceptance_rows import VolumeTakenError, accept
-from simulated.kernel import Kernel
-from simulated.tables import Row, Tables, is_live
 from stratoplane.audit import AuditAction
 from stratoplane.drivers import Capacity
 from stratoplane.ids import new_id
-from stratoplane.quota import QuotaKey, difference
+from stratoplane.quota import difference
 from stratoplane.resources import CHANGEABLE, ResourceStatus
 from stratoplane_engine.access.context import Accepted, Actor, IdempotencyKey, RequestContext
 from stratoplane_engine.db.changes import Acceptance, RefusedError
 from stratoplane_engine.kinds.catalogue import KINDS
 from stratoplane_engine.services import changes_rows_old as acceptance
+from tests.simulation.simulated import operation_rows
+from tests.simulation.simulated.acceptance_rows import VolumeTakenError, accept
+from tests.simulation.simulated.kernel import Kernel
+from tests.simulation.simulated.tables import Row, Tables, is_live
 
 LIMITS = {"virtual_machines": 6, "vcpus": 12, "memory_mib": 24_000, "volumes": 8, "storage_gib": 200}
 _CAPACITY = Capacity(vcpus=64, memory_mib=1_000_000, storage_gib=10_000)
@@ -115,7 +115,7 @@ class Tenant:
             spec = {**before, "power": power, "vcpus": 3 - before["vcpus"] if wider else before["vcpus"]}
         if spec == before:
             return None
-        held = {QuotaKey(key): amount for key, amount in row["quota_usage"].items()}
+        held = dict(row["quota_usage"])
         charged = acceptance.larger(held, kind.quota_usage(spec))
         status = row["status"] if row["status"] == ResourceStatus.PENDING else "UPDATING"
         after = {**row, "spec": spec, "quota_usage": _words(charged), "status": status, "updated_at": now, "detail": ""}

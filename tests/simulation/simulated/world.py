@@ -5,15 +5,15 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from uuid import UUID
 
-from simulated import operation_rows
-from simulated.agent_process import Disk, start_agent
-from simulated.engine_processes import Bell, Scheduler, Worker
-from simulated.invariants import Inspector
-from simulated.kernel import Kernel, Machine
-from simulated.network import Gateway, Network
-from simulated.provider import Region, switch
-from simulated.tables import Rules, Tables, is_live
-from simulated.tenants import Tenant, cluster_row
+from tests.simulation.simulated import operation_rows
+from tests.simulation.simulated.agent_process import Disk, start_agent
+from tests.simulation.simulated.engine_processes import Bell, Scheduler, Worker
+from tests.simulation.simulated.invariants import Inspector
+from tests.simulation.simulated.kernel import Kernel, Machine
+from tests.simulation.simulated.network import Gateway, Network
+from tests.simulation.simulated.provider import Region, switch
+from tests.simulation.simulated.tables import Rules, Tables, is_live
+from tests.simulation.simulated.tenants import Tenant, cluster_row
 
 _TROUBLE_SECONDS = 450.0
 _REST_SECONDS = 4 * 3600.0
@@ -95,7 +95,8 @@ class World:
         return bool(self.inspector.violations)
 
     def _machines(self) -> list[Machine]:
-        return [each.machine for each in (*self.sites, *self.workers, *self.schedulers)]
+        sites, workers = [each.machine for each in self.sites], [each.machine for each in self.workers]
+        return [*sites, *workers, *(each.machine for each in self.schedulers)]
 
     # --- processes --------------------------------------------------------------------------------------------------
 
