@@ -12,8 +12,8 @@ from pathlib import Path
 import pytest
 
 from stratoplane import registry
-from stratoplane.drivers import AgentContext, Interface
-from stratoplane.storage import VolumeSpec
+from stratoplane.drivers import AgentContext
+from stratoplane.storage import StorageDriver, VolumeSpec
 
 PROGRAMS = {"stratoplane", "stratoplane-server", "stratoplane-agent", "make"}
 # Words that end the part of a line that is one command.
@@ -123,7 +123,7 @@ def test_the_driver_of_the_author_page_works(root, tmp_path):
 
     driver.prepare()
     spec = VolumeSpec(uid=uuid.uuid4(), project_id=uuid.uuid4(), name="data", size_gib=2)
-    assert registry.shape_problem(driver_class, Interface.STORAGE) == ""
+    assert registry.shape_problem(driver_class, StorageDriver) == ""
     assert driver.create(spec) == driver.create(spec) == driver.observe(spec.uid)
     assert [status.uid for status in driver.list()] == [spec.uid]
     driver.delete(spec.uid)

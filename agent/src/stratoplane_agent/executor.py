@@ -12,6 +12,7 @@ from enum import Enum, auto
 from typing import Final
 from uuid import UUID
 
+from stratoplane.driver_kinds import DriverKind, DriverVerb, Effect
 from stratoplane.errors import (
     BusyError,
     InvalidSpecError,
@@ -23,14 +24,13 @@ from stratoplane.errors import (
 )
 from stratoplane.jobs import Wait
 from stratoplane.messages import Operation, Outcome
-from stratoplane_agent.attempt import Attempt, facts
+from stratoplane_agent.attempt import Attempt, argument_of, facts
 from stratoplane_agent.host import HOST, Host
 from stratoplane_agent.journal import Ended
 from stratoplane_agent.log import Log
 from stratoplane_agent.outcomes import Ending, bug, encode, failed, with_outcome
 from stratoplane_agent.providers import Provider, Providers
 from stratoplane_agent.timetable import Timetable
-from stratoplane_agent.verbs import VERBS, Effect, Verb
 
 _SHORTEST_WAIT: Final = 0.02
 _LONGEST_WAIT: Final = 3600.0
@@ -52,7 +52,8 @@ class _Task:
     """An operation in hand; what changes, changes under the executor's lock."""
 
     operation: Operation
-    verb: Verb
+    kind: DriverKind
+    verb: DriverVerb
     provider: Provider
     taken_at: float
     phase: _Phase = _Phase.QUEUED
@@ -102,12 +103,11 @@ class Executor:
     def start(self, operation: Operation) -> None:
         """Carry out an operation that the control plane gave to this agent."""
         try:
-            verb = self._verb(operation)
-            provider = self._provider(verb)
+            task = self._task(operation)
         except StratoplaneError as error:
-            self._report(operation, _kept_open(operation, failed(error)), 0.0)
+            self._report(operation, self._kept_open(operation, failed(error)), 0.0)
             return
-        task = _Task(operation=operation, verb=verb, provider=provider, taken_at=self._host.monotonic())
+        provider = task.provider
         with self._changed:
             self._tasks.add(task)
             self._queued[provider] += 1
@@ -142,23 +142,26 @@ class Executor:
             self._changed.wait_for(lambda: not self._tasks, seconds)
             return len(self._tasks)
 
-    def _verb(self, operation: Operation) -> Verb:
-        verb = VERBS.get((operation.kind, operation.verb))
-        if verb is None:
-            raise UnsupportedError(f"this agent cannot {operation.verb} a {operation.kind}; it may be too old")
-        return verb
+    def _task(self, operation: Operation) -> _Task:
+        kind = self._providers.kinds.get(operation.kind)
+        verb = self._providers.kinds.verb(operation.kind, operation.verb)
+        if kind is None or verb is None:
+            detail = f"this agent does not support the verb {operation.verb} of the kind {operation.kind};"
+            raise UnsupportedError(f"{detail} update the agent, or enable the kind in its setting driver_kinds")
+        provider = self._provider(kind, verb)
+        return _Task(operation=operation, kind=kind, verb=verb, provider=provider, taken_at=self._host.monotonic())
 
-    def _provider(self, verb: Verb) -> Provider:
-        provider = self._providers.of(verb.kind.interface)
+    def _provider(self, kind: DriverKind, verb: DriverVerb) -> Provider:
+        provider = self._providers.of(kind.interface)
         if provider is None:
-            raise UnsupportedError(f"this agent has no driver for {verb.kind.interface.value}")
+            raise UnsupportedError(f"this agent has no driver for {kind.interface}")
         if provider.obstacle is not None:
             raise provider.obstacle
         if not isinstance(provider.driver, verb.ability):
-            detail = f"the driver {provider.name} cannot {verb.name} a {verb.kind.name}"
+            detail = f"the driver {provider.name} does not support the verb {verb.name} of the kind {kind.name}"
             raise UnsupportedError(detail, feature=verb.feature)
         if provider.bulkhead.is_stalled():
-            detail = f"all calls of the {verb.kind.interface.value} driver {provider.name} hang"
+            detail = f"all calls of the {kind.interface} driver {provider.name} hang"
             raise BusyError(detail, retry_after=_BUSY_RETRY_SECONDS)
         return provider
 
@@ -191,11 +194,16 @@ class Executor:
         if driver is None:  # a provider without a driver is broken and gets no task
             raise RuntimeError(task.provider.name)
         try:
-            argument = task.verb.argument(task.operation)
+            argument = argument_of(task.verb, task.operation)
         except InvalidSpecError as error:
             return failed(error)
         task.attempt = Attempt(
-            driver=driver, driver_name=task.provider.name, verb=task.verb, operation=task.operation, argument=argument
+            driver=driver,
+            driver_name=task.provider.name,
+            kind=task.kind,
+            verb=task.verb,
+            operation=task.operation,
+            argument=argument,
         )
         return task.attempt.begin()
 
@@ -277,7 +285,7 @@ class Executor:
             self._changed.notify_all()
         if phase is _Phase.CALLING:
             task.provider.bulkhead.lend()
-        self._report(task.operation, _overdue(task, phase), task.seconds(self._host.monotonic()))
+        self._report(task.operation, self._overdue(task, phase), task.seconds(self._host.monotonic()))
         if phase is _Phase.WAITING:
             self._leave(task)
 
@@ -293,22 +301,18 @@ class Executor:
         write("operation_ended", **facts(operation), **said, milliseconds=round(seconds * 1000, 1))
         self._deliver(Ended(id=operation.id, epoch=operation.epoch, result=text))
 
+    def _overdue(self, task: _Task, phase: _Phase) -> Ending:
+        limit = f"{task.operation.timeout_seconds:g} s"
+        if phase is _Phase.QUEUED and task.attempt is None:
+            error = TransientError(f"no thread of the driver {task.provider.name} became free within {limit}")
+            return self._kept_open(task.operation, failed(error))
+        what = "waits for the provider" if phase is _Phase.WAITING else "has not returned"
+        return failed(UncertainError(f"the driver {task.provider.name} still {what} after {limit}"))
 
-def _overdue(task: _Task, phase: _Phase) -> Ending:
-    limit = f"{task.operation.timeout_seconds:g} s"
-    if phase is _Phase.QUEUED and task.attempt is None:
-        error: StratoplaneError = TransientError(
-            f"no thread of the driver {task.provider.name} became free within {limit}"
-        )
-        return _kept_open(task.operation, failed(error))
-    what = "waits for the provider" if phase is _Phase.WAITING else "has not returned"
-    return failed(UncertainError(f"the driver {task.provider.name} still {what} after {limit}"))
-
-
-def _kept_open(operation: Operation, ending: Ending) -> Ending:
-    """Return the ending of an operation that was not begun: an earlier attempt's effect stays as doubtful as it was."""
-    verb = VERBS.get((operation.kind, operation.verb))
-    reads = verb is not None and verb.effect is Effect.NONE
-    if operation.observe_first and not reads and ending.outcome is Outcome.TRANSIENT:
-        return with_outcome(ending, Outcome.UNCERTAIN)
-    return ending
+    def _kept_open(self, operation: Operation, ending: Ending) -> Ending:
+        """Return the ending of an operation that was not begun: an earlier attempt's effect stays uncertain."""
+        verb = self._providers.kinds.verb(operation.kind, operation.verb)
+        reads = verb is not None and verb.effect is Effect.READS
+        if operation.observe_first and not reads and ending.outcome is Outcome.TRANSIENT:
+            return with_outcome(ending, Outcome.UNCERTAIN)
+        return ending

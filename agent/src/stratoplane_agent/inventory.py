@@ -12,9 +12,10 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 from uuid import UUID, uuid4
 
+from stratoplane.driver_kinds import DriverKind
 from stratoplane.errors import DriverError
 from stratoplane.foreign import FOREIGN_LIMIT, ForeignOps
 from stratoplane.messages import ForeignItem, InventoryItem, ProviderStatus
@@ -24,7 +25,6 @@ from stratoplane_agent.log import Log
 from stratoplane_agent.presence import Presence
 from stratoplane_agent.providers import Provider, Providers
 from stratoplane_agent.transport import ControlPlaneError
-from stratoplane_agent.verbs import KINDS, Kind
 
 _SURVEY_SECONDS: Final = 60.0
 _MOST_DELTAS: Final = 20
@@ -40,7 +40,7 @@ class _Survey:
         begun: reading of the monotonic clock when the driver began to list.
     """
 
-    kind: Kind
+    kind: DriverKind
     items: Mapping[UUID, bytes] | None
     foreign: bytes | None
     begun: float
@@ -69,8 +69,8 @@ class Inventory:
         self._presence: Final = presence
         self._wake: Final = threading.Event()
         self._lock: Final = threading.Lock()
-        self._surveyed: Final[set[Kind]] = set()
-        self._told: Final[dict[Kind, _Told]] = {}
+        self._surveyed: Final[set[str]] = set()
+        self._told: Final[dict[str, _Told]] = {}
         self._must_greet = False
         self._thread: Final = threading.Thread(target=self._run, name="inventory", daemon=True)
 
@@ -112,7 +112,7 @@ class Inventory:
 
     def _survey(self) -> None:
         answers: queue.SimpleQueue[_Survey] = queue.SimpleQueue()
-        asked = [kind for kind in KINDS if self._ask(kind, answers)]
+        asked = [kind for kind in self._providers.kinds if self._ask(kind, answers)]
         deadline = time.monotonic() + _SURVEY_SECONDS
         for _ in asked:
             try:
@@ -127,7 +127,7 @@ class Inventory:
         """Send what changed, or everything: at first, from time to time, and whenever anything may have been lost."""
         kind, digests = survey.kind, {uid: _digest(item) for uid, item in items.items()}
         # Until the answer is there, nobody knows what the control plane has.
-        told = self._told.pop(kind, None)
+        told = self._told.pop(kind.name, None)
         foreign = told.foreign if survey.foreign is None and told else _digest(survey.foreign or b"")
         if told is None or told.sequence >= _MOST_DELTAS:
             fresh, changed, gone = (
@@ -153,27 +153,27 @@ class Inventory:
         if kind.name in answer.wanted:
             self.soon()
         else:
-            self._told[kind] = fresh
+            self._told[kind.name] = fresh
 
-    def _ask(self, kind: Kind, answers: "queue.SimpleQueue[_Survey]") -> bool:
+    def _ask(self, kind: DriverKind, answers: "queue.SimpleQueue[_Survey]") -> bool:
         """Have a driver list its objects, on its own threads; tell whether an answer will come."""
         provider = self._providers.of(kind.interface)
-        if provider is None or not isinstance(provider.driver, kind.keeper) or provider.bulkhead.is_stalled():
+        if provider is None or not isinstance(provider.driver, kind.driver) or provider.bulkhead.is_stalled():
             return False
         with self._lock:
-            if kind in self._surveyed or provider.report.status is not ProviderStatus.READY:
+            if kind.name in self._surveyed or provider.report.status is not ProviderStatus.READY:
                 return False
-            self._surveyed.add(kind)
+            self._surveyed.add(kind.name)
         provider.bulkhead.submit(lambda: self._answer(provider, kind, answers))
         return True
 
-    def _answer(self, provider: Provider, kind: Kind, answers: "queue.SimpleQueue[_Survey]") -> None:
+    def _answer(self, provider: Provider, kind: DriverKind, answers: "queue.SimpleQueue[_Survey]") -> None:
         begun = time.monotonic()
         try:
             items, foreign = _listed(provider, kind), _foreign(provider, kind)
         finally:
             with self._lock:
-                self._surveyed.discard(kind)
+                self._surveyed.discard(kind.name)
         answers.put(_Survey(kind=kind, items=items, foreign=foreign, begun=begun))
 
 
@@ -181,23 +181,23 @@ def _digest(item: bytes) -> bytes:
     return hashlib.blake2b(item, digest_size=16).digest()
 
 
-def _listed(provider: Provider, kind: Kind) -> Mapping[UUID, bytes] | None:
+def _listed(provider: Provider, kind: DriverKind) -> Mapping[UUID, bytes] | None:
     """Return every object of a kind, None if one cannot be told: what is left out would look lost."""
     try:
-        if kind.keeper.__name__.endswith("Driver"):
+        if kind.is_primary:
             provider.measure()
-        return dict(_encode(kind, status) for status in getattr(provider.driver, kind.listing)())
+        return dict(_encode(kind, status) for status in getattr(provider.driver, kind.methods.list_all)())
     except DriverError as error:
         _log.warning("list_failed", kind=kind.name, driver=provider.name, reason=error)
     except Exception as error:  # noqa: BLE001  # a driver may raise anything
-        _log.bug("driver_bug", error, kind=kind.name, driver=provider.name, verb=kind.listing)
+        _log.bug("driver_bug", error, kind=kind.name, driver=provider.name, verb=kind.methods.list_all)
     return None
 
 
-def _foreign(provider: Provider, kind: Kind) -> bytes | None:
+def _foreign(provider: Provider, kind: DriverKind) -> bytes | None:
     """Return the encoded list of what is not ours, None when the driver cannot say: what is known stays then."""
-    driver: Any = provider.driver  # interface and ability meet in the driver's own class only
-    if not isinstance(driver, ForeignOps) or not kind.keeper.__name__.endswith("Driver"):
+    driver: object = provider.driver  # interface and ability meet in the driver's own class only
+    if not isinstance(driver, ForeignOps) or not kind.is_primary:
         return None
     try:
         found = itertools.islice(driver.list_foreign(FOREIGN_LIMIT), FOREIGN_LIMIT)
@@ -210,8 +210,7 @@ def _foreign(provider: Provider, kind: Kind) -> bytes | None:
     return None
 
 
-def _encode(kind: Kind, status: object) -> tuple[UUID, bytes]:
-    if not isinstance(status, kind.status):
-        raise TypeError(f"{kind.listing} returned {type(status).__name__}, not {kind.status.__name__}")
+def _encode(kind: DriverKind, answer: object) -> tuple[UUID, bytes]:
+    status = kind.checked(answer, kind.methods.list_all)
     item = InventoryItem(uid=status.uid, kind=kind.name, status=to_json(status))
     return item.uid, json.dumps(to_json(item), separators=(",", ":"), allow_nan=False).encode()

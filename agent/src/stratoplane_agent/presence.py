@@ -4,14 +4,17 @@
 import json
 import os
 import threading
-from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
+from uuid import UUID
 
-from stratoplane.messages import Hello, Welcome
-from stratoplane.wire import to_json
+from stratoplane.drivers import Capacity
+from stratoplane.errors import InvalidSpecError
+from stratoplane.messages import Hello, ProviderReport, Welcome
+from stratoplane.wire import from_json, to_json
 from stratoplane_agent.control_plane import ControlPlane
 from stratoplane_agent.identity import Credential
 from stratoplane_agent.log import Log
@@ -29,6 +32,29 @@ class Connection(StrEnum):
     CONNECTED = "connected"
     DISCONNECTED = "disconnected"
     STOPPED = "stopped"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AgentStatus:
+    """What the status file holds.
+
+    Attributes:
+        pid: the process that wrote it.
+        connection: whether the control plane answers, ``since`` when (ISO 8601), and ``reason`` why not.
+        providers: the drivers and whether they work.
+        capacity: what all drivers together can hold.
+    """
+
+    pid: int
+    version: str
+    agent_id: UUID
+    cluster: str
+    control_plane: str
+    connection: Connection
+    since: str
+    reason: str
+    providers: tuple[ProviderReport, ...] = ()
+    capacity: Capacity = field(default_factory=Capacity)
 
 
 class Presence:
@@ -97,21 +123,21 @@ class Presence:
             return changed
 
     def _write(self) -> None:
-        document = {
-            "pid": os.getpid(),
-            "version": VERSION,
-            "agent_id": self._credential.agent_id,
-            "cluster": self._credential.cluster_name,
-            "control_plane": self._control_plane.url,
-            "connection": self._connection,
-            "since": self._since,
-            "reason": self._reason,
-            "providers": self._providers.reports(),
-            "capacity": self._providers.capacity(),
-        }
+        status = AgentStatus(
+            pid=os.getpid(),
+            version=VERSION,
+            agent_id=self._credential.agent_id,
+            cluster=self._credential.cluster_name,
+            control_plane=self._control_plane.url,
+            connection=self._connection,
+            since=self._since,
+            reason=self._reason,
+            providers=self._providers.reports(),
+            capacity=self._providers.capacity(),
+        )
         fresh = self._path.with_suffix(".new")
         try:
-            fresh.write_text(json.dumps(to_json(document)), encoding="utf-8")
+            fresh.write_text(json.dumps(to_json(status)), encoding="utf-8")
             fresh.replace(self._path)
         except OSError as error:
             _log.warning("status_not_written", reason=error)
@@ -121,13 +147,12 @@ def status_file(state: Path) -> Path:
     return state / "status.json"
 
 
-def read_status(state: Path) -> Mapping[str, Any]:
-    """Return what the agent of a state folder wrote last, empty if nothing that can be read."""
+def read_status(state: Path) -> AgentStatus | None:
+    """Return what the agent of a state folder wrote last, None if nothing that can be read."""
     try:
-        document = json.loads(status_file(state).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return document if isinstance(document, dict) else {}
+        return from_json(AgentStatus, json.loads(status_file(state).read_text(encoding="utf-8")))
+    except (OSError, ValueError, InvalidSpecError):
+        return None
 
 
 def _check_clock(server_time: str) -> None:

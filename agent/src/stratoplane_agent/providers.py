@@ -2,16 +2,17 @@
 """The drivers of this agent: loaded by name, prepared, watched, and shown with the reason when they cannot work."""
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from uuid import UUID
 
-from stratoplane.drivers import AgentContext, Capacity, Driver, Interface
+from stratoplane.driver_kinds import BUILT_IN_KINDS, DriverKinds
+from stratoplane.drivers import AgentContext, Capacity, Driver
 from stratoplane.errors import DriverError, MisconfiguredError, PermanentError, SettingsError, UnreachableError
 from stratoplane.messages import ProviderReport, ProviderStatus
-from stratoplane.registry import Extension, ExtensionState, load_driver
+from stratoplane.registry import Extension, ExtensionState, load_driver, load_driver_kinds
 from stratoplane.settings import load
 from stratoplane_agent.backoff import Backoff
 from stratoplane_agent.bulkhead import Bulkhead
@@ -46,7 +47,7 @@ class Provider:
     def __init__(self, report: ProviderReport, driver: Driver | None, bulkhead: Bulkhead, host: Host = HOST) -> None:
         self.driver: Final = driver
         self.bulkhead: Final = bulkhead
-        self.interface: Final = Interface(report.interface)
+        self.interface: Final = report.interface
         self.name: Final = report.driver
         self._lock: Final = host.lock()
         self._report = report
@@ -68,7 +69,7 @@ class Provider:
         """The error that every operation gets while the driver cannot work, None when it can."""
         if self._report.status is ProviderStatus.READY:
             return None
-        detail = f"the {self.interface.value} driver {self.name} cannot work: {self._report.reason}"
+        detail = f"the {self.interface} driver {self.name} cannot work: {self._report.reason}"
         return MisconfiguredError(detail) if self._report.status is ProviderStatus.BROKEN else UnreachableError(detail)
 
     def claim_preparation(self) -> bool:
@@ -98,9 +99,9 @@ class Provider:
         try:
             self._capacity = self.driver.capacity()
         except DriverError as error:
-            _log.warning("capacity_unknown", interface=self.interface.value, driver=self.name, reason=error)
+            _log.warning("capacity_unknown", interface=self.interface, driver=self.name, reason=error)
         except Exception as error:  # noqa: BLE001  # a driver may raise anything
-            _log.bug("driver_bug", error, interface=self.interface.value, driver=self.name, verb="capacity")
+            _log.bug("driver_bug", error, interface=self.interface, driver=self.name, verb="capacity")
 
     def _prepared(self) -> tuple[ProviderStatus, str]:
         if self.driver is None:
@@ -112,7 +113,7 @@ class Provider:
         except DriverError as error:
             return ProviderStatus.UNREACHABLE, error.detail
         except (Exception, SystemExit) as error:  # noqa: BLE001  # a driver may raise anything
-            _log.bug("driver_bug", error, interface=self.interface.value, driver=self.name, verb="prepare")
+            _log.bug("driver_bug", error, interface=self.interface, driver=self.name, verb="prepare")
             return ProviderStatus.UNREACHABLE, f"prepare failed unexpectedly: {type(error).__name__}: {error}"
         return ProviderStatus.READY, ""
 
@@ -120,15 +121,31 @@ class Provider:
 class Providers:
     """All providers of the agent."""
 
-    def __init__(self, providers: Iterable[Provider], timetable: Timetable, host: Host = HOST) -> None:
+    def __init__(
+        self,
+        providers: Iterable[Provider],
+        timetable: Timetable,
+        host: Host = HOST,
+        *,
+        kinds: DriverKinds = BUILT_IN_KINDS,
+    ) -> None:
+        """Begin with drivers that are not prepared.
+
+        Args:
+            providers: one for each interface.
+            timetable: tries again later what is unreachable.
+            host: supplies time.
+            kinds: the kinds of objects that the drivers keep.
+        """
+        self.kinds: Final = kinds
         self._host: Final = host
-        self._by_interface: Final[Mapping[Interface, Provider]] = {each.interface: each for each in providers}
+        self._by_interface: Final[Mapping[str, Provider]] = {each.interface: each for each in providers}
         self._timetable: Final = timetable
         self._backoffs: Final = {
             each: Backoff(base=1.0, cap=_LONGEST_RETRY, generator=host.generator) for each in self._by_interface
         }
         self._settled: Final = host.condition()
-        self._suspected_at: Final[dict[Interface, float]] = {}
+        self._suspected_at: Final[dict[str, float]] = {}
         self._at_work = 0
         self.on_change: Callable[[], None] = lambda: None
         """Called from any thread when the state of a provider changed."""
@@ -136,7 +153,7 @@ class Providers:
     def __iter__(self) -> Iterator[Provider]:
         return iter(self._by_interface.values())
 
-    def of(self, interface: Interface) -> Provider | None:
+    def of(self, interface: str) -> Provider | None:
         """Return the provider of an interface, None if the agent has none."""
         return self._by_interface.get(interface)
 
@@ -211,13 +228,36 @@ def load_providers(configuration: Configuration, site: Site, timetable: Timetabl
     chosen = configuration.agent.drivers
     for name in configuration.tables.keys() - set(chosen.values()):
         _log.warning("settings_unused", table=f"[driver.{name}]", reason="no interface uses this driver")
-    return Providers([_load(interface, name, configuration, site) for interface, name in chosen.items()], timetable)
+    kinds, broken = _load_kinds(configuration.agent.driver_kinds)
+    providers = [
+        _load(_find(interface, name, kinds, broken), interface, configuration, site)
+        for interface, name in chosen.items()
+    ]
+    return Providers(providers, timetable, kinds=kinds)
 
 
-def _load(interface: Interface, name: str, configuration: Configuration, site: Site) -> Provider:
-    extension = load_driver(interface, name)
+def _load_kinds(enabled: Sequence[str]) -> tuple[DriverKinds, Sequence[Extension]]:
+    """Return the kinds that work, and those that are enabled and do not."""
+    kinds, extensions = load_driver_kinds(enabled)
+    broken = [each for each in extensions if each.reason]
+    for each in broken:
+        _log.error("driver_kind_broken", kind=each.name, version=each.version, reason=each.reason)
+    return kinds, broken
+
+
+def _find(interface: str, name: str, kinds: DriverKinds, broken: Sequence[Extension]) -> Extension:
+    """Load a driver; where its interface is missing, say which kinds might have brought it."""
+    extension = load_driver(interface, name, kinds)
+    if kinds.contract_of(interface) is not None or not broken:
+        return extension
+    suspects = "; ".join(f"the kind {each.name} is {each.state}: {each.reason}" for each in broken)
+    return dataclasses.replace(extension, reason=f"{extension.reason} ({suspects})")
+
+
+def _load(extension: Extension, interface: str, configuration: Configuration, site: Site) -> Provider:
+    name = extension.name
     report = ProviderReport(
-        interface=interface.value,
+        interface=interface,
         driver=name,
         version=extension.version,
         status=ProviderStatus.BROKEN,
@@ -232,7 +272,7 @@ def _load(interface: Interface, name: str, configuration: Configuration, site: S
             driver, report = made, _described(made, report)
     if report.status is ProviderStatus.BROKEN:
         _show(report)
-    return Provider(report, driver, Bulkhead(interface.value, configuration.agent.concurrency))
+    return Provider(report, driver, Bulkhead(interface, configuration.agent.concurrency))
 
 
 def _make(extension: Extension, table: Mapping[str, object], site: Site) -> Driver | str:
@@ -253,7 +293,7 @@ def _described(driver: Driver, report: ProviderReport) -> ProviderReport:
         report,
         contract=".".join(str(number) for number in driver.contract),
         status=ProviderStatus.UNREACHABLE,
-        reason="it has not finished to prepare",
-        features=tuple(sorted(each.value for each in driver.features())),
+        reason="is still initialising",
+        features=tuple(sorted(driver.features())),
         production_ready=driver.production_ready,
     )

@@ -57,11 +57,23 @@ class AgentSettings:
         env="STRATOPLANE_AGENT_ALLOW_PLAIN_HTTP",
     )
     default_driver: str = setting(
-        "", help="driver of every interface that names none of its own", env="STRATOPLANE_AGENT_DRIVER"
+        "",
+        help="driver of compute, network and storage where they name none of their own",
+        env="STRATOPLANE_AGENT_DRIVER",
     )
     compute: str = setting("", help="driver of virtual machines, or none", env="STRATOPLANE_AGENT_COMPUTE")
     network: str = setting("", help="driver of networks, or none", env="STRATOPLANE_AGENT_NETWORK")
     storage: str = setting("", help="driver of volumes and buckets, or none", env="STRATOPLANE_AGENT_STORAGE")
+    driver_kinds: tuple[str, ...] = setting(
+        (),
+        help="kinds of objects of plugins that are enabled, by the names of their entry points",
+        env="STRATOPLANE_AGENT_DRIVER_KINDS",
+    )
+    interface_drivers: tuple[str, ...] = setting(
+        (),
+        help="drivers of the interfaces that driver_kinds bring, each as interface=driver",
+        env="STRATOPLANE_AGENT_INTERFACE_DRIVERS",
+    )
     concurrency: int = setting(16, help="driver calls of one interface at a time", env="STRATOPLANE_AGENT_CONCURRENCY")
     backlog: int = setting(
         128, help="operations of one interface that are taken before earlier ones end", env="STRATOPLANE_AGENT_BACKLOG"
@@ -83,12 +95,11 @@ class AgentSettings:
 
     def __post_init__(self) -> None:
         problems = [problem_of_url(self.control_plane)] if self.control_plane else []
-        problems += [f"{name}: must be at least 1" for name in ("concurrency", "backlog") if getattr(self, name) < 1]
-        problems += [
-            f"{name}: must be 0 or more seconds"
-            for name in ("prepare_seconds", "grace_seconds")
-            if getattr(self, name) < 0
-        ]
+        counts = {"concurrency": self.concurrency, "backlog": self.backlog}
+        problems += [f"{name}: must be at least 1" for name, value in counts.items() if value < 1]
+        durations = {"prepare_seconds": self.prepare_seconds, "grace_seconds": self.grace_seconds}
+        problems += [f"{name}: must be 0 or more seconds" for name, value in durations.items() if value < 0]
+        problems += [_problem_of_choice(choice) for choice in self.interface_drivers]
         if problems := [problem for problem in problems if problem]:
             raise ValueError("; ".join(problems))
 
@@ -97,15 +108,15 @@ class AgentSettings:
         """The agent's name for people."""
         return self.name or socket.gethostname()
 
-    def driver_of(self, interface: Interface) -> str:
-        """Return the name of the interface's driver, empty for none."""
-        chosen: str = getattr(self, interface.value) or self.default_driver
-        return "" if chosen == NO_DRIVER else chosen
-
     @property
-    def drivers(self) -> Mapping[Interface, str]:
+    def drivers(self) -> Mapping[str, str]:
         """The driver's name of every interface that has one."""
-        return {interface: name for interface in Interface if (name := self.driver_of(interface))}
+        built_in = {Interface.COMPUTE: self.compute, Interface.NETWORK: self.network, Interface.STORAGE: self.storage}
+        chosen = {interface.value: name or self.default_driver for interface, name in built_in.items()}
+        for choice in self.interface_drivers:
+            interface, _, name = choice.partition("=")
+            chosen[interface.strip()] = name.strip()
+        return {interface: name for interface, name in chosen.items() if name not in ("", NO_DRIVER)}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -141,6 +152,15 @@ def _document(path: Path | None, environment: Mapping[str, str]) -> dict[str, An
         raise SettingsError(f"{chosen}: there is no such file") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SettingsError(f"{chosen}: {error}") from error
+
+
+def _problem_of_choice(choice: str) -> str:
+    interface, _, name = (part.strip() for part in choice.partition("="))
+    if not interface or not name:
+        return f"interface_drivers: {choice!r} must have the form interface=driver"
+    if interface in list(Interface):
+        return f"interface_drivers: set {interface} = {name!r} instead of {choice!r}"
+    return ""
 
 
 def problem_of_url(url: str) -> str:

@@ -12,11 +12,14 @@ from typing import ClassVar, Final
 
 
 class StratoplaneError(Exception):
-    """Root of all our errors. ``code`` is stable and documented; ``detail`` says what happened and what to do."""
+    """Unexpected server error; report it together with the request id."""
 
+    # Every error of the platform is a subclass; the documentation says what this one means when nothing else fits.
     code: ClassVar[str] = "internal_error"
+    """Names the error to programs; stable and documented."""
 
     def __init__(self, detail: str) -> None:
+        """Keep ``detail``, which tells people what happened and what to do about it."""
         super().__init__(detail)
         self.detail: Final = detail
 
@@ -170,12 +173,6 @@ class IdempotencyMismatchError(StratoplaneError):
     code = "idempotency_key_reused"
 
 
-class IdempotencyInProgressError(StratoplaneError):
-    """The first request with this key has not ended; the caller repeats it a little later."""
-
-    code = "idempotency_in_progress"
-
-
 class RateLimitedError(StratoplaneError):
     """Too many requests by this credential; the caller waits ``retry_after`` seconds."""
 
@@ -210,17 +207,20 @@ class SettingsError(StratoplaneError):
         return {"problems": list(self.problems)}
 
 
-# --- errors of drivers --------------------------------------------------------------------------------------------
+# --- errors of jobs -----------------------------------------------------------------------------------------------
 
 
 class JobCancelledError(StratoplaneError):
-    """Somebody stopped the job; nobody raises it at a caller, it is what the job says of its end."""
+    """The job was cancelled on request; what it had created was removed."""
 
     code = "cancelled"
 
 
+# --- errors of drivers --------------------------------------------------------------------------------------------
+
+
 class DriverError(StratoplaneError):
-    """Root of what a driver may raise. ``provider_text`` is the provider's own message, whole."""
+    """Error of a driver that fits none of its subclasses; ``provider_text`` is the provider's own message, whole."""
 
     code = "driver_error"
 

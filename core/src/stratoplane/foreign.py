@@ -4,10 +4,11 @@
 import abc
 from collections.abc import Iterable
 from dataclasses import dataclass
-from typing import Any, ClassVar, Final
+from typing import ClassVar, Final
 from uuid import UUID
 
 from stratoplane.drivers import Ability, Feature
+from stratoplane.jobs import Wait
 
 FOREIGN_LIMIT: Final = 1_000
 """How many foreign objects of a kind an agent asks for and the control plane keeps."""
@@ -68,7 +69,7 @@ class ImportOps(ForeignOps):
     feature: ClassVar = Feature.IMPORT
 
     @abc.abstractmethod
-    def adopt(self, adoption: Adoption) -> Any:
+    def adopt(self, adoption: Adoption) -> object:
         """Put our mark on a foreign object. Idempotent: the object that carries this mark already is the answer.
 
         Returns:
@@ -81,7 +82,7 @@ class ImportOps(ForeignOps):
         """
 
     @abc.abstractmethod
-    def release(self, uid: UUID) -> Any:
+    def release(self, uid: UUID) -> Wait | None:
         """Take back an adoption: the object becomes foreign again, as it was. It is never deleted.
 
         Absent is success. Returns None, or Wait while it is on the way.
