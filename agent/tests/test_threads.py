@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bulkheads, the timetable, back-off and log lines."""
+"""Bulkheads, the timer, back-off and log lines."""
 
 import io
 import json
@@ -13,7 +13,7 @@ from stratoplane_agent.backoff import Backoff
 from stratoplane_agent.bulkhead import Bulkhead
 from stratoplane_agent.host import Host
 from stratoplane_agent.log import Log, LogFormat, LogLevel, configure, trace_id
-from stratoplane_agent.timetable import Timetable
+from stratoplane_agent.timer import Timer
 
 
 @pytest.fixture
@@ -73,19 +73,19 @@ def test_a_bulkhead_is_stalled_only_when_nothing_moves(release):
 
 
 def test_calls_come_in_the_order_of_their_times():
-    timetable, order, done = Timetable(), [], threading.Event()
-    timetable.after(0.06, lambda: (order.append("late"), done.set()))
-    timetable.start()
-    timetable.after(0.02, lambda: order.append("early"))
-    timetable.after(0.01, lambda: 1 // 0)
+    timer, order, done = Timer(), [], threading.Event()
+    timer.after(0.06, lambda: (order.append("late"), done.set()))
+    timer.start()
+    timer.after(0.02, lambda: order.append("early"))
+    timer.after(0.01, lambda: 1 // 0)
 
     assert done.wait(5)
     assert order == ["early", "late"]
-    timetable.stop()
+    timer.stop()
 
 
 def test_a_repeated_call_goes_on_after_a_failure():
-    timetable, calls, thrice = Timetable(), [], threading.Event()
+    timer, calls, thrice = Timer(), [], threading.Event()
 
     def call() -> None:
         calls.append(1)
@@ -93,11 +93,11 @@ def test_a_repeated_call_goes_on_after_a_failure():
             thrice.set()
         raise ValueError("again")
 
-    timetable.every(0.01, call)
-    timetable.start()
+    timer.every(0.01, call)
+    timer.start()
 
     assert thrice.wait(5)
-    timetable.stop()
+    timer.stop()
 
 
 def test_delays_grow_to_a_bound_and_begin_anew_after_a_success():

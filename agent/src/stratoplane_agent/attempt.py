@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One call of a driver for one operation, and what its end means.
+"""One driver call for one operation, and what its result means.
 
-A doubtful end is cleared up at once where observation can tell: the object is asked for, and what is there decides.
+An uncertain result is resolved at once where observation can tell: the object is observed, and its state decides.
 """
 
 from dataclasses import dataclass
@@ -19,16 +19,16 @@ from stratoplane_agent.log import Log, trace_id
 from stratoplane_agent.outcomes import Ending, bug, done, failed, with_outcome
 
 CONSOLE_CHARACTERS: Final = 64 * 1024
-_ON_THE_WAY: Final = Wait(seconds=1.0, reason="the object is there and not complete")
+_INCOMPLETE: Final = Wait(seconds=1.0, reason="the object exists but is not complete")
 _log: Final = Log("attempt")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Attempt:
-    """One call. Its methods raise nothing, whatever the driver does.
+    """One driver call. Its methods never raise, whatever the driver does.
 
     Attributes:
-        driver: it was prepared and has the verb's ability; ``driver_name`` is how operators know it.
+        driver: prepared, and it has the verb's ability; ``driver_name`` is its name in the settings.
         argument: what the verb's method is called with.
     """
 
@@ -46,7 +46,7 @@ class Attempt:
         try:
             found = self._observe()
         except (Exception, SystemExit) as error:  # noqa: BLE001  # a driver may raise anything
-            # The earlier attempt's effect is as unknown as before, whatever kept us from seeing it.
+            # The effect of the earlier attempt is still unknown, whatever prevented the observation.
             return with_outcome(self._ending(error), Outcome.UNCERTAIN)
         if self.verb.effect is Effect.REMOVES:
             return done() if found is None else self.resume()
@@ -61,10 +61,10 @@ class Attempt:
             return answer if isinstance(answer, Wait) else self._done(answer)
         except (Exception, SystemExit) as error:  # noqa: BLE001  # a driver may raise anything
             ending = self._ending(error)
-        return self._cleared_up(ending) if ending.outcome is Outcome.UNCERTAIN else ending
+        return self._resolved(ending) if ending.outcome is Outcome.UNCERTAIN else ending
 
     def facts(self) -> dict[str, object]:
-        """Return what a log line says about this call."""
+        """Return the fields that log lines carry for this call."""
         return {**facts(self.operation), "driver": self.driver_name}
 
     def _done(self, answer: object) -> Ending:
@@ -78,34 +78,34 @@ class Attempt:
         return done(to_json(self._ours(answer, self.verb.method)))
 
     def _ours(self, answer: object, method: str) -> ObjectStatus:
-        """Return what a method answered as a status of the operation's object."""
+        """Return the answer of a method as a status of the operation's object."""
         status = self.kind.checked(answer, method)
         if status.uid != self.operation.uid:
             raise WrongAnswerError(f"the status is of {status.uid}, not of {self.operation.uid}")
         return status
 
-    def _cleared_up(self, doubtful: Ending) -> Ending | Wait:
-        """Decide what a doubtful end was, by observation where that can tell."""
+    def _resolved(self, uncertain: Ending) -> Ending | Wait:
+        """Resolve an uncertain result, by observation where that can tell."""
         if self.verb.effect is Effect.READS:
-            return with_outcome(doubtful, Outcome.TRANSIENT)
+            return with_outcome(uncertain, Outcome.TRANSIENT)
         if self.verb.effect is Effect.UNOBSERVABLE:
-            return doubtful
+            return uncertain
         try:
             found = self._observe()
         except (Exception, SystemExit) as error:  # noqa: BLE001  # a driver may raise anything
             self._ending(error)
             _log.warning("not_observed", reason=error, **self.facts())
-            return doubtful
+            return uncertain
         if self.verb.effect is Effect.REMOVES:
-            return done() if found is None else doubtful
-        return self._judged(found, doubtful)
+            return done() if found is None else uncertain
+        return self._judged(found, uncertain)
 
-    def _judged(self, found: ObjectStatus | None, doubtful: Ending) -> Ending | Wait:
+    def _judged(self, found: ObjectStatus | None, uncertain: Ending) -> Ending | Wait:
         if found is None:
-            return with_outcome(doubtful, Outcome.TRANSIENT)
+            return with_outcome(uncertain, Outcome.TRANSIENT)
         if self._is_settled(found):
             return done(to_json(found))
-        return doubtful if found.drift(self.argument) else _ON_THE_WAY
+        return uncertain if found.drift(self.argument) else _INCOMPLETE
 
     def _observe(self) -> ObjectStatus | None:
         method = self.kind.methods.observe
@@ -113,7 +113,7 @@ class Attempt:
         return None if found is None else self._ours(found, method)
 
     def _is_settled(self, found: ObjectStatus | None) -> bool:
-        """Tell whether an observed object is all that the operation asks for; what is found carries our mark."""
+        """Tell whether an observed object is in the state that the operation asks for; it carries our mark."""
         if found is None or isinstance(self.argument, Adoption):
             return found is not None
         return not found.drift(self.argument) and self.kind.is_complete(found, self.argument)
@@ -126,7 +126,7 @@ class Attempt:
 
 
 def facts(operation: Operation) -> dict[str, object]:
-    """Return what a log line says about an operation."""
+    """Return the fields that log lines carry for an operation."""
     return {
         "operation": operation.id,
         "epoch": operation.epoch,

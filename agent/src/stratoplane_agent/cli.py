@@ -19,13 +19,13 @@ from stratoplane.wire import to_json
 from stratoplane_agent.agent import Agent, AlreadyRunningError, is_running, journal_file, only_one
 from stratoplane_agent.enrol import enrol, enrolled
 from stratoplane_agent.identity import IdentityError, credential_file, read_credential
-from stratoplane_agent.journal import JournalError, tally_of
+from stratoplane_agent.journal import JournalError, counts_of
 from stratoplane_agent.kinds import list_kinds
 from stratoplane_agent.log import configure
-from stratoplane_agent.presence import AgentStatus, Connection, read_status
-from stratoplane_agent.providers import Site, load_providers
+from stratoplane_agent.providers import DriverContexts, load_providers
+from stratoplane_agent.session import AgentStatus, Connection, read_status
 from stratoplane_agent.settings import Configuration, read
-from stratoplane_agent.timetable import Timetable
+from stratoplane_agent.timer import Timer
 from stratoplane_agent.transport import ControlPlaneError
 
 FAILED: Final = 1
@@ -54,15 +54,15 @@ def _parser() -> argparse.ArgumentParser:
         prog="stratoplane-agent", description="Carry out a cluster's work for a Stratoplane control plane."
     )
     parser.add_argument("--config", type=Path, help="settings (TOML); /etc/stratoplane/agent.toml if it exists")
-    parser.add_argument("--state", type=Path, help="folder for credential and journal, before every other setting")
+    parser.add_argument("--state", type=Path, help="folder for credential and journal; overrides every other setting")
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
     enrolment = commands.add_parser("enrol", help="exchange a join token for a credential")
     enrolment.add_argument("--control-plane", metavar="URL", help="the agents' API, as https://cloud.example:8701")
     enrolment.add_argument("--token-file", metavar="FILE", help="file with the join token, - for standard input")
     enrolment.add_argument("--name", help="name of the agent; the host's name if not given")
-    enrolment.add_argument("--replace", action="store_true", help="give up the credential that there is")
+    enrolment.add_argument("--replace", action="store_true", help="replace the existing credential")
     enrolment.set_defaults(act=_enrol)
-    run = commands.add_parser("run", help="work until SIGTERM")
+    run = commands.add_parser("run", help="run until SIGTERM")
     run.set_defaults(act=_run)
     drivers = commands.add_parser("drivers", help="show the drivers and whether they work")
     drivers.add_argument("-o", "--output", choices=("table", "json"), default="table")
@@ -70,7 +70,7 @@ def _parser() -> argparse.ArgumentParser:
     kinds = commands.add_parser("kinds", help="list the kinds of objects that drivers can keep, those of plugins too")
     kinds.add_argument("-o", "--output", choices=("table", "json"), default="table")
     kinds.set_defaults(act=_kinds)
-    status = commands.add_parser("status", help="show how the agent stands")
+    status = commands.add_parser("status", help="show the agent's state")
     status.add_argument("-o", "--output", choices=("table", "json"), default="table")
     status.set_defaults(act=_status)
     return parser
@@ -90,7 +90,7 @@ def _enrol(configuration: Configuration, options: argparse.Namespace) -> int:
         settings = replace(settings, name=options.name)
     path = credential_file(settings.state)
     if path.exists() and not options.replace:
-        raise IdentityError(f"this agent is enrolled already ({path}); --replace gives up that credential")
+        raise IdentityError(f"this agent is already enrolled ({path}); use --replace to replace its credential")
     credential = enrol(settings)
     print(
         f"enrolled as agent {credential.agent_id} of cluster {credential.cluster_name}; start `stratoplane-agent run`"
@@ -106,7 +106,9 @@ def _run(configuration: Configuration, _options: argparse.Namespace) -> int:
 
     settings = configuration.agent
     if not settings.drivers:
-        raise SettingsError("no driver is named: set default_driver, or compute, network and storage, in the settings")
+        raise SettingsError(
+            "no driver is configured: set default_driver, or compute, network and storage, in the settings"
+        )
     configure(settings.log_format, settings.log_level)
     stop = threading.Event()
     for number in (signal.SIGTERM, signal.SIGINT):
@@ -123,7 +125,7 @@ def _run(configuration: Configuration, _options: argparse.Namespace) -> int:
 
 
 def _stop(stop: threading.Event, number: int) -> None:
-    """Stop with grace; a second signal ends the process as it would have without us."""
+    """Stop gracefully; a second signal ends the process at once."""
     stop.set()
     signal.signal(number, signal.SIG_DFL)
 
@@ -147,11 +149,13 @@ def _prepared(configuration: Configuration) -> Sequence[ProviderReport]:
     settings = configuration.agent
     try:
         credential = read_credential(settings.state)
-        site = Site(installation_id=credential.installation_id, cluster_id=credential.cluster_id, state=settings.state)
+        contexts = DriverContexts(
+            installation_id=credential.installation_id, cluster_id=credential.cluster_id, state=settings.state
+        )
     except IdentityError:
-        # Drivers can be tried before the agent is enrolled; no object gets a mark by being prepared.
-        site = Site(installation_id=UUID(int=0), cluster_id=UUID(int=0), state=settings.state)
-    providers = load_providers(configuration, site, Timetable())
+        # Drivers can be tried before the agent is enrolled: preparing a driver marks no object.
+        contexts = DriverContexts(installation_id=UUID(int=0), cluster_id=UUID(int=0), state=settings.state)
+    providers = load_providers(configuration, contexts, Timer())
     providers.prepare(settings.prepare_seconds)
     return providers.reports()
 
@@ -192,7 +196,7 @@ def _print_table(rows: Sequence[Sequence[str]]) -> None:
 
 def _status(configuration: Configuration, options: argparse.Namespace) -> int:
     state = configuration.agent.state
-    credential, tally = read_credential(state), tally_of(journal_file(state))
+    credential, counts = read_credential(state), counts_of(journal_file(state))
     running = is_running(state)
     last = read_status(state)
     facts: dict[str, object] = {
@@ -201,8 +205,8 @@ def _status(configuration: Configuration, options: argparse.Namespace) -> int:
         "key generation": credential.generation,
         "control plane": last.control_plane if last else credential.control_plane,
         **_running_facts(last if running else None, running=running),
-        "operations in hand": tally.unfinished,
-        "results to report": tally.unreported,
+        "operations in progress": counts.unfinished,
+        "results to report": counts.unreported,
     }
     providers = last.providers if last and running else ()
     if options.output == "json":
@@ -219,7 +223,7 @@ def _status(configuration: Configuration, options: argparse.Namespace) -> int:
 
 
 def _running_facts(last: AgentStatus | None, *, running: bool) -> dict[str, object]:
-    """Return what a running agent last wrote about itself; little if it has not yet, or has stopped."""
+    """Return what the agent last wrote about itself, if it is running and has written anything."""
     if last is None:
         return {
             "running": "yes" if running else "no",

@@ -239,7 +239,7 @@ class LabControlPlane:
         with self.changed:
             cluster = self.join_tokens.pop(request.join_token.removeprefix("spt_join_"), None)
             if cluster is None:
-                raise RefusalError(401, "authentication_failed", "the join token is unknown, used or over")
+                raise RefusalError(401, "authentication_failed", "the join token is unknown, used or expired")
             agent_id = new_id()
             self.keys[f"{agent_id}:1"] = request.public_key
         return Enrolment(
