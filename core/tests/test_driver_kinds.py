@@ -136,7 +136,7 @@ def test_another_kind_joins_an_interface_that_was_enabled_before(offer: Offer):
         (KIND.replace('interface = "clock"', ""), "Contract.interface must be 'clock'"),
         (KIND.replace("driver=Contract", "driver=Spec"), "Spec must inherit stratoplane.drivers.Driver"),
         (KIND.replace("driver=Contract", "driver=None"), "TypeError"),
-        (KIND.replace("def delete", "def remove"), "there is no method Contract.delete"),
+        (KIND.replace("def delete", "def remove"), "missing methods: Contract.delete"),
     ],
 )
 def test_a_broken_one_is_listed_with_its_reason_and_the_rest_works(offer: Offer, source: str, reason: str):
@@ -155,4 +155,4 @@ def test_a_built_in_kind_cannot_be_replaced(offer: Offer):
 
     _, extensions = load_driver_kinds(["volume"])
 
-    assert extension_of(extensions, "volume").reason == "there is already a kind volume"
+    assert extension_of(extensions, "volume").reason == "the kind volume already exists"

@@ -196,11 +196,11 @@ class DriverKinds:
         return iter(self._kinds.values())
 
     def get(self, name: str) -> DriverKind | None:
-        """Return the kind of this name, None if there is none."""
+        """Return the kind of this name, None if it is unknown."""
         return self._kinds.get(name)
 
     def verb(self, kind: str, name: str) -> DriverVerb | None:
-        """Return a kind's verb, None if there is no such kind or it has no such verb."""
+        """Return a kind's verb, None if the kind or the verb is unknown."""
         return self._verbs.get((kind, name))
 
     def contract_of(self, interface: str) -> type[Driver] | None:
@@ -222,7 +222,7 @@ def kind_problem(candidate: object, name: str, known: DriverKinds) -> str:
     if candidate.name != name:
         return f"the entry point is named {name}, but its kind {candidate.name}"
     if known.get(name) is not None:
-        return f"there is already a kind {name}"
+        return f"the kind {name} already exists"
     return _interface_problem(candidate, known) or _methods_problem(candidate)
 
 
@@ -246,7 +246,7 @@ def _interface_problem(kind: DriverKind, known: DriverKinds) -> str:
 def _methods_problem(kind: DriverKind) -> str:
     wanted = [(verb.ability, verb.method) for verb in kind.verbs] + [(kind.driver, kind.methods.list_all)]
     missing = [f"{ability.__qualname__}.{method}" for ability, method in wanted if not hasattr(ability, method)]
-    return f"there is no method {', '.join(missing)}" if missing else ""
+    return f"missing methods: {', '.join(missing)}" if missing else ""
 
 
 def _has_its_addresses(status: MachineStatus, spec: MachineSpec) -> bool:

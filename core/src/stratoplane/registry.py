@@ -28,7 +28,7 @@ PLUGIN_GROUP: Final = "stratoplane.plugins"
 
 
 class ExtensionState(StrEnum):
-    """What became of an entry point."""
+    """The state of an entry point."""
 
     LOADED = "LOADED"
     DISABLED = "DISABLED"
@@ -38,7 +38,7 @@ class ExtensionState(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Extension:
-    """A driver or plugin as operators see it: where it comes from, its state and, when broken, the reason."""
+    """A driver or plugin as operators see it: its origin, its state and, when broken, the reason."""
 
     name: str
     group: str
@@ -93,7 +93,7 @@ def load_driver_kinds(enabled: Iterable[str]) -> tuple[DriverKinds, Sequence[Ext
 def _problem_of_kind(candidate: object, name: str, known: DriverKinds) -> str:
     try:
         return kind_problem(candidate, name, known)
-    except Exception as error:  # noqa: BLE001  # whatever a plugin put into its kind, the rest works on
+    except Exception as error:  # noqa: BLE001  # a plugin's kind may contain anything; the others keep working
         return f"{type(error).__name__}: {error}"
 
 
@@ -128,7 +128,7 @@ def shape_problem(candidate: object, contract: type[object]) -> str:
         return f"{candidate.__qualname__} does not implement {', '.join(missing)}"
     written_for = candidate.contract
     if written_for[0] != CONTRACT[0]:
-        return f"written for contract {written_for[0]}.x; this platform speaks {CONTRACT[0]}.{CONTRACT[1]}"
+        return f"written for contract {written_for[0]}.x; this platform supports {CONTRACT[0]}.{CONTRACT[1]}"
     return ""
 
 
@@ -137,12 +137,12 @@ def load_plugins(
     tables: Mapping[str, Mapping[str, object]] = MappingProxyType({}),
     environment: Mapping[str, str] = os.environ,
 ) -> tuple[pluggy.PluginManager, Sequence[Extension]]:
-    """Load the enabled plugins, in that order, into a plugin manager that knows every hook.
+    """Load the enabled plugins, in that order, into a plugin manager with all hooks.
 
     Args:
         enabled: names of entry points.
         tables: settings of plugins by name, as the tables ``[plugins.<name>]`` of a configuration file hold them.
-        environment: where the settings that plugins declare are looked for first.
+        environment: takes precedence over the tables.
 
     Returns:
         The manager with the plugins that work, and every plugin installed or named, with its state and reason.
@@ -158,7 +158,7 @@ def load_plugins(
 
 
 def _with_settings(extension: Extension, table: Mapping[str, object], environment: Mapping[str, str]) -> Extension:
-    """Return a plugin that is a class as an object of it, made with its settings."""
+    """Return the extension with its class instantiated with its settings; other plugins stay unchanged."""
     if extension.state is not ExtensionState.LOADED or not inspect.isclass(extension.loaded):
         return extension
     maker: Callable[[object], object] = extension.loaded
@@ -167,7 +167,7 @@ def _with_settings(extension: Extension, table: Mapping[str, object], environmen
         plugin = maker(load(settings, table, environment, where=f"[plugins.{extension.name}]"))
     except SettingsError as error:
         return _broken(extension, error.detail)
-    except Exception as error:  # noqa: BLE001  # a plugin's constructor may raise anything, and the rest works on
+    except Exception as error:  # noqa: BLE001  # a plugin's constructor may raise anything; the others keep working
         return _broken(extension, f"{type(error).__name__}: {error}")
     return dataclasses.replace(extension, loaded=plugin)
 
@@ -214,7 +214,7 @@ def _load_one(group: str, name: str) -> Extension:
     if failures:
         return _broken(known[0], f"{type(failures[0]).__name__}: {failures[0]}")
     if name not in manager:
-        return _broken(known[0], "installed after this process had looked for extensions; restart it")
+        return _broken(known[0], "installed after this process looked for extensions; restart the process")
     return dataclasses.replace(known[0], state=ExtensionState.LOADED, loaded=manager[name].plugin)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The workbench: calls a driver as the engine does, watches what it answers, and tidies up after a test."""
+"""The workbench: calls a driver as the engine does, checks its answers, and cleans up after a test."""
 
 import json
 import math
@@ -114,7 +114,7 @@ class Workbench:
                 pause = error.retry_after or pause
             else:
                 if not isinstance(answer, Wait):
-                    assert not allowed or isinstance(answer, allowed), f"{answer!r} is none of {allowed}"
+                    assert not allowed or isinstance(answer, allowed), f"{answer!r} is not one of {allowed}"
                     return answer
                 _check_wait(answer)
                 assert time.monotonic() < deadline, f"no end after {self.patience:.0f} s: {answer.reason}"
