@@ -197,7 +197,7 @@ def test_a_server_that_passes_off_a_proof_of_another_nonce_is_not_told_the_token
 def test_a_token_without_a_fingerprint_is_not_used(agent, control_plane):
     answer = agent.command("enrol", STRATOPLANE_AGENT_JOIN_TOKEN="spt_join_token-1")
 
-    assert "have another one made" in answer.stderr
+    assert "ask an operator for a new one" in answer.stderr
     assert not control_plane.requests
 
 

@@ -119,7 +119,7 @@ def test_somebody_elses_socket_folder_is_refused(short_folder, tmp_path, monkeyp
     (theirs,) = short_folder.iterdir()
     theirs.rmdir()
     theirs.symlink_to(tmp_path)
-    with pytest.raises(EmbeddedError, match="belongs to somebody else"):
+    with pytest.raises(EmbeddedError, match="belongs to another user"):
         server.start()
 
 
@@ -140,7 +140,7 @@ def test_a_data_folder_of_another_version_is_named(postgresql):
 def test_something_else_in_the_data_folder_is_left_alone(postgresql):
     postgresql.data.mkdir(parents=True)
     (postgresql.data / "letter").write_text("mine")
-    with pytest.raises(StartError, match="holds no PostgreSQL data"):
+    with pytest.raises(StartError, match="does not contain PostgreSQL data"):
         postgresql.start()
     assert (postgresql.data / "letter").read_text() == "mine"
 
