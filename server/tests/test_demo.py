@@ -73,5 +73,5 @@ def _type(line: str, operator, home) -> str:
 def test_a_driver_that_is_not_there_is_named(demo):
     said = demo("--driver", "absent", code=1)
     assert said.count("\n") == 1
-    assert "error: the cluster local-absent takes no work" in said
+    assert "error: the cluster local-absent accepts no work" in said
     assert "no installed distribution offers it" in said

@@ -84,8 +84,8 @@ def test_memory_without_postgresql_is_under_500_mib(shared):
 
 
 def test_up_again_says_that_it_is_up(shared):
-    assert "is already up" in shared.say("up", "--detach")
-    assert "is already up" in shared.fail("up")
+    assert "is already running" in shared.say("up", "--detach")
+    assert "is already running" in shared.fail("up")
 
 
 def test_an_administrator_more(shared):
@@ -126,7 +126,7 @@ def _catches(pid: int, number: signal.Signals) -> bool:
 
 def test_plugins_are_enabled_and_disabled_while_the_platform_runs(shared):
     before = {name: shared.child(name).process for name in (*ROLES, "postgres", "agent")}
-    assert "watcher is enabled; the platform's roles start again" in shared.say("plugins", "enable", "watcher")
+    assert "watcher is enabled; the platform's roles are restarting" in shared.say("plugins", "enable", "watcher")
     assert wait_until(lambda: "watcher LOADED" in shared.log("worker"), SECONDS)
 
     def changed() -> set[str]:
@@ -136,7 +136,7 @@ def test_plugins_are_enabled_and_disabled_while_the_platform_runs(shared):
     shared.await_ready()
     assert changed() == set(ROLES)
     assert "watcher  LOADED" in shared.say("plugins", "list")
-    assert "was enabled already" in shared.say("plugins", "enable", "watcher")
+    assert "was already enabled" in shared.say("plugins", "enable", "watcher")
 
 
 def test_kill_9_of_everything_is_healed_and_nothing_is_lost(shared):
@@ -178,7 +178,7 @@ def test_what_was_made_outlives_the_supervisor_and_even_the_database(operator):
     report = operator.folder.read_report()
     report.process.send(signal.SIGKILL)
     assert wait_until(lambda: not report.process.alive, SECONDS)
-    assert "no platform is up" in operator.fail("status")
+    assert "the platform is not running" in operator.fail("status")
 
     operator.say("up", "--detach")
     assert not any(child.process.alive for child in report.children if child.process)
@@ -188,10 +188,10 @@ def test_what_was_made_outlives_the_supervisor_and_even_the_database(operator):
     assert log_in(operator, administrator["username"], administrator["password"]) == 200
 
     assert "the platform is down; its data stays" in operator.say("down")
-    assert "no platform is up" in operator.say("down")
+    assert "the platform is not running" in operator.say("down")
     shutil.rmtree(operator.folder.postgresql)
     operator.say("up", "--detach")
-    assert "the agent enrols anew" in operator.log("supervisor")
+    assert "the agent enrols again" in operator.log("supervisor")
     assert log_in(operator, administrator["username"], administrator["password"]) == 200
     assert operator.status()["healthy"]
 

@@ -160,7 +160,3 @@ def read_operation(document: str) -> Operation:
 
 def reference(operation: Operation) -> OperationReference:
     return OperationReference(id=operation.id, epoch=operation.epoch)
-
-
-def ids(references: Iterable[OperationReference]) -> frozenset[UUID]:
-    return frozenset(each.id for each in references)

@@ -1,20 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Kinds and states of what tenants own."""
+"""States of what tenants own."""
 
 from collections.abc import Mapping
 from enum import StrEnum
 from types import MappingProxyType
 from typing import Final
-
-
-class ResourceKind(StrEnum):
-    """The built-in kinds of resources that tenants own; plugins may add others."""
-
-    VIRTUAL_MACHINE = "virtual_machine"
-    NETWORK = "network"
-    VOLUME = "volume"
-    BUCKET = "bucket"
-    KEY_PAIR = "key_pair"
 
 
 class ResourceStatus(StrEnum):

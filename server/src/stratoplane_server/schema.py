@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""At which revision a database is."""
+"""The schema revision of a database."""
 
 from sqlalchemy.exc import DataError, ProgrammingError
 
@@ -8,7 +8,7 @@ from stratoplane_engine.db.connection import Database
 
 
 def revision_of(database: Database) -> str:
-    """Return the revision of the schema, empty before the first migration, which also makes the roles that ask.
+    """Return the revision of the schema, empty before the first migration, which also creates the roles that read it.
 
     Raises:
         UnavailableError: the database does not answer.
