@@ -160,9 +160,12 @@ def _errors() -> Iterator[str]:
         "changes its meaning; `detail` is for people and may. What fails later is in the job's `error`, same codes."
     )
     head = ["code", "status", "title", "meaning"]
-    driver = set(_family(errors.DriverError))
+    others = {*_family(errors.JobCancelledError), *_family(errors.DriverError)}
     yield "## Of requests"
-    yield _table(head, _error_rows(each for each in _family(errors.StratoplaneError) if each not in driver))
+    yield _table(head, _error_rows(each for each in _family(errors.StratoplaneError) if each not in others))
+    yield "## Of jobs"
+    yield "No request answers with these; they stand in a job's `error`."
+    yield _table(head, _error_rows(_family(errors.JobCancelledError)))
     yield "## Of drivers"
     yield "A driver raises these; the engine acts on the family. Tenants meet them in a job's `error`."
     yield _table(head, _error_rows(_family(errors.DriverError)))

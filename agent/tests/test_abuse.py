@@ -62,10 +62,10 @@ def test_an_answer_that_another_key_signed_is_not_used_and_the_agent_says_so(con
     control_plane.signs_answers_with = PrivateKey(PrivateKey.new())
     spec = machine()
     identifier = control_plane.queue("virtual_machine", "create", spec.uid, spec)
-    agent.wait_for_line("is not believed")
+    agent.wait_for_line("is not signed by the control plane")
     status = agent.command("status")
     assert agent.calls(f"create {spec.uid}") == []
-    assert "is not believed" in status.stdout
+    assert "is not signed by the control plane" in status.stdout
 
     control_plane.signs_answers_with = control_plane.key
     control_plane.requeue(identifier)
@@ -79,7 +79,7 @@ def test_an_answer_to_another_request_is_not_used(control_plane, enrolled):
     control_plane.signature = lambda *message: first.setdefault("it", captured(*message))
     transport.post("/api/agent/v1/offers", OFFERS, seconds=PATIENCE)
 
-    with pytest.raises(ForgedAnswerError, match="is not believed"):
+    with pytest.raises(ForgedAnswerError, match="is not signed by the control plane"):
         transport.post("/api/agent/v1/offers", OFFERS, seconds=PATIENCE)
 
 
@@ -152,7 +152,7 @@ def test_a_control_plane_that_was_restored_from_an_older_backup_is_not_followed(
     with control_plane.changed:
         entry = control_plane.entries[identifier]
         entry.epoch, entry.state, entry.result = 5, "QUEUED", None
-    agent.wait_for_line("a higher epoch of it was seen")
+    agent.wait_for_line("has seen a higher epoch")
 
     assert agent.calls(f"create {spec.uid}")[: len(calls)] == calls
     assert control_plane.result(identifier).epoch > 9
@@ -199,7 +199,7 @@ def test_a_server_that_passes_off_a_proof_of_another_nonce_is_not_told_the_token
 def test_a_token_without_a_fingerprint_is_not_used(agent, control_plane):
     answer = agent.command("enrol", STRATOPLANE_AGENT_JOIN_TOKEN="spt_join_token-1")
 
-    assert "have another one made" in answer.stderr
+    assert "ask an operator for a new one" in answer.stderr
     assert not control_plane.requests
 
 

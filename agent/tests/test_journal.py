@@ -9,7 +9,7 @@ import pytest
 from stratoplane.ids import new_id
 from stratoplane.messages import Operation, OperationReference
 from stratoplane_agent.control_plane import Offer
-from stratoplane_agent.journal import Ended, Journal, JournalError, Tally, tally_of
+from stratoplane_agent.journal import Counts, Ended, Journal, JournalError, counts_of
 
 
 @pytest.fixture
@@ -47,7 +47,7 @@ def test_offers_are_judged_by_their_epoch(journal):
     assert journal.admit([same]).repeated == [same]
     assert journal.admit([lower]).outdated == [lower]
     assert journal.admit([higher]).recorded == [higher]
-    assert journal.debt().unfinished == [higher.document]
+    assert journal.pending().unfinished == [higher.document]
 
 
 def test_what_is_in_hand_survives_a_new_start_in_order(journal, path):
@@ -57,11 +57,11 @@ def test_what_is_in_hand_survives_a_new_start_in_order(journal, path):
     journal.forget([reference(offers[3])])
     journal.close()
     again = Journal(path)
-    debt = again.debt()
+    pending = again.pending()
     again.close()
 
-    assert debt.unfinished == [offers[number].document for number in (0, 2, 4)]
-    assert debt.unreported == [ended(offers[1], '{"n":1}')]
+    assert pending.unfinished == [offers[number].document for number in (0, 2, 4)]
+    assert pending.unreported == [ended(offers[1], '{"n":1}')]
 
 
 def test_an_end_at_an_older_epoch_touches_nothing(journal):
@@ -72,7 +72,7 @@ def test_an_end_at_an_older_epoch_touches_nothing(journal):
     journal.finish([ended(old)])
     journal.forget([reference(old)])
 
-    assert journal.tally() == Tally(unfinished=1, unreported=0)
+    assert journal.counts() == Counts(unfinished=1, unreported=0)
 
 
 def test_the_epoch_stays_known_after_the_result_was_taken(journal):
@@ -81,7 +81,7 @@ def test_the_epoch_stays_known_after_the_result_was_taken(journal):
     journal.forget([reference(made)])
 
     assert journal.admit([offer(4, id=made.operation.id)]).recorded == []
-    assert journal.tally() == Tally(unfinished=0, unreported=0)
+    assert journal.counts() == Counts(unfinished=0, unreported=0)
 
 
 def test_epochs_are_forgotten_after_a_week_unless_the_operation_is_in_hand(journal):
@@ -101,15 +101,15 @@ def test_a_failed_write_leaves_the_journal_usable(journal, path):
     with pytest.raises(JournalError, match="disk full"):
         journal.admit([offer()])
 
-    assert journal.tally() == Tally(unfinished=0, unreported=0)
+    assert journal.counts() == Counts(unfinished=0, unreported=0)
     assert journal.admit([]).recorded == []
 
 
 def test_the_journal_can_be_counted_while_the_agent_runs(journal, path, tmp_path):
     journal.admit([offer(), offer()])
 
-    assert tally_of(path) == Tally(unfinished=2, unreported=0)
-    assert tally_of(tmp_path / "none.sqlite") == Tally(unfinished=0, unreported=0)
+    assert counts_of(path) == Counts(unfinished=2, unreported=0)
+    assert counts_of(tmp_path / "none.sqlite") == Counts(unfinished=0, unreported=0)
 
 
 def test_only_its_user_reads_the_journal(journal, path):

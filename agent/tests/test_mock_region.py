@@ -81,7 +81,7 @@ def test_what_is_not_ours_is_told_with_the_inventory(control_plane, agent):
     control_plane.wait_until(told, "the first list, which is empty")
     files = list(agent.folder.rglob(FILE_NAME))
     region = MockRegion.open(files[0])
-    uid = region.by_hand.add_foreign(Kind.VOLUME)
+    uid = region.admin.add_foreign(Kind.VOLUME)
     region.close()
     (news, *_) = control_plane.wait_until(lambda: [each for each in told() if each.foreign], "the list has changed")
     idle = control_plane.wait_until(
@@ -102,7 +102,7 @@ def test_a_foreign_object_is_adopted_once_and_released_although_replies_are_lost
     agent.start()
     control_plane.wait_until(lambda: control_plane.inventories.get("volume"), "an inventory")
     region = MockRegion.open(next(agent.folder.rglob(FILE_NAME)))
-    reference = f"vol-{str(region.by_hand.add_foreign(Kind.VOLUME))[-12:]}"
+    reference = f"vol-{str(region.admin.add_foreign(Kind.VOLUME))[-12:]}"
     adoption = Adoption(uid=new_id(), project_id=new_id(), name="mine", reference=reference)
 
     adopted = control_plane.queue("volume", "adopt", adoption.uid, adoption)
@@ -113,5 +113,5 @@ def test_a_foreign_object_is_adopted_once_and_released_although_replies_are_lost
     released = control_plane.queue("volume", "release", adoption.uid)
     all_results(control_plane, agent, [released])
     assert control_plane.entries[released].result.outcome is Outcome.DONE
-    assert [str(each.installation) for each in region.by_hand.things(Kind.VOLUME)] == [str(FOREIGN_INSTALLATION)]
+    assert [str(each.installation) for each in region.admin.objects(Kind.VOLUME)] == [str(FOREIGN_INSTALLATION)]
     region.close()

@@ -107,7 +107,7 @@ def test_an_error_says_what_the_engine_does_next(control_plane, running, machine
 
 
 @pytest.mark.parametrize("name", ["lost-after", "bug-after"])
-def test_a_lost_answer_is_cleared_up_by_observation(control_plane, running, machine, name):
+def test_a_lost_answer_is_resolved_by_observation(control_plane, running, machine, name):
     spec = machine(name)
     result = ending(control_plane, spec)
 
@@ -131,7 +131,7 @@ def test_a_lost_answer_that_cannot_be_observed_stays_uncertain(control_plane, ru
     assert (result.outcome, result.code) == (Outcome.UNCERTAIN, "uncertain")
 
 
-def test_a_lost_answer_of_a_delete_is_cleared_up(control_plane, running, machine):
+def test_a_lost_answer_of_a_delete_is_resolved(control_plane, running, machine):
     spec = machine("sticky")
     ending(control_plane, spec)
     deleted = control_plane.queue("virtual_machine", "delete", spec.uid)

@@ -78,7 +78,7 @@ def test_what_was_given_up_during_the_crash_is_not_executed(control_plane, runni
         control_plane.entries[identifier].state = "ABANDONED"
         control_plane.entries[identifier].epoch += 1
     running.start()
-    running.wait_for_line("operation_taken_back")
+    running.wait_for_line("operation_withdrawn")
 
     assert running.machines() == []
     assert len(running.calls(f"create {spec.uid}")) == 1
@@ -92,12 +92,12 @@ def test_a_result_outlives_a_crash_while_the_control_plane_is_away(control_plane
     running.allow("release")
     running.wait_for_line("results_kept")
     running.kill()
-    tally = json.loads(running.command("status", "-o", "json").stdout)
+    counts = json.loads(running.command("status", "-o", "json").stdout)
     control_plane.start()
     running.start()
 
     assert control_plane.result(identifier).outcome is Outcome.DONE
-    assert (tally["operations_in_hand"], tally["results_to_report"]) == (0, 1)
+    assert (counts["operations_in_progress"], counts["results_to_report"]) == (0, 1)
     assert len(running.calls(str(spec.uid))) == 1
 
 
@@ -133,7 +133,7 @@ def test_a_lost_answer_of_the_control_plane_costs_no_operation(control_plane, ag
     assert all(len(agent.calls(f"create {spec.uid}")) == 1 for spec in specs)
 
 
-def test_an_operation_that_was_taken_back_before_the_acknowledgement_is_not_executed(control_plane, running, machine):
+def test_an_operation_that_was_withdrawn_before_the_acknowledgement_is_not_executed(control_plane, running, machine):
     control_plane.wait_until(lambda: control_plane.requests["offers"], "the first poll")
     spec = machine()
     with control_plane.changed:
@@ -143,7 +143,7 @@ def test_an_operation_that_was_taken_back_before_the_acknowledgement_is_not_exec
         control_plane.wait_until(lambda: control_plane.entries[identifier].offered, "the offer")
         control_plane.entries[identifier].epoch += 1
         control_plane.entries[identifier].state = "ABANDONED"
-    running.wait_for_line("operation_taken_back")
+    running.wait_for_line("operation_withdrawn")
 
     assert running.calls("machine create") == []
 
@@ -373,4 +373,4 @@ def test_two_agents_cannot_share_a_state_folder(control_plane, running, machine)
     second = running.command("run")
 
     assert second.returncode == 1
-    assert "another agent works with" in second.stderr
+    assert "another agent uses" in second.stderr

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bulkheads, the timetable, back-off and log lines."""
+"""Bulkheads, the timer, back-off and log lines."""
 
 import io
 import json
@@ -13,7 +13,7 @@ from stratoplane_agent.backoff import Backoff
 from stratoplane_agent.bulkhead import Bulkhead
 from stratoplane_agent.host import Host
 from stratoplane_agent.log import Log, LogFormat, LogLevel, configure, trace_id
-from stratoplane_agent.timetable import Timetable
+from stratoplane_agent.timer import Timer
 
 # Seconds for what must happen: only a fault, never a busy machine, makes a test wait so long.
 PATIENCE = 120.0
@@ -81,25 +81,25 @@ def test_a_bulkhead_is_stalled_only_when_nothing_moves(release):
 
 
 def test_a_call_waits_neither_for_a_later_one_nor_for_one_that_failed():
-    timetable, late, failed, done = Timetable(), threading.Event(), threading.Event(), threading.Event()
+    timer, late, failed, done = Timer(), threading.Event(), threading.Event(), threading.Event()
 
     def fail() -> None:
         failed.set()
         raise ValueError("once")
 
-    timetable.after(3600.0, late.set)
-    timetable.start()
-    timetable.after(0.01, fail)
+    timer.after(3600.0, late.set)
+    timer.start()
+    timer.after(0.01, fail)
     assert failed.wait(PATIENCE)
-    timetable.after(0.01, done.set)
+    timer.after(0.01, done.set)
 
     assert done.wait(PATIENCE)
     assert not late.is_set()
-    timetable.stop()
+    timer.stop()
 
 
 def test_a_repeated_call_goes_on_after_a_failure():
-    timetable, calls, thrice = Timetable(), [], threading.Event()
+    timer, calls, thrice = Timer(), [], threading.Event()
 
     def call() -> None:
         calls.append(1)
@@ -107,11 +107,11 @@ def test_a_repeated_call_goes_on_after_a_failure():
             thrice.set()
         raise ValueError("again")
 
-    timetable.every(0.01, call)
-    timetable.start()
+    timer.every(0.01, call)
+    timer.start()
 
     assert thrice.wait(PATIENCE)
-    timetable.stop()
+    timer.stop()
 
 
 def test_delays_grow_to_a_bound_and_begin_anew_after_a_success():

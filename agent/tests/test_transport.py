@@ -128,7 +128,7 @@ def test_an_enrolment_is_never_sent_twice():
         ("422 Bad", b'{"code":"invalid_spec","detail":"protocol"}', [], RefusedByControlPlaneError, "protocol"),
         ("500 Oh", b"<html>", [], RefusedByControlPlaneError, "no reason given"),
         ("302 There", b"", ["Location: https://elsewhere/"], RefusedByControlPlaneError, "https://elsewhere/"),
-        ("200 OK", b"<html>", [], UnreachableControlPlaneError, "no JSON"),
+        ("200 OK", b"<html>", [], UnreachableControlPlaneError, "is not JSON"),
     ],
 )
 def test_an_answer_is_sorted_by_what_comes_next(status, body, headers, kind, words):

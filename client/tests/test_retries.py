@@ -124,14 +124,6 @@ def test_too_many_requests_are_repeated_whatever_they_are(contract: Contract, cl
     assert client.projects.create(name="shop").name == "shop"
 
 
-def test_a_key_whose_first_request_still_runs_is_asked_for_again(
-    contract: Contract, client: Client, project: str
-) -> None:
-    contract.faults.append(Fault(status=409, document={"code": "idempotency_in_progress", "detail": "still running"}))
-
-    assert client.networks(project).create(name="front", cidr="10.0.0.0/24").resource.name == "front"
-
-
 def test_an_ordinary_refusal_is_told_at_once(client: Client, project: str, pauses: list[float]) -> None:
     client.networks(project).create(name="front", cidr="10.0.0.0/24")
 

@@ -4,14 +4,19 @@
 import sys
 import uuid
 from collections.abc import Callable
-from pathlib import Path
 
 import pytest
-from stevedore.extension import ExtensionManager
 
 from stratoplane.drivers import Interface
 from stratoplane.hookspecs import AdmissionRequest, CommittedEvent
-from stratoplane.registry import PLUGIN_GROUP, ExtensionState, driver_group, installed, load_driver, load_plugins
+from stratoplane.registry import (
+    PLUGIN_GROUP,
+    ExtensionState,
+    driver_group,
+    installed,
+    load_driver,
+    load_plugins,
+)
 
 Offer = Callable[..., str]
 
@@ -72,26 +77,6 @@ class Plugin:
 """
 
 
-@pytest.fixture
-def offer(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Offer:
-    """Return a function that installs a distribution with one module and one entry point."""
-    monkeypatch.syspath_prepend(str(tmp_path))
-    monkeypatch.setenv("XDG_CACHE_HOME", str(tmp_path / "cache"))
-    monkeypatch.setattr(ExtensionManager, "ENTRY_POINT_CACHE", {})
-
-    def install(group: str, name: str, source: str, *, attribute: str = "", distribution: str = "") -> str:
-        module = f"installed_{uuid.uuid4().hex}"
-        (tmp_path / f"{module}.py").write_text(source, encoding="utf-8")
-        folder = tmp_path / f"{distribution or module}-1.2.dist-info"
-        folder.mkdir()
-        (folder / "METADATA").write_text(f"Metadata-Version: 2.1\nName: {distribution or module}\nVersion: 1.2\n")
-        target = f"{module}:{attribute}" if attribute else module
-        (folder / "entry_points.txt").write_text(f"[{group}]\n{name} = {target}\n")
-        return module
-
-    return install
-
-
 def admission(name: str = "web") -> AdmissionRequest:
     return AdmissionRequest(
         action="create",
@@ -148,10 +133,10 @@ class TestDrivers:
             ("raise AssertionError('impossible')", "AssertionError: impossible"),
             ("raise SystemExit(3)", "SystemExit: 3"),
             ("", "has no attribute 'Driver'"),
-            ("Driver = 7", "7 is no subclass of stratoplane.storage.StorageDriver"),
-            ("class Driver: ...", "is no subclass of stratoplane.storage.StorageDriver"),
+            ("Driver = 7", "7 is not a subclass of stratoplane.storage.StorageDriver"),
+            ("class Driver: ...", "is not a subclass of stratoplane.storage.StorageDriver"),
             (DRIVER.replace("def delete", "def remove").replace("def list", "def all"), "not implement delete, list"),
-            (DRIVER.replace("(1, 0)", "(2, 0)"), "written for contract 2.x; this platform speaks 1.0"),
+            (DRIVER.replace("(1, 0)", "(2, 0)"), "written for contract 2.x; this platform supports 1.0"),
         ],
     )
     def test_a_broken_one_is_shown_with_its_reason(self, offer: Offer, source: str, reason: str):

@@ -95,7 +95,7 @@ def test_all_problems_come_at_once_and_name_their_table():
     assert all(problem.startswith("[driver.test] ") for problem in problems)
     assert {problem.split()[1].rstrip(":") for problem in problems} == {*table, "url"}
     assert all(problem in caught.value.detail for problem in problems)
-    assert "[driver.test] colour: 'green' is none of red, blue" in problems
+    assert "[driver.test] colour: 'green' must be one of red, blue" in problems
     assert "[driver.test] url: required; where it is" in problems
 
 

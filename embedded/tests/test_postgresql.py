@@ -125,7 +125,7 @@ def test_somebody_elses_socket_folder_is_refused(short_folder, first_data, tmp_p
     (theirs,) = short_folder.iterdir()
     theirs.rmdir()
     theirs.symlink_to(tmp_path)
-    with pytest.raises(EmbeddedError, match="belongs to somebody else"):
+    with pytest.raises(EmbeddedError, match="belongs to another user"):
         server.start()
 
 
@@ -146,7 +146,7 @@ def test_a_data_folder_of_another_version_is_named(new_postgresql):
 def test_something_else_in_the_data_folder_is_left_alone(new_postgresql):
     new_postgresql.data.mkdir(parents=True)
     (new_postgresql.data / "letter").write_text("mine")
-    with pytest.raises(StartError, match="holds no PostgreSQL data"):
+    with pytest.raises(StartError, match="does not contain PostgreSQL data"):
         new_postgresql.start()
     assert (new_postgresql.data / "letter").read_text() == "mine"
 

@@ -61,14 +61,14 @@ def test_each_wrong_setting_is_a_line(operator):
 
 
 def test_nothing_is_up(operator):
-    assert f"no platform is up in {operator.folder.path}" in operator.fail("status")
-    assert f"no platform is up in {operator.folder.path}" in operator.fail("run", "api")
-    assert "no platform is up" in operator.say("down")
+    assert f"the platform is not running in {operator.folder.path}" in operator.fail("status")
+    assert f"the platform is not running in {operator.folder.path}" in operator.fail("run", "api")
+    assert "the platform is not running" in operator.say("down")
     assert not operator.folder.path.exists()
 
 
 def test_an_option_wins_over_the_variable(operator, tmp_path):
-    assert f"no platform is up in {tmp_path}/other" in operator.fail("status", "--state", f"{tmp_path}/other")
+    assert f"the platform is not running in {tmp_path}/other" in operator.fail("status", "--state", f"{tmp_path}/other")
 
 
 def test_a_database_is_prepared_and_verified_without_a_platform(operator, tmp_path):
@@ -76,7 +76,7 @@ def test_a_database_is_prepared_and_verified_without_a_platform(operator, tmp_pa
     assert "run stratoplane-server migrate first" in operator.fail("audit", "verify")
     assert "the schema is at revision" in operator.say("migrate")
     assert "created administrator early" in operator.say("create-admin", "--username", "early")
-    assert operator.say("audit", "verify").startswith("as it was sealed: 0 sealed events, 0 checkpoints, root e3b0c442")
+    assert operator.say("audit", "verify").startswith("intact: 0 sealed events, 0 checkpoints, root e3b0c442")
     kept = tmp_path / "kept"
     kept.write_text("not a note")
     assert "error: the checkpoint cannot be used: " in operator.fail("audit", "verify", "--checkpoint", str(kept))
@@ -95,12 +95,12 @@ def test_plugins_without_a_platform(operator):
     assert operator.say("plugins", "disable", "watcher") == "watcher is disabled\n"
     assert "no installed distribution offers a plugin smoke; known are " in operator.fail("plugins", "enable", "smoke")
     fixed = operator.fail("plugins", "enable", "watcher", STRATOPLANE_PLUGINS="")
-    assert "fixed by STRATOPLANE_PLUGINS" in fixed
+    assert "set by STRATOPLANE_PLUGINS" in fixed
 
 
 def test_a_broken_plugin_is_listed_with_its_reason(operator):
     reason = "ModuleNotFoundError: No module named 'absent'"
-    assert f"broken is enabled; but it is BROKEN: {reason}" in operator.say("plugins", "enable", "broken")
+    assert f"broken is enabled, but it is BROKEN: {reason}" in operator.say("plugins", "enable", "broken")
     listed = {each["name"]: each for each in json.loads(operator.say("plugins", "list", "-o", "json"))}
     assert (listed["broken"]["state"], listed["broken"]["reason"]) == ("BROKEN", reason)
     assert listed["watcher"]["state"] == "DISABLED"

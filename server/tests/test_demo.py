@@ -80,5 +80,5 @@ def test_a_driver_that_is_not_installed_is_named(shared):
     done = shared.demo("--driver", "absent")
     assert done.returncode == 1
     assert done.stderr.count("\n") == 1
-    assert "error: the cluster local-absent takes no work" in done.stderr
+    assert "error: the cluster local-absent accepts no work" in done.stderr
     assert "no installed distribution offers it" in done.stderr

@@ -76,8 +76,8 @@ def test_memory_without_postgresql_is_under_500_mib(shared):
 
 
 def test_up_again_says_that_it_is_up(shared):
-    assert "is already up" in shared.say("up", "--detach")
-    assert "is already up" in shared.fail("up")
+    assert "is already running" in shared.say("up", "--detach")
+    assert "is already running" in shared.fail("up")
 
 
 def test_an_administrator_more(shared):
@@ -118,7 +118,7 @@ def _catches(pid: int, number: signal.Signals) -> bool:
 
 def test_plugins_are_enabled_and_disabled_while_the_platform_runs(shared):
     before = {name: shared.child(name).process for name in (*ROLES, "postgres", "agent")}
-    assert "watcher is enabled; the platform's roles start again" in shared.say("plugins", "enable", "watcher")
+    assert "watcher is enabled; the platform's roles are restarting" in shared.say("plugins", "enable", "watcher")
     assert wait_until(lambda: "watcher LOADED" in shared.log("worker"), SECONDS)
 
     def changed() -> set[str]:
@@ -128,7 +128,7 @@ def test_plugins_are_enabled_and_disabled_while_the_platform_runs(shared):
     shared.await_ready()
     assert changed() == set(ROLES)
     assert "watcher  LOADED" in shared.say("plugins", "list")
-    assert "was enabled already" in shared.say("plugins", "enable", "watcher")
+    assert "was already enabled" in shared.say("plugins", "enable", "watcher")
 
 
 @pytest.mark.long
@@ -170,7 +170,7 @@ def test_what_was_made_outlives_the_supervisor(shared):
     report = shared.folder.read_report()
     report.process.send(signal.SIGKILL)
     assert wait_until(lambda: not report.process.alive, SECONDS)
-    assert "no platform is up" in shared.fail("status")
+    assert "the platform is not running" in shared.fail("status")
 
     shared.up()
     assert not any(child.process.alive for child in report.children if child.process)
@@ -182,7 +182,7 @@ def test_what_was_made_outlives_the_supervisor(shared):
 
 def test_down_keeps_the_data(shared):
     assert "the platform is down; its data stays" in shared.say("down")
-    assert "no platform is up" in shared.say("down")
+    assert "the platform is not running" in shared.say("down")
     assert shared.folder.postgresql.exists()
 
 
@@ -192,7 +192,7 @@ def test_what_is_kept_beside_the_database_outlives_it(shared):
     shared.run("down")
     shutil.rmtree(shared.folder.postgresql)
     shared.up()
-    assert "the agent enrols anew" in shared.log("supervisor")
+    assert "the agent enrols again" in shared.log("supervisor")
     assert log_in(shared, administrator["username"], administrator["password"]) == 200
     assert shared.status()["healthy"]
 

@@ -56,7 +56,7 @@ def test_all_problems_of_all_tables_are_said_at_once(file):
     """)
     assert problems_of(environment) == [
         "[agents]: unknown table; known are server, api, engine",
-        "[engine] database_url: belongs into [server]",
+        "[engine] database_url: belongs in [server]",
         f"[server] stat: unknown setting; known are {KNOWN}",
         "[server] workers: must be of type int, not str",
         "pool_size: must be at least 1",
@@ -83,7 +83,7 @@ def test_values_that_cannot_be(variables, problem):
 
 @pytest.mark.parametrize(
     ("text", "problem"),
-    [("[server", "Expected"), ('state = "here"', "state: belongs into a table"), (b"\xff".decode("latin-1"), "")],
+    [("[server", "Expected"), ('state = "here"', "state: belongs in a table"), (b"\xff".decode("latin-1"), "")],
 )
 def test_a_file_that_cannot_be_read(file, text, problem):
     assert problem in problems_of(file(text))[0]

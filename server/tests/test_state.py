@@ -97,7 +97,7 @@ def test_the_list_of_plugins_is_kept_in_the_state_folder(folder):
 def test_settings_fix_the_list_of_plugins(folder):
     choice = read_choice(folder, ServerSettings(plugins=("a",)))
     assert choice.names == ("a",)
-    with pytest.raises(PluginChoiceError, match="fixed by STRATOPLANE_PLUGINS"):
+    with pytest.raises(PluginChoiceError, match="set by STRATOPLANE_PLUGINS"):
         change_choice(folder, choice, "b", enabled=True)
 
 

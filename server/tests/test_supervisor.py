@@ -146,9 +146,9 @@ def test_a_child_that_dies_again_and_again_is_tried_more_and_more_rarely(supervi
     assert wait_until(lambda: (child := running.child("broken")) and child.restarts >= 3, SECONDS)
     assert running.child("broken").problem == "ended with code 3: no luck"
     said = running.stop()
-    assert "broken ended with code 3: no luck; starting it again in 0.2 s" in said
-    assert "starting it again in 0.4 s" in said
-    assert "starting it again in 0.8 s" in said
+    assert "broken ended with code 3: no luck; restarting it in 0.2 s" in said
+    assert "restarting it in 0.4 s" in said
+    assert "restarting it in 0.8 s" in said
 
 
 def test_what_cannot_be_executed_is_said_and_tried_again(supervised):
@@ -221,7 +221,7 @@ def test_what_a_killed_supervisor_left_is_ended_by_the_next_and_nothing_else(sup
         assert stubborn.wait(SECONDS) == -signal.SIGKILL
         assert stubborn.stdout.read() == b""  # its own child, which had the pipe too, is gone
         assert other.poll() is None
-        assert f"left (process {left.pid}) is left from a killed supervisor" in running.stop()
+        assert f"left (process {left.pid}) was left by a killed supervisor" in running.stop()
     finally:
         stubborn.stdout.close()
         for each in (left, other, stubborn):
@@ -235,7 +235,7 @@ def test_one_supervisor_for_a_state_folder(supervised):
     second = supervised(TWO)
     assert second.process.wait(SECONDS) == 1
     said = second.process.communicate()[1]
-    assert f"is already up (process {running.process.pid})" in said
+    assert f"is already running (process {running.process.pid})" in said
     assert running.report().ready
 
 

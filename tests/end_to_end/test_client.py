@@ -281,7 +281,7 @@ def test_an_operator_keeps_checkpoints_of_the_audit_trail(operator: Client, clie
 
 def test_an_operator_gives_a_foreign_object_to_a_project(operator: Client, client: Client, tenant: Any) -> None:
     region = MockRegion.open(next(tenant.platform.state.rglob(FILE_NAME)))
-    uid = region.by_hand.add_foreign(Kind.VOLUME)
+    uid = region.admin.add_foreign(Kind.VOLUME)
     foreign = operator.operator.foreign_objects
     (found,) = wait_until(lambda: list(foreign.list(kind="volume")), "the foreign volume is listed")
     words = {"cluster_id": found.cluster_id, "reference": found.reference, "project_id": tenant.project_id}
@@ -292,7 +292,7 @@ def test_an_operator_gives_a_foreign_object_to_a_project(operator: Client, clien
     assert (volume.name, volume.status, volume.size_gib) == ("adopted", "ACTIVE", found.status["size_gib"])
     assert tenant.used() == {"volumes": 1, "storage_gib": volume.size_gib}
     tenant.change("DELETE", f"/volumes/{volume.id}")
-    assert [each.uid for each in region.by_hand.things(Kind.VOLUME) if each.uid in (uid, volume.id)] == []
+    assert [each.uid for each in region.admin.objects(Kind.VOLUME) if each.uid in (uid, volume.id)] == []
     region.close()
 
 

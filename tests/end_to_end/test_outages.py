@@ -34,7 +34,7 @@ def at_the_provider(platform: Any) -> list[dict[str, Any]]:
     """Return the machines that the simulated region holds."""
     command = [str(Path(sys.executable).parent / "stratoplane-mock"), "show", "machine", "--json"]
     shown = subprocess.run(command, env=platform.environment, check=True, capture_output=True, text=True)
-    machines: list[dict[str, Any]] = json.loads(shown.stdout)["things"]
+    machines: list[dict[str, Any]] = json.loads(shown.stdout)["objects"]
     return machines
 
 

@@ -11,19 +11,19 @@ from pathlib import Path
 from typing import Final
 
 from stratoplane_agent.control_plane import ControlPlane
-from stratoplane_agent.enrol import check_way, make_state_folder
+from stratoplane_agent.enrol import make_state_folder, require_encryption
 from stratoplane_agent.executor import Executor
 from stratoplane_agent.identity import Credential, KeyIdentity
 from stratoplane_agent.intake import Intake
 from stratoplane_agent.inventory import Inventory
 from stratoplane_agent.journal import Journal, JournalError
 from stratoplane_agent.log import Log
-from stratoplane_agent.presence import Presence
-from stratoplane_agent.providers import Site, load_providers
+from stratoplane_agent.providers import DriverContexts, load_providers
 from stratoplane_agent.reporter import Reporter
 from stratoplane_agent.rotation import Rotation
+from stratoplane_agent.session import ControlPlaneSession
 from stratoplane_agent.settings import Configuration
-from stratoplane_agent.timetable import Timetable
+from stratoplane_agent.timer import Timer
 from stratoplane_agent.transport import Route, Transport
 
 _PRUNE_SECONDS: Final = 3600.0
@@ -32,7 +32,7 @@ _log: Final = Log("agent")
 
 
 class AlreadyRunningError(Exception):
-    """Another process works with this state folder."""
+    """Another process uses this state folder."""
 
 
 def journal_file(state: Path) -> Path:
@@ -44,69 +44,71 @@ class Agent:
     """Everything that one agent process consists of."""
 
     def __init__(self, configuration: Configuration, credential: Credential) -> None:
-        """Load drivers and open the journal; nothing is started yet.
+        """Load the drivers and open the journal without starting anything.
 
         Raises:
-            IdentityError: the credential cannot be used, or would travel unencrypted.
+            IdentityError: the credential cannot be used, or would be sent unencrypted.
             JournalError: the journal cannot be used.
         """
         settings = configuration.agent
         url = settings.control_plane or credential.control_plane
-        check_way(settings, url)
+        require_encryption(settings, url)
         identity = KeyIdentity(settings.state)
         transport = Transport(url, identity, Route(ca_file=settings.ca_file, proxy=settings.proxy))
         control_plane = ControlPlane(transport)
         self._settings: Final = settings
         self._journal: Final = Journal(journal_file(settings.state))
-        self._timetable: Final = Timetable()
-        site = Site(installation_id=credential.installation_id, cluster_id=credential.cluster_id, state=settings.state)
-        self._providers: Final = load_providers(configuration, site, self._timetable)
+        self._timer: Final = Timer()
+        contexts = DriverContexts(
+            installation_id=credential.installation_id, cluster_id=credential.cluster_id, state=settings.state
+        )
+        self._providers: Final = load_providers(configuration, contexts, self._timer)
         self._reporter: Final = Reporter(self._journal, control_plane)
         self._executor: Final = Executor(
-            self._providers, self._timetable, backlog=settings.backlog, deliver=self._reporter.deliver
+            self._providers, self._timer, backlog=settings.backlog, deliver=self._reporter.deliver
         )
-        self._presence: Final = Presence(control_plane, credential, self._providers, settings.state)
-        self._inventory: Final = Inventory(control_plane, self._providers, self._presence)
-        self._rotation: Final = Rotation(control_plane, identity, self._presence)
+        self._session: Final = ControlPlaneSession(control_plane, credential, self._providers, settings.state)
+        self._inventory: Final = Inventory(control_plane, self._providers, self._session)
+        self._rotation: Final = Rotation(control_plane, identity, self._session)
         self._intake: Final = Intake(
             control_plane,
             self._journal,
             self._executor,
-            self._presence,
+            self._session,
             self._inventory,
             wanted_room=max(1, settings.backlog // 4),
         )
 
     def run(self, stop: threading.Event) -> int:
-        """Work until ``stop`` is set; return how many operations and results were left in the journal."""
-        debt = self._journal.debt()
+        """Run until ``stop`` is set; return how many operations and results remain in the journal."""
+        pending = self._journal.pending()
         self._journal.prune()
-        self._timetable.every(_PRUNE_SECONDS, self._prune)
-        self._timetable.start()
+        self._timer.every(_PRUNE_SECONDS, self._prune)
+        self._timer.start()
         self._providers.prepare(self._settings.prepare_seconds)
         self._providers.on_change = self._inventory.provider_changed
         self._reporter.start(self._executor.running)
-        for ended in debt.unreported:
+        for ended in pending.unreported:
             self._reporter.deliver(ended)
         self._inventory.start()
         self._rotation.start()
-        self._intake.start(debt.unfinished)
+        self._intake.start(pending.unfinished)
         stop.wait()
         return self._end()
 
     def _end(self) -> int:
-        """Let operations end within the grace; the rest stays in the journal for the next run."""
+        """Let operations end within the grace period; the rest stays in the journal for the next run."""
         deadline = time.monotonic() + self._settings.grace_seconds
         self._intake.stop()
         self._rotation.stop()
-        _log.info("stopping", in_hand=self._executor.running())
+        _log.info("stopping", running=self._executor.running())
         running = self._executor.drain(self._settings.grace_seconds)
-        untaken = self._reporter.close(max(_REPORT_SECONDS, deadline - time.monotonic()))
-        self._timetable.stop()
+        unreported = self._reporter.close(max(_REPORT_SECONDS, deadline - time.monotonic()))
+        self._timer.stop()
         self._journal.close()
-        self._presence.end()
-        _log.info("stopped", operations_left=running, results_left=untaken)
-        return running + untaken
+        self._session.end()
+        _log.info("stopped", operations_left=running, results_left=unreported)
+        return running + unreported
 
     def _prune(self) -> None:
         try:
@@ -117,7 +119,7 @@ class Agent:
 
 @contextmanager
 def only_one(state: Path) -> Iterator[None]:
-    """Hold the state folder's lock, which ends with the process however that dies.
+    """Hold the state folder's lock, which the system releases however the process ends.
 
     Raises:
         AlreadyRunningError: another process holds it.
@@ -128,9 +130,7 @@ def only_one(state: Path) -> Iterator[None]:
         try:
             fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
-            raise AlreadyRunningError(
-                f"another agent works with {state}; stop it, or name another state folder"
-            ) from None
+            raise AlreadyRunningError(f"another agent uses {state}; stop it, or choose another state folder") from None
         yield
     finally:
         os.close(descriptor)

@@ -10,10 +10,10 @@ _SHORTEST: Final = 0.05
 
 
 class Backoff:
-    """Delays that grow with every failure, with full jitter, so that a thousand agents do not return at once."""
+    """Delays that grow with every failure, with full jitter, so that a thousand agents do not reconnect at once."""
 
     def __init__(self, *, base: float = _BASE, cap: float = _CAP, generator: random.Random | None = None) -> None:
-        """Begin with no failure.
+        """Start without failures.
 
         Args:
             base: seconds of the first delay's upper bound, doubled with every failure.

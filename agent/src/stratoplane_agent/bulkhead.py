@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Threads for the driver of one interface: a driver that hangs takes its own threads and nobody else's."""
+"""Threads for the driver of one interface: a driver that hangs blocks its own threads only."""
 
 import queue
 from collections.abc import Callable
@@ -14,9 +14,9 @@ _log: Final = Log("bulkhead")
 
 
 class Bulkhead:
-    """Runs tasks on at most ``concurrency`` threads, made when they are needed.
+    """Runs tasks on at most ``concurrency`` threads, created on demand.
 
-    They are daemon threads, since nothing can end a thread that hangs in a driver, and the process must be able to end.
+    They are daemon threads: a thread that hangs in a driver cannot be stopped, and must not keep the process alive.
     """
 
     def __init__(self, name: str, concurrency: int, host: Host = HOST) -> None:
@@ -41,7 +41,7 @@ class Bulkhead:
         self._tasks.put(task)
 
     def lend(self) -> None:
-        """Allow one thread more, in place of one whose task does not return; at most as many as there are."""
+        """Allow an extra thread in place of one whose task does not return; at most ``concurrency`` extra threads."""
         with self._lock:
             self._lent += 1
             if self._waiting > self._idle and self._threads < self._limit():
@@ -49,12 +49,12 @@ class Bulkhead:
                 self._start()
 
     def give_back(self) -> None:
-        """Take back what :meth:`lend` allowed: the task has returned after all."""
+        """Withdraw the extra thread of :meth:`lend`: the task has returned after all."""
         with self._lock:
             self._lent -= 1
 
     def is_stalled(self) -> bool:
-        """Tell whether every thread is busy and none has begun or ended a task for a while."""
+        """Tell whether every thread is busy and none has started or finished a task for a while."""
         with self._lock:
             full = self._threads >= self._limit() and not self._idle
             return full and self._host.monotonic() - self._moved_at > STALL_SECONDS
@@ -70,7 +70,7 @@ class Bulkhead:
             pass
 
     def _next(self) -> bool:
-        """Run one task; tell whether this thread is still wanted."""
+        """Run one task; tell whether this thread is still needed."""
         with self._lock:
             if self._threads > self._limit():
                 self._threads -= 1
@@ -83,7 +83,7 @@ class Bulkhead:
             self._moved_at = self._host.monotonic()
         try:
             task()
-        except BaseException as error:  # noqa: BLE001  # the last edge of a thread; the task's owner handled what it could
+        except BaseException as error:  # noqa: BLE001  # top of a thread; the task handled the errors it expected
             _log.bug("task_failed", error, bulkhead=self.name)
         with self._lock:
             self._moved_at = self._host.monotonic()

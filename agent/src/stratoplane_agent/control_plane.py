@@ -52,7 +52,7 @@ class KindSurvey:
 
     Attributes:
         items: encoded :class:`stratoplane.messages.InventoryItem`.
-        foreign: encoded list of :class:`stratoplane.messages.ForeignItem`, or ``null`` when there is nothing to say.
+        foreign: encoded list of :class:`stratoplane.messages.ForeignItem`, or ``null`` when there is nothing to report.
     """
 
     kind: str
@@ -75,11 +75,11 @@ class ControlPlane:
         return self._transport.url
 
     def challenge(self, request: ChallengeRequest) -> Challenge:
-        """Have the control plane prove its key."""
+        """Ask the control plane to prove its key."""
         return _decode(Challenge, self._post("challenge", request))
 
     def rotate(self, request: KeyRotation) -> KeyRotated:
-        """Bring the next key; the same one may be brought again when the answer was lost."""
+        """Send the next key; the same one may be sent again when the answer was lost."""
         return _decode(KeyRotated, self._post("keys", request))
 
     def enrol(self, request: EnrolRequest) -> Enrolment:
@@ -91,13 +91,13 @@ class ControlPlane:
         return _decode(Welcome, self._post("hello", message))
 
     def offers(self, request: OfferRequest) -> Sequence[Offer]:
-        """Wait for operations; one that cannot be read is left out and logged, it must not hold up the others."""
+        """Wait for operations; one that cannot be read is skipped and logged, so that it does not block the others."""
         answer = self._transport.post(
             f"{_PREFIX}/offers", _encode(request), seconds=request.wait_seconds + _SPARE_SECONDS
         )
         documents = answer.get("operations") if isinstance(answer, dict) else None
         if not isinstance(documents, list):
-            raise UnreachableControlPlaneError(f"{self.url} answered something that is no offer")
+            raise UnreachableControlPlaneError(f"{self.url} sent an answer that is not an offer")
         return [offer for document in documents if (offer := _read_offer(document))]
 
     def acknowledge(self, operations: Iterable[OperationReference]) -> AcknowledgementAnswer:
@@ -106,7 +106,7 @@ class ControlPlane:
         )
 
     def report(self, results: Sequence[str]) -> ResultsAnswer:
-        """Report results, each given as its JSON text, which the journal has already."""
+        """Report results, each as the JSON text that the journal holds."""
         body = f'{{"results":[{",".join(results)}]}}'.encode()
         answer = self._transport.post(f"{_PREFIX}/results", body, seconds=_ANSWER_SECONDS)
         return _decode(ResultsAnswer, answer)
@@ -160,7 +160,3 @@ def read_operation(document: str) -> Operation:
 
 def reference(operation: Operation) -> OperationReference:
     return OperationReference(id=operation.id, epoch=operation.epoch)
-
-
-def ids(references: Iterable[OperationReference]) -> frozenset[UUID]:
-    return frozenset(each.id for each in references)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Enrolment: with a one-use join token the control plane admits a key that is made here and never leaves."""
+"""Enrolment: in exchange for a one-use join token, the control plane accepts a key that never leaves this host."""
 
 import base64
 import secrets
@@ -32,20 +32,20 @@ from stratoplane_agent.transport import VERSION, Route, Transport, UnreachableCo
 
 ENROLMENT_KEY_ID: Final = "enrolment"
 _FINGERPRINT: Final = "Fingerprints did not match"
-_OTHER_SERVER: Final = "this is not the control plane that the join token names; nothing was said to it"
+_OTHER_SERVER: Final = "this is not the control plane that the join token names; no secret was sent to it"
 _log: Final = Log("enrol")
 
 
 def make_state_folder(state: Path) -> None:
-    """Make the folder, which only its user may enter. Raises OSError."""
+    """Create the folder, accessible to its user only. Raises OSError."""
     state.mkdir(parents=True, exist_ok=True, mode=0o700)
 
 
-def check_way(settings: AgentSettings, url: str) -> None:
-    """Raise IdentityError if the credential would travel unencrypted to another host without the operator's word."""
+def require_encryption(settings: AgentSettings, url: str) -> None:
+    """Raise IdentityError if the credential would be sent unencrypted to another host and the settings forbid it."""
     if url.startswith("http:") and not is_on_this_host(url) and not settings.allow_plain_http:
         raise IdentityError(
-            f"{url} is not encrypted and on another host: use https, or set allow_plain_http in a closed test network"
+            f"{url} is on another host and not encrypted: use https, or set allow_plain_http in a closed test network"
         )
 
 
@@ -53,15 +53,15 @@ def enrol(settings: AgentSettings) -> Credential:
     """Exchange the join token and keep the credential.
 
     Raises:
-        IdentityError: the settings lack something, or the way is not safe.
+        IdentityError: a setting is missing, or the connection would not be encrypted.
         ControlPlaneError: no answer, or the token was refused.
-        OSError: the state folder cannot be written; the token is used up then, so it is tried before.
+        OSError: the state folder cannot be written. That is tried before the token is used.
     """
     if not settings.control_plane:
-        raise IdentityError("name the control plane's URL, as in --control-plane https://cloud.example:8701")
+        raise IdentityError("specify the control plane's URL, such as --control-plane https://cloud.example:8701")
     if not settings.join_token:
-        raise IdentityError("give the join token that an operator made for this cluster")
-    check_way(settings, settings.control_plane)
+        raise IdentityError("specify the join token that an operator created for this cluster")
+    require_encryption(settings, settings.control_plane)
     make_state_folder(settings.state)
     _try_to_write(settings.state)
     credential = _join(settings, _token_of(settings))
@@ -72,13 +72,13 @@ def enrol(settings: AgentSettings) -> Credential:
 
 
 def enrolled(settings: AgentSettings, stop: threading.Event) -> Credential | None:
-    """Return the credential; enrol first if there is none and a join token is set, waiting for the control plane.
+    """Return the credential; without one, enrol with the join token and wait for the control plane.
 
     Returns:
-        None when ``stop`` was set before there was one.
+        None when ``stop`` was set before enrolment succeeded.
 
     Raises:
-        IdentityError: there is no usable credential and no token to get one with.
+        IdentityError: neither a usable credential nor a join token exists.
         ControlPlaneError: the control plane refused the token.
     """
     if credential_file(settings.state).exists() or not settings.join_token:
@@ -102,7 +102,7 @@ def _token_of(settings: AgentSettings) -> JoinToken:
 
 
 def _join(settings: AgentSettings, token: JoinToken) -> Credential:
-    """Say the token's secret to nobody but the control plane that the token's fingerprint names."""
+    """Send the token's secret only to the control plane that the token's fingerprint identifies."""
     route = Route(ca_file=settings.ca_file, proxy=settings.proxy, certificate_pin=token.certificate_pin)
     server_key = _prove(ControlPlane(Transport(settings.control_plane, Anonymous(), route)), token)
     key, clock = PrivateKey.new(), ServerClock()
@@ -125,14 +125,14 @@ def _join(settings: AgentSettings, token: JoinToken) -> Credential:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _ServerKey:
-    """The control plane's key, proved, and the time by its clock as a header has it."""
+    """The control plane's verified key, and its time in the format of the ``Date`` header."""
 
     text: str
     date: str
 
 
 def _prove(control_plane: ControlPlane, token: JoinToken) -> _ServerKey:
-    """Return the control plane's key once it is proved to be the one that the token names."""
+    """Return the control plane's key after verifying that it is the one the token identifies."""
     nonce = secrets.token_urlsafe(32)
     try:
         proved = control_plane.challenge(ChallengeRequest(nonce=nonce))

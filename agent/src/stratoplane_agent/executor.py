@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Operations between acknowledgement and result: one at a time for each object, each interface on its own threads.
 
-An operation that waits for its provider holds no thread, and its object's later operations wait behind it. What does
-not end within its time is reported as it stands; the call itself cannot be ended and keeps its thread.
+An operation that waits for its provider occupies no thread, and later operations on its object wait behind it. An
+operation that exceeds its time-out is reported as uncertain; the call itself cannot be stopped and keeps its thread.
 """
 
 from collections import Counter, deque
@@ -12,6 +12,7 @@ from enum import Enum, auto
 from typing import Final
 from uuid import UUID
 
+from stratoplane.driver_kinds import DriverKind, DriverVerb, Effect
 from stratoplane.errors import (
     BusyError,
     InvalidSpecError,
@@ -23,14 +24,13 @@ from stratoplane.errors import (
 )
 from stratoplane.jobs import Wait
 from stratoplane.messages import Operation, Outcome
-from stratoplane_agent.attempt import Attempt, facts
+from stratoplane_agent.attempt import Attempt, argument_of, facts
 from stratoplane_agent.host import HOST, Host
 from stratoplane_agent.journal import Ended
 from stratoplane_agent.log import Log
 from stratoplane_agent.outcomes import Ending, bug, encode, failed, with_outcome
 from stratoplane_agent.providers import Provider, Providers
-from stratoplane_agent.timetable import Timetable
-from stratoplane_agent.verbs import VERBS, Effect, Verb
+from stratoplane_agent.timer import Timer
 
 _SHORTEST_WAIT: Final = 0.02
 _LONGEST_WAIT: Final = 3600.0
@@ -49,10 +49,11 @@ class _Phase(Enum):
 
 @dataclass(eq=False, kw_only=True, slots=True)
 class _Task:
-    """An operation in hand; what changes, changes under the executor's lock."""
+    """An operation in progress; its fields change under the executor's lock only."""
 
     operation: Operation
-    verb: Verb
+    kind: DriverKind
+    verb: DriverVerb
     provider: Provider
     taken_at: float
     phase: _Phase = _Phase.QUEUED
@@ -71,43 +72,42 @@ class Executor:
     def __init__(
         self,
         providers: Providers,
-        timetable: Timetable,
+        timer: Timer,
         *,
         backlog: int,
         deliver: Callable[[Ended], None],
         host: Host = HOST,
     ) -> None:
-        """Begin with nothing in hand.
+        """Start without operations.
 
         Args:
             providers: the drivers.
-            timetable: calls back what waits; its owner starts it.
-            backlog: operations of one interface that are taken before earlier ones ended.
+            timer: resumes operations that wait; its owner starts it.
+            backlog: operations of one interface that are accepted before earlier ones finish.
             deliver: called with every result; must not block.
             host: supplies time.
         """
         self._host: Final = host
         self._providers: Final = providers
-        self._timetable: Final = timetable
+        self._timer: Final = timer
         self._backlog: Final = backlog
         self._deliver: Final = deliver
         self._changed: Final = host.condition()
         self._lanes: Final[dict[UUID, deque[_Task]]] = {}
         self._tasks: Final[set[_Task]] = set()
         self._queued: Final[Counter[Provider]] = Counter()
-        timetable.every(_WATCH_SECONDS, self._end_what_is_late)
+        timer.every(_WATCH_SECONDS, self._end_overdue)
 
     # --- taking operations ------------------------------------------------------------------------------------------
 
     def start(self, operation: Operation) -> None:
-        """Carry out an operation that the control plane gave to this agent."""
+        """Execute an operation that the control plane assigned to this agent."""
         try:
-            verb = self._verb(operation)
-            provider = self._provider(verb)
+            task = self._task(operation)
         except StratoplaneError as error:
-            self._report(operation, _kept_open(operation, failed(error)), 0.0)
+            self._report(operation, self._kept_open(operation, failed(error)), 0.0)
             return
-        task = _Task(operation=operation, verb=verb, provider=provider, taken_at=self._host.monotonic())
+        provider = task.provider
         with self._changed:
             self._tasks.add(task)
             self._queued[provider] += 1
@@ -119,7 +119,7 @@ class Executor:
         provider.bulkhead.submit(lambda: self._turn(task))
 
     def room(self) -> int:
-        """Return how many more operations can be taken; a driver that hangs does not keep the others waiting."""
+        """Return how many more operations can be accepted; a driver that hangs does not block the others."""
         with self._changed:
             if len(self._tasks) - self._queued.total() >= _MOST_WAITING:
                 return 0
@@ -127,38 +127,41 @@ class Executor:
             return min((self._backlog - self._queued[each] for each in moving), default=self._backlog)
 
     def wait_for_room(self, wanted: int, seconds: float) -> int:
-        """Wait until ``wanted`` operations can be taken, at most ``seconds``; return how many can."""
+        """Wait until ``wanted`` operations can be accepted, at most ``seconds``; return how many can."""
         with self._changed:
             self._changed.wait_for(lambda: self.room() >= wanted, seconds)
             return self.room()
 
     def running(self) -> int:
-        """Return how many operations are with a driver or about to be; those that wait for a provider do not count."""
+        """Return how many operations a driver executes or is about to; those that wait for a provider do not count."""
         return self._queued.total()
 
     def drain(self, seconds: float) -> int:
-        """Wait until nothing is in hand, at most ``seconds``; return how many operations are left."""
+        """Wait until no operation is in progress, at most ``seconds``; return how many are left."""
         with self._changed:
             self._changed.wait_for(lambda: not self._tasks, seconds)
             return len(self._tasks)
 
-    def _verb(self, operation: Operation) -> Verb:
-        verb = VERBS.get((operation.kind, operation.verb))
-        if verb is None:
-            raise UnsupportedError(f"this agent cannot {operation.verb} a {operation.kind}; it may be too old")
-        return verb
+    def _task(self, operation: Operation) -> _Task:
+        kind = self._providers.kinds.get(operation.kind)
+        verb = self._providers.kinds.verb(operation.kind, operation.verb)
+        if kind is None or verb is None:
+            detail = f"this agent does not support the verb {operation.verb} of the kind {operation.kind};"
+            raise UnsupportedError(f"{detail} update the agent, or enable the kind in its setting driver_kinds")
+        provider = self._provider(kind, verb)
+        return _Task(operation=operation, kind=kind, verb=verb, provider=provider, taken_at=self._host.monotonic())
 
-    def _provider(self, verb: Verb) -> Provider:
-        provider = self._providers.of(verb.kind.interface)
+    def _provider(self, kind: DriverKind, verb: DriverVerb) -> Provider:
+        provider = self._providers.of(kind.interface)
         if provider is None:
-            raise UnsupportedError(f"this agent has no driver for {verb.kind.interface.value}")
+            raise UnsupportedError(f"this agent has no driver for {kind.interface}")
         if provider.obstacle is not None:
             raise provider.obstacle
         if not isinstance(provider.driver, verb.ability):
-            detail = f"the driver {provider.name} cannot {verb.name} a {verb.kind.name}"
+            detail = f"the driver {provider.name} does not support the verb {verb.name} of the kind {kind.name}"
             raise UnsupportedError(detail, feature=verb.feature)
         if provider.bulkhead.is_stalled():
-            detail = f"all calls of the {verb.kind.interface.value} driver {provider.name} hang"
+            detail = f"all calls of the {kind.interface} driver {provider.name} hang"
             raise BusyError(detail, retry_after=_BUSY_RETRY_SECONDS)
         return provider
 
@@ -171,12 +174,12 @@ class Executor:
             if alive:
                 task.phase = _Phase.CALLING
         if not alive:
-            self._leave(task)
+            self._start_next(task)
             return
         try:
             answer = self._call(task)
             seconds = min(max(answer.seconds, _SHORTEST_WAIT), _LONGEST_WAIT) if isinstance(answer, Wait) else 0.0
-        except (Exception, SystemExit) as error:  # noqa: BLE001  # the edge of the operation: it must get an end
+        except (Exception, SystemExit) as error:  # noqa: BLE001  # top of the operation: it must get a result
             _log.bug("execution_failed", error, **facts(task.operation))
             answer, seconds = bug(task.provider.name, error), 0.0
         if isinstance(answer, Wait):
@@ -191,11 +194,16 @@ class Executor:
         if driver is None:  # a provider without a driver is broken and gets no task
             raise RuntimeError(task.provider.name)
         try:
-            argument = task.verb.argument(task.operation)
+            argument = argument_of(task.verb, task.operation)
         except InvalidSpecError as error:
             return failed(error)
         task.attempt = Attempt(
-            driver=driver, driver_name=task.provider.name, verb=task.verb, operation=task.operation, argument=argument
+            driver=driver,
+            driver_name=task.provider.name,
+            kind=task.kind,
+            verb=task.verb,
+            operation=task.operation,
+            argument=argument,
         )
         return task.attempt.begin()
 
@@ -210,7 +218,7 @@ class Executor:
             self._returned_late(task)
             return
         _log.debug("operation_waits", **facts(task.operation), seconds=seconds, reason=wait.reason)
-        self._timetable.after(seconds, lambda: self._resume(task))
+        self._timer.after(seconds, lambda: self._resume(task))
 
     def _resume(self, task: _Task) -> None:
         with self._changed:
@@ -232,16 +240,16 @@ class Executor:
         if ending.code == UnreachableError.code:
             self._providers.suspect(task.provider)
         self._report(task.operation, ending, task.seconds(self._host.monotonic()))
-        self._put_down(task)
-        self._leave(task)
+        self._remove(task)
+        self._start_next(task)
 
     def _returned_late(self, task: _Task) -> None:
         _log.warning("call_returned_late", **facts(task.operation), seconds=task.seconds(self._host.monotonic()))
         task.provider.bulkhead.give_back()
-        self._leave(task)
+        self._start_next(task)
 
-    def _leave(self, task: _Task) -> None:
-        """Let the next operation of the same object begin."""
+    def _start_next(self, task: _Task) -> None:
+        """Start the next operation on the same object."""
         uid = task.operation.uid
         with self._changed:
             lane = self._lanes[uid]
@@ -251,14 +259,14 @@ class Executor:
         if following is not None:
             following.provider.bulkhead.submit(lambda: self._turn(following))
 
-    def _put_down(self, task: _Task) -> None:
+    def _remove(self, task: _Task) -> None:
         with self._changed:
             self._tasks.discard(task)
             self._queued[task.provider] -= 1
             self._changed.notify_all()
 
-    def _end_what_is_late(self) -> None:
-        """Report what did not end in time as it stands."""
+    def _end_overdue(self) -> None:
+        """Report the operations that exceeded their time-out."""
         now = self._host.monotonic()
         with self._changed:
             late = [task for task in self._tasks if task.is_late(now)]
@@ -277,9 +285,9 @@ class Executor:
             self._changed.notify_all()
         if phase is _Phase.CALLING:
             task.provider.bulkhead.lend()
-        self._report(task.operation, _overdue(task, phase), task.seconds(self._host.monotonic()))
+        self._report(task.operation, self._overdue(task, phase), task.seconds(self._host.monotonic()))
         if phase is _Phase.WAITING:
-            self._leave(task)
+            self._start_next(task)
 
     def _report(self, operation: Operation, ending: Ending, seconds: float) -> None:
         try:
@@ -289,26 +297,22 @@ class Executor:
             ending = bug("that answered", error)
             text = encode(operation, ending, seconds)
         write = _log.info if ending.outcome is Outcome.DONE else _log.warning
-        said = {"outcome": ending.outcome.value, "code": ending.code, "reason": ending.detail}
-        write("operation_ended", **facts(operation), **said, milliseconds=round(seconds * 1000, 1))
+        summary = {"outcome": ending.outcome.value, "code": ending.code, "reason": ending.detail}
+        write("operation_ended", **facts(operation), **summary, milliseconds=round(seconds * 1000, 1))
         self._deliver(Ended(id=operation.id, epoch=operation.epoch, result=text))
 
+    def _overdue(self, task: _Task, phase: _Phase) -> Ending:
+        limit = f"{task.operation.timeout_seconds:g} s"
+        if phase is _Phase.QUEUED and task.attempt is None:
+            error = TransientError(f"no thread of the driver {task.provider.name} became free within {limit}")
+            return self._kept_open(task.operation, failed(error))
+        what = "waits for the provider" if phase is _Phase.WAITING else "has not returned"
+        return failed(UncertainError(f"the driver {task.provider.name} still {what} after {limit}"))
 
-def _overdue(task: _Task, phase: _Phase) -> Ending:
-    limit = f"{task.operation.timeout_seconds:g} s"
-    if phase is _Phase.QUEUED and task.attempt is None:
-        error: StratoplaneError = TransientError(
-            f"no thread of the driver {task.provider.name} became free within {limit}"
-        )
-        return _kept_open(task.operation, failed(error))
-    what = "waits for the provider" if phase is _Phase.WAITING else "has not returned"
-    return failed(UncertainError(f"the driver {task.provider.name} still {what} after {limit}"))
-
-
-def _kept_open(operation: Operation, ending: Ending) -> Ending:
-    """Return the ending of an operation that was not begun: an earlier attempt's effect stays as doubtful as it was."""
-    verb = VERBS.get((operation.kind, operation.verb))
-    reads = verb is not None and verb.effect is Effect.NONE
-    if operation.observe_first and not reads and ending.outcome is Outcome.TRANSIENT:
-        return with_outcome(ending, Outcome.UNCERTAIN)
-    return ending
+    def _kept_open(self, operation: Operation, ending: Ending) -> Ending:
+        """Return the ending of an operation that was not started: the effect of an earlier attempt stays uncertain."""
+        verb = self._providers.kinds.verb(operation.kind, operation.verb)
+        reads = verb is not None and verb.effect is Effect.READS
+        if operation.observe_first and not reads and ending.outcome is Outcome.TRANSIENT:
+            return with_outcome(ending, Outcome.UNCERTAIN)
+        return ending

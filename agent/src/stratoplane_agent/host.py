@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Time, chance and threads of the process that the agent runs in, handed in so that a simulation can supply its own."""
+"""Clock, randomness and threads of the agent's process, injected so that a simulation can supply its own."""
 
 import queue
 import random
@@ -10,7 +10,7 @@ from typing import Any, Final
 
 
 class Host:
-    """What the operating system gives; everything that waits, reads a clock or draws does it through this.
+    """What the operating system provides; all waiting, clock readings and random numbers go through it.
 
     Attributes:
         generator: where jitter comes from.
@@ -32,7 +32,7 @@ class Host:
     def event(self) -> threading.Event:
         return threading.Event()
 
-    def queue(self) -> "queue.SimpleQueue[Any]":  # each owner says what it puts in
+    def queue(self) -> "queue.SimpleQueue[Any]":  # each owner declares its items
         return queue.SimpleQueue()
 
     def thread(self, name: str, target: Callable[[], None]) -> threading.Thread:
@@ -41,4 +41,4 @@ class Host:
 
 
 HOST: Final = Host()
-"""The real one."""
+"""The host of a real agent process."""

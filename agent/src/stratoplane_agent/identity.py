@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Who the agent is: a key that it made itself, kept in a file that only its user reads, and what it signs with it."""
+"""Who the agent is: a key that it generated, kept in a file that only its user can read, and used to sign requests."""
 
 import json
 import os
@@ -26,19 +26,19 @@ _NONE: Final = Secret("")
 
 
 class IdentityError(Exception):
-    """The credential cannot be used; the message says what the operator does about it."""
+    """The credential cannot be used; the message says what the operator can do about it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Credential:
-    """What enrolment left: who the agent is, where, and the key that proves it.
+    """The result of enrolment: who the agent is, where it enrolled, and the key that proves it.
 
     Attributes:
         control_plane: URL at which the agent enrolled.
         server_key: the control plane's public key, base64; its answers are signed by it.
         key: the agent's private key, base64.
-        generation: how many keys there have been, this one counted.
-        next_key: one that the control plane was asked to take, and may have taken; empty for none.
+        generation: number of this key; the first is 1.
+        next_key: a key that was offered to the control plane and may have been accepted; empty for none.
     """
 
     agent_id: UUID
@@ -53,47 +53,47 @@ class Credential:
 
     @property
     def key_id(self) -> str:
-        """How requests name the key."""
+        """The key's id in requests."""
         return f"{self.agent_id}:{self.generation}"
 
 
 class Identity(Protocol):
-    """How requests prove who sends them, and answers who gave them."""
+    """Proves who sends a request, and verifies who answered it."""
 
     def headers(self, method: str, path: str, body: bytes) -> Mapping[str, str]:
-        """Return the headers that prove it for this one request."""
+        """Return the headers that prove the sender of this one request."""
 
     def heard(self, headers: Headers) -> None:
-        """Take note of any answer's headers: they tell the control plane's time."""
+        """Read the control plane's time from the headers of any answer."""
 
     def check(self, status: int, body: bytes, headers: Headers, sent: Mapping[str, str]) -> None:
-        """Raise BadSignatureError if an answer to the request with the headers ``sent`` is not the control plane's."""
+        """Raise BadSignatureError unless the control plane signed this answer to a request with headers ``sent``."""
 
     def renew(self) -> bool:
-        """Called when the control plane refused the proof; tell whether there is another one to try."""
+        """Called when the control plane refused the proof; tell whether another one can be tried."""
 
 
 class Anonymous:
-    """No identity: for the one question that comes before there is one."""
+    """No identity: for the challenge that precedes enrolment."""
 
     def headers(self, method: str, path: str, body: bytes) -> Mapping[str, str]:  # noqa: ARG002
         return {}
 
     def heard(self, headers: Headers) -> None:
-        """Learn nothing."""
+        """Ignore the headers."""
 
     def check(self, status: int, body: bytes, headers: Headers, sent: Mapping[str, str]) -> None:
-        """Believe it: the caller looks for the proof inside."""
+        """Accept the answer: the caller verifies the proof in its body."""
 
     def renew(self) -> bool:
         return False
 
 
 class ServerClock:
-    """The control plane's time, as its answers tell it; ours may be wrong by hours."""
+    """The control plane's time, taken from its answers; this host's clock may be wrong by hours."""
 
     def __init__(self, clock: Callable[[], float] = time.time) -> None:
-        """Begin with the belief that ``clock`` (seconds since 1970) is right."""
+        """Start with the assumption that ``clock`` (seconds since 1970) is right."""
         self._clock: Final = clock
         self.offset = 0.0
 
@@ -102,7 +102,7 @@ class ServerClock:
         return int(self._clock() + self.offset)
 
     def heard(self, headers: Headers) -> None:
-        """Correct the offset by the ``Date`` of an answer; what cannot be read changes nothing."""
+        """Correct the offset by the ``Date`` of an answer; a value that cannot be read changes nothing."""
         try:
             offset = parsedate_to_datetime(headers.get("Date", "")).timestamp() - self._clock()
         except (ValueError, TypeError):
@@ -112,10 +112,10 @@ class ServerClock:
 
 
 class EnrolmentIdentity:
-    """A key that nobody knows yet, towards a control plane whose key has been proved."""
+    """A key that the control plane may not know yet; the control plane's own key has been verified."""
 
     def __init__(self, key: Secret, key_id: str, server_key: str, clock: ServerClock) -> None:
-        """Sign with ``key`` under the name ``key_id``; believe answers that ``server_key`` signed."""
+        """Sign with ``key`` under the id ``key_id``; accept answers that ``server_key`` signed."""
         self._key: Final = PrivateKey(key)
         self._key_id: Final = key_id
         self._server_key: Final = PublicKey(server_key)
@@ -138,7 +138,7 @@ class EnrolmentIdentity:
 class KeyIdentity:
     """Signs with the key of the credential file and renews that key; threads share it.
 
-    After a refusal it looks whether the clock was wrong, or the operator enrolled anew.
+    After a refusal it checks whether the clock was wrong, or the operator enrolled the agent again.
     """
 
     def __init__(self, state: Path, clock: ServerClock | None = None) -> None:
@@ -154,20 +154,20 @@ class KeyIdentity:
         try:
             self._current = EnrolmentIdentity(credential.key, credential.key_id, credential.server_key, self._clock)
         except ValueError as error:
-            raise IdentityError(f"{credential_file(self._state)} holds no usable key: enrol anew") from error
+            raise IdentityError(f"{credential_file(self._state)} does not hold a usable key: enrol again") from error
 
     @property
     def generation(self) -> int:
-        """How many keys there have been."""
+        """Number of the current key; the first is 1."""
         return self._credential.generation
 
     @property
     def is_rotating(self) -> bool:
-        """Whether a next key was made that the control plane has not confirmed."""
+        """Whether a next key exists that the control plane has not confirmed."""
         return bool(self._credential.next_key)
 
     def age(self) -> float:
-        """Return since how many seconds the key has been in use."""
+        """Return for how many seconds the key has been in use."""
         return max(0.0, time.time() - credential_file(self._state).stat().st_mtime)
 
     def headers(self, method: str, path: str, body: bytes) -> Mapping[str, str]:
@@ -192,10 +192,10 @@ class KeyIdentity:
             return self._credential.key != before.key
 
     def next_key(self) -> KeyRotation:
-        """Make the next key, on disk before anybody hears of it; the one that was made before if it is unconfirmed.
+        """Return the next key, which is on disk before it is sent; an unconfirmed one is returned again.
 
         Raises:
-            OSError: it could not be kept; nothing changed.
+            OSError: it could not be written; nothing changed.
         """
         with self._lock:
             if not self._credential.next_key:
@@ -209,7 +209,7 @@ class KeyIdentity:
         return KeyRotation(generation=generation, public_key=key.public, proof=proof)
 
     def promote(self) -> None:
-        """Use the next key from now on: the control plane took it. Raises OSError; then the old one stays in use."""
+        """Use the next key from now on: the control plane accepted it. After an OSError the old key stays in use."""
         with self._lock:
             credential = self._credential
             fresh = replace(
@@ -228,7 +228,7 @@ def read_credential(state: Path) -> Credential:
     """Return the credential of a state folder.
 
     Raises:
-        IdentityError: there is none, others may read it, or it is damaged.
+        IdentityError: it is missing, readable by others, or damaged.
     """
     path = credential_file(state)
     try:
@@ -239,15 +239,17 @@ def read_credential(state: Path) -> Credential:
     except (OSError, UnicodeDecodeError) as error:
         raise IdentityError(f"{path} cannot be read: {error}") from error
     if others:
-        raise IdentityError(f"{path} can be read by others: run `chmod 600 {path}`, or enrol anew if it may be known")
+        raise IdentityError(
+            f"{path} is readable by others: run `chmod 600 {path}`, or enrol again if somebody may have read it"
+        )
     try:
         return from_json(Credential, json.loads(text))
     except (ValueError, InvalidSpecError) as error:
-        raise IdentityError(f"{path} is damaged ({error}): enrol anew") from error
+        raise IdentityError(f"{path} is damaged ({error}): enrol again") from error
 
 
 def write_credential(state: Path, credential: Credential) -> None:
-    """Keep a credential, durably and whole or not at all, in a file of mode 0600. Raises OSError."""
+    """Write a credential atomically and durably to a file of mode 0600. Raises OSError."""
     path = credential_file(state)
     fresh = path.with_suffix(".new")
     fresh.unlink(missing_ok=True)

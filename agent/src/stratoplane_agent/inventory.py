@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What is on the cluster: every driver is asked for its objects, and the control plane is told, kind by kind.
+"""What exists on the cluster: every driver lists its objects, and the control plane gets them kind by kind.
 
-It is told everything now and then, and what changed in between: a steady cluster of thousands costs some bytes.
+It gets a snapshot now and then, and deltas in between: a steady cluster of thousands of objects costs a few bytes.
 """
 
 import hashlib
@@ -12,19 +12,19 @@ import threading
 import time
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 from uuid import UUID, uuid4
 
+from stratoplane.driver_kinds import DriverKind
 from stratoplane.errors import DriverError
 from stratoplane.foreign import FOREIGN_LIMIT, ForeignOps
 from stratoplane.messages import ForeignItem, InventoryItem, ProviderStatus
 from stratoplane.wire import to_json
 from stratoplane_agent.control_plane import ControlPlane, KindSurvey
 from stratoplane_agent.log import Log
-from stratoplane_agent.presence import Presence
 from stratoplane_agent.providers import Provider, Providers
+from stratoplane_agent.session import ControlPlaneSession
 from stratoplane_agent.transport import ControlPlaneError
-from stratoplane_agent.verbs import KINDS, Kind
 
 _SURVEY_SECONDS: Final = 60.0
 _MOST_DELTAS: Final = 20
@@ -33,25 +33,25 @@ _log: Final = Log("inventory")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Survey:
-    """What a driver answered for one kind: encoded items by id, None when it failed to list them.
+    """A driver's listing of one kind: encoded items by id, None when listing failed.
 
     Attributes:
-        foreign: encoded list of what is not ours, None when the driver cannot say.
+        foreign: encoded list of foreign objects, None when the driver cannot list them.
         begun: reading of the monotonic clock when the driver began to list.
     """
 
-    kind: Kind
+    kind: DriverKind
     items: Mapping[UUID, bytes] | None
     foreign: bytes | None
     begun: float
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Told:
-    """What the control plane has of a kind: digests of the items by id, as of a message of a snapshot's series.
+class _Sent:
+    """What the control plane knows of a kind: digests of the items by id, and the message that brought them.
 
     Attributes:
-        foreign: digest of the list of foreign objects that was told last, empty when none was.
+        foreign: digest of the list of foreign objects that was sent last, empty when none was.
     """
 
     snapshot: UUID
@@ -61,16 +61,16 @@ class _Told:
 
 
 class Inventory:
-    """One daemon thread: surveys from time to time, after a reconnection, and when a provider changed."""
+    """One daemon thread: surveys periodically, after a reconnection, and when a provider changed."""
 
-    def __init__(self, control_plane: ControlPlane, providers: Providers, presence: Presence) -> None:
+    def __init__(self, control_plane: ControlPlane, providers: Providers, session: ControlPlaneSession) -> None:
         self._control_plane: Final = control_plane
         self._providers: Final = providers
-        self._presence: Final = presence
+        self._session: Final = session
         self._wake: Final = threading.Event()
         self._lock: Final = threading.Lock()
-        self._surveyed: Final[set[Kind]] = set()
-        self._told: Final[dict[Kind, _Told]] = {}
+        self._surveyed: Final[set[str]] = set()
+        self._sent: Final[dict[str, _Sent]] = {}
         self._must_greet = False
         self._thread: Final = threading.Thread(target=self._run, name="inventory", daemon=True)
 
@@ -78,41 +78,41 @@ class Inventory:
         self._thread.start()
 
     def soon(self) -> None:
-        """Survey now and not when it is time."""
+        """Survey now instead of at the next interval."""
         self._wake.set()
 
     def provider_changed(self) -> None:
-        """Tell the control plane of a provider's new state, then survey."""
+        """Report a provider's new state to the control plane, then survey."""
         self._must_greet = True
         self._wake.set()
 
     def _run(self) -> None:
         while True:
-            self._wake.wait(self._presence.inventory_seconds)
+            self._wake.wait(self._session.inventory_seconds)
             self._wake.clear()
             try:
-                self._tell_of_providers()
+                self._report_providers()
                 self._survey()
             except ControlPlaneError as error:
                 _log.debug("inventory_not_sent", reason=error)
-            except Exception as error:  # noqa: BLE001  # the edge of this thread; the next survey comes
+            except Exception as error:  # noqa: BLE001  # top of this thread; the next survey follows
                 _log.bug("inventory_failed", error)
 
-    def _tell_of_providers(self) -> None:
+    def _report_providers(self) -> None:
         if not self._must_greet:
             return
         self._must_greet = False
-        self._presence.refresh()
+        self._session.refresh()
         try:
-            self._presence.greet()
+            self._session.greet()
         except ControlPlaneError:
-            # The next greeting says it: the poll that fails as well ends with one.
+            # Try again with the next hello: the poll fails as well and is followed by one.
             self._must_greet = True
             raise
 
     def _survey(self) -> None:
         answers: queue.SimpleQueue[_Survey] = queue.SimpleQueue()
-        asked = [kind for kind in KINDS if self._ask(kind, answers)]
+        asked = [kind for kind in self._providers.kinds if self._ask(kind, answers)]
         deadline = time.monotonic() + _SURVEY_SECONDS
         for _ in asked:
             try:
@@ -121,25 +121,25 @@ class Inventory:
                 _log.warning("inventory_incomplete", reason=f"a driver did not answer within {_SURVEY_SECONDS:g} s")
                 return
             if survey.items is not None:
-                self._tell(survey, survey.items)
+                self._send(survey, survey.items)
 
-    def _tell(self, survey: _Survey, items: Mapping[UUID, bytes]) -> None:
-        """Send what changed, or everything: at first, from time to time, and whenever anything may have been lost."""
+    def _send(self, survey: _Survey, items: Mapping[UUID, bytes]) -> None:
+        """Send a delta, or a snapshot: at first, periodically, and whenever a message may have been lost."""
         kind, digests = survey.kind, {uid: _digest(item) for uid, item in items.items()}
-        # Until the answer is there, nobody knows what the control plane has.
-        told = self._told.pop(kind, None)
-        foreign = told.foreign if survey.foreign is None and told else _digest(survey.foreign or b"")
-        if told is None or told.sequence >= _MOST_DELTAS:
+        # Until it answers, what the control plane knows is uncertain.
+        sent = self._sent.pop(kind.name, None)
+        foreign = sent.foreign if survey.foreign is None and sent else _digest(survey.foreign or b"")
+        if sent is None or sent.sequence >= _MOST_DELTAS:
             fresh, changed, gone = (
-                _Told(snapshot=uuid4(), sequence=0, digests=digests, foreign=foreign),
+                _Sent(snapshot=uuid4(), sequence=0, digests=digests, foreign=foreign),
                 list(items.values()),
                 [],
             )
         else:
-            fresh = _Told(snapshot=told.snapshot, sequence=told.sequence + 1, digests=digests, foreign=foreign)
-            changed = [item for uid, item in items.items() if told.digests.get(uid) != digests[uid]]
-            gone = [uid for uid in told.digests if uid not in digests]
-        is_news = fresh.sequence == 0 or told is None or told.foreign != foreign
+            fresh = _Sent(snapshot=sent.snapshot, sequence=sent.sequence + 1, digests=digests, foreign=foreign)
+            changed = [item for uid, item in items.items() if sent.digests.get(uid) != digests[uid]]
+            gone = [uid for uid in sent.digests if uid not in digests]
+        send_foreign = fresh.sequence == 0 or sent is None or sent.foreign != foreign
         message = KindSurvey(
             kind=kind.name,
             items=changed,
@@ -147,33 +147,33 @@ class Inventory:
             snapshot=fresh.snapshot,
             sequence=fresh.sequence,
             age_seconds=time.monotonic() - survey.begun,
-            foreign=survey.foreign if survey.foreign and is_news else b"null",
+            foreign=survey.foreign if survey.foreign and send_foreign else b"null",
         )
         answer = self._control_plane.inventory(message, self._providers.capacity())
         if kind.name in answer.wanted:
             self.soon()
         else:
-            self._told[kind] = fresh
+            self._sent[kind.name] = fresh
 
-    def _ask(self, kind: Kind, answers: "queue.SimpleQueue[_Survey]") -> bool:
-        """Have a driver list its objects, on its own threads; tell whether an answer will come."""
+    def _ask(self, kind: DriverKind, answers: "queue.SimpleQueue[_Survey]") -> bool:
+        """Let a driver list its objects on its own threads; tell whether an answer will follow."""
         provider = self._providers.of(kind.interface)
-        if provider is None or not isinstance(provider.driver, kind.keeper) or provider.bulkhead.is_stalled():
+        if provider is None or not isinstance(provider.driver, kind.driver) or provider.bulkhead.is_stalled():
             return False
         with self._lock:
-            if kind in self._surveyed or provider.report.status is not ProviderStatus.READY:
+            if kind.name in self._surveyed or provider.report.status is not ProviderStatus.READY:
                 return False
-            self._surveyed.add(kind)
+            self._surveyed.add(kind.name)
         provider.bulkhead.submit(lambda: self._answer(provider, kind, answers))
         return True
 
-    def _answer(self, provider: Provider, kind: Kind, answers: "queue.SimpleQueue[_Survey]") -> None:
+    def _answer(self, provider: Provider, kind: DriverKind, answers: "queue.SimpleQueue[_Survey]") -> None:
         begun = time.monotonic()
         try:
             items, foreign = _listed(provider, kind), _foreign(provider, kind)
         finally:
             with self._lock:
-                self._surveyed.discard(kind)
+                self._surveyed.discard(kind.name)
         answers.put(_Survey(kind=kind, items=items, foreign=foreign, begun=begun))
 
 
@@ -181,23 +181,23 @@ def _digest(item: bytes) -> bytes:
     return hashlib.blake2b(item, digest_size=16).digest()
 
 
-def _listed(provider: Provider, kind: Kind) -> Mapping[UUID, bytes] | None:
-    """Return every object of a kind, None if one cannot be told: what is left out would look lost."""
+def _listed(provider: Provider, kind: DriverKind) -> Mapping[UUID, bytes] | None:
+    """Return every object of a kind, None if any is missing: an object that is left out would look lost."""
     try:
-        if kind.keeper.__name__.endswith("Driver"):
+        if kind.is_primary:
             provider.measure()
-        return dict(_encode(kind, status) for status in getattr(provider.driver, kind.listing)())
+        return dict(_encode(kind, status) for status in getattr(provider.driver, kind.methods.list_all)())
     except DriverError as error:
         _log.warning("list_failed", kind=kind.name, driver=provider.name, reason=error)
     except Exception as error:  # noqa: BLE001  # a driver may raise anything
-        _log.bug("driver_bug", error, kind=kind.name, driver=provider.name, verb=kind.listing)
+        _log.bug("driver_bug", error, kind=kind.name, driver=provider.name, verb=kind.methods.list_all)
     return None
 
 
-def _foreign(provider: Provider, kind: Kind) -> bytes | None:
-    """Return the encoded list of what is not ours, None when the driver cannot say: what is known stays then."""
-    driver: Any = provider.driver  # interface and ability meet in the driver's own class only
-    if not isinstance(driver, ForeignOps) or not kind.keeper.__name__.endswith("Driver"):
+def _foreign(provider: Provider, kind: DriverKind) -> bytes | None:
+    """Return the encoded list of foreign objects, None when the driver cannot list them: the last list stays valid."""
+    driver: object = provider.driver  # interface and ability meet in the driver's own class only
+    if not isinstance(driver, ForeignOps) or not kind.is_primary:
         return None
     try:
         found = itertools.islice(driver.list_foreign(FOREIGN_LIMIT), FOREIGN_LIMIT)
@@ -210,8 +210,7 @@ def _foreign(provider: Provider, kind: Kind) -> bytes | None:
     return None
 
 
-def _encode(kind: Kind, status: object) -> tuple[UUID, bytes]:
-    if not isinstance(status, kind.status):
-        raise TypeError(f"{kind.listing} returned {type(status).__name__}, not {kind.status.__name__}")
+def _encode(kind: DriverKind, answer: object) -> tuple[UUID, bytes]:
+    status = kind.checked(answer, kind.methods.list_all)
     item = InventoryItem(uid=status.uid, kind=kind.name, status=to_json(status))
     return item.uid, json.dumps(to_json(item), separators=(",", ":"), allow_nan=False).encode()

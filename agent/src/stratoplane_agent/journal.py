@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the agent took on, kept on disk until the control plane has its result.
+"""The operations that the agent accepted, kept on disk until the control plane has their results.
 
-An operation is written, and on the disk, before it is acknowledged: an agent that dies at any moment after that knows
-what it owes. The highest epoch seen of each operation stays behind, so that a late or repeated offer is refused.
+An operation is durably written before it is acknowledged, so an agent that is killed at any time afterwards knows what
+is pending. The highest epoch seen of each operation is kept longer, so that a late or repeated offer is refused.
 """
 
 import os
@@ -34,12 +34,12 @@ _log: Final = Log("journal")
 
 
 class JournalError(Exception):
-    """The journal cannot be read or written; no new work is taken until it can."""
+    """The journal cannot be read or written; no new operations are accepted until it can."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Admission:
-    """What became of offers: those now in the journal, those below a known epoch, those known at this very epoch."""
+    """Offers sorted: those now in the journal, those below a known epoch, those already known at their epoch."""
 
     recorded: Sequence[Offer]
     outdated: Sequence[Offer]
@@ -56,16 +56,16 @@ class Ended:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Debt:
-    """What an earlier run of the agent left: operations without a result, and results that nobody took."""
+class Pending:
+    """What an earlier run of the agent left: operations without a result, and results not yet reported."""
 
     unfinished: Sequence[str]
     unreported: Sequence[Ended]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Tally:
-    """How many operations are in hand, and how many results wait to be taken."""
+class Counts:
+    """How many operations are in progress, and how many results are not yet reported."""
 
     unfinished: int
     unreported: int
@@ -75,7 +75,7 @@ class Journal:
     """An SQLite file; threads share the object, one process holds the state folder's lock."""
 
     def __init__(self, path: Path) -> None:
-        """Open the journal, or begin a new one. A damaged file is put aside, never repaired by guesses.
+        """Open the journal, or create one. A damaged file is set aside, never repaired by guesses.
 
         Raises:
             JournalError: the file or its folder cannot be used; the agent does not start.
@@ -86,10 +86,10 @@ class Journal:
         except (OSError, sqlite3.OperationalError) as error:
             raise JournalError(f"{path} cannot be opened: {error}") from error
         except sqlite3.DatabaseError as error:
-            self._connection = _open_anew(path, error)
+            self._connection = _replace_damaged(path, error)
 
     def admit(self, offers: Sequence[Offer]) -> Admission:
-        """Record the offers that are news, durably. Raises JournalError; then none may be acknowledged."""
+        """Record the new offers durably. Raises JournalError; then none may be acknowledged."""
         with self._transaction("FULL") as connection:
             known = _epochs(connection, offers)
             recorded = [each for each in offers if each.operation.epoch > known.get(each.operation.id, -1)]
@@ -111,9 +111,9 @@ class Journal:
         )
 
     def finish(self, ended: Iterable[Ended]) -> None:
-        """Record results. Not forced to the disk: after a power cut the operation is observed and executed again.
+        """Record results without syncing the disk: after a power failure the operation is observed and executed again.
 
-        Raises JournalError; the results are reported all the same, only a crash before that would cost a repetition.
+        Raises JournalError; the results are reported all the same, only a crash before that would repeat operations.
         """
         with self._transaction("NORMAL") as connection:
             connection.executemany(
@@ -123,18 +123,18 @@ class Journal:
         crashpoint("agent-after-journal")
 
     def forget(self, references: Iterable[OperationReference]) -> None:
-        """Drop operations that the control plane took the result of, or took back; their epochs stay known."""
+        """Drop operations whose result was accepted, or that were withdrawn; their epochs stay known."""
         crashpoint("agent-after-report")
         with self._transaction("NORMAL") as connection:
             connection.executemany(
                 "DELETE FROM work WHERE id = ? AND epoch = ?", [(each.id.bytes, each.epoch) for each in references]
             )
 
-    def debt(self) -> Debt:
+    def pending(self) -> Pending:
         """Return what an earlier run left, oldest first. Raises JournalError."""
         with self._reading() as connection:
             rows = connection.execute("SELECT id, epoch, operation, result FROM work ORDER BY id").fetchall()
-        return Debt(
+        return Pending(
             unfinished=[operation for _, _, operation, result in rows if result is None],
             unreported=[
                 Ended(id=UUID(bytes=identifier), epoch=epoch, result=result)
@@ -143,14 +143,14 @@ class Journal:
             ],
         )
 
-    def tally(self) -> Tally:
-        """Count what is in hand. Raises JournalError."""
+    def counts(self) -> Counts:
+        """Count the operations. Raises JournalError."""
         with self._reading() as connection:
             row = connection.execute("SELECT count(*) - count(result), count(result) FROM work").fetchone()
-        return Tally(unfinished=row[0], unreported=row[1])
+        return Counts(unfinished=row[0], unreported=row[1])
 
     def prune(self, now: float | None = None) -> None:
-        """Forget epochs of a week ago, and the oldest beyond a million (ids grow with time). Raises JournalError."""
+        """Forget epochs older than a week, and the oldest beyond a million (ids are ordered by time)."""
         oldest = int((time.time() if now is None else now) - _FENCE_SECONDS)
         beyond = "id <= (SELECT id FROM fence ORDER BY id DESC LIMIT 1 OFFSET ?)"
         with self._transaction("NORMAL") as connection:
@@ -186,24 +186,24 @@ class Journal:
                 raise JournalError(f"the journal cannot be used: {error}") from error
 
 
-def tally_of(path: Path) -> Tally:
-    """Count what is in hand in the journal of an agent that may be running; zeros when there is none.
+def counts_of(path: Path) -> Counts:
+    """Count the operations in the journal of an agent that may be running; zeros without a journal.
 
     Raises:
         JournalError: the file cannot be read.
     """
     if not path.exists():
-        return Tally(unfinished=0, unreported=0)
+        return Counts(unfinished=0, unreported=0)
     try:
         with closing(sqlite3.connect(f"file:{path}?mode=ro", uri=True, timeout=_BUSY_SECONDS)) as connection:
             row = connection.execute("SELECT count(*) - count(result), count(result) FROM work").fetchone()
     except sqlite3.Error as error:
         raise JournalError(f"{path} cannot be read: {error}") from error
-    return Tally(unfinished=row[0], unreported=row[1])
+    return Counts(unfinished=row[0], unreported=row[1])
 
 
 def _open(path: Path) -> sqlite3.Connection:
-    # Specifications hold user data. SQLite gives the files beside this one the same mode.
+    # Specifications contain user data. SQLite gives the files beside this one the same mode.
     os.close(os.open(path, os.O_RDWR | os.O_CREAT, 0o600))
     connection = sqlite3.connect(path, timeout=_BUSY_SECONDS, isolation_level=None, check_same_thread=False)
     try:
@@ -217,17 +217,17 @@ def _open(path: Path) -> sqlite3.Connection:
 
 
 def _check(connection: sqlite3.Connection, path: Path) -> None:
-    """Make the tables of a new file, and refuse one of another format (JournalError) or damaged (DatabaseError)."""
+    """Create the tables of a new file; refuse another format (JournalError) or a damaged file (DatabaseError)."""
     version = connection.execute("PRAGMA user_version").fetchone()[0]
     if version == 0:
         connection.executescript(f"BEGIN IMMEDIATE; {_SCHEMA} COMMIT;")
     elif version != _SCHEMA_VERSION:
-        raise JournalError(f"{path} was written by a newer agent (format {version}); install that one again")
+        raise JournalError(f"{path} was written by a newer agent (format {version}); install that version again")
     if (found := connection.execute("PRAGMA quick_check(1)").fetchone()[0]) != "ok":
         raise sqlite3.DatabaseError(found)
 
 
-def _open_anew(path: Path, error: sqlite3.DatabaseError) -> sqlite3.Connection:
+def _replace_damaged(path: Path, error: sqlite3.DatabaseError) -> sqlite3.Connection:
     aside = path.with_name(f"{path.name}.damaged-{int(time.time())}")
     try:
         path.rename(aside)
@@ -235,8 +235,8 @@ def _open_anew(path: Path, error: sqlite3.DatabaseError) -> sqlite3.Connection:
             path.with_name(path.name + suffix).unlink(missing_ok=True)
         connection = _open(path)
     except (OSError, sqlite3.Error) as second:
-        raise JournalError(f"{path} is damaged ({error}) and cannot be begun anew: {second}") from second
-    # What was in hand times out at the control plane, which observes it before anything is repeated.
+        raise JournalError(f"{path} is damaged ({error}) and cannot be replaced: {second}") from second
+    # Operations in progress time out at the control plane, which observes the objects before it repeats anything.
     _log.error("journal_damaged", path=path, put_aside=aside, reason=error)
     return connection
 

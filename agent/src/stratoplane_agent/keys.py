@@ -14,7 +14,7 @@ class PrivateKey:
     """A key that signs."""
 
     def __init__(self, text: str) -> None:
-        """Read a key. Raises ValueError if it is none."""
+        """Read a key. Raises ValueError if the text is not a key."""
         self._key: Final = Ed25519PrivateKey.from_private_bytes(base64.b64decode(text, validate=True))
 
     @staticmethod
@@ -37,15 +37,15 @@ class PrivateKey:
 
 
 class PublicKey:
-    """A key that tells whether a signature is genuine."""
+    """A key that verifies signatures."""
 
     def __init__(self, text: str) -> None:
-        """Read a key. Raises ValueError if it is none."""
+        """Read a key. Raises ValueError if the text is not a key."""
         self.raw: Final = base64.b64decode(text, validate=True)
         self._key: Final = Ed25519PublicKey.from_public_bytes(self.raw)
 
     def verifies(self, signature: bytes, message: bytes) -> bool:
-        """Tell whether ``signature`` is this key's of ``message``."""
+        """Tell whether ``signature`` is this key's signature of ``message``."""
         try:
             self._key.verify(signature, message)
         except InvalidSignature:

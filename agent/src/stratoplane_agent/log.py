@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Log lines: the name of an event with keys and values, as text for people or as JSON for collectors."""
+"""Log lines: an event name with keys and values, as text for people or as JSON for collectors."""
 
 import json
 import logging
@@ -31,7 +31,7 @@ class LogLevel(StrEnum):
 
 
 class Log:
-    """Writes the events of one part of the agent; never give it a secret."""
+    """Writes the events of one part of the agent; never pass it a secret."""
 
     def __init__(self, part: str) -> None:
         self._logger: Final = logging.getLogger(f"{_ROOT}.{part}")
@@ -49,7 +49,7 @@ class Log:
         self._write(logging.ERROR, event, fields)
 
     def bug(self, event: str, error: BaseException, /, **fields: object) -> None:
-        """Write an error that nobody expected, with its traceback."""
+        """Write an unexpected error with its traceback."""
         if self._logger.isEnabledFor(logging.ERROR):
             self._logger.error(event, extra={_FIELDS: fields}, exc_info=error)
 
@@ -59,7 +59,7 @@ class Log:
 
 
 class _LineFormatter(logging.Formatter):
-    """Common to both forms: one record becomes one line, whatever a provider put into its texts."""
+    """Common to both formats: one record becomes one line, whatever a provider put into its texts."""
 
     def format(self, record: logging.LogRecord) -> str:
         head = {
@@ -99,7 +99,7 @@ def _plain(value: object) -> str:
 
 
 def configure(form: LogFormat, level: LogLevel, stream: TextIO | None = None) -> None:
-    """Send the lines of this process to ``stream``, standard error when there is none."""
+    """Send the lines of this process to ``stream``, standard error by default."""
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonFormatter() if form is LogFormat.JSON else TextFormatter())
     root = logging.getLogger()
@@ -113,6 +113,6 @@ def _number(level: LogLevel) -> int:
 
 
 def trace_id(trace_parent: str) -> str:
-    """Return the trace id inside a W3C ``traceparent`` (version-trace-span-flags), empty when there is none."""
+    """Return the trace id inside a W3C ``traceparent`` (version-trace-span-flags), empty without one."""
     parts = trace_parent.split("-")
     return parts[1] if len(parts) >= 4 else ""  # noqa: PLR2004

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How driver calls end: from statuses and errors to what the control plane reads."""
+"""Results of driver calls: from statuses and errors to what the control plane reads."""
 
 import json
 from collections.abc import Mapping
@@ -28,7 +28,7 @@ class Ending:
 
 
 def done(status: Mapping[str, object] | None = None) -> Ending:
-    """Return the ending of a call that did what it should."""
+    """Return the ending of a successful call."""
     return Ending(outcome=Outcome.DONE, status=status)
 
 
@@ -49,18 +49,18 @@ def failed(error: StratoplaneError) -> Ending:
 
 
 def bug(driver: str, error: BaseException) -> Ending:
-    """Return the ending of a call that raised what the contract does not know: it may have taken effect."""
-    words = f"{type(error).__name__}: {error}"
+    """Return the ending of a call that raised something outside the contract: it may have taken effect."""
+    text = f"{type(error).__name__}: {error}"
     return Ending(
         outcome=Outcome.UNCERTAIN,
         code=DRIVER_BUG,
-        detail=f"the driver {driver} failed unexpectedly ({words}); this is a bug of the driver, see the agent's log",
-        provider_text=words,
+        detail=f"the driver {driver} failed unexpectedly ({text}); this is a bug in the driver, see the agent's log",
+        provider_text=text,
     )
 
 
 def with_outcome(ending: Ending, outcome: Outcome) -> Ending:
-    """Return the same ending, judged otherwise."""
+    """Return the same ending with another outcome."""
     return replace(ending, outcome=outcome)
 
 
@@ -68,7 +68,7 @@ def encode(operation: Operation, ending: Ending, seconds: float) -> str:
     """Return the result of an operation as JSON text.
 
     Raises:
-        ValueError, TypeError: the driver's status holds something that JSON has no form for.
+        ValueError, TypeError: the driver's status contains a value that cannot be written as JSON.
     """
     result = OperationResult(
         id=operation.id,
@@ -88,7 +88,7 @@ def encode(operation: Operation, ending: Ending, seconds: float) -> str:
 
 
 def _bounded(text: str) -> str:
-    """Return ``text`` without the middle of what no person reads."""
+    """Return ``text``, the middle of an overlong one left out."""
     if len(text) <= _LONGEST_TEXT:
         return text
     half = _LONGEST_TEXT // 2
@@ -96,7 +96,7 @@ def _bounded(text: str) -> str:
 
 
 def _storable(value: Any) -> Any:  # a JSON value
-    """Return ``value`` without the characters that neither PostgreSQL nor UTF-8 hold: NUL and lone surrogates."""
+    """Return ``value`` without the characters that PostgreSQL or UTF-8 cannot store: NUL and lone surrogates."""
     if isinstance(value, str):
         whole = value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")
         return whole.replace("\x00", "\ufffd")

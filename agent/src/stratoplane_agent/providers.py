@@ -1,24 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The drivers of this agent: loaded by name, prepared, watched, and shown with the reason when they cannot work."""
+"""The drivers of this agent: loaded by name, prepared, monitored, and reported with the reason when unusable."""
 
 import dataclasses
-from collections.abc import Callable, Iterable, Iterator, Mapping
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 from uuid import UUID
 
-from stratoplane.drivers import AgentContext, Capacity, Driver, Interface
+from stratoplane.driver_kinds import BUILT_IN_KINDS, DriverKinds
+from stratoplane.drivers import AgentContext, Capacity, Driver
 from stratoplane.errors import DriverError, MisconfiguredError, PermanentError, SettingsError, UnreachableError
 from stratoplane.messages import ProviderReport, ProviderStatus
-from stratoplane.registry import Extension, ExtensionState, load_driver
+from stratoplane.registry import Extension, ExtensionState, load_driver, load_driver_kinds
 from stratoplane.settings import load
 from stratoplane_agent.backoff import Backoff
 from stratoplane_agent.bulkhead import Bulkhead
 from stratoplane_agent.host import HOST, Host
 from stratoplane_agent.log import Log
 from stratoplane_agent.settings import Configuration
-from stratoplane_agent.timetable import Timetable
+from stratoplane_agent.timer import Timer
 
 _log: Final = Log("providers")
 _LONGEST_RETRY: Final = 60.0
@@ -26,27 +27,27 @@ _SUSPICION_SECONDS: Final = 5.0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Site:
-    """Where drivers work: ids for their marks and the agent's state folder."""
+class DriverContexts:
+    """Makes the context of each driver: the ids for its marks, and a folder below the agent's state folder."""
 
     installation_id: UUID
     cluster_id: UUID
     state: Path
 
-    def context(self, driver: str) -> AgentContext:
-        """Return the context of a driver, whose folder is made; interfaces with the same driver share it."""
+    def of(self, driver: str) -> AgentContext:
+        """Return the context of a driver and create its folder; interfaces with the same driver share it."""
         folder = self.state / "drivers" / driver
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         return AgentContext(installation_id=self.installation_id, cluster_id=self.cluster_id, state_folder=folder)
 
 
 class Provider:
-    """The driver of one interface, its threads and its state as it is shown."""
+    """The driver of one interface, its threads and its reported state."""
 
     def __init__(self, report: ProviderReport, driver: Driver | None, bulkhead: Bulkhead, host: Host = HOST) -> None:
         self.driver: Final = driver
         self.bulkhead: Final = bulkhead
-        self.interface: Final = Interface(report.interface)
+        self.interface: Final = report.interface
         self.name: Final = report.driver
         self._lock: Final = host.lock()
         self._report = report
@@ -55,31 +56,31 @@ class Provider:
 
     @property
     def report(self) -> ProviderReport:
-        """The provider's state as it is shown."""
+        """The provider's state as it is reported."""
         return self._report
 
     @property
     def capacity(self) -> Capacity:
-        """What the driver said last."""
+        """The capacity that the driver reported last."""
         return self._capacity
 
     @property
     def obstacle(self) -> DriverError | None:
-        """The error that every operation gets while the driver cannot work, None when it can."""
+        """The error that every operation gets while the driver is unusable, None while it is ready."""
         if self._report.status is ProviderStatus.READY:
             return None
-        detail = f"the {self.interface.value} driver {self.name} cannot work: {self._report.reason}"
+        detail = f"the {self.interface} driver {self.name} is not usable: {self._report.reason}"
         return MisconfiguredError(detail) if self._report.status is ProviderStatus.BROKEN else UnreachableError(detail)
 
     def claim_preparation(self) -> bool:
-        """Tell whether the caller is the one that prepares the driver now."""
+        """Tell whether the caller is to prepare the driver now."""
         with self._lock:
             free = not self._preparing and self._report.status is not ProviderStatus.BROKEN
             self._preparing = self._preparing or free
             return free
 
     def prepare(self) -> bool:
-        """Prepare the driver and ask for its capacity; tell whether the state that is shown changed."""
+        """Prepare the driver and ask for its capacity; tell whether the reported state changed."""
         before = self._report
         try:
             status, reason = self._prepared()
@@ -92,15 +93,15 @@ class Provider:
         return self._report != before
 
     def measure(self) -> None:
-        """Ask the driver for its capacity; what it said before stays valid if it cannot tell."""
+        """Ask the driver for its capacity; the last answer stays valid if it cannot tell."""
         if self.driver is None:
             return
         try:
             self._capacity = self.driver.capacity()
         except DriverError as error:
-            _log.warning("capacity_unknown", interface=self.interface.value, driver=self.name, reason=error)
+            _log.warning("capacity_unknown", interface=self.interface, driver=self.name, reason=error)
         except Exception as error:  # noqa: BLE001  # a driver may raise anything
-            _log.bug("driver_bug", error, interface=self.interface.value, driver=self.name, verb="capacity")
+            _log.bug("driver_bug", error, interface=self.interface, driver=self.name, verb="capacity")
 
     def _prepared(self) -> tuple[ProviderStatus, str]:
         if self.driver is None:
@@ -112,7 +113,7 @@ class Provider:
         except DriverError as error:
             return ProviderStatus.UNREACHABLE, error.detail
         except (Exception, SystemExit) as error:  # noqa: BLE001  # a driver may raise anything
-            _log.bug("driver_bug", error, interface=self.interface.value, driver=self.name, verb="prepare")
+            _log.bug("driver_bug", error, interface=self.interface, driver=self.name, verb="prepare")
             return ProviderStatus.UNREACHABLE, f"prepare failed unexpectedly: {type(error).__name__}: {error}"
         return ProviderStatus.READY, ""
 
@@ -120,23 +121,39 @@ class Provider:
 class Providers:
     """All providers of the agent."""
 
-    def __init__(self, providers: Iterable[Provider], timetable: Timetable, host: Host = HOST) -> None:
+    def __init__(
+        self,
+        providers: Iterable[Provider],
+        timer: Timer,
+        host: Host = HOST,
+        *,
+        kinds: DriverKinds = BUILT_IN_KINDS,
+    ) -> None:
+        """Start with drivers that are not prepared.
+
+        Args:
+            providers: one for each interface.
+            timer: retries the preparation of unreachable drivers.
+            host: supplies time.
+            kinds: the kinds of objects that are enabled.
+        """
+        self.kinds: Final = kinds
         self._host: Final = host
-        self._by_interface: Final[Mapping[Interface, Provider]] = {each.interface: each for each in providers}
-        self._timetable: Final = timetable
+        self._by_interface: Final[Mapping[str, Provider]] = {each.interface: each for each in providers}
+        self._timer: Final = timer
         self._backoffs: Final = {
             each: Backoff(base=1.0, cap=_LONGEST_RETRY, generator=host.generator) for each in self._by_interface
         }
-        self._settled: Final = host.condition()
-        self._suspected_at: Final[dict[Interface, float]] = {}
-        self._at_work = 0
+        self._changed: Final = host.condition()
+        self._suspected_at: Final[dict[str, float]] = {}
+        self._preparations = 0
         self.on_change: Callable[[], None] = lambda: None
         """Called from any thread when the state of a provider changed."""
 
     def __iter__(self) -> Iterator[Provider]:
         return iter(self._by_interface.values())
 
-    def of(self, interface: Interface) -> Provider | None:
+    def of(self, interface: str) -> Provider | None:
         """Return the provider of an interface, None if the agent has none."""
         return self._by_interface.get(interface)
 
@@ -144,7 +161,7 @@ class Providers:
         return tuple(each.report for each in self)
 
     def capacity(self) -> Capacity:
-        """Return what all drivers together can hold: the larger figure where two speak of the same thing."""
+        """Return what all drivers together can hold: the larger value where two report the same quantity."""
         figures = [each.capacity for each in self]
         return Capacity(
             vcpus=max((each.vcpus for each in figures), default=0),
@@ -153,24 +170,24 @@ class Providers:
         )
 
     def prepare(self, seconds: float) -> None:
-        """Prepare all drivers side by side and wait up to ``seconds``; one that needs longer goes on meanwhile."""
+        """Prepare all drivers in parallel and wait up to ``seconds``; a slower one continues in the background."""
         for each in self:
             self.prepare_one(each)
-        with self._settled:
-            self._settled.wait_for(lambda: not self._at_work, seconds)
+        with self._changed:
+            self._changed.wait_for(lambda: not self._preparations, seconds)
 
     def prepare_one(self, provider: Provider) -> None:
-        """Prepare a driver on its own threads, unless that is under way; try again later while it is unreachable."""
+        """Prepare a driver on its own threads, unless that is in progress; retry while it is unreachable."""
         if not provider.claim_preparation():
             return
-        with self._settled:
-            self._at_work += 1
+        with self._changed:
+            self._preparations += 1
         provider.bulkhead.submit(lambda: self._prepare(provider))
 
     def suspect(self, provider: Provider) -> None:
-        """Prepare a driver again because it said that it lost its provider; not more often than every few seconds."""
+        """Prepare a driver again because it reported an unreachable provider; at most once every few seconds."""
         now = self._host.monotonic()
-        with self._settled:
+        with self._changed:
             if now - self._suspected_at.get(provider.interface, -_SUSPICION_SECONDS) < _SUSPICION_SECONDS:
                 return
             self._suspected_at[provider.interface] = now
@@ -178,46 +195,69 @@ class Providers:
 
     def _prepare(self, provider: Provider) -> None:
         try:
-            self._prepare_and_tell(provider)
+            self._prepare_and_report(provider)
         finally:
-            with self._settled:
-                self._at_work -= 1
-                self._settled.notify_all()
+            with self._changed:
+                self._preparations -= 1
+                self._changed.notify_all()
 
-    def _prepare_and_tell(self, provider: Provider) -> None:
+    def _prepare_and_report(self, provider: Provider) -> None:
         changed = provider.prepare()
         report, backoff = provider.report, self._backoffs[provider.interface]
         if report.status is ProviderStatus.UNREACHABLE:
-            self._timetable.after(backoff.delay(), lambda: self.prepare_one(provider))
+            self._timer.after(backoff.delay(), lambda: self.prepare_one(provider))
         else:
             backoff.reset()
         if changed:
-            _show(report)
+            _log_state(report)
             self.on_change()
 
 
-def _show(report: ProviderReport) -> None:
+def _log_state(report: ProviderReport) -> None:
     facts = {"interface": report.interface, "driver": report.driver, "version": report.version, "reason": report.reason}
     if report.status is not ProviderStatus.READY:
         _log.error(f"driver_{report.status.value.lower()}", **facts)
     elif report.production_ready:
         _log.info("driver_ready", **facts)
     else:
-        _log.warning("driver_ready", **facts, warning="not for production: it must not carry real work")
+        _log.warning("driver_ready", **facts, warning="not for production: it must not run real workloads")
 
 
-def load_providers(configuration: Configuration, site: Site, timetable: Timetable) -> Providers:
-    """Load the drivers that the settings name; one that is broken is kept with its reason, the others work."""
+def load_providers(configuration: Configuration, contexts: DriverContexts, timer: Timer) -> Providers:
+    """Load the drivers that the settings name; a broken one is kept with its reason, the others keep working."""
     chosen = configuration.agent.drivers
     for name in configuration.tables.keys() - set(chosen.values()):
         _log.warning("settings_unused", table=f"[driver.{name}]", reason="no interface uses this driver")
-    return Providers([_load(interface, name, configuration, site) for interface, name in chosen.items()], timetable)
+    kinds, broken = _load_kinds(configuration.agent.driver_kinds)
+    providers = [
+        _load(_find(interface, name, kinds, broken), interface, configuration, contexts)
+        for interface, name in chosen.items()
+    ]
+    return Providers(providers, timer, kinds=kinds)
 
 
-def _load(interface: Interface, name: str, configuration: Configuration, site: Site) -> Provider:
-    extension = load_driver(interface, name)
+def _load_kinds(enabled: Sequence[str]) -> tuple[DriverKinds, Sequence[Extension]]:
+    """Return the usable kinds, and those that are enabled but broken."""
+    kinds, extensions = load_driver_kinds(enabled)
+    broken = [each for each in extensions if each.reason]
+    for each in broken:
+        _log.error("driver_kind_broken", kind=each.name, version=each.version, reason=each.reason)
+    return kinds, broken
+
+
+def _find(interface: str, name: str, kinds: DriverKinds, broken: Sequence[Extension]) -> Extension:
+    """Load a driver; if its interface is unknown, name the broken kinds that may define it."""
+    extension = load_driver(interface, name, kinds)
+    if kinds.contract_of(interface) is not None or not broken:
+        return extension
+    suspects = "; ".join(f"the kind {each.name} is {each.state}: {each.reason}" for each in broken)
+    return dataclasses.replace(extension, reason=f"{extension.reason} ({suspects})")
+
+
+def _load(extension: Extension, interface: str, configuration: Configuration, contexts: DriverContexts) -> Provider:
+    name = extension.name
     report = ProviderReport(
-        interface=interface.value,
+        interface=interface,
         driver=name,
         version=extension.version,
         status=ProviderStatus.BROKEN,
@@ -225,26 +265,26 @@ def _load(interface: Interface, name: str, configuration: Configuration, site: S
     )
     driver = None
     if extension.state is ExtensionState.LOADED:
-        made = _make(extension, configuration.tables.get(name, {}), site)
+        made = _make(extension, configuration.tables.get(name, {}), contexts)
         if isinstance(made, str):
             report = dataclasses.replace(report, reason=made)
         else:
             driver, report = made, _described(made, report)
     if report.status is ProviderStatus.BROKEN:
-        _show(report)
-    return Provider(report, driver, Bulkhead(interface.value, configuration.agent.concurrency))
+        _log_state(report)
+    return Provider(report, driver, Bulkhead(interface, configuration.agent.concurrency))
 
 
-def _make(extension: Extension, table: Mapping[str, object], site: Site) -> Driver | str:
-    """Return the driver's object, or why it cannot be made."""
+def _make(extension: Extension, table: Mapping[str, object], contexts: DriverContexts) -> Driver | str:
+    """Return the driver, or why it cannot be constructed."""
     try:
         settings = load(extension.loaded.Settings, table, where=f"[driver.{extension.name}]")
-        driver: Driver = extension.loaded(settings, site.context(extension.name))
+        driver: Driver = extension.loaded(settings, contexts.of(extension.name))
     except SettingsError as error:
         return error.detail
     except Exception as error:  # noqa: BLE001  # a driver may raise anything
         _log.bug("driver_bug", error, driver=extension.name, verb="__init__")
-        return f"it cannot be made: {type(error).__name__}: {error}"
+        return f"its constructor failed: {type(error).__name__}: {error}"
     return driver
 
 
@@ -253,7 +293,7 @@ def _described(driver: Driver, report: ProviderReport) -> ProviderReport:
         report,
         contract=".".join(str(number) for number in driver.contract),
         status=ProviderStatus.UNREACHABLE,
-        reason="it has not finished to prepare",
-        features=tuple(sorted(each.value for each in driver.features())),
+        reason="is still initialising",
+        features=tuple(sorted(driver.features())),
         production_ready=driver.production_ready,
     )

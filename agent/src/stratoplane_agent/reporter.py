@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Sends results: at once when the agent is idle, in batches when it is busy, and again until each was taken."""
+"""Sends results: at once when the agent is idle, in batches when it is busy, and again until each is accepted."""
 
 import json
 import queue
@@ -34,11 +34,11 @@ class Reporter:
     """One daemon thread between the executor and the control plane."""
 
     def __init__(self, journal: Journal, control_plane: ControlPlane, host: Host = HOST) -> None:
-        """Begin with nothing to report.
+        """Start with nothing to report.
 
         Args:
-            journal: keeps each result until it was taken.
-            control_plane: takes results.
+            journal: keeps each result until it is accepted.
+            control_plane: accepts results.
             host: supplies time and the thread.
         """
         self._host: Final = host
@@ -53,10 +53,10 @@ class Reporter:
         self._thread: Final = host.thread("reporter", self._run)
 
     def start(self, running: Callable[[], int]) -> None:
-        """Begin to send.
+        """Start sending.
 
         Args:
-            running: tells how many operations will end soon; while there are some, a batch waits for them a moment.
+            running: returns how many operations will end soon; a batch waits briefly for them.
         """
         self._running = running
         self._thread.start()
@@ -66,7 +66,7 @@ class Reporter:
         self._fresh.put(ended)
 
     def close(self, seconds: float) -> int:
-        """Record and send what there is, waiting up to ``seconds``; return how many results nobody took.
+        """Record and send the remaining results within ``seconds``; return how many were not accepted.
 
         Those are in the journal, and the next run of the agent reports them.
         """
@@ -80,12 +80,12 @@ class Reporter:
                 fresh = self._collect()
                 self._keep(fresh)
                 self._send()
-            except Exception as error:  # noqa: BLE001  # the edge of this thread; results must go on being sent
+            except Exception as error:  # noqa: BLE001  # top of this thread; results must still be sent
                 _log.bug("reporter_failed", error)
                 self._next_try = self._host.monotonic() + self._backoff.delay()
 
     def _collect(self) -> list[Ended]:
-        """Wait for a result, or for the time to send old ones again; then take all there are, and those of a moment."""
+        """Wait for a result or for the time to resend; then take every result that is available or follows at once."""
         fresh: list[Ended] = []
         wait = max(0.0, self._next_try - self._host.monotonic()) if self._pending else None
         until = 0.0
@@ -124,9 +124,9 @@ class Reporter:
             self._failed(error)
             return
         if self._backoff.failures:
-            _log.info("results_flow_again", failures=self._backoff.failures)
+            _log.info("results_sent_again", failures=self._backoff.failures)
         self._backoff.reset()
-        if self._pending:  # the answer named neither
+        if self._pending:  # the answer did not mention them
             self._next_try = self._host.monotonic() + 1.0
 
     def _failed(self, error: ControlPlaneError) -> None:
@@ -136,7 +136,7 @@ class Reporter:
         self._next_try = self._host.monotonic() + self._backoff.delay(asked)
 
     def _deliver(self, batch: Sequence[Ended]) -> None:
-        """Send a batch; one that is refused is halved, so that one bad result does not hold up the others."""
+        """Send a batch; a refused one is halved, so that one bad result does not block the others."""
         try:
             answer = self._control_plane.report([each.result for each in batch])
         except CredentialRefusedError:
@@ -147,7 +147,7 @@ class Reporter:
                 raise
             self._divide(batch, error, is_fault=fault)
         else:
-            self._taken(batch, answer)
+            self._accepted(batch, answer)
 
     def _divide(self, batch: Sequence[Ended], error: RefusedByControlPlaneError, *, is_fault: bool) -> None:
         if len(batch) > 1:
@@ -155,13 +155,13 @@ class Reporter:
             self._deliver(batch[:middle])
             self._deliver(batch[middle:])
         elif is_fault:
-            _log.error("result_not_taken", operation=batch[0].id, reason=error)
+            _log.error("result_not_accepted", operation=batch[0].id, reason=error)
             self._next_try = self._host.monotonic() + self._backoff.delay()
         else:
             self._replace(batch[0], error)
 
     def _replace(self, ended: Ended, error: RefusedByControlPlaneError) -> None:
-        """Report in a form that cannot be refused for its content what was refused; give up if that was it already."""
+        """Report a refused result again without its content; drop it if that is refused as well."""
         _log.error("result_refused", operation=ended.id, epoch=ended.epoch, reason=error)
         if json.loads(ended.result).get("code") == _REFUSED_CODE:
             self._drop([ended])
@@ -176,7 +176,7 @@ class Reporter:
         self._keep([Ended(id=ended.id, epoch=ended.epoch, result=json.dumps(plain))])
         self._deliver([self._pending[ended.id, ended.epoch]])
 
-    def _taken(self, batch: Sequence[Ended], answer: ResultsAnswer) -> None:
+    def _accepted(self, batch: Sequence[Ended], answer: ResultsAnswer) -> None:
         for identifier in answer.stale:
             _log.warning("result_stale", operation=identifier)
         answered = {*answer.accepted, *answer.stale}
@@ -192,7 +192,7 @@ class Reporter:
 
 
 def _batches(results: Sequence[Ended]) -> Iterator[Sequence[Ended]]:
-    """Cut results into batches that stay below the limits; a single result may exceed the bytes."""
+    """Split results into batches below the limits; a single result may exceed the limit of bytes."""
     batch: list[Ended] = []
     size = 0
     for each in results:

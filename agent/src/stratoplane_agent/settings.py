@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an operator can choose: a TOML file and the environment, which wins.
+"""The agent's settings: a TOML file and the environment, which takes precedence.
 
 The file's top level holds :class:`AgentSettings`; a table ``[driver.<name>]`` holds the settings of that driver.
 """
@@ -30,7 +30,7 @@ class AgentSettings:
 
     control_plane: str = setting(
         "",
-        help="URL of the agents' API, as https://cloud.example:8701; the one used at enrolment when empty",
+        help="URL of the agents' API, such as https://cloud.example:8701; the one used at enrolment when empty",
         env="STRATOPLANE_AGENT_CONTROL_PLANE",
     )
     state: Path = setting(  # noqa: RUF009  # makes a dataclass field
@@ -41,38 +41,52 @@ class AgentSettings:
     name: str = setting("", help="name of the agent; the host's name when empty", env="STRATOPLANE_AGENT_NAME")
     join_token: Secret = setting(  # noqa: RUF009  # makes a dataclass field
         Secret(""),
-        help="one-use token that `run` enrols with when there is no credential yet",
+        help="one-use token that `run` enrols with while the agent has no credential",
         env="STRATOPLANE_AGENT_JOIN_TOKEN",
         secret=True,
     )
     ca_file: Path | None = setting(  # noqa: RUF009  # makes a dataclass field
         None,
-        help="certificates (PEM) that the control plane's certificate must come from; the system's when not set",
+        help="CA certificates (PEM) to trust for the control plane; the system's when not set",
         env="STRATOPLANE_AGENT_CA_FILE",
     )
     proxy: str = setting("", help="URL of an HTTP proxy to the control plane", env="STRATOPLANE_AGENT_PROXY")
     allow_plain_http: bool = setting(
         False,
-        help="talk unencrypted to another host; for closed test networks only",
+        help="allow unencrypted connections to another host; for closed test networks only",
         env="STRATOPLANE_AGENT_ALLOW_PLAIN_HTTP",
     )
     default_driver: str = setting(
-        "", help="driver of every interface that names none of its own", env="STRATOPLANE_AGENT_DRIVER"
+        "",
+        help="driver of compute, network and storage unless set for each",
+        env="STRATOPLANE_AGENT_DRIVER",
     )
     compute: str = setting("", help="driver of virtual machines, or none", env="STRATOPLANE_AGENT_COMPUTE")
     network: str = setting("", help="driver of networks, or none", env="STRATOPLANE_AGENT_NETWORK")
     storage: str = setting("", help="driver of volumes and buckets, or none", env="STRATOPLANE_AGENT_STORAGE")
+    driver_kinds: tuple[str, ...] = setting(
+        (),
+        help="names of the kinds of objects of plugins to enable",
+        env="STRATOPLANE_AGENT_DRIVER_KINDS",
+    )
+    interface_drivers: tuple[str, ...] = setting(
+        (),
+        help="drivers of the interfaces that driver_kinds add, each as interface=driver",
+        env="STRATOPLANE_AGENT_INTERFACE_DRIVERS",
+    )
     concurrency: int = setting(16, help="driver calls of one interface at a time", env="STRATOPLANE_AGENT_CONCURRENCY")
     backlog: int = setting(
-        128, help="operations of one interface that are taken before earlier ones end", env="STRATOPLANE_AGENT_BACKLOG"
+        128,
+        help="operations of one interface that are accepted before earlier ones end",
+        env="STRATOPLANE_AGENT_BACKLOG",
     )
     prepare_seconds: float = setting(
         10.0,
-        help="seconds that drivers get to connect before the agent reports without them",
+        help="seconds to wait for drivers to connect before the agent reports without them",
         env="STRATOPLANE_AGENT_PREPARE_SECONDS",
     )
     grace_seconds: float = setting(
-        10.0, help="seconds that operations get to end after SIGTERM", env="STRATOPLANE_AGENT_GRACE_SECONDS"
+        10.0, help="seconds that operations may take to end after SIGTERM", env="STRATOPLANE_AGENT_GRACE_SECONDS"
     )
     log_format: LogFormat = setting(  # noqa: RUF009  # makes a dataclass field
         LogFormat.TEXT, help="text or json", env="STRATOPLANE_AGENT_LOG_FORMAT"
@@ -83,12 +97,11 @@ class AgentSettings:
 
     def __post_init__(self) -> None:
         problems = [problem_of_url(self.control_plane)] if self.control_plane else []
-        problems += [f"{name}: must be at least 1" for name in ("concurrency", "backlog") if getattr(self, name) < 1]
-        problems += [
-            f"{name}: must be 0 or more seconds"
-            for name in ("prepare_seconds", "grace_seconds")
-            if getattr(self, name) < 0
-        ]
+        counts = {"concurrency": self.concurrency, "backlog": self.backlog}
+        problems += [f"{name}: must be at least 1" for name, value in counts.items() if value < 1]
+        durations = {"prepare_seconds": self.prepare_seconds, "grace_seconds": self.grace_seconds}
+        problems += [f"{name}: must be 0 or more seconds" for name, value in durations.items() if value < 0]
+        problems += [_problem_of_choice(choice) for choice in self.interface_drivers]
         if problems := [problem for problem in problems if problem]:
             raise ValueError("; ".join(problems))
 
@@ -97,27 +110,27 @@ class AgentSettings:
         """The agent's name for people."""
         return self.name or socket.gethostname()
 
-    def driver_of(self, interface: Interface) -> str:
-        """Return the name of the interface's driver, empty for none."""
-        chosen: str = getattr(self, interface.value) or self.default_driver
-        return "" if chosen == NO_DRIVER else chosen
-
     @property
-    def drivers(self) -> Mapping[Interface, str]:
+    def drivers(self) -> Mapping[str, str]:
         """The driver's name of every interface that has one."""
-        return {interface: name for interface in Interface if (name := self.driver_of(interface))}
+        built_in = {Interface.COMPUTE: self.compute, Interface.NETWORK: self.network, Interface.STORAGE: self.storage}
+        chosen = {interface.value: name or self.default_driver for interface, name in built_in.items()}
+        for choice in self.interface_drivers:
+            interface, _, name = choice.partition("=")
+            chosen[interface.strip()] = name.strip()
+        return {interface: name for interface, name in chosen.items() if name not in ("", NO_DRIVER)}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Configuration:
-    """Everything that was chosen; ``tables`` holds the driver's table by its name."""
+    """All settings; ``tables`` holds the tables ``[driver.<name>]`` by name."""
 
     agent: AgentSettings
     tables: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
 
 
 def read(path: Path | None = None, environment: Mapping[str, str] = os.environ) -> Configuration:
-    """Read ``path``, or the file that the environment names, or the one in ``/etc`` if it exists; then the environment.
+    """Read ``path``, the file that the environment names, or the one in ``/etc`` if it exists; then the environment.
 
     Raises:
         SettingsError: with every problem found; the operator corrects them and starts again.
@@ -138,18 +151,27 @@ def _document(path: Path | None, environment: Mapping[str, str]) -> dict[str, An
     except FileNotFoundError:
         if named is None:
             return {}
-        raise SettingsError(f"{chosen}: there is no such file") from None
+        raise SettingsError(f"{chosen}: no such file") from None
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise SettingsError(f"{chosen}: {error}") from error
+
+
+def _problem_of_choice(choice: str) -> str:
+    interface, _, name = (part.strip() for part in choice.partition("="))
+    if not interface or not name:
+        return f"interface_drivers: {choice!r} must have the form interface=driver"
+    if interface in list(Interface):
+        return f"interface_drivers: set {interface} = {name!r} instead of {choice!r}"
+    return ""
 
 
 def problem_of_url(url: str) -> str:
     """Return what is wrong with a control plane's URL, empty if nothing."""
     parts = urlsplit(url)
     if parts.scheme not in ("http", "https") or not parts.hostname:
-        return f"control_plane: {url!r} is no URL of the form https://host:port"
+        return f"control_plane: {url!r} is not a URL of the form https://host:port"
     if parts.query or parts.fragment or parts.username:
-        return "control_plane: must have no user, query or fragment"
+        return "control_plane: must not contain a user, query or fragment"
     return ""
 
 

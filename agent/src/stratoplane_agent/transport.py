@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""HTTP to the control plane: connections that are kept, time-outs, and errors sorted by what the caller does next.
+"""HTTP to the control plane: persistent connections, time-outs, and errors sorted by what the caller does next.
 
 urllib3 and not httpx: on the same keep-alive loopback connection a request cost 0.21 ms of processor time against
-0.49 ms, and the import 12 MB against 21 MB of memory. Every operation pays for requests, so that counts.
+0.49 ms, and the import 12 MB against 21 MB of memory. Every operation needs requests, so that matters.
 """
 
 import json
@@ -30,7 +30,7 @@ _OK: Final = range(200, 300)
 
 
 class ControlPlaneError(Exception):
-    """The control plane gave no answer that can be used."""
+    """The control plane gave no usable answer."""
 
 
 class UnreachableControlPlaneError(ControlPlaneError):
@@ -42,11 +42,11 @@ class UnreachableControlPlaneError(ControlPlaneError):
 
 
 class ForgedAnswerError(UnreachableControlPlaneError):
-    """An answer that the control plane did not sign for this request: nothing of it is used, and it is asked again."""
+    """An answer that the control plane did not sign for this request: it is discarded and the request repeated."""
 
 
 class RefusedByControlPlaneError(ControlPlaneError):
-    """An answer that the same request would get again; the caller changes the request or shows the text."""
+    """An answer that the same request would get again; the caller changes the request or reports the text."""
 
     def __init__(self, detail: str, *, status: int, code: str) -> None:
         super().__init__(detail)
@@ -55,21 +55,21 @@ class RefusedByControlPlaneError(ControlPlaneError):
 
 
 class CredentialRefusedError(RefusedByControlPlaneError):
-    """The control plane does not know this agent (any more); an operator enrols it anew."""
+    """The control plane does not know this agent, or no longer; an operator enrols it again."""
 
 
 class _Open(Protocol):
-    """What a pool and a proxy's manager of urllib3 share."""
+    """The method that urllib3's pools and proxy managers share."""
 
     def __call__(self, method: str, url: str, *args: Any, **options: Any) -> urllib3.BaseHTTPResponse: ...
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Route:
-    """How to get to the control plane: certificates to trust and a proxy, both optional.
+    """How to reach the control plane: certificates to trust and a proxy, both optional.
 
     Attributes:
-        certificate_pin: SHA-256 (hexadecimal) that the certificate must have besides; empty for any trusted one.
+        certificate_pin: SHA-256 (hexadecimal) that the certificate must have in addition; empty for any trusted one.
     """
 
     ca_file: Path | None = None
@@ -81,7 +81,7 @@ class Transport:
     """JSON requests to one control plane; threads share it."""
 
     def __init__(self, url: str, identity: Identity, route: Route | None = None) -> None:
-        """Connect to nothing yet.
+        """Prepare the connections without opening one.
 
         Args:
             url: of the control plane, without the API's path.
@@ -96,8 +96,8 @@ class Transport:
     def post(self, path: str, body: bytes, *, seconds: float) -> Any:  # a JSON document
         """Send ``body`` (JSON) and return the answer's document, None when it has no content.
 
-        A kept connection that the other side had closed is replaced at once; a refused credential is renewed once if
-        the identity has another.
+        A persistent connection that the other side has closed is replaced at once; a refused credential is renewed
+        once if the identity has another.
 
         Args:
             path: below the control plane's URL, with the slash.
@@ -106,7 +106,7 @@ class Transport:
 
         Raises:
             UnreachableControlPlaneError: repeat later.
-            CredentialRefusedError: enrol anew.
+            CredentialRefusedError: enrol again.
             RefusedByControlPlaneError: do not repeat this request.
         """
         try:
@@ -160,13 +160,13 @@ class Transport:
         try:
             self._identity.check(response.status, response.data, response.headers, proof)
         except BadSignatureError as error:
-            raise ForgedAnswerError(f"the answer of {self.url} is not believed: {error}") from error
+            raise ForgedAnswerError(f"the answer of {self.url} is not signed by the control plane: {error}") from error
         if not response.data:
             return None
         try:
             return json.loads(response.data)
         except ValueError as error:
-            raise UnreachableControlPlaneError(f"{self.url} answered something that is no JSON") from error
+            raise UnreachableControlPlaneError(f"{self.url} sent an answer that is not JSON") from error
 
     def _error(self, response: urllib3.BaseHTTPResponse) -> ControlPlaneError:
         problem = _problem(response.data)
@@ -183,9 +183,9 @@ class Transport:
 
 
 def _opener(url: str, route: Route) -> tuple[_Open, str]:
-    """Return what opens requests and the text that paths are appended to.
+    """Return the function that sends requests and the URL prefix of its paths.
 
-    A single pool and not a manager of pools where no proxy is wanted: it costs a quarter less for each request.
+    Without a proxy, a single pool instead of a pool manager: it costs a quarter less for each request.
     """
     tls: dict[str, Any] = {}
     if url.startswith("https:"):
@@ -214,6 +214,6 @@ def _seconds(text: str) -> float | None:
 
 
 def _reason(error: HTTPError) -> str:
-    """Return the innermost words of urllib3's nested errors, without the object's address that begins some."""
+    """Return the innermost message of urllib3's nested errors, without the object address that some start with."""
     cause = error.__cause__ or error.__context__ or error
     return str(cause.args[-1] if cause.args else cause) or type(cause).__name__

@@ -31,7 +31,6 @@ TABLE: Final[Mapping[type[e.StratoplaneError], Row]] = MappingProxyType(
         r.RouteNotFoundError: Row(404, "No such route"),
         e.ResourceNotFoundError: Row(404, "Not found"),
         r.MethodNotAllowedError: Row(405, "Method not allowed"),
-        e.IdempotencyInProgressError: Row(409, "The first request with this key is still running"),
         e.InUseError: Row(409, "In use"),
         e.NameTakenError: Row(409, "Name taken"),
         e.QuotaExceededError: Row(409, "Quota exceeded"),

@@ -11,8 +11,6 @@ from stratoplane_client.errors import ApiError, ClientError, ConnectionFailedErr
 _FOR_NOW: Final = frozenset({HTTPStatus.BAD_GATEWAY, HTTPStatus.SERVICE_UNAVAILABLE, HTTPStatus.GATEWAY_TIMEOUT})
 # Capacity does not appear within seconds; the caller gets this answer immediately.
 _NOT_SOON: Final = frozenset({"no_cluster_available"})
-# The first attempt of this call is still running; a retry gets its answer.
-_IN_PROGRESS: Final = "idempotency_in_progress"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,6 +57,4 @@ def _worth_repeating(failure: ClientError, *, repeatable: bool) -> bool:
         return False
     if failure.status == HTTPStatus.TOO_MANY_REQUESTS:
         return True  # it was counted and not looked at
-    if not repeatable:
-        return False
-    return failure.status in _FOR_NOW or failure.code == _IN_PROGRESS
+    return repeatable and failure.status in _FOR_NOW

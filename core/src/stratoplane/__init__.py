@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Contracts of the Stratoplane platform: what drivers, plugins, agents and the engine agree on."""
+"""Contracts of the Stratoplane platform between drivers, plugins, agents and the engine."""
 
 from typing import Final
 
 CONTRACT: Final = (1, 0)
-"""Major and minor number of the driver contract; another major is refused by the registry."""
+"""Major and minor number of the driver contract; the registry refuses another major number."""

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Audit: the closed vocabulary of what goes on record, and the record."""
+"""Audit: the closed list of recorded actions, and the record."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -77,7 +77,7 @@ class AuditAction(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AuditRecord:
-    """One entry of the audit trail, written in the transaction of the change it tells of.
+    """One entry of the audit trail, written in the transaction of the change it records.
 
     Attributes:
         actor: who did it, for people (``user:alice``, ``agent:rack-1``, ``engine``).

@@ -120,15 +120,15 @@ class MachineStatus:
 
 
 class ComputeDriver(Driver):
-    """Makes and keeps virtual machines. Every verb is idempotent and may be called again after any interruption."""
+    """Manages virtual machines. Every verb is idempotent and may be called again after any interruption."""
 
     interface = Interface.COMPUTE
 
     @abc.abstractmethod
     def observe(self, uid: UUID) -> MachineStatus | None:
-        """Return the machine as it is now, or None if the provider has none with this uid.
+        """Return the machine as it is now, or None if it does not exist.
 
-        Called after lost answers and by people's requests. Must ask the provider, never a cache.
+        Called after lost answers and on request. It must ask the provider, never a cache.
 
         Raises:
             TransientError: the engine asks again later.
@@ -136,38 +136,38 @@ class ComputeDriver(Driver):
 
     @abc.abstractmethod
     def create(self, spec: MachineSpec) -> MachineStatus | Wait:
-        """Make the machine with ``spec.uid`` as its identity, or go on where an earlier call was cut off.
+        """Create the machine with ``spec.uid`` as its identity, or continue where an earlier call was interrupted.
 
-        A machine with this uid and the same shape is adopted, so that calling it N times makes one machine.
+        A machine with this uid and the same shape is returned, so that N calls create one machine.
 
         Returns:
-            The status when the machine is as desired and its addresses are known; Wait while it is on the way.
+            The status when the machine is as desired and its addresses are known; Wait while it is in progress.
 
         Raises:
             ConflictError: a machine with this uid but another shape exists; the job stops.
             NotFoundError: image, network or volume does not exist at the provider; the job stops.
-            CapacityError: no room; the job stops.
+            CapacityError: not enough capacity; the job stops.
             TransientError: nothing took effect; the engine repeats the call.
             UncertainError: it may have taken effect; the engine observes before it calls again.
         """
 
     @abc.abstractmethod
     def update(self, spec: MachineSpec) -> MachineStatus | Wait:
-        """Bring name, power and volumes of the existing machine to ``spec``. Size is :class:`ResizeOps`' matter.
+        """Bring name, power and volumes of the existing machine to ``spec``. The size is changed by :class:`ResizeOps`.
 
-        Returns and raises as :meth:`create`; NotFoundError when there is no such machine.
+        Returns and raises as :meth:`create`; NotFoundError if the machine does not exist.
         """
 
     @abc.abstractmethod
     def delete(self, uid: UUID) -> Wait | None:
-        """Remove the machine, its root disk and everything made for it alone; volumes stay.
+        """Remove the machine, its root disk and everything created for it alone; volumes stay.
 
-        Absent is success. Returns None when nothing is left, Wait while it is on the way. Raises as :meth:`create`.
+        Absent is success. Returns None when nothing is left, Wait while it is in progress. Raises as :meth:`create`.
         """
 
     @abc.abstractmethod
     def list(self) -> Iterable[MachineStatus]:
-        """Return every machine that carries this installation's mark, for inventory and orphans."""
+        """Return every machine that carries this installation's mark, for the inventory, which finds orphans."""
 
 
 class RebootOps(Ability):
@@ -177,7 +177,7 @@ class RebootOps(Ability):
 
     @abc.abstractmethod
     def reboot(self, uid: UUID) -> Wait | None:
-        """Restart the machine's guest. Not idempotent by nature: a lost answer may cost a second restart.
+        """Restart the machine's guest. Not idempotent: a lost answer may cause a second restart.
 
         Raises NotFoundError if it is absent, ConflictError if it is stopped.
         """
@@ -197,7 +197,7 @@ class ResizeOps(Ability):
 
 
 class ConsoleOps(Ability):
-    """The ability to show what the machine wrote to its serial console."""
+    """The ability to return what the machine wrote to its serial console."""
 
     feature: ClassVar = Feature.CONSOLE_LOG
 

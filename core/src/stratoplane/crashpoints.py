@@ -1,8 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Named places between two effects, where tests let a process die or stand still.
+"""Named places between two effects, where tests kill or stop a process.
 
 A test names a folder in the environment before the process starts and arms a point by a file in it: the first process
-that comes by takes the file and meets its fate, once. Without the variable a point is a call of an empty function.
+that reaches the point consumes the file and is killed or stopped, once. Without the variable a point is a call of an
+empty function.
 """
 
 import contextlib
@@ -17,27 +18,27 @@ FOLDER_VARIABLE: Final = "STRATOPLANE_CRASHPOINTS"
 KILL: Final = "kill"
 STOP: Final = "stop"
 HIT: Final = ".hit"
-_FATES: Final = {KILL: signal.SIGKILL, STOP: signal.SIGSTOP}
+_SIGNALS: Final = {KILL: signal.SIGKILL, STOP: signal.SIGSTOP}
 
 
 def armed(folder: Path) -> Callable[[str], None]:
     """Return the function that looks for the files of armed points in ``folder``.
 
-    A file ``<name>`` holds the fate, ``kill`` or ``stop``. It is renamed to ``<name>.<pid>.hit`` by the process that
-    meets it, so that one process does and the test sees which.
+    A file ``<name>`` contains ``kill`` or ``stop``. The process that reaches the point renames it to
+    ``<name>.<pid>.hit``, so that only one process is affected and the test sees which.
     """
 
     def reach(name: str) -> None:
         hit = folder / f"{name}.{os.getpid()}{HIT}"
         with contextlib.suppress(FileNotFoundError):
             (folder / name).rename(hit)
-            os.kill(os.getpid(), _FATES[hit.read_text(encoding="utf-8").strip()])
+            os.kill(os.getpid(), _SIGNALS[hit.read_text(encoding="utf-8").strip()])
 
     return reach
 
 
 def _nothing(_name: str) -> None:
-    """Do nothing: no test asked for more."""
+    """Do nothing: no crash point is armed."""
 
 
 _FOLDER: Final = os.environ.get(FOLDER_VARIABLE, "")

@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every provider driver has in common: life cycle, identity, capacity and features.
+"""What all provider drivers have in common: life cycle, identity, capacity and features.
 
 A driver serves one cluster from inside its agent. It has four idempotent verbs for each kind of object
-(``observe``, ``create``, ``update``, ``delete``), finds its objects by *our* uid, and never blocks for minutes: long
-work answers :class:`~stratoplane.jobs.Wait`.
+(``observe``, ``create``, ``update``, ``delete``), finds its objects by *our* uid, and never blocks for minutes:
+long work returns :class:`~stratoplane.jobs.Wait`.
 """
 
 import abc
@@ -22,14 +22,14 @@ class DriverContext(Protocol):
     """What the agent gives to a driver.
 
     Attributes:
-        installation_id: the platform's own id, part of every mark that a driver leaves at the provider.
+        installation_id: the platform's id, part of every mark that a driver leaves at the provider.
         cluster_id: the cluster that the agent serves.
-        state_folder: a folder of the driver's own on the agent's disk; it exists and only the agent reads it.
+        state_folder: the driver's folder on the agent's disk; it exists, and only the agent can read it.
     """
 
     @property
     def installation_id(self) -> UUID:
-        """Return the platform's own id."""
+        """Return the platform's id."""
 
     @property
     def cluster_id(self) -> UUID:
@@ -37,7 +37,7 @@ class DriverContext(Protocol):
 
     @property
     def state_folder(self) -> Path:
-        """Return the driver's own folder on the agent's disk."""
+        """Return the driver's folder on the agent's disk."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -51,10 +51,10 @@ class AgentContext:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Capacity:
-    """What a provider can hold in all, used or not. Zero means that the driver does not offer it.
+    """The total capacity of a provider, used or not. Zero means that the driver does not offer it.
 
     Attributes:
-        vcpus: virtual processors that may be given out, over-commitment included.
+        vcpus: virtual processors that may be assigned, over-commitment included.
         memory_mib: memory for machines, in MiB.
         storage_gib: storage for volumes and root disks, in GiB.
     """
@@ -66,12 +66,12 @@ class Capacity:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class UsageSample:
-    """Metered readings of one object since the driver began to count.
+    """Metered readings of one object since the driver started to count.
 
     Attributes:
         uid: our id of the object.
-        readings: counter name with unit (``cpu_seconds``, ``disk_read_bytes`` ...) to value; counters never go back
-            but for a restart of the object.
+        readings: counter name with unit (``cpu_seconds``, ``disk_read_bytes`` ...) to value; counters never decrease
+            except when the object restarts.
     """
 
     uid: UUID
@@ -79,7 +79,10 @@ class UsageSample:
 
 
 class Interface(StrEnum):
-    """The three driver interfaces; each is an entry point group named ``stratoplane.<interface>``."""
+    """The built-in driver interfaces; drivers are entry points of the group ``stratoplane.<interface>``.
+
+    Plugins add interfaces of their own (:mod:`stratoplane.driver_kinds`), so contracts carry the name as a string.
+    """
 
     COMPUTE = "compute"
     NETWORK = "network"
@@ -87,64 +90,64 @@ class Interface(StrEnum):
 
 
 class Feature(StrEnum):
-    """An optional ability. It is derived from the classes that a driver inherits, so it cannot lie."""
+    """The built-in optional abilities. They are derived from the classes that a driver inherits, so they cannot lie."""
 
     REBOOT = "reboot"
     RESIZE = "resize"
     CONSOLE_LOG = "console_log"
-    MACHINE_SNAPSHOT = "machine_snapshot"
-    MIGRATE = "migrate"
     IMPORT = "import"
-    SECURITY_GROUPS = "security_groups"
-    FLOATING_ADDRESSES = "floating_addresses"
-    VOLUME_SNAPSHOT = "volume_snapshot"
     BUCKETS = "buckets"
     FOREIGN_OBJECTS = "foreign_objects"
 
 
 class Ability(abc.ABC):
-    """Root of the optional abilities; a subclass names its feature."""
+    """Root of the optional abilities; a subclass names its feature, one of a plugin with a name of its own."""
 
-    feature: ClassVar[Feature]
+    feature: ClassVar[str]
 
 
 class Driver(abc.ABC):
-    """Root of the three driver interfaces."""
+    """Root of the driver interfaces."""
 
-    interface: ClassVar[Interface]
+    interface: ClassVar[str]
     contract: ClassVar[tuple[int, int]] = CONTRACT
     """The contract that the driver was written for; the registry refuses another major number."""
     production_ready: ClassVar[bool] = True
-    """False for drivers that must not carry real work; agents and consoles say so loudly."""
+    """False for drivers that must not run real workloads; agents and consoles warn about them."""
     Settings: ClassVar[type[Any]] = NoSettings
     """Frozen dataclass of the driver's settings, see :mod:`stratoplane.settings`."""
 
     def __init__(self, settings: Any, context: DriverContext) -> None:  # the subclass's own Settings
-        """Keep the arguments. No input or output here: a driver that cannot work yet must still be listed."""
+        """Keep the arguments. No input or output here: a driver that is not usable yet must still be listed."""
         self.settings = settings
         self.context: Final = context
 
     @abc.abstractmethod
     def prepare(self) -> None:
-        """Do the first input and output: connect, look around.
+        """Do the first input and output: connect, and check what the provider offers.
 
         Called before the first verb and again after it failed. Idempotent.
 
         Raises:
             MisconfiguredError: the agent shows the driver as broken with this reason until its settings change.
-            UnreachableError: the agent shows it as unreachable and tries again.
+            UnreachableError: the agent shows it as unreachable and retries.
         """
 
     @abc.abstractmethod
     def capacity(self) -> Capacity:
-        """Return what the provider can hold in all. Called every minute or so; raises TransientError if unknown."""
+        """Return the provider's total capacity. Called about every minute; raises TransientError if unknown."""
 
     def usage(self) -> Iterable[UsageSample]:
-        """Return meter readings of every object that has any. Called every few minutes; empty by default."""
+        """Return meter readings of every object that has any; empty by default.
+
+        Not called yet; metering will read it. The conformance kit checks what it returns.
+        """
         return ()
 
-    def features(self) -> frozenset[Feature]:
-        """Return the optional abilities, read off the inherited classes. Not to be overridden."""
+    def features(self) -> frozenset[str]:
+        """Return the optional abilities, derived from the inherited classes. Do not override it."""
         return frozenset(
-            parent.feature for parent in type(self).__mro__ if issubclass(parent, Ability) and "feature" in vars(parent)
+            str(parent.feature)
+            for parent in type(self).__mro__
+            if issubclass(parent, Ability) and "feature" in vars(parent)
         )

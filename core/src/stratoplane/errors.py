@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Errors, sorted by what the caller does next.
 
-A driver raises a :class:`DriverError`: *transient* (no effect took place, repeat), *uncertain* (it may have taken
+A driver raises a :class:`DriverError`: *transient* (it had no effect, repeat), *uncertain* (it may have taken
 effect, observe first) or *permanent* (stop). The engine raises the errors beside them for requests that cannot be
-granted. No error knows HTTP: the gateway holds the one table from class to status.
+granted. No error knows HTTP: the API has the one table from class to status.
 """
 
 from collections.abc import Mapping, Sequence
@@ -12,11 +12,14 @@ from typing import ClassVar, Final
 
 
 class StratoplaneError(Exception):
-    """Root of all our errors. ``code`` is stable and documented; ``detail`` says what happened and what to do."""
+    """Unexpected server error; report it together with the request id."""
 
+    # Every error of the platform is a subclass; the documentation says what this one means when nothing else fits.
     code: ClassVar[str] = "internal_error"
+    """Names the error to programs; stable and documented."""
 
     def __init__(self, detail: str) -> None:
+        """Keep ``detail``, which tells people what happened and what to do about it."""
         super().__init__(detail)
         self.detail: Final = detail
 
@@ -42,7 +45,7 @@ class Violation:
 
 
 class InvalidSpecError(StratoplaneError):
-    """The request's content cannot be accepted; the caller corrects the named members and sends it again."""
+    """The request's content is invalid; the caller corrects the named members and sends it again."""
 
     code = "invalid_spec"
 
@@ -56,7 +59,7 @@ class InvalidSpecError(StratoplaneError):
 
 
 class AdmissionRefusedError(InvalidSpecError):
-    """An admission hook of an enabled plugin refused the request; the detail names the plugin's reasons."""
+    """An admission hook of an enabled plugin refused the request; the detail states the reasons."""
 
     code = "admission_refused"
 
@@ -82,31 +85,31 @@ class PermissionDeniedError(StratoplaneError):
 
 
 class ResourceNotFoundError(StratoplaneError):
-    """Nothing with this id or name is visible to the actor; the caller lists what there is."""
+    """Nothing with this id or name is visible to the actor; the caller lists what exists."""
 
     code = "resource_not_found"
 
 
 class ResourceDeletedError(StratoplaneError):
-    """The object existed and was deleted; the caller creates another one."""
+    """The object existed and was deleted; the caller creates a new one."""
 
     code = "resource_deleted"
 
 
 class NameTakenError(StratoplaneError):
-    """An object of this kind has that name already; the caller chooses another name or uses the one that exists."""
+    """An object of this kind already has that name; the caller chooses another name or uses the existing object."""
 
     code = "name_taken"
 
 
 class StateConflictError(StratoplaneError):
-    """The object's present state forbids this; the caller waits or changes the state first."""
+    """The object's current state does not allow this; the caller waits or changes the state first."""
 
     code = "state_conflict"
 
 
 class InUseError(StateConflictError):
-    """Others use the object; the caller releases it from those named first."""
+    """Other objects use this one; the caller detaches it from those named first."""
 
     code = "resource_in_use"
 
@@ -120,13 +123,13 @@ class InUseError(StateConflictError):
 
 
 class VersionMismatchError(StratoplaneError):
-    """The object changed since the caller read it; the caller reads it again and decides anew."""
+    """The object changed since the caller read it; the caller reads it again and decides again."""
 
     code = "version_mismatch"
 
 
 class QuotaExceededError(StratoplaneError):
-    """The quota has no room; the caller deletes something or asks an operator for a higher limit."""
+    """The quota would be exceeded; the caller deletes something or asks an operator for a higher limit."""
 
     code = "quota_exceeded"
 
@@ -144,13 +147,13 @@ class QuotaExceededError(StratoplaneError):
 
 
 class NoClusterError(StratoplaneError):
-    """No enabled, connected cluster has the room and the abilities; the caller tries smaller, later or elsewhere."""
+    """No enabled, connected cluster has the capacity and features; the caller tries a smaller size, or again later."""
 
     code = "no_cluster_available"
 
 
 class FeatureUnsupportedError(StratoplaneError):
-    """The chosen cluster's driver cannot do this; the caller chooses another cluster or leaves the option out."""
+    """The chosen cluster's driver does not support this; the caller chooses another cluster or omits the option."""
 
     code = "feature_unsupported"
 
@@ -165,15 +168,9 @@ class FeatureUnsupportedError(StratoplaneError):
 
 
 class IdempotencyMismatchError(StratoplaneError):
-    """The idempotency key was used with another request; the caller makes a new key for a new request."""
+    """The idempotency key was used with another request; the caller generates a new key for a new request."""
 
     code = "idempotency_key_reused"
-
-
-class IdempotencyInProgressError(StratoplaneError):
-    """The first request with this key has not ended; the caller repeats it a little later."""
-
-    code = "idempotency_in_progress"
 
 
 class RateLimitedError(StratoplaneError):
@@ -187,7 +184,7 @@ class RateLimitedError(StratoplaneError):
 
 
 class UnavailableError(StratoplaneError):
-    """A server behind the platform does not answer; the caller repeats the request after ``retry_after`` seconds."""
+    """A database of the platform does not answer; the caller repeats the request after ``retry_after`` seconds."""
 
     code = "service_unavailable"
 
@@ -210,17 +207,20 @@ class SettingsError(StratoplaneError):
         return {"problems": list(self.problems)}
 
 
-# --- errors of drivers --------------------------------------------------------------------------------------------
+# --- errors of jobs -----------------------------------------------------------------------------------------------
 
 
 class JobCancelledError(StratoplaneError):
-    """Somebody stopped the job; nobody raises it at a caller, it is what the job says of its end."""
+    """The job was cancelled on request; what it had created was removed."""
 
     code = "cancelled"
 
 
+# --- errors of drivers --------------------------------------------------------------------------------------------
+
+
 class DriverError(StratoplaneError):
-    """Root of what a driver may raise. ``provider_text`` is the provider's own message, whole."""
+    """Error of a driver that fits none of its subclasses; ``provider_text`` is the provider's own message, whole."""
 
     code = "driver_error"
 
@@ -230,7 +230,7 @@ class DriverError(StratoplaneError):
 
 
 class TransientError(DriverError):
-    """Nothing took effect: the engine repeats the same call after a back-off, or after ``retry_after`` seconds."""
+    """The call had no effect: the engine repeats it after a back-off, or after ``retry_after`` seconds."""
 
     code = "transient"
 
@@ -240,13 +240,13 @@ class TransientError(DriverError):
 
 
 class BusyError(TransientError):
-    """The provider works on the object already; the engine repeats the call later."""
+    """The provider is busy with the object; the engine repeats the call later."""
 
     code = "busy"
 
 
 class UnreachableError(TransientError):
-    """No connection to the provider was made, so nothing happened; the engine repeats the call later."""
+    """The provider could not be reached, so nothing happened; the engine repeats the call later."""
 
     code = "unreachable"
 
@@ -258,7 +258,7 @@ class ProviderRateLimitedError(TransientError):
 
 
 class UncertainError(DriverError):
-    """The call may have taken effect (time-out, lost answer): the engine observes first, never repeats blindly."""
+    """The call may have taken effect (time-out, lost answer): the engine observes before it repeats anything."""
 
     code = "uncertain"
 
@@ -270,19 +270,19 @@ class PermanentError(DriverError):
 
 
 class NotFoundError(PermanentError):
-    """What the call needs (image, network, parent) does not exist at the provider."""
+    """Something that the call needs (image, network, parent) does not exist at the provider."""
 
     code = "not_found_at_provider"
 
 
 class ConflictError(PermanentError):
-    """An object with our identity but another shape, or a foreign object in the way, exists at the provider."""
+    """An object with our identity but another shape, or a conflicting foreign object, exists at the provider."""
 
     code = "conflict_at_provider"
 
 
 class UnsupportedError(PermanentError):
-    """The driver or provider cannot do this; ``feature`` names the ability."""
+    """The driver or provider does not support this; ``feature`` names the ability."""
 
     code = "unsupported_by_provider"
 
@@ -292,7 +292,7 @@ class UnsupportedError(PermanentError):
 
 
 class CapacityError(PermanentError):
-    """The provider has no room left; the tenant tries a smaller size or another cluster."""
+    """The provider has not enough capacity; the tenant tries a smaller size or another cluster."""
 
     code = "no_capacity_at_provider"
 

@@ -2,11 +2,11 @@
 """Every hook that a plugin may implement.
 
 A plugin is a module, an object or a class behind an entry point of the group ``stratoplane.plugins``; its functions
-carry :data:`hookimpl`. A class is made with its settings: an object of the frozen dataclass that it names ``Settings``,
-read from its table ``[plugins.<name>]`` and the environment (see :mod:`stratoplane.settings`).
+carry :data:`hookimpl`. A class is instantiated with its settings: an object of the frozen dataclass ``Settings`` of the
+class, read from its table ``[plugins.<name>]`` and the environment (see :mod:`stratoplane.settings`).
 
-Hooks that may refuse are fail-closed: a plugin that raises refuses. Hooks that only watch are fail-open: what they
-raise is logged and changes nothing.
+Hooks that may refuse are fail-closed: a plugin that raises refuses. Hooks that only watch are fail-open: their
+exceptions are logged and change nothing.
 """
 
 from collections.abc import Mapping, Sequence
@@ -47,7 +47,7 @@ class AdmissionRequest:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PlacementCandidate:
-    """A cluster that is enabled, connected, able and roomy enough; free amounts after what is claimed."""
+    """A cluster that is enabled, connected and fits the request; free amounts exclude what is claimed."""
 
     cluster_id: UUID
     name: str
@@ -58,7 +58,7 @@ class PlacementCandidate:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class CommittedEvent:
-    """Something that is now true: a resource or a job changed and the change is durable."""
+    """A change of a resource or a job that has been committed."""
 
     action: str
     kind: str
@@ -70,15 +70,15 @@ class CommittedEvent:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Notification:
-    """Something about an incident that people outside should hear of.
+    """An event of an incident to be sent to people outside the platform.
 
     Attributes:
-        id: of this delivery; the same when it is tried again or sent again, so that the receiver can tell.
+        id: of this delivery; the same when it is repeated, so that the receiver can recognise it.
         event: ``opened``, ``reopened``, ``escalated`` or ``resolved``.
         occurred_at: when, as RFC 3339 in UTC.
         kind, severity, status: as :mod:`stratoplane.incidents` names them.
-        escalation: how often it has escalated.
-        detail: what is known, JSON values without secrets.
+        escalation: how often the incident has escalated.
+        detail: facts as JSON values, without secrets.
     """
 
     id: UUID
@@ -99,7 +99,7 @@ class Notification:
 
 @hookspec
 def stratoplane_admit(request: AdmissionRequest) -> Sequence[Violation]:  # type: ignore[empty-body]  # a specification
-    """Judge a change before it is accepted; every plugin's violations are collected and any of them refuses it.
+    """Check a change before it is accepted; any violation of any plugin refuses it.
 
     Fail-closed: a plugin that raises refuses the request. Called inside the request: no input or output.
     """
@@ -107,7 +107,7 @@ def stratoplane_admit(request: AdmissionRequest) -> Sequence[Violation]:  # type
 
 @hookspec(firstresult=True)
 def stratoplane_place(request: AdmissionRequest, candidates: Sequence[PlacementCandidate]) -> UUID | None:
-    """Choose the cluster for a new resource; the first plugin that names one decides, None leaves it to the next.
+    """Choose the cluster for a new resource; the first plugin that returns one decides, None leaves it to the next.
 
     Fail-closed. An id that is not among the candidates refuses the request.
     """
@@ -115,14 +115,14 @@ def stratoplane_place(request: AdmissionRequest, candidates: Sequence[PlacementC
 
 @hookspec
 def stratoplane_committed(event: CommittedEvent) -> None:
-    """Learn of a change after its commit. Fail-open; called by a worker, at least once for each event."""
+    """React to a committed change. Fail-open; called by a worker, at least once for each event."""
 
 
 @hookspec
 def stratoplane_notify(notification: Notification) -> None:
-    """Tell somebody outside about an incident; called once per plugin and notification, outside of any transaction.
+    """Send a notification of an incident; called once per plugin and notification, outside of any transaction.
 
-    At least once: a plugin whose answer got lost is called again with the same ``id``. What a
-    :class:`~stratoplane.errors.TransientError` refuses is tried again later, after its ``retry_after`` at least; any
-    other exception gives the delivery up, and operators see its text and may send it again.
+    At least once: a plugin whose answer was lost is called again with the same ``id``. After a
+    :class:`~stratoplane.errors.TransientError` the delivery is retried, after its ``retry_after`` or later. After
+    any other exception it has failed; operators see the text and may send it again.
     """

@@ -2,7 +2,6 @@
 """Identifiers and names: UUIDv7 ids, name and label rules."""
 
 import os
-import re
 import threading
 import time
 from typing import Final
@@ -11,7 +10,6 @@ from uuid import UUID
 NAME_PATTERN: Final = r"^[a-z0-9]([a-z0-9-]{0,61}[a-z0-9])?$"
 """Names of tenants' objects: 1 to 63 of ``[a-z0-9-]``, neither first nor last a hyphen (RFC 1123 label)."""
 
-_NAME = re.compile(NAME_PATTERN)
 _lock = threading.Lock()
 _last = 0
 
@@ -29,8 +27,3 @@ def new_id() -> UUID:
     milliseconds, fraction = divmod(ticks, 4096)
     random = int.from_bytes(os.urandom(8), "big") >> 2
     return UUID(int=(milliseconds & (1 << 48) - 1) << 80 | 0x7 << 76 | fraction << 64 | 0b10 << 62 | random)
-
-
-def is_name(text: str) -> bool:
-    """Tell whether ``text`` may name a tenant's object."""
-    return _NAME.fullmatch(text) is not None

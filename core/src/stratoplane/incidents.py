@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Incidents: what the platform may not or cannot mend by itself, until somebody has seen to it."""
+"""Incidents: problems that the platform may not or cannot repair by itself, until somebody has resolved them."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -10,25 +10,25 @@ from uuid import UUID
 
 
 class Severity(StrEnum):
-    """How soon somebody must look; the order of the members is the order of urgency, least first."""
+    """How urgent an incident is; the members are ordered by urgency, lowest first."""
 
     INFO = "INFO"
-    """Good to know: an object that is not ours, a policy that adopted a change."""
+    """For information: a foreign object, a policy that adopted a change."""
     WARNING = "WARNING"
-    """Look within a day: drift that is reported only, a leak, repeated failures."""
+    """Act within a day: drift that is only reported, a leak, repeated failures."""
     CRITICAL = "CRITICAL"
-    """Look now: a lost machine, an agent that is gone or was copied, a quarantined job."""
+    """Act now: a lost machine, an agent that is lost or was copied, a quarantined job."""
 
 
 class IncidentStatus(StrEnum):
     """Where an incident is."""
 
     OPEN = "OPEN"
-    """Nobody has said that they look at it; it escalates by time."""
+    """Nobody has acknowledged it; it escalates with time."""
     ACKNOWLEDGED = "ACKNOWLEDGED"
-    """Somebody looks at it; it no longer escalates."""
+    """Somebody works on it; it no longer escalates."""
     RESOLVED = "RESOLVED"
-    """Seen to, by a person or because its cause went away. It opens again when the cause comes back soon."""
+    """Resolved by a person, or because its cause is gone. It reopens when the cause soon returns."""
 
 
 TRANSITIONS: Final[Mapping[IncidentStatus, frozenset[IncidentStatus]]] = MappingProxyType(
@@ -46,19 +46,19 @@ class IncidentKind(StrEnum):
     DRIFT = "drift"
     """A field of a resource differs from what is desired, and its policy is to alert."""
     RESOURCE_LOST = "resource-lost"
-    """The cluster no longer has a resource that should be there."""
+    """A resource that should exist is missing on its cluster."""
     ORPHAN = "orphan"
-    """An object carries our mark and belongs to no resource."""
+    """An object carries our mark and does not belong to any resource."""
     DUPLICATE = "duplicate"
     """Two objects carry the mark of one resource."""
     LEAK = "leak"
-    """A failed job could not take back what it had made."""
+    """A failed job could not remove what it had created."""
     JOB_QUARANTINED = "job-quarantined"
-    """None of a job's workers survived it."""
+    """Every worker that ran the job was killed."""
     REPEATED_FAILURES = "repeated-failures"
-    """Jobs of one cluster fail again and again; its circuit is open."""
+    """Jobs of one cluster fail repeatedly; its circuit breaker is open."""
     AGENT_LOST = "agent-lost"
-    """A cluster's agent has not been heard of."""
+    """A cluster's agent has not been in contact."""
     AGENT_LOCKED = "agent-locked"
     """An agent's key was used twice: it may have been copied."""
     AUDIT_SEAL_LATE = "audit-seal-late"
@@ -70,9 +70,9 @@ class Finding:
     """One observation that calls for an incident; findings with the same ``key`` are one incident.
 
     Attributes:
-        key: what makes it the same incident: ``<kind>:<id of what it is about>``, with a field where one matters.
-        title: one line for people: what happened to what.
-        detail: what is known, JSON values without secrets.
+        key: identifies the incident: ``<kind>:<id of the object>``, with a field where one matters.
+        title: one line for people: what happened to which object.
+        detail: facts as JSON values, without secrets.
     """
 
     kind: IncidentKind

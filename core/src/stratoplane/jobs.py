@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Jobs: states, steps and what a step may answer.
+"""Jobs: states, steps and what a step may return.
 
-A workflow is a tuple of :class:`Step`. The runner calls ``run`` with everything the step may look at and acts on the
-answer: :class:`Done` goes on, :class:`Wait` comes back later, :class:`Dispatch` asks the cluster's agent and goes on
-with its result. A step does no input or output of its own, so it may be called again after any crash.
+A workflow is a tuple of :class:`Step`. The runner calls ``run`` with everything the step may read and acts on the
+answer: :class:`Done` continues, :class:`Wait` calls again later, :class:`Dispatch` asks the cluster's agent and
+continues with its result. A step does no input or output, so it may be called again after any crash.
 """
 
 import random
@@ -15,20 +15,20 @@ from typing import Final, Generic, TypeVar
 
 
 class JobState(StrEnum):
-    """Where a job is. What each means after a crash is said with it."""
+    """The state of a job, and what it means after a crash."""
 
     PENDING = "PENDING"
-    """Accepted, no step has begun. After a crash: claimed by any worker."""
+    """Accepted, no step has started. After a crash: claimed by any worker."""
     RUNNING = "RUNNING"
-    """A worker or an agent works on it. After a crash: the lease ends and it is claimed with the next epoch."""
+    """A worker or an agent is executing it. After a crash: the lease expires and it is claimed with the next epoch."""
     RETRYING = "RETRYING"
-    """A step met a transient error and will be repeated. After a crash: claimed when its time has come."""
+    """A step failed with a transient error and will be repeated. After a crash: claimed when it is due."""
     SUCCEEDED = "SUCCEEDED"
     """Every step is done. Final."""
     FAILED = "FAILED"
-    """It cannot succeed; finished steps were undone. Final."""
+    """It failed; finished steps were undone. Final."""
     CANCELLED = "CANCELLED"
-    """Stopped on request before its effect; finished steps were undone. Final."""
+    """Cancelled on request; finished steps were undone. Final."""
 
 
 _J = JobState
@@ -45,14 +45,14 @@ TRANSITIONS: Final[Mapping[JobState, frozenset[JobState]]] = MappingProxyType(
 )
 
 TERMINAL: Final = frozenset(state for state, following in TRANSITIONS.items() if not following)
-"""States that nothing leaves."""
+"""Final states."""
 
 LIVE: Final = frozenset(TRANSITIONS) - TERMINAL
-"""States that a worker, an agent or the clock will move."""
+"""States that are not final: a worker, an agent or the clock changes them."""
 
 
 class StepState(StrEnum):
-    """Where one step of a job is."""
+    """The state of one step of a job."""
 
     PENDING = "PENDING"
     RUNNING = "RUNNING"
@@ -63,7 +63,7 @@ class StepState(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Done:
-    """The step's work is finished; ``output`` (JSON values) is stored and offered to later steps."""
+    """The step's work is finished; ``output`` (JSON values) is stored and available to later steps."""
 
     output: Mapping[str, object] = field(default_factory=dict)
 
@@ -73,9 +73,9 @@ class Wait:
     """Not finished: call again after ``seconds``.
 
     Attributes:
-        seconds: when to look again, at the latest.
-        token: the caller's own bookmark (JSON value), given back with the next call.
-        reason: what is waited for, shown to people.
+        seconds: when to call again, at the latest.
+        token: opaque JSON value that is passed to the next call of a step.
+        reason: what the call waits for, shown to people.
     """
 
     seconds: float
@@ -85,7 +85,7 @@ class Wait:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Dispatch:
-    """Ask the agent of the resource's cluster for one driver call; the step goes on with its result.
+    """Ask the agent of the resource's cluster for one driver call; the step continues with its result.
 
     Attributes:
         verb: what the agent does (``create``, ``update``, ``delete``, ``observe``, or an optional ability's verb).
@@ -107,7 +107,7 @@ class Step(Generic[ContextT]):
     Attributes:
         name: unique in the workflow; stored with the result, so that a retry skips what is done.
         run: called with the step's context; raises an error of :mod:`stratoplane.errors` to end the attempt.
-        undo: takes back what ``run`` did, called in reverse order when a later step failed for good.
+        undo: reverts what ``run`` did, called in reverse order when a later step failed permanently.
         timeout: seconds that one attempt may take, an agent's work included.
     """
 
@@ -119,13 +119,13 @@ class Step(Generic[ContextT]):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class RetryPolicy:
-    """How often and when a transient error is met with another attempt.
+    """How often and when a step is repeated after a transient error.
 
     Full jitter, after "Exponential Backoff And Jitter" (AWS Architecture Blog, 2015): the delay is uniform between
-    zero and the exponential cap, so that many jobs that failed together do not return together.
+    zero and the exponential cap, so that jobs that failed together are not repeated together.
 
     Attributes:
-        attempts: how many in all, the first included.
+        attempts: number of attempts, the first included.
         base: seconds of the first cap, doubled each time.
         cap: seconds that no delay exceeds.
     """

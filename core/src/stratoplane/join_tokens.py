@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Join tokens: a one-use secret for one cluster, with the fingerprints by which the agent knows the control plane.
+"""Join tokens: a one-use secret for one cluster, with the fingerprints by which the agent recognises the control plane.
 
 The text is ``spt_join_<secret>_<key pin>`` or ``spt_join_<secret>_<key pin>_<certificate pin>``. Only the part before
 the first pin is ever sent, and only to a control plane that has proved the pinned key.
@@ -19,12 +19,12 @@ _ROTATION_PROOF: Final = b"stratoplane key rotation\n"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class JoinToken:
-    """What an operator hands to an agent.
+    """A join token, which an operator gives to an agent.
 
     Attributes:
-        secret: the one-use part; the database keeps its digest only.
+        secret: the one-use part; the database stores its digest only.
         server_pin: SHA-256 of the control plane's public key, hexadecimal.
-        certificate_pin: SHA-256 of the certificate that https shows, hexadecimal; empty when none was configured.
+        certificate_pin: SHA-256 of the control plane's TLS certificate, hexadecimal; empty when none was configured.
     """
 
     secret: str
@@ -33,7 +33,7 @@ class JoinToken:
 
     @property
     def text(self) -> str:
-        """The token as it is handed on."""
+        """The token's text."""
         return "_".join(part for part in (self.secret, self.server_pin, self.certificate_pin) if part)
 
 
@@ -41,11 +41,13 @@ def read_join_token(text: str) -> JoinToken:
     """Return the parts of a token.
 
     Raises:
-        InvalidSpecError: it is none, or none with a pin; an operator makes another.
+        InvalidSpecError: the text is not a join token with a fingerprint; an operator creates another.
     """
     match = _TEXT.fullmatch(text)
     if match is None:
-        raise InvalidSpecError("this is no join token with the control plane's fingerprint; have another one made")
+        raise InvalidSpecError(
+            "not a valid join token (the control plane's fingerprint is missing); ask an operator for a new one"
+        )
     return JoinToken(secret=match[1], server_pin=match[2], certificate_pin=match[3] or "")
 
 
@@ -60,5 +62,5 @@ def server_proof(nonce: str) -> bytes:
 
 
 def rotation_proof(agent_id: str, generation: int) -> bytes:
-    """Return what an agent signs with its next key to prove that it has it."""
+    """Return what an agent signs with its next key to prove possession of it."""
     return _ROTATION_PROOF + f"{agent_id}:{generation}".encode()

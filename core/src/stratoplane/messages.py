@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What agents and the control plane say to each other, as JSON over HTTP (:mod:`stratoplane.wire` converts).
+"""The messages of the agent protocol, JSON over HTTP (:mod:`stratoplane.wire` converts).
 
 The order for one operation is offer, acknowledgement, execution, result. An offer that is not acknowledged is
 offered again with a higher epoch; an answer that was delivered is not a delivery.
@@ -15,12 +15,12 @@ from stratoplane.drivers import Capacity
 AGENT_PROTOCOL = 3
 """Number of this protocol: 1 signs requests, 2 has deltas of the inventory, 3 answers that are signed."""
 OLDEST_PROTOCOL = max(1, AGENT_PROTOCOL - 2)
-"""The oldest that the control plane serves; newer ones than its own it refuses, it is to be updated before agents."""
+"""The oldest that the control plane serves. It refuses newer ones than its own: update it before the agents."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ChallengeRequest:
-    """What an agent asks before it says any secret: prove your key over this ``nonce``."""
+    """Asks the control plane to prove its key over ``nonce``, before the agent sends any secret."""
 
     nonce: str
 
@@ -30,9 +30,9 @@ class Challenge:
     """The control plane's proof.
 
     Attributes:
-        public_key: its Ed25519 key, base64; the join token has the fingerprint.
+        public_key: its Ed25519 key, base64; the join token contains the fingerprint.
         proof: its signature over the nonce, base64.
-        server_time: its clock, ISO 8601; what the agent signs is measured by it.
+        server_time: its time, ISO 8601; the agent signs with this clock.
     """
 
     public_key: str
@@ -42,11 +42,11 @@ class Challenge:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class EnrolRequest:
-    """An agent's first words, signed with the key that it made.
+    """An agent's enrolment, signed with the key that it generated.
 
     Attributes:
         join_token: the one-use part of the token.
-        public_key: the agent's Ed25519 key, base64; the request's signature proves that the agent has the other half.
+        public_key: the agent's Ed25519 key, base64; the request's signature proves possession of the private key.
     """
 
     join_token: str
@@ -58,7 +58,7 @@ class EnrolRequest:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Enrolment:
-    """The answer: who the agent is from now on. Its key stays with it; there is no other credential."""
+    """The answer: the agent's identity. Its key is its only credential and stays with it."""
 
     agent_id: UUID
     cluster_id: UUID
@@ -68,10 +68,10 @@ class Enrolment:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class KeyRotation:
-    """The agent's next key, in a request that the present one signs.
+    """The agent's next key, in a request that the current one signs.
 
     Attributes:
-        generation: the present one and one.
+        generation: the current generation plus one.
         public_key: base64; ``proof`` is its signature over agent and generation, base64.
     """
 
@@ -88,7 +88,7 @@ class KeyRotated:
 
 
 class ProviderStatus(StrEnum):
-    """Whether a driver can work."""
+    """Whether a driver is usable."""
 
     READY = "READY"
     UNREACHABLE = "UNREACHABLE"
@@ -121,7 +121,7 @@ class Hello:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Welcome:
-    """How the agent should behave: longest poll, time between inventories, age of a key, all in seconds."""
+    """How the agent should behave: longest poll, inventory interval, and maximum age of a key, all in seconds."""
 
     server_time: str
     poll_seconds: float
@@ -131,7 +131,7 @@ class Welcome:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class OfferRequest:
-    """Ask for work: at most ``maximum`` operations, waiting up to ``wait_seconds`` for the first."""
+    """Ask for operations: at most ``maximum`` operations, waiting up to ``wait_seconds`` for the first."""
 
     maximum: int
     wait_seconds: float
@@ -143,11 +143,11 @@ class Operation:
 
     Attributes:
         id: the operation; a result names it together with its epoch.
-        epoch: grows with every offer; an agent refuses one that is lower than the last it saw for this operation.
+        epoch: increases with every offer; an agent refuses one below the highest it has seen for this operation.
         kind: kind of the resource, ``verb`` the driver's verb (``create``, ``resize``, ``console_log`` ...).
         uid: the resource's id, the object's identity at the provider.
-        spec: the driver's specification; empty for verbs that need the uid only.
-        timeout_seconds: after this the agent reports the operation as uncertain.
+        spec: the driver's specification; empty for verbs that take the uid only.
+        timeout_seconds: after this time the agent reports the operation as uncertain.
         observe_first: an earlier attempt may have taken effect.
         trace_parent: W3C trace context of the request that caused it.
     """
@@ -181,14 +181,14 @@ class OperationReference:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Acknowledgements:
-    """What the agent is about to execute; it starts only what the answer accepts."""
+    """What the agent is about to execute; it starts only what the answer confirms."""
 
     operations: tuple[OperationReference, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AcknowledgementAnswer:
-    """Ids that the agent now owns, and ids that were taken back."""
+    """Ids that are assigned to the agent, and ids that were withdrawn."""
 
     accepted: tuple[UUID, ...] = ()
     refused: tuple[UUID, ...] = ()
@@ -208,8 +208,8 @@ class OperationResult:
     """The end of one operation.
 
     Attributes:
-        status: what the driver returned, as JSON values; None when there is nothing (deleted, rebooted).
-        code: stable code of the error, ``detail`` its text for people, ``provider_text`` the provider's words, whole.
+        status: what the driver returned, as JSON values; None without a result (deleted, rebooted).
+        code: stable code of the error, ``detail`` its text for people, ``provider_text`` the provider's own message.
         retry_after: seconds that a provider asked to wait.
     """
 
@@ -226,14 +226,14 @@ class OperationResult:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Results:
-    """Ended operations, reported until the control plane answered for each."""
+    """Results of operations, reported until the control plane has answered for each."""
 
     results: tuple[OperationResult, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ResultsAnswer:
-    """Ids whose result was taken, and ids whose epoch is no longer current: the agent forgets both."""
+    """Ids whose result was accepted, and ids whose epoch is not current any more: the agent forgets both."""
 
     accepted: tuple[UUID, ...] = ()
     stale: tuple[UUID, ...] = ()
@@ -241,7 +241,7 @@ class ResultsAnswer:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class InventoryItem:
-    """One object that carries our mark, as the provider has it; ``status`` is the driver's status as JSON values."""
+    """One object that carries our mark, as it is at the provider; ``status`` is the driver's status as JSON values."""
 
     uid: UUID
     kind: str
@@ -250,7 +250,7 @@ class InventoryItem:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ForeignItem:
-    """One object without our mark: the provider's own id and name of it, and its status as JSON values."""
+    """One object without our mark: the provider's id and name of it, and its status as JSON values."""
 
     reference: str
     name: str
@@ -261,15 +261,15 @@ class ForeignItem:
 class Inventory:
     """Everything ours on the cluster, of the named ``kinds`` (a kind whose driver failed to list is left out).
 
-    Between two snapshots an agent says what changed: a delta names the snapshot that it continues and its number.
+    Between two snapshots an agent sends deltas; each names the snapshot that it continues and its number.
 
     Attributes:
-        age_seconds: how long ago the drivers began to list: what was made after that is not missing.
+        age_seconds: how long ago the drivers started to list: what was created later is not missing.
         snapshot: names the snapshot, or the one that a delta continues; None from agents that send no deltas.
         sequence: 0 for a snapshot, 1 for the first delta, and so on.
-        gone: of a delta, what is there no more; ``items`` are those that are new or changed.
-        foreign: every object of the one kind that is not ours, up to a limit; sent with snapshots and when it has
-            changed, None when it has not, and when the driver cannot list them.
+        gone: in a delta, the ids that have disappeared; ``items`` are those that are new or changed.
+        foreign: every foreign object of the one kind, up to a limit; sent with snapshots and when the list has
+            changed, None when it has not or the driver cannot list them.
     """
 
     kinds: tuple[str, ...]
@@ -284,6 +284,6 @@ class Inventory:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class InventoryAnswer:
-    """Kinds of which the next inventory must be a snapshot: a delta did not continue what the control plane has."""
+    """Kinds of which the next inventory must be a snapshot: a delta did not continue what the control plane knows."""
 
     wanted: tuple[str, ...] = ()

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The contract of network drivers: networks that machines' cards are plugged into."""
+"""The contract of network drivers: networks that machines' network cards are connected to."""
 
 import abc
 from collections.abc import Iterable, Mapping
@@ -12,7 +12,7 @@ from stratoplane.jobs import Wait
 
 
 class NetworkMode(StrEnum):
-    """How a network reaches the world."""
+    """How a network reaches the outside."""
 
     NAT = "NAT"
     """Machines reach out through address translation; nothing reaches in."""
@@ -58,19 +58,19 @@ class NetworkStatus:
 
 
 class NetworkDriver(Driver):
-    """Makes and keeps networks. The verbs' promises are those of :class:`stratoplane.compute.ComputeDriver`."""
+    """Manages networks. The verbs keep the promises of :class:`stratoplane.compute.ComputeDriver`."""
 
     interface = Interface.NETWORK
 
     @abc.abstractmethod
     def observe(self, uid: UUID) -> NetworkStatus | None:
-        """Return the network as it is now, or None if there is none with this uid. Raises TransientError."""
+        """Return the network as it is now, or None if it does not exist. Raises TransientError."""
 
     @abc.abstractmethod
     def create(self, spec: NetworkSpec) -> NetworkStatus | Wait:
-        """Make the network, or adopt the one of this uid and shape.
+        """Create the network, or return the one of this uid and shape.
 
-        Raises ConflictError when the uid has another shape or the range collides with the host's own networks.
+        Raises ConflictError if the uid has another shape or the range overlaps one of the host's networks.
         """
 
     @abc.abstractmethod
@@ -79,7 +79,7 @@ class NetworkDriver(Driver):
 
     @abc.abstractmethod
     def delete(self, uid: UUID) -> Wait | None:
-        """Remove the network. Absent is success; ConflictError while machines are plugged in."""
+        """Remove the network. Absent is success; ConflictError while machines are connected."""
 
     @abc.abstractmethod
     def list(self) -> Iterable[NetworkStatus]:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Quota: what is counted, and the rule that decides whether a wish fits."""
+"""Quota: what is counted, and the rule that decides whether a request fits."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -7,7 +7,7 @@ from types import MappingProxyType
 from typing import Final
 
 UNLIMITED: Final = -1
-"""The limit that refuses nothing."""
+"""The limit that never refuses."""
 
 
 class QuotaKey(StrEnum):
@@ -24,7 +24,7 @@ class QuotaKey(StrEnum):
 
 
 Amount = Mapping[str, int]
-"""How much of each key a resource takes; keys that are not named count zero. Plugins' kinds have keys of their own."""
+"""How much of each key a resource uses; missing keys count as zero. Plugins' kinds have keys of their own."""
 
 DEFAULT_LIMITS: Final[Amount] = MappingProxyType(
     {
@@ -38,15 +38,15 @@ DEFAULT_LIMITS: Final[Amount] = MappingProxyType(
         QuotaKey.KEY_PAIRS: 100,
     }
 )
-"""Limits of a new organization; its projects are unlimited within it until an operator says otherwise."""
+"""Limits of a new organization; its projects are unlimited within it until an operator sets their limits."""
 
 
 def fits(limit: int, used: int, wanted: int) -> bool:
-    """Tell whether ``wanted`` more fit under ``limit`` when ``used`` are held. Giving back always fits."""
+    """Tell whether ``wanted`` more fit under ``limit`` when ``used`` are in use. A release always fits."""
     return wanted <= 0 or limit == UNLIMITED or used + wanted <= limit
 
 
 def difference(before: Amount, after: Amount) -> Amount:
-    """Return what must be reserved (positive) or given back (negative) to go from ``before`` to ``after``."""
+    """Return what must be reserved (positive) or released (negative) to go from ``before`` to ``after``."""
     keys = before.keys() | after.keys()
     return {key: change for key in sorted(keys) if (change := after.get(key, 0) - before.get(key, 0))}

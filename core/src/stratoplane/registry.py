@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Finding and loading drivers (stevedore: one of N) and plugins (pluggy: all of N that are enabled).
+"""Finding and loading drivers (stevedore: one of N), driver kinds and plugins (all of N that are enabled).
 
-What is not enabled is never imported. What is enabled and broken is kept with its reason and shown, and the rest
-works on.
+What is not enabled is never imported. What is enabled and broken is listed with its reason, and everything else keeps
+working.
 """
 
 import dataclasses
@@ -19,23 +19,16 @@ import pluggy
 from stevedore.named import NamedExtensionManager
 
 from stratoplane import CONTRACT, hookspecs
-from stratoplane.compute import ComputeDriver
-from stratoplane.drivers import Interface
+from stratoplane.driver_kinds import BUILT_IN_KINDS, KIND_GROUP, DriverKinds, kind_problem
+from stratoplane.drivers import Driver
 from stratoplane.errors import SettingsError
-from stratoplane.network import NetworkDriver
 from stratoplane.settings import NoSettings, load
-from stratoplane.storage import StorageDriver
 
 PLUGIN_GROUP: Final = "stratoplane.plugins"
-_CONTRACTS: Final[Mapping[Interface, Any]] = {
-    Interface.COMPUTE: ComputeDriver,
-    Interface.NETWORK: NetworkDriver,
-    Interface.STORAGE: StorageDriver,
-}
 
 
 class ExtensionState(StrEnum):
-    """What became of an entry point."""
+    """The state of an entry point."""
 
     LOADED = "LOADED"
     DISABLED = "DISABLED"
@@ -45,7 +38,7 @@ class ExtensionState(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Extension:
-    """A driver or plugin as operators see it: where it comes from, its state and, when broken, the reason."""
+    """A driver or plugin as operators see it: its origin, its state and, when broken, the reason."""
 
     name: str
     group: str
@@ -56,9 +49,9 @@ class Extension:
     loaded: Any = None
 
 
-def driver_group(interface: Interface) -> str:
+def driver_group(interface: str) -> str:
     """Return the entry point group of an interface's drivers."""
-    return f"stratoplane.{interface.value}"
+    return f"stratoplane.{interface}"
 
 
 def installed(group: str) -> Sequence[Extension]:
@@ -76,31 +69,66 @@ def installed(group: str) -> Sequence[Extension]:
     return sorted(found, key=lambda extension: extension.name)
 
 
-def load_driver(interface: Interface, name: str) -> Extension:
-    """Load the driver class ``name`` of ``interface``.
+def load_driver_kinds(enabled: Iterable[str]) -> tuple[DriverKinds, Sequence[Extension]]:
+    """Load the enabled driver kinds, in that order, beside the built-in ones.
+
+    Args:
+        enabled: names of entry points of the group :data:`~stratoplane.driver_kinds.KIND_GROUP`.
 
     Returns:
-        The extension; ``loaded`` is the class when its state is LOADED, else ``reason`` says what is wrong: not
-        installed, import failed, abstract methods missing, or another contract.
+        The built-in kinds with those that work, and every kind installed or named, with its state and reason.
     """
+    kinds, chosen = BUILT_IN_KINDS, {}
+    for name in dict.fromkeys(enabled):
+        found = _load_one(KIND_GROUP, name)
+        if found.state is ExtensionState.LOADED:
+            reason = _problem_of_kind(found.loaded, name, kinds)
+            found = _broken(found, reason) if reason else found
+            kinds = kinds if reason else kinds.with_kind(found.loaded)
+        chosen[name] = found
+    others = [each for each in installed(KIND_GROUP) if each.name not in chosen]
+    return kinds, sorted([*chosen.values(), *others], key=lambda extension: extension.name)
+
+
+def _problem_of_kind(candidate: object, name: str, known: DriverKinds) -> str:
+    try:
+        return kind_problem(candidate, name, known)
+    except Exception as error:  # noqa: BLE001  # a plugin's kind may contain anything; the others keep working
+        return f"{type(error).__name__}: {error}"
+
+
+def load_driver(interface: str, name: str, kinds: DriverKinds = BUILT_IN_KINDS) -> Extension:
+    """Load the driver class ``name`` of ``interface``.
+
+    Args:
+        interface: name of the interface.
+        name: name of the driver's entry point.
+        kinds: the kinds that are enabled; they bring the interfaces.
+
+    Returns:
+        The extension; ``loaded`` is the class when its state is LOADED, else ``reason`` says what is wrong: no such
+        interface, not installed, import failed, abstract methods missing, or another contract.
+    """
+    contract = kinds.contract_of(interface)
+    if contract is None:
+        reason = f"no enabled driver kind has the interface {interface}"
+        return Extension(name=name, group=driver_group(interface), state=ExtensionState.BROKEN, reason=reason)
     extension = _load_one(driver_group(interface), name)
     if extension.state is not ExtensionState.LOADED:
         return extension
-    reason = shape_problem(extension.loaded, interface)
+    reason = shape_problem(extension.loaded, contract)
     return _broken(extension, reason) if reason else extension
 
 
-def shape_problem(candidate: Any, interface: Interface) -> str:
-    """Return why ``candidate`` cannot serve as a driver of ``interface``, empty if it can."""
-    contract = _CONTRACTS[interface]
-    is_subclass: bool = inspect.isclass(candidate) and issubclass(candidate, contract)
-    if not is_subclass:
-        return f"{candidate!r} is no subclass of {contract.__module__}.{contract.__qualname__}"
-    if missing := sorted(getattr(candidate, "__abstractmethods__", ())):
+def shape_problem(candidate: object, contract: type[object]) -> str:
+    """Return why ``candidate`` cannot serve as a driver that implements ``contract``, empty if it can."""
+    if not inspect.isclass(candidate) or not issubclass(candidate, contract) or not issubclass(candidate, Driver):
+        return f"{candidate!r} is not a subclass of {contract.__module__}.{contract.__qualname__}"
+    if missing := sorted(candidate.__abstractmethods__):
         return f"{candidate.__qualname__} does not implement {', '.join(missing)}"
-    written_for: tuple[int, int] = candidate.contract
+    written_for = candidate.contract
     if written_for[0] != CONTRACT[0]:
-        return f"written for contract {written_for[0]}.x; this platform speaks {CONTRACT[0]}.{CONTRACT[1]}"
+        return f"written for contract {written_for[0]}.x; this platform supports {CONTRACT[0]}.{CONTRACT[1]}"
     return ""
 
 
@@ -109,12 +137,12 @@ def load_plugins(
     tables: Mapping[str, Mapping[str, object]] = MappingProxyType({}),
     environment: Mapping[str, str] = os.environ,
 ) -> tuple[pluggy.PluginManager, Sequence[Extension]]:
-    """Load the enabled plugins, in that order, into a plugin manager that knows every hook.
+    """Load the enabled plugins, in that order, into a plugin manager with all hooks.
 
     Args:
         enabled: names of entry points.
         tables: settings of plugins by name, as the tables ``[plugins.<name>]`` of a configuration file hold them.
-        environment: where the settings that plugins declare are looked for first.
+        environment: takes precedence over the tables.
 
     Returns:
         The manager with the plugins that work, and every plugin installed or named, with its state and reason.
@@ -130,7 +158,7 @@ def load_plugins(
 
 
 def _with_settings(extension: Extension, table: Mapping[str, object], environment: Mapping[str, str]) -> Extension:
-    """Return a plugin that is a class as an object of it, made with its settings."""
+    """Return the extension with its class instantiated with its settings; other plugins stay unchanged."""
     if extension.state is not ExtensionState.LOADED or not inspect.isclass(extension.loaded):
         return extension
     maker: Callable[[object], object] = extension.loaded
@@ -139,7 +167,7 @@ def _with_settings(extension: Extension, table: Mapping[str, object], environmen
         plugin = maker(load(settings, table, environment, where=f"[plugins.{extension.name}]"))
     except SettingsError as error:
         return _broken(extension, error.detail)
-    except Exception as error:  # noqa: BLE001  # a plugin's constructor may raise anything, and the rest works on
+    except Exception as error:  # noqa: BLE001  # a plugin's constructor may raise anything; the others keep working
         return _broken(extension, f"{type(error).__name__}: {error}")
     return dataclasses.replace(extension, loaded=plugin)
 
@@ -186,7 +214,7 @@ def _load_one(group: str, name: str) -> Extension:
     if failures:
         return _broken(known[0], f"{type(failures[0]).__name__}: {failures[0]}")
     if name not in manager:
-        return _broken(known[0], "installed after this process had looked for extensions; restart it")
+        return _broken(known[0], "installed after this process looked for extensions; restart the process")
     return dataclasses.replace(known[0], state=ExtensionState.LOADED, loaded=manager[name].plugin)
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Kinds and states of what tenants own."""
+"""States of what tenants own."""
 
 from collections.abc import Mapping
 from enum import StrEnum
@@ -7,21 +7,11 @@ from types import MappingProxyType
 from typing import Final
 
 
-class ResourceKind(StrEnum):
-    """What a tenant can own. Plugins may add kinds of their own; these are the built-in ones."""
-
-    VIRTUAL_MACHINE = "virtual_machine"
-    NETWORK = "network"
-    VOLUME = "volume"
-    BUCKET = "bucket"
-    KEY_PAIR = "key_pair"
-
-
 class ResourceStatus(StrEnum):
-    """Where an object is in its life. After a crash the job that moves it is claimed again and goes on."""
+    """The state of a resource. After a crash the job that changes it is claimed again and continues."""
 
     PENDING = "PENDING"
-    """Accepted and not yet made; a job works on it."""
+    """Accepted and not created yet; a job is in progress."""
     ACTIVE = "ACTIVE"
     """Ready for use (every kind but machines)."""
     RUNNING = "RUNNING"
@@ -29,15 +19,15 @@ class ResourceStatus(StrEnum):
     STOPPED = "STOPPED"
     """A machine that is powered off."""
     UPDATING = "UPDATING"
-    """A change was accepted and a job brings the object to it; the object stays usable."""
+    """A change was accepted and a job applies it; the object stays usable."""
     DELETING = "DELETING"
-    """A deletion was accepted; the only way back is to cancel it before an agent has begun."""
+    """A deletion was accepted; it can only be cancelled before an agent has started."""
     DELETED = "DELETED"
-    """Gone at the provider; kept as history only."""
+    """Removed at the provider; kept as history only."""
     FAILED = "FAILED"
-    """The job failed and what it had made was undone; the object can be deleted, or its create tried again."""
+    """The job failed and what it had created was removed; delete the object, or retry its creation."""
     LOST = "LOST"
-    """Expected at the provider and not found there; it returns by itself if it is seen again."""
+    """Expected at the provider and not found there; it recovers by itself when it is found again."""
 
 
 _S = ResourceStatus
@@ -60,7 +50,7 @@ READY: Final = frozenset({_S.ACTIVE, _S.RUNNING, _S.STOPPED, _S.UPDATING})
 """States in which others may use the object."""
 
 CHANGEABLE: Final = frozenset({_S.PENDING, _S.ACTIVE, _S.RUNNING, _S.STOPPED, _S.UPDATING})
-"""States in which a tenant may ask for a change; it is queued behind what is under way."""
+"""States in which a tenant may request a change; it is queued behind the job in progress."""
 
 
 class PowerState(StrEnum):

@@ -29,7 +29,7 @@ _METADATA: Final = "stratoplane.setting"
 
 
 class Secret(str):
-    """Text that never shows itself: ``repr`` and logs print ``'***'``; use it as a string to read it."""
+    """Text that ``repr`` and logs print as ``'***'``; use it as a string to read it."""
 
     __slots__ = ()
 
@@ -48,14 +48,14 @@ class SettingHelp:
 
 @dataclass(frozen=True, kw_only=True)
 class NoSettings:
-    """Settings of a driver or plugin that has none."""
+    """For drivers and plugins without settings."""
 
 
 def setting(default: Any, *, help: str, env: str = "", secret: bool = False) -> Any:  # noqa: A002  # a dataclass field
     """Declare one field of a settings dataclass.
 
     Args:
-        default: its value when neither file nor environment name it; ``dataclasses.MISSING`` makes it required.
+        default: value when neither file nor environment set it; ``dataclasses.MISSING`` makes it required.
         help: one line for people, with the unit.
         env: name of the environment variable that overrides the file, empty for none.
         secret: whether the generated documents and the logs hide its value.
@@ -79,12 +79,12 @@ def load(
     *,
     where: str = "",
 ) -> SettingsT:
-    """Make a settings object from a configuration ``table`` and the ``environment``, which wins.
+    """Make a settings object from a configuration ``table`` and the ``environment``, which takes precedence.
 
     Args:
         settings: the frozen dataclass to make.
         table: keys and values as ``tomllib`` reads them.
-        environment: names and texts; only the names that the fields declare are looked at.
+        environment: names and values; only the names that the fields declare are read.
         where: how messages name the table, such as ``[driver.libvirt]``.
 
     Raises:
@@ -167,7 +167,7 @@ def _convert(hint: Any, text: str) -> object:
     if isinstance(hint, type) and issubclass(hint, Enum):
         allowed = [str(member.value) for member in hint]
         if text not in allowed:
-            raise ValueError(f"{text!r} is none of {', '.join(allowed)}")
+            raise ValueError(f"{text!r} must be one of {', '.join(allowed)}")
         return hint(text)
     if hint in (int, float):
         try:

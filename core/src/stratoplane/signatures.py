@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """How agents' requests and the answers to them are signed: one fixed profile of RFC 9421 with digests of RFC 9530.
 
-A request covers method, path, query and digest of the body, with the moment, a nonce and the key's id. An answer covers
-its status, the digest of its body and the request's signature, so that it fits that one request only. There is nothing
-to negotiate: whatever is signed in another way is refused. The signing itself is the caller's; nothing here holds keys.
+A request covers method, path, query and digest of the body, with the time, a nonce and the key's id. An answer covers
+its status, the digest of its body and the request's signature, so that it is valid for that one request only. Nothing
+is negotiated: whatever is signed in another way is refused. The caller does the signing; nothing here holds keys.
 """
 
 import base64
@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Final, Protocol
 
 WINDOW_SECONDS: Final = 60
-"""How far the moment of a request may lie from the control plane's clock, either way."""
+"""How many seconds the time of a request may differ from the control plane's clock, either way."""
 _TAG: Final = "stratoplane-agent"
 _REQUEST_PARTS: Final = '("@method" "@path" "@query" "content-digest")'
 _ANSWER_PARTS: Final = '("@status" "content-digest" "signature";req;key="sp")'
@@ -29,25 +29,25 @@ _DIGEST: Final = re.compile(r"sha-256=:[A-Za-z0-9+/]{43}=:")
 _SIGNATURE: Final = re.compile(r"sp=:([A-Za-z0-9+/]{86}==):")
 
 Sign = Callable[[bytes], bytes]
-"""Signs bytes with a private Ed25519 key; 64 bytes come back."""
+"""Signs bytes with a private Ed25519 key; returns 64 bytes."""
 Verify = Callable[[bytes, bytes], bool]
 """Tells whether a signature (first) is one of the bytes (second)."""
 
 
 class Headers(Protocol):
-    """Headers of a message, as every HTTP library has them; names count in any case."""
+    """Headers of a message, as HTTP libraries have them; names are case-insensitive."""
 
     def get(self, key: str, default: str, /) -> str:
         """Return the value of a header."""
 
 
 class BadSignatureError(ValueError):
-    """A message is not signed as agreed; the text says what is wrong, and never what would be right."""
+    """A message is not signed correctly; the text says what is wrong, and never what would be right."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Message:
-    """What is signed of a request beside its body: ``query`` without the question mark."""
+    """The signed parts of a request besides its body: ``query`` without the question mark."""
 
     method: str
     path: str
@@ -56,10 +56,10 @@ class Message:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Signed:
-    """A request's signature as it came; ``base`` is what :attr:`signature` must be a signature of.
+    """A request's signature as received; ``base`` is what :attr:`signature` must sign.
 
     Attributes:
-        created: seconds since 1970 by the sender's word.
+        created: seconds since 1970 by the sender's clock.
         nonce: used once by this key.
         key_id: names the key.
     """
@@ -77,7 +77,7 @@ def content_digest(body: bytes) -> str:
 
 
 def sign_request(message: Message, body: bytes, *, key_id: str, created: int, sign: Sign) -> Mapping[str, str]:
-    """Return the headers that prove who sends a request; each call has a nonce of its own."""
+    """Return the headers that prove who sends a request; each call uses a new nonce."""
     digest = content_digest(body)
     parameters = _parameters(created, secrets.token_urlsafe(18), key_id)
     signature = base64.b64encode(sign(_request_base(message, digest, parameters))).decode()
@@ -85,16 +85,16 @@ def sign_request(message: Message, body: bytes, *, key_id: str, created: int, si
 
 
 def read_request(message: Message, headers: Headers) -> Signed:
-    """Return the signature of a request, of which the body need not have been read; :func:`check_body` comes after.
+    """Return the signature of a request before its body is read; :func:`check_body` follows.
 
     Raises:
-        BadSignatureError: it is not signed, or in another way.
+        BadSignatureError: it is not signed, or not in this profile.
     """
     match = _INPUT.fullmatch(headers.get("Signature-Input", ""))
     digest = headers.get("Content-Digest", "")
     if match is None or _DIGEST.fullmatch(digest) is None:
         raise BadSignatureError(
-            "the request is not signed as the agent protocol asks (Signature-Input, Content-Digest)"
+            "the request is not signed as the agent protocol requires (Signature-Input, Content-Digest)"
         )
     created, nonce, key_id = int(match[1]), match[2], match[3]
     base = _request_base(message, digest, _parameters(created, nonce, key_id))
@@ -104,7 +104,7 @@ def read_request(message: Message, headers: Headers) -> Signed:
 def check_body(body: bytes, headers: Headers) -> None:
     """Raise BadSignatureError unless the body is the one whose digest was signed."""
     if headers.get("Content-Digest", "") != content_digest(body):
-        raise BadSignatureError("the body is not the one that was signed (Content-Digest)")
+        raise BadSignatureError("the body differs from the signed one (Content-Digest)")
 
 
 def sign_answer(status: int, body: bytes, request_headers: Headers, *, key_id: str, sign: Sign) -> Mapping[str, str]:
@@ -128,7 +128,7 @@ def check_answer(status: int, body: bytes, headers: Headers, request_headers: He
         headers.get("Signature-Input", "").removeprefix("sp="),
     )
     if not verify(_signature(headers), base):
-        raise BadSignatureError("the answer is not the control plane's to this request")
+        raise BadSignatureError("the answer is not signed by the control plane for this request")
 
 
 def _parameters(created: int, nonce: str, key_id: str) -> str:

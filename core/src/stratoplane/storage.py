@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The contract of storage drivers: volumes, and buckets where the provider has them."""
+"""The contract of storage drivers: volumes, and buckets where the provider offers them."""
 
 import abc
 from collections.abc import Iterable, Mapping
@@ -46,7 +46,7 @@ class StorageDriver(Driver):
 
     @abc.abstractmethod
     def observe(self, uid: UUID) -> VolumeStatus | None:
-        """Return the volume as it is now, or None if there is none with this uid. Raises TransientError."""
+        """Return the volume as it is now, or None if it does not exist. Raises TransientError."""
 
     @abc.abstractmethod
     def create(self, spec: VolumeSpec) -> VolumeStatus | Wait:
@@ -90,7 +90,7 @@ class BucketStatus:
 
 
 class BucketOps(Ability):
-    """The ability to keep buckets: the four verbs and a list, with the same promises."""
+    """The ability to manage buckets: the four verbs and a list, with the same promises."""
 
     feature: ClassVar = Feature.BUCKETS
 
@@ -100,7 +100,7 @@ class BucketOps(Ability):
 
     @abc.abstractmethod
     def create_bucket(self, spec: BucketSpec) -> BucketStatus | Wait:
-        """Make the bucket, or adopt the one of this uid."""
+        """Create the bucket, or return the one of this uid."""
 
     @abc.abstractmethod
     def update_bucket(self, spec: BucketSpec) -> BucketStatus | Wait:
@@ -108,7 +108,7 @@ class BucketOps(Ability):
 
     @abc.abstractmethod
     def delete_bucket(self, uid: UUID) -> Wait | None:
-        """Remove the bucket. Absent is success; ConflictError while it holds objects."""
+        """Remove the bucket. Absent is success; ConflictError while it contains objects."""
 
     @abc.abstractmethod
     def list_buckets(self) -> Iterable[BucketStatus]:

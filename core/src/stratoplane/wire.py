@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Between our frozen dataclasses and JSON values: what agents, jobs and the database exchange."""
+"""Conversion between frozen dataclasses and JSON values, which agents, jobs and the database exchange."""
 
 import dataclasses
 import functools
@@ -102,4 +102,4 @@ def _read_scalar(hint: Any, value: Any, pointer: str) -> Any:
     try:
         return datetime.fromisoformat(value) if hint is datetime else hint(value)
     except ValueError as error:
-        raise _refuse(pointer, f"{value!r} is no {hint.__name__}") from error
+        raise _refuse(pointer, f"{value!r} is not a valid {hint.__name__}") from error

@@ -72,7 +72,7 @@ class WithLooseSettings(ReferenceCompute):
 @caught_by("its_features_are_those_of_its_classes")
 class PromisesTooMuch(ReferenceCompute):
     def features(self):
-        return super().features() | {Feature.MIGRATE}
+        return super().features() | {Feature.BUCKETS}
 
 
 @caught_by("making_the_object_touches_nothing")

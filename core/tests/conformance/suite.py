@@ -129,6 +129,6 @@ SUITES = {
 
 for mutant in MUTANTS:
     suite = SUITES[mutant.suite]
-    chosen = {**AtTheReference.kinds, mutant.driver.interface: mutant.driver}
+    chosen: dict[object, object] = {**AtTheReference.kinds, mutant.driver.interface: mutant.driver}
     facts = {"kinds": chosen, "patience": 0.3, "longest_call": 0.3, "__module__": __name__}
     globals()[mutant.name] = type(mutant.name, (suite,), facts)

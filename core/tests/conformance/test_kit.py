@@ -132,7 +132,7 @@ def test_the_report_is_one_page_and_json(pytester, folder):
     page = answer.stdout.str()
     assert "# TestReferenceNetwork: reference:ReferenceNetwork" in page
     assert "| Identity | 7 | 0 | 0 |" in page
-    assert "not offered: security_groups, floating_addresses" in page
+    assert "not offered: import, foreign_objects" in page
     [found] = json.loads((pytester.path / "report.json").read_text(encoding="utf-8"))["classes"]
     assert found["driver"] == "reference:ReferenceNetwork"
     skipped = {test["reason"] for test in found["tests"] if test["outcome"] == "skipped"}

@@ -111,7 +111,7 @@ def test_what_is_declared_raw_must_not_be_another_format(content):
 
 @pytest.mark.parametrize("declared", ["vmdk", "", "QCOW2", "iso"])
 def test_other_formats_are_not_taken(declared):
-    with pytest.raises(PermanentError, match="not taken"):
+    with pytest.raises(PermanentError, match="not supported"):
         inspect(bytes(1024), declared)
 
 

@@ -20,7 +20,7 @@ def test_the_environment_wins_over_the_file():
 @pytest.mark.parametrize(
     ("table", "problem"),
     [
-        ({"domain_type": "xen"}, "none of auto, kvm, qemu"),
+        ({"domain_type": "xen"}, "must be one of auto, kvm, qemu"),
         ({"shutdown_grace": -1.0}, "shutdown_grace"),
         ({"vcpu_overcommit": 0}, "vcpu_overcommit"),
         ({"memory_reserve_mib": -1}, "memory_reserve_mib"),

@@ -51,18 +51,18 @@ def test_show_as_json(command, web):
 
     document = json.loads(text)
     assert code == 0
-    assert [thing["uid"] for thing in document["things"]] == [str(web.uid)]
+    assert [thing["uid"] for thing in document["objects"]] == [str(web.uid)]
     assert document["used"]["vcpus"] == 1
 
 
 def test_check_compares_the_books(command, cluster, web):
-    assert command("check") == (0, "the books agree with what the region holds\n")
+    assert command("check") == (0, "the counters match the objects of the region\n")
 
     cluster.region.write(lambda transaction: transaction.run("UPDATE host SET vcpus_used = 7 WHERE number = 1"))
 
     code, text = command("check")
     assert code == 1
-    assert "virtual processors of the hosts: 7 booked, 1 counted" in text
+    assert "virtual processors of the hosts: 7 by the counter, 1 counted" in text
 
 
 def test_power_is_switched(command, cluster, web):
@@ -116,7 +116,7 @@ def test_foreign_objects_are_made(command, cluster, web, kind):
 
     assert code == 0
     uids = {uuid.UUID(line) for line in text.split()}
-    assert uids <= {thing.uid for thing in cluster.region.by_hand.things(kind)}
+    assert uids <= {thing.uid for thing in cluster.region.admin.objects(kind)}
     drivers = (cluster.compute, cluster.network, cluster.storage)
     assert not uids & {status.uid for driver in drivers for status in driver.list()}
 
@@ -140,7 +140,7 @@ def test_a_bucket_is_filled(command, cluster, project_id):
     cluster.storage.create_bucket(spec)
 
     assert command("fill", spec.uid, 2) == (0, "")
-    assert cluster.region.by_hand.things(Kind.BUCKET)[0].facts == {"objects": 2}
+    assert cluster.region.admin.objects(Kind.BUCKET)[0].facts == {"objects": 2}
 
 
 def test_faults_are_set_shown_and_cleared(command, cluster, machine):
@@ -171,8 +171,8 @@ def test_faults_are_read_from_a_file(command, cluster, tmp_path):
 @pytest.mark.parametrize(
     ("words", "problem"),
     [
-        (["vanish", "01a20734-0b28-7018-a1f3-905b2fcca6bb"], "no object 01a20734"),
-        (["faults", "set", "explode"], "'explode' is no fault"),
+        (["vanish", "01a20734-0b28-7018-a1f3-905b2fcca6bb"], "object 01a20734"),
+        (["faults", "set", "explode"], "'explode' is not a known fault"),
         (["faults", "set", "--file", "absent.json"], "absent.json"),
     ],
 )
@@ -194,7 +194,7 @@ def test_what_fits_another_kind_is_refused(command, web):
 def test_a_region_that_is_not_there_is_not_made(tmp_path, capsys):
     assert main(["--region", str(tmp_path / "absent.sqlite3"), "show"]) == 2
 
-    assert "there is no region at" in capsys.readouterr().err
+    assert "does not exist; specify the region" in capsys.readouterr().err
     assert list(tmp_path.iterdir()) == []
 
 

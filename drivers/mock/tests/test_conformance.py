@@ -43,7 +43,7 @@ class InTheRegion:
         region = MockRegion.open(driver.context.state_folder / FILE_NAME)
         yield region
         region.faults.clear()
-        assert region.by_hand.problems() == []
+        assert region.admin.problems() == []
         region.close()
 
     @pytest.fixture
@@ -57,7 +57,7 @@ class InTheRegion:
     @pytest.fixture
     def add_foreign(self, driver: Driver, region: MockRegion) -> Callable[[], str]:
         kind, prefix = next(found for family, found in _FOREIGN.items() if isinstance(driver, family))
-        return lambda: f"{prefix}-{str(region.by_hand.add_foreign(kind))[-12:]}"
+        return lambda: f"{prefix}-{str(region.admin.add_foreign(kind))[-12:]}"
 
     @pytest.fixture
     def unreachable_driver(self, driver: Driver, region: MockRegion) -> Driver:

@@ -73,7 +73,7 @@ def test_what_was_answered_survives_a_kill(tmp_path, driver):
 
     assert process.returncode == -signal.SIGKILL
     assert words(lines, "created") <= kept <= words(lines, "ordered")
-    assert MockRegion.open(tmp_path / "mock-region.sqlite3").by_hand.problems() == []
+    assert MockRegion.open(tmp_path / "mock-region.sqlite3").admin.problems() == []
 
 
 @pytest.mark.parametrize("step", [0, 1])
@@ -89,7 +89,7 @@ def test_a_crash_on_request_kills_the_process(tmp_path, driver, step):
     assert words(lines, "created") == set()
     assert [status.uid for status in driver.list()] == [ordered]
     assert (driver.observe(ordered) is None) == bool(step)
-    assert region.by_hand.problems() == []
+    assert region.admin.problems() == []
 
 
 def test_processes_share_a_region(tmp_path, driver):
@@ -100,7 +100,7 @@ def test_processes_share_a_region(tmp_path, driver):
     assert [process.returncode for process in processes] == [0, 0, 0]
     assert {status.uid for status in driver.list()} == words(lines, "created")
     assert len(words(lines, "created")) == 120
-    assert MockRegion.open(tmp_path / "mock-region.sqlite3").by_hand.problems() == []
+    assert MockRegion.open(tmp_path / "mock-region.sqlite3").admin.problems() == []
 
 
 def test_threads_of_all_drivers_share_a_region(make_cluster, machine, network, volume):
@@ -123,8 +123,8 @@ def test_threads_of_all_drivers_share_a_region(make_cluster, machine, network, v
 
     addresses = [status.addresses[0].address for status in cluster.compute.list()]
     assert len(set(addresses)) == 64
-    assert cluster.region.by_hand.problems() == []
-    assert cluster.region.by_hand.things(Kind.VOLUME) == []
+    assert cluster.region.admin.problems() == []
+    assert cluster.region.admin.objects(Kind.VOLUME) == []
 
 
 def test_a_restarted_driver_sees_what_there_was(make_cluster, machine):
@@ -134,4 +134,4 @@ def test_a_restarted_driver_sees_what_there_was(make_cluster, machine):
     again = make_cluster(hosts=1)
 
     assert again.compute.observe(spec.uid) == made
-    assert again.region.by_hand.room().hosts == 1
+    assert again.region.admin.size().hosts == 1

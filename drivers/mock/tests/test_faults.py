@@ -119,7 +119,7 @@ def test_a_call_that_is_cut_off_leaves_half(cluster, machine, network):
     assert cluster.compute.observe(spec.uid) is None
     assert [status.addresses for status in cluster.compute.list()] == [()]
     assert len(cluster.compute.create(spec).addresses) == 1
-    assert cluster.region.by_hand.problems() == []
+    assert cluster.region.admin.problems() == []
 
 
 def test_an_object_vanishes_after_its_creation(cluster, machine):
@@ -140,7 +140,7 @@ def test_an_object_hides_and_is_there_all_the_same(cluster, machine):
     assert list(cluster.compute.list()) == []
     cluster.region.faults.clear()
     assert cluster.compute.create(spec).uid == spec.uid
-    assert len(cluster.region.by_hand.things(Kind.MACHINE)) == 1
+    assert len(cluster.region.admin.objects(Kind.MACHINE)) == 1
 
 
 def test_a_machine_drifts(cluster, machine):
@@ -170,7 +170,7 @@ def test_foreign_objects_appear_and_are_not_ours(cluster, machine):
     cluster.compute.create(spec)
 
     assert [status.uid for status in cluster.compute.list()] == [spec.uid]
-    owners = {thing.installation for thing in cluster.region.by_hand.things(Kind.MACHINE)}
+    owners = {thing.installation for thing in cluster.region.admin.objects(Kind.MACHINE)}
     assert FOREIGN_INSTALLATION in owners
     assert len(owners) == 2
 
@@ -348,15 +348,15 @@ def test_rules_have_a_short_form(text, rule):
     ("text", "problem"),
     [
         ("", "not of the form"),
-        ("explode", "'explode' is no fault; known are unavailable"),
-        ("slow@planet.create", "'planet' is none of machine"),
+        ("explode", "'explode' is not a known fault; choose one of unavailable"),
+        ("slow@planet.create", "'planet' must be one of machine"),
         ("slow=2", "between 0 and 1"),
         ("slow=x", "not of the form"),
         ("[]", "not of the form"),
         ("{", "Expecting"),
-        ('{"fault": "slow", "verve": 1}', "unknown verve; known are delay_seconds"),
+        ('{"fault": "slow", "verve": 1}', "unknown verve; choose from delay_seconds"),
         ('{"fault": "slow", "rate": "often"}', "wrong type"),
-        ('{"verb": "create"}', "is no fault"),
+        ('{"verb": "create"}', "is not a known fault"),
     ],
 )
 def test_a_rule_that_is_none_says_what_is_wrong(text, problem):

@@ -70,7 +70,7 @@ def test_a_machine_with_another_image_is_another_shape(cluster, machine):
     spec = machine()
     cluster.compute.create(spec)
 
-    with pytest.raises(ConflictError, match="another image"):
+    with pytest.raises(ConflictError, match="differs in image"):
         cluster.compute.create(replace(spec, image=replace(spec.image, uid=uuid.uuid4())))
 
 
@@ -80,7 +80,7 @@ def test_a_machine_with_another_card_is_another_shape(cluster, machine, network)
     spec = machine()
     cluster.compute.create(spec)
 
-    with pytest.raises(ConflictError, match="another interfaces"):
+    with pytest.raises(ConflictError, match="differs in interfaces"):
         cluster.compute.create(replace(spec, interfaces=machine(lan).interfaces))
 
 
@@ -137,7 +137,7 @@ def test_a_resized_machine_moves_when_its_host_is_full(make_cluster, machine):
     with pytest.raises(CapacityError):
         cluster.compute.resize(replace(specs[2], vcpus=5))
     assert cluster.compute.observe(specs[2].uid).vcpus == 3
-    assert cluster.region.by_hand.problems() == []
+    assert cluster.region.admin.problems() == []
 
 
 def test_meters_run_while_a_machine_runs(cluster, machine):
@@ -204,7 +204,7 @@ def test_a_machine_that_is_being_deleted_is_there_until_it_is_gone(make_cluster,
     assert cluster.compute.observe(spec.uid) is None
     assert list(cluster.compute.list()) == []
     assert cluster.compute.delete(spec.uid) is None
-    assert cluster.region.by_hand.used() == {"vcpus": 0, "memory_mib": 0, "storage_gib": 0}
+    assert cluster.region.admin.used() == {"vcpus": 0, "memory_mib": 0, "storage_gib": 0}
 
 
 # --- console ------------------------------------------------------------------------------------------------------

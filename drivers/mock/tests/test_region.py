@@ -132,7 +132,7 @@ def test_a_range_that_is_none_is_refused(cluster, network, cidr, gateway):
 def test_a_network_that_is_turned_off_takes_no_machine_until_it_is_turned_on(cluster, machine, network):
     lan = network()
     cluster.network.create(lan)
-    cluster.region.by_hand.drift(lan.uid)
+    cluster.region.admin.drift(lan.uid)
     assert cluster.network.observe(lan.uid).drift(lan) == {"active"}
 
     with pytest.raises(ConflictError):
@@ -144,12 +144,12 @@ def test_a_network_that_is_turned_off_takes_no_machine_until_it_is_turned_on(clu
 def test_a_bucket_with_objects_is_not_deleted(cluster, project_id):
     spec = BucketSpec(uid=uuid.uuid4(), project_id=project_id, name="logs")
     assert cluster.storage.create_bucket(spec).endpoint.startswith("https://logs.objects.mock.invalid/")
-    cluster.region.by_hand.fill_bucket(spec.uid, 3)
+    cluster.region.admin.fill_bucket(spec.uid, 3)
 
     with pytest.raises(ConflictError, match="3 objects"):
         cluster.storage.delete_bucket(spec.uid)
 
-    cluster.region.by_hand.fill_bucket(spec.uid, 0)
+    cluster.region.admin.fill_bucket(spec.uid, 0)
     cluster.storage.delete_bucket(spec.uid)
     assert cluster.storage.observe_bucket(spec.uid) is None
 
@@ -194,13 +194,13 @@ def test_the_books_agree_after_any_life(make_cluster, machine, network, volume, 
         except PermanentError:
             continue  # refused, and so without effect
 
-    assert cluster.region.by_hand.problems() == []
+    assert cluster.region.admin.problems() == []
     for spec in machines:
         cluster.compute.delete(spec.uid)
     for spec in volumes:
         cluster.storage.delete(spec.uid)
     cluster.network.delete(lan.uid)
-    assert set(cluster.region.by_hand.used().values()) == {0}
+    assert set(cluster.region.admin.used().values()) == {0}
 
 
 def _act(cluster, action, machine, volume) -> None:
@@ -209,7 +209,7 @@ def _act(cluster, action, machine, volume) -> None:
         "delete": lambda: cluster.compute.delete(machine.uid),
         "resize": lambda: cluster.compute.resize(replace(machine, vcpus=3, root_gib=20)),
         "stop": lambda: cluster.compute.update(replace(machine, power=PowerState.STOPPED)),
-        "vanish": lambda: cluster.region.by_hand.vanish(machine.uid),
+        "vanish": lambda: cluster.region.admin.vanish(machine.uid),
         "attach": lambda: cluster.compute.update(replace(machine, volume_uids=(volume.uid,))),
         "volume": lambda: cluster.storage.create(volume),
         "drop": lambda: cluster.storage.delete(volume.uid),

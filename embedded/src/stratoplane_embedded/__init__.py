@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""PostgreSQL and Valkey from wheels, run in a state folder of your own, for first steps and for tests."""
+"""PostgreSQL and Valkey from wheels, run in a folder of your own, for evaluation and for tests."""

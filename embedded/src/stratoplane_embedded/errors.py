@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What can go wrong with an embedded server, sorted by what the caller does next."""
+"""Errors of embedded servers, sorted by what the caller does next."""
 
 
 class EmbeddedError(Exception):
@@ -19,4 +19,4 @@ class IdentityError(EmbeddedError):
 
 
 class StartError(EmbeddedError):
-    """The server was started and did not come up; the text ends with the last lines of its log."""
+    """The server was started and did not become ready; the text ends with the last lines of its log."""

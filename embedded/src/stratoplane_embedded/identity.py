@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""As whom PostgreSQL runs: it refuses user 0, so root steps into a user namespace or becomes another user."""
+"""The user that PostgreSQL runs as: it refuses root, which uses a user namespace or another account instead."""
 
 import os
 import pwd
@@ -18,11 +18,11 @@ _PROBE_SECONDS: Final = 30
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Identity:
-    """How to run a program as somebody other than root.
+    """How to run a program as a user other than root.
 
     Attributes:
-        prefix: words in front of the program's own command.
-        user: numeric user to become, None to stay who we are.
+        prefix: arguments in front of the program's command.
+        user: numeric user to become, None to stay the same.
         group: numeric group to become.
     """
 
@@ -39,7 +39,7 @@ class Identity:
         folder: Path,
         environment: Mapping[str, str] | None = None,
     ) -> subprocess.CompletedProcess[str]:
-        """Run ``command`` in ``folder`` with ``text`` as its input, wait up to ``seconds``, and return what it said.
+        """Run ``command`` in ``folder`` with ``text`` as its input, wait up to ``seconds``, and return its output.
 
         Raises:
             OSError, subprocess.TimeoutExpired: it cannot be executed, or takes longer.
@@ -59,7 +59,7 @@ class Identity:
         )
 
     def give(self, folder: Path) -> None:
-        """Hand ``folder`` and what is in it to the user that the server runs as, unless it is theirs."""
+        """Make the server's user the owner of ``folder`` and its content, unless it already is."""
         if self.user is None or self.group is None or folder.stat().st_uid == self.user:
             return
         os.chown(folder, self.user, self.group)
@@ -68,7 +68,7 @@ class Identity:
                 os.chown(Path(parent, name), self.user, self.group, follow_symlinks=False)
 
     def open_way(self, folder: Path) -> None:
-        """Let the user that the server runs as pass through ``folder``, without giving what else is in it."""
+        """Let the server's user pass through ``folder`` without reading its content."""
         if self.user is not None and self.group is not None:
             os.chown(folder, self.user, self.group)
 
@@ -76,8 +76,8 @@ class Identity:
 def choose_identity(program: Path, folder: Path, data: Path) -> Identity:
     """Choose how to run ``program`` in the server's ``folder``, which exists, on ``data``, which may not exist yet.
 
-    An ordinary user runs it directly. Root tries, in this order: the owner of the data when that is somebody else,
-    a user namespace in which the files stay root's and nothing is created on the system, and the account ``nobody``.
+    An ordinary user runs it directly. Root tries, in this order: the owner of the data if that is not root,
+    a user namespace, in which the files stay root's and nothing is created on the system, and the account ``nobody``.
 
     Raises:
         IdentityError: we are root and none of these works; the text says why each does not.

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""PostgreSQL in a folder: made at the first start, reached over a unix socket that only its owner can open.
+"""PostgreSQL in a folder: created at the first start, reached over a unix socket that only its owner can open.
 
-Clients need no password: the socket's folder has mode 0700 and the server listens nowhere else. Settings of your own
-go in with ``ALTER SYSTEM``; ``stratoplane.conf`` is written anew at each start.
+Clients need no password: the socket's folder has mode 0700 and the server listens nowhere else. Set settings of
+your own with ``ALTER SYSTEM``; ``stratoplane.conf`` is rewritten at each start.
 """
 
 import os
@@ -50,8 +50,8 @@ class PostgresqlServer(EmbeddedServer):
     """One PostgreSQL server with its data in ``folder/data``.
 
     Args:
-        folder: the server's own folder; made when it does not exist.
-        settings: names and values of ``postgresql.conf`` on top of those for a small machine.
+        folder: the server's own folder; created if it does not exist.
+        settings: names and values of ``postgresql.conf`` in addition to those for a small machine.
     """
 
     title: ClassVar[str] = "PostgreSQL"
@@ -76,7 +76,7 @@ class PostgresqlServer(EmbeddedServer):
         return f"postgresql://{SUPERUSER}@/{quote(database, safe='')}?host={quote(str(self._socket_folder()))}"
 
     def is_ready(self, process: subprocess.Popen[bytes]) -> bool:
-        """Read what the server itself writes for ``pg_ctl``: its process and the word ``ready``."""
+        """Read the status that the server writes for ``pg_ctl``: its process and the word ``ready``."""
         lines = self._lock_file_lines()
         return len(lines) > _STATUS_LINE and lines[0] == str(process.pid) and lines[_STATUS_LINE].strip() == "ready"
 
@@ -102,7 +102,7 @@ class PostgresqlServer(EmbeddedServer):
         )
 
     def _clear_lock_files(self, sockets: Path) -> None:
-        """Remove what a killed server left: PostgreSQL stays away for ever once its number went to another process."""
+        """Remove the lock files of a killed server: PostgreSQL refuses to start when its pid was reused."""
         for path in (self.data / "postmaster.pid", *sockets.glob(".s.PGSQL.*")):
             path.unlink(missing_ok=True)
 
@@ -112,10 +112,10 @@ class PostgresqlServer(EmbeddedServer):
         try:
             return int((self.data / "PG_VERSION").read_text(encoding="ascii"))
         except (FileNotFoundError, ValueError) as error:
-            raise StartError(f"{self.data} holds no PostgreSQL data; move it away and start again") from error
+            raise StartError(f"{self.data} does not contain PostgreSQL data; move it away and start again") from error
 
     def _initialise(self, binaries: PostgresqlBinaries, identity: Identity) -> None:
-        """Make the data beside their place and move them in when they are whole."""
+        """Create the data in a temporary folder and move it into place when it is complete."""
         unfinished = self.folder / "data.unfinished"
         shutil.rmtree(unfinished, ignore_errors=True)
         unfinished.mkdir(mode=0o700)
@@ -140,13 +140,13 @@ class PostgresqlServer(EmbeddedServer):
                 command, text=text, seconds=_INITDB_SECONDS, folder=self.folder, environment=_environment()
             )
         except subprocess.TimeoutExpired as error:
-            raise StartError(f"PostgreSQL's data could not be made in {self.folder}: {error}") from error
+            raise StartError(f"PostgreSQL's data could not be created in {self.folder}: {error}") from error
         if done.returncode != 0 or "ERROR:" in done.stderr:
             reason = done.stderr.strip() or done.stdout.strip()
-            raise StartError(f"PostgreSQL's data could not be made in {self.folder}: {reason}")
+            raise StartError(f"PostgreSQL's data could not be created in {self.folder}: {reason}")
 
     def _write_settings(self) -> None:
-        lines = ["# Written at each start. Put settings of your own in with ALTER SYSTEM."]
+        lines = ["# Rewritten at each start. Use ALTER SYSTEM for settings of your own."]
         lines += [f"{name} = {value}" for name, value in self._settings.items()]
         (self.data / "stratoplane.conf").write_text("\n".join(lines) + "\n", encoding="utf-8")
 
@@ -162,6 +162,6 @@ class PostgresqlServer(EmbeddedServer):
 
 
 def _environment() -> dict[str, str]:
-    """Return our variables without those that PostgreSQL would take as settings."""
+    """Return the environment without variables that PostgreSQL would read as settings."""
     kept = {name: value for name, value in os.environ.items() if not name.startswith(("PG", "LC_"))}
     return {**kept, "LC_ALL": "C"}

@@ -30,13 +30,13 @@ def spawn(
     """Start a child in a session of its own, so that Ctrl-C in the terminal reaches the parent only.
 
     On Linux the kernel sends ``death_signal`` to the child when the *thread* that called this ends, so call it from
-    a thread that lives as long as the server shall.
+    a thread that lives as long as the server.
 
     Args:
         command: program and arguments.
         log: where standard output and standard error go.
         death_signal: what the child receives when this process dies, also by SIGKILL.
-        environment: all of the child's variables; None passes our own on.
+        environment: all of the child's variables; None inherits those of this process.
         user: numeric user to become, which needs root.
         group: numeric group to become, which needs root.
         folder: working folder of the child.
@@ -64,7 +64,7 @@ def spawn(
 def die_with_parent(number: signal.Signals) -> Callable[[], None] | None:
     """Return what a child calls between fork and exec so that it receives ``number`` when this process ends.
 
-    None where the system has no such call; there a child outlives a parent that was killed by SIGKILL.
+    None on systems without such a call, where a child outlives a parent that was killed by SIGKILL.
     """
     if not sys.platform.startswith("linux"):
         return None
@@ -80,7 +80,7 @@ def die_with_parent(number: signal.Signals) -> Callable[[], None] | None:
 
 
 def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
-    """Ask ``condition`` every 10 ms until it holds or ``seconds`` have passed; return whether it held."""
+    """Poll ``condition`` every 10 ms until it is true or ``seconds`` have passed; return whether it became true."""
     deadline = time.monotonic() + seconds
     while not condition():
         if time.monotonic() >= deadline:
@@ -90,7 +90,7 @@ def wait_until(condition: Callable[[], bool], seconds: float) -> bool:
 
 
 def end(process: subprocess.Popen[bytes], number: signal.Signals, seconds: float) -> bool:
-    """Send ``number``, wait, and kill what does not end in ``seconds``; return whether it ended by itself."""
+    """Send ``number``, wait, and kill the process after ``seconds``; return whether it ended by itself."""
     if process.poll() is None:
         process.send_signal(number)
     try:
@@ -105,8 +105,8 @@ def end(process: subprocess.Popen[bytes], number: signal.Signals, seconds: float
 def take_lock(path: Path, seconds: float) -> int | None:
     """Lock ``path`` and return its open file, or None when another process holds it for longer than ``seconds``.
 
-    The lock lasts until every process that inherited the open file has ended: a server that inherits it holds its
-    folder together with all of its own children, and death of any kind gives the folder free.
+    The lock lasts until every process that inherited the open file has ended: a server and all of its
+    children hold the lock of their folder, and however they end, the lock is released.
     """
     descriptor = os.open(path, os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     if wait_until(lambda: _try_lock(descriptor), seconds):
@@ -124,14 +124,14 @@ def _try_lock(descriptor: int) -> bool:
 
 
 def release(lock: int) -> None:
-    """Close our own copy of a lock; processes that inherited it go on holding it."""
+    """Close this process's copy of a lock; processes that inherited it still hold it."""
     os.close(lock)
 
 
 def works_in(number: int, folder: Path) -> bool:
-    """Return whether process ``number`` lives and has ``folder`` as its working folder, as our servers do.
+    """Return whether process ``number`` is alive with ``folder`` as its working folder, as our servers are.
 
-    Its number alone tells nothing: numbers are given again, in a container within seconds.
+    The number alone is not enough: numbers are reused, in a container within seconds.
     """
     try:
         os.kill(number, 0)
@@ -148,7 +148,7 @@ def works_in(number: int, folder: Path) -> bool:
 
 
 def tail(path: Path, lines: int = 15) -> str:
-    """Return the last lines of a log, empty when there is none yet."""
+    """Return the last lines of a log, empty if it does not exist yet."""
     try:
         text = path.read_text(encoding="utf-8", errors="replace")
     except FileNotFoundError:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the embedded servers share: one folder each, started as a child, held by a lock, waited for, stopped."""
+"""Common to the embedded servers: a folder of their own, start as a child process, lock, readiness, stop."""
 
 import signal
 import subprocess
@@ -37,7 +37,7 @@ class EmbeddedServer(ABC):
         """How clients reach the server.
 
         Raises:
-            StartError: it was not spawned yet, which is when the socket's folder is chosen.
+            StartError: it has not been spawned yet, so the socket's folder is not known.
         """
 
     @property
@@ -47,7 +47,7 @@ class EmbeddedServer(ABC):
 
     @abstractmethod
     def is_ready(self, process: subprocess.Popen[bytes]) -> bool:
-        """Return whether ``process``, which :meth:`spawn` gave, takes connections by now."""
+        """Return whether ``process``, which :meth:`spawn` returned, accepts connections."""
 
     @abstractmethod
     def _spawn(self, log: IO[bytes] | int, lock: int) -> subprocess.Popen[bytes]:
@@ -55,15 +55,15 @@ class EmbeddedServer(ABC):
 
     @abstractmethod
     def _recorded_process(self) -> int | None:
-        """Return the process that the server's own file names; it may be gone, and its number somebody else's."""
+        """Return the process that the server's own file names; it may have ended and its number been reused."""
 
     @property
     def log_file(self) -> Path:
-        """Where :meth:`start` writes what the server says."""
+        """The log file that :meth:`start` uses."""
         return self.folder / "server.log"
 
     def spawn(self, log: IO[bytes] | int) -> subprocess.Popen[bytes]:
-        """Start the server without waiting until it answers; its folder is made when there is none.
+        """Start the server without waiting until it answers; its folder is created if it does not exist.
 
         After a crash this waits until the last child of the old server has ended.
 
@@ -72,8 +72,8 @@ class EmbeddedServer(ABC):
 
         Raises:
             AlreadyRunningError: another process serves the folder; use that one or stop it.
-            BinariesNotFoundError: nothing to start is installed.
-            IdentityError: we are root and cannot run it as somebody else.
+            BinariesNotFoundError: the server is not installed.
+            IdentityError: this process is root and cannot run it as another user.
             StartError: the folder could not be prepared; the text says why.
         """
         try:
@@ -130,7 +130,7 @@ class EmbeddedServer(ABC):
         self.stop()
 
     def _take_lock(self) -> int:
-        """Take the folder; a server that was killed this moment gets time to end, one that lives is refused soon."""
+        """Lock the folder; a server that is just ending gets time to release it, a running one is refused soon."""
         path = self.folder / "lock"
         lock = processes.take_lock(path, _REFUSAL_SECONDS)
         if lock is None:
@@ -139,7 +139,7 @@ class EmbeddedServer(ABC):
         if lock is None:
             raise AlreadyRunningError(self._occupied("a server that is starting or stopping"))
         try:
-            self._refuse_second()  # somebody may have started one by hand, without our lock
+            self._refuse_second()  # one may have been started without our lock
         except AlreadyRunningError:
             processes.release(lock)
             raise

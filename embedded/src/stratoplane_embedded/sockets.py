@@ -20,18 +20,18 @@ _PLAIN_PATH: Final = re.compile(r"[A-Za-z0-9_./@+~=-]+")
 
 
 def socket_folder(server: Path, identity: Identity) -> Path:
-    """Make and return the folder for the sockets of the server in ``server``, with mode 0700.
+    """Create and return the folder for the sockets of the server in ``server``, with mode 0700.
 
-    It is ``run`` inside the server's folder. The kernel takes socket paths of at most 107 bytes, and connection strings
-    give commas and some other characters a meaning; when the path does not fit, the folder is
+    It is ``run`` inside the server's folder. The kernel limits socket paths to 107 bytes, and commas and some other
+    characters have a meaning in connection strings; when the path does not fit, the folder is
     ``stratoplane-<user>-<hash of the server's folder>`` in ``$XDG_RUNTIME_DIR`` or the folder for temporary files.
 
     Args:
         server: the server's own folder, which exists.
-        identity: whom the server runs as, and thus who owns the folder.
+        identity: the user that the server runs as, who will own the folder.
 
     Raises:
-        EmbeddedError: somebody else owns a folder of that name, or no path is short enough.
+        EmbeddedError: another user owns a folder of that name, or no path is short enough.
     """
     for folder in _candidates(server.resolve()):
         if _fits(folder):
@@ -57,10 +57,10 @@ def _fits(folder: Path) -> bool:
 
 
 def _make_private(folder: Path, identity: Identity) -> None:
-    """Refuse a folder that somebody else put at that place: who owns the folder decides who answers on the socket."""
+    """Refuse a folder that another user created there: the owner of the folder controls the socket."""
     folder.mkdir(mode=0o700, exist_ok=True)
     found = folder.lstat()
     if not stat.S_ISDIR(found.st_mode) or found.st_uid not in (os.geteuid(), identity.user):
-        raise EmbeddedError(f"{folder} belongs to somebody else; remove it or set TMPDIR")
+        raise EmbeddedError(f"{folder} belongs to another user; remove it or set TMPDIR")
     folder.chmod(0o700)
     identity.give(folder)

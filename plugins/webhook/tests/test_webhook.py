@@ -228,7 +228,7 @@ def test_it_is_loaded_with_urls_and_a_secret():
         ({"urls": "https://good.example\\@bad.example"}, "backslash"),
         ({"urls": "https://a.example/\tx"}, "visible ASCII"),
         ({"urls": "https://b\N{LATIN SMALL LETTER U WITH DIAERESIS}cher.example"}, "punycode"),
-        ({"urls": "https:///x"}, "names no host"),
+        ({"urls": "https:///x"}, "has no host"),
         ({"urls": "https://a.example:99999"}, "Port out of range"),
         ({"secret": "whsec_c2hvcnQ="}, "24 to 64 bytes"),
         ({"secret": SECRET.removeprefix("whsec_")}, "24 to 64 bytes"),

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Saying where a server is without saying its password."""
+"""Descriptions of server addresses without passwords."""
 
 from urllib.parse import parse_qs, unquote, urlsplit
 
 
 def describe_url(url: str) -> str:
-    """Return host, port and database of a PostgreSQL's or Valkey's URL, for people: never user, password or options."""
+    """Return host, port and database of a PostgreSQL or Valkey URL, never its user, password or options."""
     parts = urlsplit(url)
     if parts.scheme == "unix":
         return parts.path

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One child of the supervisor: started, watched, started again after a pause, stopped."""
+"""One child of the supervisor: started, monitored, restarted after a pause, stopped."""
 
 import logging
 import os
@@ -28,15 +28,15 @@ Process = subprocess.Popen[bytes]
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ChildSpec:
-    """What the supervisor must know of a child.
+    """How the supervisor runs a child.
 
     Attributes:
         start: starts the process with its log as standard output and error.
-        is_ready: whether the process, which has run for that many seconds, serves by now.
+        is_ready: whether the process, which has run for the given seconds, is ready.
         after: names of the children that must be ready before this one starts.
-        once: it does one thing and ends; code 0 means done, another code starts it again.
-        stop_signal, stop_seconds: how to ask it to stop, and how long it may take.
-        holds_state: a database: it stops only when everything that uses it has stopped.
+        once: whether it ends when it is done; code 0 means done, any other code restarts it.
+        stop_signal, stop_seconds: the signal that stops it, and how long that may take.
+        holds_state: whether it is a database, which stops only after everything that uses it.
     """
 
     name: str
@@ -50,7 +50,7 @@ class ChildSpec:
 
 
 class Child:
-    """The life of one child. ``look`` moves it on; nothing here waits."""
+    """The state of one child; ``look`` advances it and never waits."""
 
     def __init__(self, spec: ChildSpec, logs: Path) -> None:
         self.spec: Final = spec
@@ -67,12 +67,12 @@ class Child:
 
     @property
     def starting(self) -> bool:
-        """Whether its process runs and is not ready yet."""
+        """Whether its process is running and not ready yet."""
         return self._process is not None and not self.ready
 
     @property
     def due(self) -> float | None:
-        """When it starts again, on the monotonic clock; None while it runs or is done."""
+        """When it restarts, on the monotonic clock; None while it runs or is done."""
         return None if self._process is not None or self.ready else self._due
 
     def report(self) -> ChildReport:
@@ -95,7 +95,7 @@ class Child:
         return ChildState.WAITING if self._problem else ChildState.PENDING
 
     def look(self, now: float, *, may_start: bool) -> bool:
-        """See what became of the child and do what is due; return whether anything changed."""
+        """Check the child and do what is due; return whether anything changed."""
         if self._process is None:
             if self.ready or not may_start or now < self._due:
                 return False
@@ -112,7 +112,7 @@ class Child:
         return False
 
     def new_lines(self) -> list[str]:
-        """Return what the child wrote since the last call, whole lines of its present run only."""
+        """Return the complete lines that the child has written since the last call, of its current run only."""
         if not self._log_file.exists():
             return []
         with self._log_file.open("rb") as log:
@@ -125,26 +125,26 @@ class Child:
         return lines
 
     def ask_to_stop(self) -> None:
-        """Send the child its stop signal; it is not started again."""
+        """Send the child its stop signal; it is not restarted."""
         self._stopping = True
         if self._process is not None and self._process.poll() is None:
             self._process.send_signal(self.spec.stop_signal)
 
     def await_stop(self) -> None:
-        """Wait until the child ended, and kill it with all of its processes when it takes too long."""
+        """Wait until the child has ended; kill it with all of its processes if it takes too long."""
         if self._process is None:
             return
         try:
             self._process.wait(self.spec.stop_seconds)
         except subprocess.TimeoutExpired:
-            _log.warning("%s did not stop within %.0f s and is killed", self.spec.name, self.spec.stop_seconds)
+            _log.warning("%s did not stop within %.0f s and was killed", self.spec.name, self.spec.stop_seconds)
             os.killpg(self._process.pid, signal.SIGKILL)
             self._process.wait()
         _log.info("%s stopped", self.spec.name)
         self._process, self.ready = None, False
 
     def allow_again(self) -> None:
-        """Let a child that was stopped start again at once."""
+        """Allow a stopped child to start again at once."""
         self._stopping, self._due, self._problem = False, 0.0, ""
 
     def _start(self) -> None:
@@ -168,7 +168,7 @@ class Child:
         if was_ready and now - self._began > _STEADY_SECONDS:
             self._pause = FIRST_PAUSE
         if code < 0:
-            self._try_later(f"was ended by {signal.Signals(-code).name}", now)
+            self._try_later(f"was terminated by {signal.Signals(-code).name}", now)
         else:
             last = tail(self._log_file, 1)
             self._try_later(f"ended with code {code}: {last}" if last else f"ended with code {code}", now)
@@ -177,16 +177,14 @@ class Child:
         self._problem = problem
         self._restarts += 1
         self._due = now + self._pause
-        _log.warning(
-            "%s %s; starting it again in %.1f s (see %s)", self.spec.name, problem, self._pause, self._log_file
-        )
+        _log.warning("%s %s; restarting it in %.1f s (see %s)", self.spec.name, problem, self._pause, self._log_file)
         self._pause = min(self._pause * 2, LONGEST_PAUSE)
 
     def _log_size(self) -> int:
         return self._log_file.stat().st_size if self._log_file.exists() else 0
 
     def keep_log_small(self) -> None:
-        """Move a large log aside, one old one is kept; the child goes on writing to the file that it has open."""
+        """Rotate a large log, keeping one old one; the child keeps writing to its open file."""
         if self._log_size() > _LARGEST_LOG:
             shutil.copyfile(self._log_file, self._log_file.with_suffix(".log.1"))
             os.truncate(self._log_file, 0)

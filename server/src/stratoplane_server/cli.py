@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The ``stratoplane-server`` command. What a subcommand needs is imported in it, so that help comes at once."""
+"""The ``stratoplane-server`` command. Subcommands import what they need, so that help is fast."""
 
 import sys
 from pathlib import Path
@@ -13,7 +13,7 @@ if TYPE_CHECKING:
 EXIT_FAILED: Final = 1
 EXIT_USAGE: Final = 2
 _EPILOG: Final = (
-    "Exit codes: 0 done, 1 failed or (status) not healthy, 2 wrong usage or settings. "
+    "Exit codes: 0 success, 1 failure or (status) not healthy, 2 wrong usage or settings. "
     "Settings come from the environment and from the file that STRATOPLANE_CONFIG names."
 )
 _OUTPUT: Final = click.option(
@@ -22,12 +22,12 @@ _OUTPUT: Final = click.option(
     type=click.Choice(["table", "json"]),
     default="table",
     show_default=True,
-    help="form of the answer",
+    help="output format",
 )
 
 
 def main() -> Never:
-    """Run the command; every error that an operator can do something about is one line."""
+    """Run the command; every error that an operator can act on is one line."""
     from stratoplane.errors import SettingsError, StratoplaneError
 
     try:
@@ -53,11 +53,11 @@ def _fail(code: int, *lines: str) -> Never:
 @click.group(epilog=_EPILOG, context_settings={"help_option_names": ["-h", "--help"], "max_content_width": 100})
 @click.version_option(package_name="stratoplane-server", prog_name="stratoplane-server")
 def cli() -> None:
-    """Run a private cloud: start the platform, look at it, stop it."""
+    """Run a private cloud: start the platform, inspect it, stop it."""
 
 
 @cli.command()
-@click.option("--detach", is_flag=True, help="go on in the background once the platform is up")
+@click.option("--detach", is_flag=True, help="continue in the background once the platform is up")
 @click.option("--state", type=click.Path(path_type=Path), help="state folder, instead of STRATOPLANE_STATE")
 @click.option("--driver", help="driver of the local agent, instead of STRATOPLANE_DRIVER")
 @click.option("--no-agent", is_flag=True, help="start no local agent")
@@ -97,7 +97,7 @@ def run(role: str) -> None:
 
 @cli.command()
 def migrate() -> None:
-    """Bring the database's schema to this version, with the built-in roles and flavors."""
+    """Migrate the database schema to this version and add the built-in roles and flavors."""
     from stratoplane_server.database_commands import migrated
     from stratoplane_server.databases import reachable_database
 
@@ -109,7 +109,7 @@ def migrate() -> None:
 @click.option("--state", type=click.Path(path_type=Path), help="state folder, instead of STRATOPLANE_STATE")
 @_OUTPUT
 def status(state: Path | None, output: str) -> None:
-    """Show processes, databases and agents; the exit code is 1 when something is not well."""
+    """Show processes, databases and agents; the exit code is 1 if something is not healthy."""
     from stratoplane_server import status_page
 
     _choose(state)
@@ -121,16 +121,16 @@ def status(state: Path | None, output: str) -> None:
 
 @cli.command("create-admin")
 @click.option("--username", required=True, help="name to log in with")
-@click.option("--password-stdin", is_flag=True, help="read the password from the standard input instead of making one")
+@click.option("--password-stdin", is_flag=True, help="read the password from standard input instead of generating one")
 def create_admin(username: str, *, password_stdin: bool) -> None:
-    """Create an administrator of the whole platform, and show the password that was made, once."""
+    """Create an administrator of the whole platform and print the generated password once."""
     from stratoplane_engine.services.credentials import new_password
     from stratoplane_server.database_commands import create_administrator
     from stratoplane_server.databases import reachable_database
 
     password = sys.stdin.readline().rstrip("\n") if password_stdin else new_password()
     if not password:
-        _fail(EXIT_USAGE, "the password on the standard input is empty")
+        _fail(EXIT_USAGE, "the password on standard input is empty")
     with reachable_database(_configuration()) as url:
         create_administrator(url, username, password)
     print(f"created administrator {username}" + ("" if password_stdin else f" with password {password}"))
@@ -145,13 +145,13 @@ def audit() -> None:
 @click.option(
     "--checkpoint",
     type=click.File(),
-    help="a checkpoint that was kept elsewhere, as its note; - is the standard input",
+    help="a checkpoint that was stored elsewhere, as its note; - for standard input",
 )
 @_OUTPUT
 def verify_audit(checkpoint: TextIO | None, output: str) -> None:
-    """Compare every sealed event with its seal; the exit code is 1 when something was changed.
+    """Compare every sealed event with its seal; the exit code is 1 if something was changed.
 
-    Without a checkpoint of your own, a trail whose end was cut off together with its seals looks whole.
+    Without a checkpoint of your own, a trail whose end was removed together with its seals looks complete.
     """
     from stratoplane_server import audit_page
     from stratoplane_server.databases import reachable_database
@@ -165,7 +165,7 @@ def verify_audit(checkpoint: TextIO | None, output: str) -> None:
 
 @cli.group()
 def plugins() -> None:
-    """See and choose the plugins of the platform."""
+    """List, enable and disable plugins."""
 
 
 @plugins.command("list")
@@ -180,7 +180,7 @@ def list_plugins(output: str) -> None:
 @plugins.command()
 @click.argument("name")
 def enable(name: str) -> None:
-    """Enable a plugin; a running platform starts its roles again with it."""
+    """Enable a plugin; a running platform restarts its roles with it."""
     from stratoplane_server import plugin_commands
 
     print(plugin_commands.enable(_configuration(), name))
@@ -189,14 +189,14 @@ def enable(name: str) -> None:
 @plugins.command()
 @click.argument("name")
 def disable(name: str) -> None:
-    """Disable a plugin; a running platform starts its roles again without it."""
+    """Disable a plugin; a running platform restarts its roles without it."""
     from stratoplane_server import plugin_commands
 
     print(plugin_commands.disable(_configuration(), name))
 
 
 def _choose(state: Path | None = None, driver: str | None = None) -> None:
-    """Let an option win over its environment variable, for this process and its children."""
+    """Let an option override its environment variable, for this process and its children."""
     import os
 
     if state is not None:

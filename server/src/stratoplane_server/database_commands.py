@@ -11,7 +11,7 @@ from stratoplane_server.databases import NoDatabaseError
 
 
 def migrated(url: str) -> str:
-    """Bring the database to this version's schema and first contents; return the schema's revision.
+    """Migrate the database to this version's schema and initial content; return the schema's revision.
 
     Raises:
         UnavailableError: the database does not answer.
@@ -23,16 +23,16 @@ def migrated(url: str) -> str:
 
 
 def create_administrator(url: str, username: str, password: str) -> None:
-    """Make a user who may do everything.
+    """Create a user with all permissions.
 
     Raises:
-        NoDatabaseError: the schema is not of this version; migrate first.
-        NameTakenError: there is a user of that name.
+        NoDatabaseError: the schema is of another version; migrate first.
+        NameTakenError: a user of that name exists.
         UnavailableError: the database does not answer.
     """
     with _opened(url) as database:
         if migrate.current_revision(database) != migrate.newest_revision():
-            raise NoDatabaseError("the database's schema is not of this version; run stratoplane-server migrate first")
+            raise NoDatabaseError("the database schema is of another version; run stratoplane-server migrate first")
         bootstrap.create_administrator(database, username, password)
 
 

@@ -17,13 +17,13 @@ _TO_DO: Final = (
 
 
 class NoDatabaseError(StratoplaneError):
-    """There is no database to work on; the operator names one or starts the platform."""
+    """No database is available; the operator configures one or starts the platform."""
 
     code = "no_database"
 
 
 def living_report(folder: StateFolder) -> SupervisorReport | None:
-    """Return what the supervisor of ``folder`` says, None when none is alive."""
+    """Return the report of the supervisor of ``folder``, None if it is not running."""
     report = folder.read_report()
     return report if report is not None and report.process.alive else None
 
@@ -32,20 +32,20 @@ def running_urls(configuration: Configuration) -> tuple[str, str]:
     """Return the URLs of PostgreSQL and Valkey: those of the settings, else those of the platform that is up.
 
     Raises:
-        NoDatabaseError: neither the settings nor a running platform name them.
+        NoDatabaseError: the settings do not name them and the platform is not running.
     """
     settings = configuration.server
     report = living_report(StateFolder(path=settings.state))
     database = settings.database_url or (report.database_url if report else "")
     redis = settings.redis_url or (report.redis_url if report else "")
     if not database or not redis:
-        raise NoDatabaseError(f"no platform is up in {settings.state}; {_TO_DO}")
+        raise NoDatabaseError(f"the platform is not running in {settings.state}; {_TO_DO}")
     return database, redis
 
 
 @contextmanager
 def reachable_database(configuration: Configuration) -> Iterator[str]:
-    """Give the URL of PostgreSQL; the one of the state folder is started for as long as this lasts when it is down.
+    """Provide the URL of PostgreSQL; that of the state folder is started for the duration if it is down.
 
     Raises:
         NoDatabaseError: it cannot be started; the text says why.

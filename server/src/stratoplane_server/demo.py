@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``python -m stratoplane_server.demo``: start the platform unless it is up, and run a virtual machine on it.
+"""``python -m stratoplane_server.demo``: start the platform unless it is running, and run a virtual machine on it.
 
 It does through the REST API what a provider and a tenant do: an organization and its administrator, a project, a
-network, a volume, a virtual machine. Running it again makes one more machine in the same project.
+network, a volume, a virtual machine. Running it again creates one more machine in the same project.
 """
 
 import argparse
@@ -49,7 +49,7 @@ Kind = TypeVar("Kind", bound=Resource)
 
 
 class DemoError(StratoplaneError):
-    """The demonstration cannot go on; the text says what to do."""
+    """The demonstration cannot continue; the text says what to do."""
 
     code = "demo"
 
@@ -60,12 +60,12 @@ class _Named(Protocol[Found_co]):
 
 @dataclass(kw_only=True)
 class _Steps:
-    """What was done, and how long each step took."""
+    """The steps that were done, and how long each took."""
 
     done: list[Step] = field(default_factory=list)
 
     def do(self, what: str, action: Callable[[], Made], describe: Callable[[Made], str]) -> Made:
-        """Do one step and say on the terminal that it is done."""
+        """Do one step and print its result."""
         began = time.monotonic()
         made = action()
         step = Step(what=what, result=describe(made), seconds=time.monotonic() - began)
@@ -128,7 +128,7 @@ def _run(steps: _Steps) -> None:
 def _provide(
     steps: _Steps, operator: Client, tenant: Client, settings: ServerSettings, folder: StateFolder
 ) -> Organization:
-    """Do what the provider does, and log the tenant's administrator in."""
+    """Do the provider's part, and log in as the tenant's administrator."""
     credentials = read_credentials(folder.credentials)
     if credentials is None:
         raise DemoError(f"{folder.credentials} is missing: the demonstration needs the administrator's password")
@@ -148,7 +148,7 @@ def _provide(
 
 
 def _cluster(operator: Client, settings: ServerSettings) -> str:
-    """Wait until the local cluster's drivers work; say what is wrong with them when they do not."""
+    """Wait until the local cluster's drivers are ready, or report what is wrong with them."""
 
     def providers() -> list[Provider]:
         online = any(each.name == settings.cluster_name and each.online for each in operator.clusters.list())
@@ -163,8 +163,8 @@ def _cluster(operator: Client, settings: ServerSettings) -> str:
     broken = "; ".join(f"{each.interface}: {each.reason}" for each in found if each.status != "READY")
     if broken or not found:
         raise DemoError(
-            f"the cluster {settings.cluster_name} takes no work ({broken or 'no agent is connected'}); "
-            "if the platform is up with another driver, stop it first with stratoplane-server down"
+            f"the cluster {settings.cluster_name} accepts no work ({broken or 'no agent is connected'}); "
+            "if the platform is running with another driver, stop it first with stratoplane-server down"
         )
     return f"{settings.cluster_name} is connected with the driver {settings.driver}"
 
@@ -175,7 +175,7 @@ def _image(operator: Client, settings: ServerSettings) -> str:
     files = sorted(found.glob("*.qcow2")) if found.is_dir() else []
     if not files:
         raise DemoError(
-            f"there is no image for the driver {settings.driver}: put a qcow2 file into {found} or name another "
+            f"no image was found for the driver {settings.driver}: put a qcow2 file into {found} or set another "
             f"folder with {_IMAGE_FOLDER_VARIABLE}; tests/labs/libvirt/make-image.sh FOLDER builds a small one"
         )
     name = _image_name(settings)
@@ -193,7 +193,7 @@ def _organization(operator: Client) -> Organization:
 
 
 def _user(operator: Client, tenant: Client, organization: Organization, folder: StateFolder) -> str:
-    """Log in as the organization's administrator, who is made anew when nobody knows the password any more."""
+    """Log in as the organization's administrator, who is created again if the password is unknown."""
     kept = folder.demo_password
     try:
         tenant.login(NAME, kept.read_text(encoding="utf-8").strip())
@@ -220,7 +220,7 @@ def _project(tenant: Client) -> Project:
 
 
 def _machine(steps: _Steps, tenant: Client, project: Project, settings: ServerSettings) -> VirtualMachine:
-    """Make the network once, and a volume and a machine each time."""
+    """Create the network once, and a volume and a machine each time."""
     networks, volumes, machines = (
         tenant.networks(project.id),
         tenant.volumes(project.id),
@@ -260,7 +260,7 @@ def _machine(steps: _Steps, tenant: Client, project: Project, settings: ServerSe
 
 
 def _waited(change: Change[Kind]) -> Kind:
-    """Wait for the job and show its steps meanwhile."""
+    """Wait for the job and print its steps."""
     shown: set[str] = set()
 
     def show(job: Job) -> None:

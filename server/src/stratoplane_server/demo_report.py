@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the demonstration shows at its end: what happened, and what to try next."""
+"""What the demonstration prints at its end: what happened, and what to try next."""
 
 import os
 import sys
@@ -21,7 +21,7 @@ EVENTS: Final = 8
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Step:
-    """One thing that was done."""
+    """One step that was done."""
 
     what: str
     result: str
@@ -30,7 +30,7 @@ class Step:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Outcome:
-    """What there is to show: ``jobs`` are the machine's and ``events`` the project's, newest first."""
+    """The result: ``jobs`` are the machine's and ``events`` the project's, newest first."""
 
     steps: Sequence[Step]
     machine: VirtualMachine
@@ -54,12 +54,12 @@ def page(outcome: Outcome) -> str:
 
 
 def farewell(url: str, folder: StateFolder, organization: str, project: str) -> str:
-    """Return where everything is and three commands to try."""
+    """Return where to find everything, and three commands to try."""
     client, server = _command("stratoplane"), _command("stratoplane-server")
     password = _short(folder.demo_password)
     where = "" if _short(folder.path) == DEFAULT_STATE else f" --state {_short(folder.path)}"
     return f"""
-The platform stays up.
+The platform keeps running.
 
   API            {url}  (its description: {url}/api/common/v1/openapi.json)
   administrator  {_short(folder.credentials)}
@@ -128,12 +128,12 @@ def _indented(block: str) -> str:
 
 
 def _command(name: str) -> str:
-    """Return how to type a command that is installed beside this Python."""
+    """Return how to call a command that is installed beside this Python."""
     beside = Path(sys.executable).parent / name
     return _short(beside) if beside.exists() else name
 
 
 def _short(path: Path) -> str:
-    """Return ``path`` relative to the present folder when it is in it."""
+    """Return ``path`` relative to the current folder if it is inside."""
     here = Path(os.getcwd())  # noqa: PTH109  # as the shell sees it
     return str(path.relative_to(here)) if path.is_relative_to(here) else str(path)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which plugins the operator enabled: a list in the state folder, unless the settings fix it."""
+"""The plugins that the operator enabled: a list in the state folder, unless the settings define it."""
 
 import json
 from collections.abc import Sequence
@@ -21,14 +21,14 @@ class PluginChoiceError(StratoplaneError):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PluginChoice:
-    """The enabled plugins in their order, and whether the settings fix the list."""
+    """The enabled plugins in their order, and whether the settings define them."""
 
     names: Sequence[str]
     fixed: bool = False
 
 
 def read_choice(folder: StateFolder, settings: ServerSettings) -> PluginChoice:
-    """Return the enabled plugins: those of the settings when they name any, else those of the state folder.
+    """Return the enabled plugins: those of the settings if set, else those of the state folder.
 
     Raises:
         PluginChoiceError: the state folder's list cannot be read; the operator corrects or removes it.
@@ -48,11 +48,11 @@ def change_choice(folder: StateFolder, choice: PluginChoice, name: str, *, enabl
     """Enable or disable one plugin in the state folder; return whether that changed anything.
 
     Raises:
-        PluginChoiceError: the settings fix the list; change it there.
+        PluginChoiceError: the settings define the list; change it there.
     """
     if choice.fixed:
         raise PluginChoiceError(
-            f"the list of plugins is fixed by {PLUGINS_VARIABLE} or [server] plugins; change it there"
+            f"the list of plugins is set by {PLUGINS_VARIABLE} or [server] plugins; change it there"
         )
     if (name in choice.names) == enabled:
         return False

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How the platform is: its processes, its databases, its agents."""
+"""The health of the platform: its processes, its databases, its agents."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
@@ -29,7 +29,7 @@ class ProcessHealth:
     """A process of the platform.
 
     Attributes:
-        memory: bytes of it and its descendants, None where the system does not tell.
+        memory: bytes of it and its descendants, None if unknown.
         uptime: seconds, 0 when it does not run.
         problem: why it does not run, or what it waits for.
     """
@@ -46,7 +46,7 @@ class ProcessHealth:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ServiceHealth:
-    """A database that the platform uses; ``detail`` says what it is, or why it does not answer."""
+    """A database that the platform uses; ``detail`` is its version, or why it does not answer."""
 
     name: str
     address: str
@@ -56,13 +56,13 @@ class ServiceHealth:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ClusterHealth:
-    """A cluster by what its agent says.
+    """A cluster, as reported by its agent.
 
     Attributes:
-        connected: whether the agent was heard in time.
-        seen_seconds: since the agent was heard last, None when it never was.
+        connected: whether the agent was in contact recently.
+        seen_seconds: seconds since the agent's last contact, None if there was none.
         drivers: the agent's drivers, such as ``mock``, each once.
-        problem: why it takes no work, empty when it does or is not meant to.
+        problem: why it accepts no work, empty if it does or is disabled.
     """
 
     name: str
@@ -75,7 +75,7 @@ class ClusterHealth:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Health:
-    """Everything together."""
+    """The health of everything."""
 
     api_url: str
     processes: Sequence[ProcessHealth]
@@ -84,13 +84,13 @@ class Health:
 
     @property
     def healthy(self) -> bool:
-        """Whether nothing is wrong: every process serves, both databases answer, every enabled cluster takes work."""
+        """Whether every process is ready, both databases answer and every enabled cluster accepts work."""
         parts = [*(each.healthy for each in self.processes), *(each.healthy for each in self.services)]
         return all(parts) and not any(cluster.problem for cluster in self.clusters)
 
 
 def processes(report: SupervisorReport) -> Sequence[ProcessHealth]:
-    """Look at every process that the supervisor reported; what did its work and ended is left out."""
+    """Check every process that the supervisor reported, except those that are done."""
     supervisor = ProcessHealth(
         name="supervisor",
         state=ChildState.RUNNING,
@@ -119,7 +119,7 @@ def _process(child: ChildReport) -> ProcessHealth:
 
 
 def database_and_clusters(url: str) -> tuple[ServiceHealth, Sequence[ClusterHealth]]:
-    """Ask PostgreSQL for its version and the schema's revision, and for the clusters when the schema is right."""
+    """Ask PostgreSQL for its version, the schema's revision and, if that is current, the clusters."""
     database = Database(url, pool_size=1, application="stratoplane-status")
     try:
         found = _schema(database)
@@ -134,7 +134,7 @@ def _schema(database: Database) -> ServiceHealth:
     revision, newest = migrate.current_revision(database), migrate.newest_revision()
     version = migrate.server_version(database)
     words = f"PostgreSQL {version}, schema {revision or 'none'}"
-    remedy = "" if revision == newest else f"; this version wants {newest}: run stratoplane-server migrate"
+    remedy = "" if revision == newest else f"; this version needs {newest}: run stratoplane-server migrate"
     address = describe_url(database.url)
     return ServiceHealth(name=POSTGRESQL, address=address, healthy=revision == newest, detail=words + remedy)
 
@@ -154,7 +154,7 @@ def _cluster(row: Mapping[str, Any], providers: Sequence[Mapping[str, Any]], now
     seen = row["seen_at"]
     broken = [f"{each['interface']}: {each['reason']}" for each in providers if each["status"] != ProviderStatus.READY]
     problem = "the agent is not connected" if not row["online"] else "; ".join(broken)
-    enabled = row["state"] == "ENABLED" and seen is not None  # a cluster without an agent is not finished, not broken
+    enabled = row["state"] == "ENABLED" and seen is not None  # a cluster without an agent is incomplete, not broken
     return ClusterHealth(
         name=row["name"],
         state=row["state"],

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The children of ``stratoplane-server up``: which there are, in which order, and how each is started."""
+"""The children of ``stratoplane-server up``: which they are, their order, and how each is started."""
 
 import json
 import signal
@@ -27,17 +27,17 @@ PREPARE: Final = "prepare"
 AGENT: Final = "agent"
 _PROBE_SECONDS: Final = 0.5
 _STEADY_SECONDS: Final = 1.0
-# Whatever they are doing is taken up by another, or by them after the next start: nothing is lost by a kill.
+# Their work is continued by others, or by themselves after the next start: a kill loses nothing.
 _WORKER_STOP_SECONDS: Final = 3.0
 
 
 class AddressTakenError(OSError):
-    """Another program listens there already; choose another address or stop it."""
+    """Another program listens on the address; choose another address or stop it."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Installation:
-    """What runs in one state folder; databases of its own only where the settings name none.
+    """What runs in one state folder, with databases of its own unless the settings name others.
 
     Attributes:
         local_agent: whether an agent runs on this host.
@@ -87,12 +87,12 @@ class Installation:
 
     @property
     def database_url(self) -> str:
-        """Where PostgreSQL is; empty before the embedded one was started for the first time."""
+        """URL of PostgreSQL; empty before the embedded one was started for the first time."""
         return self.configuration.server.database_url or _url(self.postgresql)
 
     @property
     def redis_url(self) -> str:
-        """Where Valkey is; empty before the embedded one was started for the first time."""
+        """URL of Valkey; empty before the embedded one was started for the first time."""
         return self.configuration.server.redis_url or _url(self.valkey)
 
     def role_names(self) -> Sequence[str]:
@@ -142,7 +142,7 @@ class Installation:
         return self.folder.agent(self.configuration.server.driver)
 
     def _agent_is_connected(self, pid: int) -> bool:
-        """Read what the agent writes for its own status command."""
+        """Read the status file that the agent writes."""
         try:
             document = json.loads(self._agent_folder.status.read_text(encoding="utf-8"))
         except (OSError, ValueError):
@@ -191,7 +191,7 @@ def _address(listen: str) -> tuple[str, int]:
 
 
 def _refuse_taken(address: tuple[str, int]) -> None:
-    """Say at once what gunicorn says after some tries, and what a probe would never notice: another one answers."""
+    """Raise AddressTakenError at once: gunicorn retries first, and a probe would reach the other program."""
     family = socket.AF_INET6 if ":" in address[0] else socket.AF_INET
     with socket.socket(family, socket.SOCK_STREAM) as probe:
         probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)

@@ -30,16 +30,16 @@ _DOWN_SECONDS: Final = 120.0
 
 
 class NotUpError(StratoplaneError):
-    """The platform did not come up; the text says what it waits for or why it ended."""
+    """The platform did not start; the text says what it waits for or why it ended."""
 
     code = "not_up"
 
 
 def up(configuration: Configuration, *, local_agent: bool) -> None:
-    """Be the supervisor until SIGTERM or SIGINT.
+    """Run as the supervisor until SIGTERM or SIGINT.
 
     Raises:
-        StateError: the platform is up already in this state folder, or the folder cannot be used.
+        StateError: the platform is already running in this state folder, or the folder cannot be used.
     """
     folder = StateFolder(path=configuration.server.state)
     lock = folder.take()
@@ -52,10 +52,10 @@ def up(configuration: Configuration, *, local_agent: bool) -> None:
 
 
 def up_detached(configuration: Configuration, *, local_agent: bool) -> SupervisorReport:
-    """Start a supervisor in the background and show what it says until the platform is up.
+    """Start a supervisor in the background and print its output until the platform is up.
 
     Raises:
-        NotUpError: it ended, or is not ready in time (then it goes on in the background).
+        NotUpError: it ended, or is not ready in time (then it continues in the background).
     """
     folder = StateFolder(path=configuration.server.state)
     report = living_report(folder)
@@ -87,10 +87,10 @@ def down(configuration: Configuration) -> None:
 
 
 def run_role(configuration: Configuration, role: str) -> NoReturn:
-    """Become one role.
+    """Replace this process by one role.
 
     Raises:
-        NoDatabaseError: nothing says where the databases are.
+        NoDatabaseError: the databases are not configured and the platform is not running.
     """
     database_url, redis_url = running_urls(configuration)
     folder = StateFolder(path=configuration.server.state)
@@ -105,7 +105,7 @@ def run_role(configuration: Configuration, role: str) -> NoReturn:
 
 
 class Follower:
-    """Shows what is added to a log."""
+    """Prints the lines that are added to a log."""
 
     def __init__(self, log: Path, position: int) -> None:
         self._log: Final = log
@@ -113,7 +113,7 @@ class Follower:
         self.last = ""
 
     def show_new(self) -> None:
-        """Show the lines since the last call."""
+        """Print the lines since the last call."""
         with self._log.open("rb") as log:
             log.seek(self._position)
             text = log.read()
@@ -151,20 +151,20 @@ def _await_ready(folder: StateFolder, process: subprocess.Popen[bytes] | None, f
         return report
     if came:
         raise NotUpError(f"the supervisor ended: {follower.last}")
-    raise NotUpError(f"not up after {_UP_SECONDS:.0f} s, and going on in the background: {follower.last}")
+    raise NotUpError(f"not up after {_UP_SECONDS:.0f} s, continuing in the background: {follower.last}")
 
 
 def _end_left_overs(folder: StateFolder) -> None:
-    """Clean up after a supervisor that was killed; harmless when there is nothing."""
+    """Clean up after a killed supervisor, if there was one."""
     if not folder.path.exists():
-        click.echo(f"no platform is up in {folder.path}")
+        click.echo(f"the platform is not running in {folder.path}")
         return
     lock = folder.take()
     try:
         clean_up(folder)
     finally:
         os.close(lock)
-    click.echo(f"no platform is up in {folder.path}")
+    click.echo(f"the platform is not running in {folder.path}")
 
 
 def _agent_is_installed() -> bool:
@@ -175,7 +175,7 @@ def _agent_is_installed() -> bool:
 
 
 def _log_to_terminal_and(path: Path) -> None:
-    """Log to the standard error, and to ``path`` unless that is the same file, as it is in the background."""
+    """Log to standard error, and to ``path`` unless both are the same file, as in the background."""
     handlers: list[logging.Handler] = [logging.StreamHandler()]
     if not path.exists() or not os.path.samestat(os.fstat(sys.stderr.fileno()), path.stat()):
         handlers.append(logging.FileHandler(path, encoding="utf-8"))

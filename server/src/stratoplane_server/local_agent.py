@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""``python -m stratoplane_server.local_agent``: become the agent of this host, with a join token when it needs one.
+"""``python -m stratoplane_server.local_agent``: run the agent of this host, with a join token if it needs one.
 
-An agent that is enrolled is started at once; only the first start asks the engine, and the engine's memory is given
-back with the change of program.
+An enrolled agent is started at once. Only the first start needs the engine, whose memory is freed when the agent
+replaces this program.
 """
 
 import os

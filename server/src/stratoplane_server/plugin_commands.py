@@ -31,7 +31,7 @@ def enable(configuration: Configuration, name: str) -> str:
     """Enable a plugin and return what happened.
 
     Raises:
-        PluginChoiceError: no installed distribution offers it, or the settings fix the list.
+        PluginChoiceError: no installed distribution offers it, or the settings define the list.
     """
     known = [extension.name for extension in installed(PLUGIN_GROUP)]
     if name not in known:
@@ -40,14 +40,14 @@ def enable(configuration: Configuration, name: str) -> str:
         )
     message = _change(configuration, name, enabled=True)
     (loaded,) = [each for each in load_plugins([name])[1] if each.name == name]
-    return f"{message}; but it is {loaded.state}: {loaded.reason}" if loaded.reason else message
+    return f"{message}, but it is {loaded.state}: {loaded.reason}" if loaded.reason else message
 
 
 def disable(configuration: Configuration, name: str) -> str:
     """Disable a plugin and return what happened.
 
     Raises:
-        PluginChoiceError: the settings fix the list.
+        PluginChoiceError: the settings define the list.
     """
     return _change(configuration, name, enabled=False)
 
@@ -56,12 +56,12 @@ def _change(configuration: Configuration, name: str, *, enabled: bool) -> str:
     folder = StateFolder(path=configuration.server.state)
     word = "enabled" if enabled else "disabled"
     if not change_choice(folder, read_choice(folder, configuration.server), name, enabled=enabled):
-        return f"{name} was {word} already"
+        return f"{name} was already {word}"
     report = living_report(folder)
     if report is None:
         return f"{name} is {word}"
     report.process.send(RELOAD_SIGNAL)
-    return f"{name} is {word}; the platform's roles start again"
+    return f"{name} is {word}; the platform's roles are restarting"
 
 
 def _row(extension: Extension) -> Sequence[str]:

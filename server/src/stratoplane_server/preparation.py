@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """``python -m stratoplane_server.preparation``: what must be done before the roles start.
 
-It waits for PostgreSQL, brings the schema to this version, and makes what a first start needs: roles, flavors, an
-administrator. It is a process of its own so that the supervisor stays small.
+It waits for PostgreSQL, migrates the schema, and creates what a first start needs: roles, flavors, an administrator.
+It is a separate process so that the supervisor stays small.
 """
 
 import json
@@ -25,7 +25,7 @@ from stratoplane_server.settings import ServerSettings
 from stratoplane_server.state import Credentials, StateFolder, read_credentials, write_private
 
 ADMINISTRATOR: Final = "admin"
-# What a first start offers to boot from; other drivers' images are files that the operator provides.
+# The image of a first start; other drivers need images from the operator.
 _IMAGES: Final = {
     "mock": ({"name": "mock-linux", "source": "mock-linux.qcow2", "description": "an image that boots nothing"},)
 }
@@ -41,7 +41,7 @@ def main() -> int:
     settings = server_settings.read().server
     try:
         _migrate(settings.database_url)
-        _say_whether_valkey_answers(settings.redis_url)
+        _check_valkey(settings.redis_url)
         _first_start(settings)
     except StratoplaneError as error:
         _log.error("%s", error.detail)  # the text says it all
@@ -50,7 +50,7 @@ def main() -> int:
 
 
 def _migrate(url: str) -> None:
-    """Bring the schema to this version; wait for PostgreSQL as long as it takes, and say so once for each reason."""
+    """Migrate the schema; wait for PostgreSQL as long as necessary, and log each reason once."""
     said = ""
     while True:
         try:
@@ -61,19 +61,19 @@ def _migrate(url: str) -> None:
                 said = error.detail
             time.sleep(_PAUSE_SECONDS)
         else:
-            _log.info("the database's schema is at revision %s", revision)
+            _log.info("the database schema is at revision %s", revision)
             return
 
 
-def _say_whether_valkey_answers(url: str) -> None:
-    """Nothing waits for Valkey: without it jobs start with a delay, and everything else works."""
+def _check_valkey(url: str) -> None:
+    """Warn if Valkey does not answer: jobs start with a delay then, and everything else works."""
     found = health.valkey(url)
     if not found.healthy:
-        _log.warning("Valkey at %s %s; going on, jobs start with a delay until it does", found.address, found.detail)
+        _log.warning("Valkey at %s %s; continuing, jobs start with a delay until it does", found.address, found.detail)
 
 
 def _first_start(settings: ServerSettings) -> None:
-    """Make what a first start needs, all of it only where it is missing."""
+    """Create what a first start needs and is missing."""
     folder = StateFolder(path=settings.state)
     database = Database(settings.database_url, pool_size=1, application="stratoplane-prepare")
     try:
@@ -85,10 +85,10 @@ def _first_start(settings: ServerSettings) -> None:
 
 
 def _ensure_administrator(database: Database, folder: StateFolder, settings: ServerSettings) -> None:
-    """Make the first administrator and keep the password where only the operator reads it."""
+    """Create the first administrator and store the password where only the operator can read it."""
     kept = read_credentials(folder.credentials)
     chosen = kept or Credentials(username=ADMINISTRATOR, password=credentials.new_password())
-    # Written first: a password that nobody can read any more would be worse than one that opens nothing.
+    # Written first: a lost password would be worse than one without its user.
     write_private(folder.credentials, {**asdict(chosen), "url": settings.api_url})
     try:
         bootstrap.create_administrator(database, chosen.username, chosen.password)
@@ -97,11 +97,11 @@ def _ensure_administrator(database: Database, folder: StateFolder, settings: Ser
             folder.credentials.unlink()
             _log.info("the user %s exists; its password was never in %s", ADMINISTRATOR, folder.path)
     else:
-        _log.info("made the administrator %s; the password is in %s", chosen.username, folder.credentials)
+        _log.info("created the administrator %s; the password is in %s", chosen.username, folder.credentials)
 
 
 def _forget_foreign_credential(database: Database, credential: Path) -> None:
-    """Let the local agent enrol anew when its credential is from another database, such as one that was replaced."""
+    """Let the local agent enrol again if its credential is from another database, such as a replaced one."""
     try:
         kept = json.loads(credential.read_text(encoding="utf-8"))
         known = enrolment.is_known(database, UUID(kept["agent_id"]), int(kept["generation"]), str(kept["key"]))
@@ -111,7 +111,7 @@ def _forget_foreign_credential(database: Database, credential: Path) -> None:
         known = False
     if not known:
         credential.replace(credential.with_suffix(".refused"))
-        _log.warning("the local agent's credential is not of this database; the agent enrols anew")
+        _log.warning("the local agent's credential belongs to another database; the agent enrols again")
 
 
 if __name__ == "__main__":

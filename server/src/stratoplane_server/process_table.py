@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the kernel knows about processes: whether one is still the same, how old it is, how much memory it has."""
+"""Processes as the kernel reports them: their identity, age and memory."""
 
 import os
 import signal
@@ -16,11 +16,11 @@ _KIB: Final = 1024
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ProcessKey:
-    """A process, beyond doubt: its number alone is given again to another process sooner or later.
+    """The identity of a process; its number alone is reused for another process sooner or later.
 
     Attributes:
         pid: the kernel's number.
-        started: start time in ticks since the machine's start; 0 where the system does not tell.
+        started: start time in ticks since boot; 0 if unknown.
     """
 
     pid: int
@@ -28,14 +28,14 @@ class ProcessKey:
 
     @property
     def alive(self) -> bool:
-        """Whether that very process exists and has not ended."""
+        """Whether the process exists and has not ended."""
         stat = _stat(self.pid)
         if stat is None:
             return not _PROC.joinpath("self").exists() and _exists(self.pid)
         return stat.state not in "ZX" and stat.started == self.started
 
     def send(self, number: int) -> None:
-        """Send a signal, unless the process is gone."""
+        """Send a signal, unless the process has ended."""
         if self.alive:
             try:
                 os.kill(self.pid, number)
@@ -69,14 +69,14 @@ def key_of(pid: int) -> ProcessKey:
 
 
 def seconds_running(key: ProcessKey) -> float:
-    """Return the age of a living process in seconds, 0 where the system does not tell."""
+    """Return the age of a living process in seconds, 0 if unknown."""
     return max(0.0, time.clock_gettime(time.CLOCK_BOOTTIME) - key.started / _TICKS) if key.started else 0.0
 
 
 def memory_bytes(pid: int, *, descendants: bool = True) -> int | None:
     """Return the memory of ``pid``, and of all its descendants if wanted; pages that several share count once.
 
-    None where the system does not tell.
+    None if unknown.
     """
     children = _children() if descendants else defaultdict(list)
     found: list[int] = []
@@ -116,7 +116,7 @@ def _stat(pid: int) -> _Stat | None:
         text = _PROC.joinpath(str(pid), "stat").read_text(encoding="utf-8", errors="replace")
     except OSError:
         return None
-    fields = text.rpartition(")")[2].split()  # the name before may hold spaces and brackets
+    fields = text.rpartition(")")[2].split()  # the name before may contain spaces and brackets
     return _Stat(state=fields[0], parent=int(fields[1]), started=int(fields[19]))
 
 

@@ -17,7 +17,7 @@ _AGENT_API_SECONDS: Final = 2
 
 
 class Role(StrEnum):
-    """A process of the platform that may run on a host of its own."""
+    """A process of the platform that can run on a separate host."""
 
     API = "api"
     AGENT_API = "agent-api"
@@ -32,7 +32,7 @@ def command(role: Role, settings: ServerSettings) -> list[str]:
         application = "stratoplane_api.wsgi:create_application()"
         return [*_gunicorn(settings.api_listen, _API_SECONDS), *load, "--preload", application]
     if role is Role.AGENT_API:
-        # Agents hold their polls open: those need not end before a restart, the agents ask again.
+        # Agents keep polls open: those need not end before a restart, the agents poll again.
         load = ["--workers=1", "--worker-class=gevent", "--worker-connections=10000", "--backlog=8192"]
         application = "stratoplane_api.wsgi:create_agent_application()"
         return [*_gunicorn(settings.agent_listen, _AGENT_API_SECONDS), *load, application]
@@ -47,11 +47,11 @@ def environment(
     plugins: Sequence[str],
     inherited: Mapping[str, str] = os.environ,
 ) -> dict[str, str]:
-    """Return the variables for a role: what was chosen, beneath what the environment says itself."""
+    """Return the variables for a role: the settings, overridden by the environment."""
     settings = configuration.server
     chosen = {
         "PYTHONUNBUFFERED": "1",
-        "MALLOC_ARENA_MAX": "2",  # threads need no arenas of their own; saves tens of MB in each process
+        "MALLOC_ARENA_MAX": "2",  # fewer malloc arenas for threads; saves tens of MB in each process
         **configuration.variables,
         **inherited,
     }

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an operator can choose: a file with the tables ``[server]``, ``[api]`` and ``[engine]``, and the environment.
+"""The server's settings: a file with the tables ``[server]``, ``[api]`` and ``[engine]``, and the environment.
 
-The environment wins over the file. The other processes get their settings through the environment alone, so that
-each can be started without this distribution.
+The environment takes precedence over the file. The other processes get their settings through the environment alone,
+so that each can be started without this distribution.
 """
 
 import dataclasses
@@ -40,12 +40,12 @@ class ServerSettings:
     )
     database_url: str = setting(
         "",
-        help="a PostgreSQL of your own, as postgresql://…; empty starts one in the state folder",
+        help="a PostgreSQL of your own, such as postgresql://…; empty starts one in the state folder",
         env="STRATOPLANE_DATABASE_URL",
     )
     redis_url: str = setting(
         "",
-        help="a Valkey or Redis of your own, as redis://… or redis+sentinel://…; empty starts one in the state folder",
+        help="a Valkey or Redis of your own, redis://… or redis+sentinel://…; empty starts one in the state folder",
         env="STRATOPLANE_REDIS_URL",
     )
     api_listen: str = setting("127.0.0.1:8700", help="where the API listens, host:port", env="STRATOPLANE_API_LISTEN")
@@ -61,7 +61,7 @@ class ServerSettings:
     )
     plugins: tuple[str, ...] | None = setting(
         None,
-        help="names of the enabled plugins, in order; not set leaves it to `stratoplane-server plugins`",
+        help="names of the enabled plugins, in order; not set leaves the choice to `stratoplane-server plugins`",
         env="STRATOPLANE_PLUGINS",
     )
 
@@ -94,26 +94,26 @@ class ServerSettings:
 
     @property
     def cluster_name(self) -> str:
-        """The local agent's cluster: one for each driver, since the objects of one are not there for another."""
+        """The local agent's cluster: one for each driver, since drivers do not share objects."""
         return self.cluster or f"local-{self.driver}"
 
     @property
     def api_url(self) -> str:
-        """How clients on this host reach the API."""
+        """URL of the API for clients on this host."""
         return f"http://{_reachable(self.api_listen)}"
 
     @property
     def agent_url(self) -> str:
-        """How agents on this host reach the agents' API."""
+        """URL of the agents' API for agents on this host."""
         return f"http://{_reachable(self.agent_listen)}"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Configuration:
-    """Everything that was chosen.
+    """All settings.
 
     Attributes:
-        variables: environment of the other processes, out of the file's tables for them.
+        variables: environment of the other processes, from their tables of the file.
     """
 
     server: ServerSettings
@@ -154,9 +154,7 @@ def _read_file(name: str) -> dict[str, dict[str, Any]]:
         problem = f"{CONFIG_VARIABLE} {name}: {error}"
         raise SettingsError(f"the settings cannot be used: {problem}", [problem]) from error
     flat = [
-        f"{key}: belongs into a table such as [server]"
-        for key, value in document.items()
-        if not isinstance(value, dict)
+        f"{key}: belongs in a table such as [server]" for key, value in document.items() if not isinstance(value, dict)
     ]
     if flat:
         raise SettingsError(f"the settings cannot be used: {'; '.join(flat)}", flat)
@@ -166,9 +164,9 @@ def _read_file(name: str) -> dict[str, dict[str, Any]]:
 def _problems_of_role(
     name: str, settings: type, table: Mapping[str, object], environment: Mapping[str, str]
 ) -> Sequence[str]:
-    """Load a role's settings once, to report their problems together with ours."""
+    """Load a role's settings once, to report their problems together with the server's."""
     if misplaced := sorted(table.keys() & _SHARED.keys()):
-        return [f"[{name}] {key}: belongs into [server]" for key in misplaced]
+        return [f"[{name}] {key}: belongs in [server]" for key in misplaced]
     try:
         load(settings, {**_SHARED, **table}, environment, where=f"[{name}]")
     except SettingsError as error:
@@ -186,6 +184,6 @@ def _as_text(value: object) -> str:
 
 
 def _reachable(listen: str) -> str:
-    """Return host and port for a client: nobody can call the address that means "all of mine"."""
+    """Return host and port for a client, which cannot connect to a wildcard address."""
     host, port = listen.rsplit(":", 1)
     return f"{ {'0.0.0.0': '127.0.0.1', '[::]': '[::1]'}.get(host, host) }:{port}"  # noqa: S104

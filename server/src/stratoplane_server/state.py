@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The state folder: where everything is, what the supervisor tells about itself, and who may be the supervisor."""
+"""The state folder: its paths, the supervisor's report, and the supervisor's lock."""
 
 import json
 import os
@@ -17,27 +17,27 @@ LOCK_SECONDS: Final = 0.5
 
 
 class StateError(StratoplaneError):
-    """The state folder cannot be used; the operator chooses another or corrects what the text says."""
+    """The state folder cannot be used; the operator chooses another or corrects the stated problem."""
 
     code = "state_folder"
 
 
 class ChildState(StrEnum):
-    """What a child of the supervisor is doing."""
+    """The state of a child of the supervisor."""
 
     STARTING = "starting"
     RUNNING = "running"
     WAITING = "waiting"
-    """Died; started again after a pause."""
+    """Failed; restarts after a pause."""
     DONE = "done"
-    """Had one thing to do, and did it."""
+    """Finished its one task."""
     PENDING = "pending"
-    """Not started yet: something that it needs is not ready."""
+    """Not started yet: a child that it needs is not ready."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ChildReport:
-    """A child of the supervisor; ``process`` is None while none runs, ``problem`` says what went wrong."""
+    """A child of the supervisor; ``process`` is None while it is not running, ``problem`` says what went wrong."""
 
     name: str
     state: ChildState
@@ -50,11 +50,11 @@ class ChildReport:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class SupervisorReport:
-    """What the supervisor writes whenever something changes.
+    """The supervisor's report, written on every change.
 
     Attributes:
-        ready: whether every child came up; ``waiting_for`` says what a start still needs.
-        database_url, redis_url: what the children use; they may hold passwords, so the file is private.
+        ready: whether every child became ready; ``waiting_for`` says what is missing.
+        database_url, redis_url: used by the children; they may contain passwords, so the file is private.
     """
 
     process: ProcessKey
@@ -83,12 +83,12 @@ class AgentFolder:
 
     @property
     def credential(self) -> Path:
-        """What the agent keeps of its enrolment."""
+        """The agent's credential file."""
         return self.path / "credential.json"
 
     @property
     def status(self) -> Path:
-        """What the agent writes of its connection."""
+        """The agent's status file."""
         return self.path / "status.json"
 
 
@@ -111,7 +111,7 @@ class StateFolder:
         return self.path / "valkey"
 
     def agent(self, driver: str) -> "AgentFolder":
-        """Return the folder of the local agent with that driver: another driver is another agent of another cluster."""
+        """Return the folder of the local agent with that driver: each driver has its own agent and cluster."""
         return AgentFolder(path=self.path / "agents" / driver)
 
     @property
@@ -133,10 +133,10 @@ class StateFolder:
         return self.path / "supervisor.json"
 
     def make(self) -> None:
-        """Make the folder and its logs, readable by its owner only.
+        """Create the folder and its logs folder, readable by their owner only.
 
         Raises:
-            StateError: it cannot be made or written.
+            StateError: it cannot be created or written.
         """
         try:
             self.path.mkdir(mode=0o700, parents=True, exist_ok=True)
@@ -145,10 +145,10 @@ class StateFolder:
             raise StateError(f"the state folder {self.path} cannot be used: {error}") from error
 
     def take(self) -> int:
-        """Become the folder's only supervisor; return the open lock, which ends with this process.
+        """Become the folder's only supervisor; return the open lock, which is released when this process ends.
 
         Raises:
-            StateError: there is one already, or the folder cannot be written.
+            StateError: another supervisor is running, or the folder cannot be written.
         """
         self.make()
         try:
@@ -158,11 +158,11 @@ class StateFolder:
         if lock is None:
             report = self.read_report()
             who = f"process {report.process.pid}" if report else "another process"
-            raise StateError(f"the platform in {self.path} is already up ({who}); see stratoplane-server status")
+            raise StateError(f"the platform in {self.path} is already running ({who}); see stratoplane-server status")
         return lock
 
     def read_report(self) -> SupervisorReport | None:
-        """Return what the last supervisor wrote, None when there was none or its file is from another version."""
+        """Return the last supervisor's report, None if it is missing or from another version."""
         try:
             document = json.loads(self.report.read_text(encoding="utf-8"))
             return _report(document)
@@ -170,12 +170,12 @@ class StateFolder:
             return None
 
     def write_report(self, report: SupervisorReport) -> None:
-        """Replace the report as a whole, readable by its owner only."""
+        """Replace the report atomically, readable by its owner only."""
         write_private(self.report, asdict(report))
 
 
 def read_credentials(path: Path) -> Credentials | None:
-    """Return what the credentials file holds, None when there is none or it is damaged."""
+    """Return the content of the credentials file, None if it is missing or damaged."""
     try:
         document = json.loads(path.read_text(encoding="utf-8"))
         return Credentials(username=str(document["username"]), password=str(document["password"]))
@@ -184,7 +184,7 @@ def read_credentials(path: Path) -> Credentials | None:
 
 
 def write_private(path: Path, document: Mapping[str, object]) -> None:
-    """Write JSON that only its owner can read; readers see the old text or the new one, never a part."""
+    """Write JSON atomically to a file that only its owner can read."""
     unfinished = path.with_suffix(".unfinished")
     descriptor = os.open(unfinished, os.O_WRONLY | os.O_CREAT | os.O_TRUNC, 0o600)
     with os.fdopen(descriptor, "w", encoding="utf-8") as file:

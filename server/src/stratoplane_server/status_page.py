@@ -16,10 +16,10 @@ _MIB: Final = 1024 * 1024
 
 
 def gather(configuration: Configuration) -> Health:
-    """Look at everything, also when nothing is up.
+    """Check everything, even if the platform is not running.
 
     Raises:
-        NoDatabaseError: no platform is up here and the settings name no databases of their own.
+        NoDatabaseError: the platform is not running here and the settings do not name databases.
     """
     settings = configuration.server
     report = living_report(StateFolder(path=settings.state))
@@ -42,7 +42,7 @@ def as_json(found: Health) -> str:
 
 
 def as_table(found: Health) -> str:
-    """Return three tables for people and one line that says whether all is well."""
+    """Return three tables for people and one line with the result."""
     blocks = [_processes(found), _services(found), _clusters(found)]
     verdict = f"healthy: API {found.api_url}" if found.healthy else "not healthy"
     return "\n\n".join([*(block for block in blocks if block), verdict])
@@ -50,7 +50,7 @@ def as_table(found: Health) -> str:
 
 def _processes(found: Health) -> str:
     if not found.processes:
-        return "no platform is up in this state folder"
+        return "the platform is not running in this state folder"
     rows = [
         (
             each.name,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One process that starts the others in order, keeps them running and stops them in reverse."""
+"""One process that starts the others in order, keeps them running and stops them in reverse order."""
 
 import logging
 import os
@@ -31,8 +31,8 @@ class Supervisor:
     Args:
         folder: the state folder, whose lock the caller holds.
         specs: the children in the order of their start.
-        describe: gives the report without its children; addresses are known only once the databases run.
-        on_reload: names the children to start again after RELOAD_SIGNAL.
+        describe: returns the report without its children; addresses are known only once the databases run.
+        on_reload: returns the names of the children to restart after RELOAD_SIGNAL.
 
     Call :meth:`run` from the main thread: the kernel ends the children when that thread ends.
     """
@@ -52,14 +52,14 @@ class Supervisor:
         self._was_ready = False
 
     def run(self) -> None:
-        """Start everything, watch, and return when everything has stopped."""
+        """Start and monitor everything, and return when everything has stopped."""
         clean_up(self._folder)
         with self._signals() as wake:
             try:
                 while not self._requests.intersection(STOP_SIGNALS):
                     self._reload_if_asked()
                     if self._look():
-                        self._tell()
+                        self._report()
                     select.select([wake], [], [], self._pause())
                     _drain(wake)
             finally:
@@ -77,14 +77,14 @@ class Supervisor:
 
     @staticmethod
     def _follow(child: Child) -> bool:
-        """Say what a child that prepares something says, so that nobody has to look for its log to see it waiting."""
+        """Log the output of a child that prepares the platform, so that its waiting is visible."""
         lines = child.new_lines()
         for line in lines:
             _log.info("%s: %s", child.spec.name, line)
         return bool(lines)
 
-    def _tell(self) -> None:
-        """Write the report, and say it once when the platform came up."""
+    def _report(self) -> None:
+        """Write the report, and log once that the platform is up."""
         waiting = next((child.spec.name for child in self._children if not child.ready), "")
         children = [child.report() for child in self._children]
         report = self._describe(key_of(os.getpid()))
@@ -94,7 +94,7 @@ class Supervisor:
         self._was_ready = not waiting
 
     def _pause(self) -> float:
-        """Return how long nothing can change except by a signal."""
+        """Return for how many seconds nothing can change except by a signal."""
         if any(child.starting for child in self._children):
             return _STARTING_SECONDS
         now = time.monotonic()
@@ -117,7 +117,7 @@ class Supervisor:
             child.allow_again()
 
     def _stop_all(self) -> None:
-        """Stop the platform first, all at once, then the databases one by one, last started first."""
+        """Stop the platform first, all at once, then the databases one by one in reverse order."""
         self._stop([child for child in self._children if not child.spec.holds_state])
         for child in reversed([child for child in self._children if child.spec.holds_state]):
             self._stop([child])
@@ -132,7 +132,7 @@ class Supervisor:
 
     @contextmanager
     def _signals(self) -> Iterator[int]:
-        """Collect signals in ``_requests`` and give a descriptor that can be read after each."""
+        """Collect signals in ``_requests`` and provide a descriptor that becomes readable after each."""
         read, write = os.pipe()
         for end in (read, write):
             os.set_blocking(end, False)
@@ -154,13 +154,13 @@ class Supervisor:
 
 
 def clean_up(folder: StateFolder) -> None:
-    """End what a supervisor that was killed left behind, by process and start time; the lock says that it is gone."""
+    """End the children of a killed supervisor, identified by pid and start time; its lock is free, so it has ended."""
     report = folder.read_report()
     if report is None:
         return
     for child in reversed(report.children):
         if child.process is not None and child.process.alive:
-            _log.warning("%s (process %d) is left from a killed supervisor; ending it", child.name, child.process.pid)
+            _log.warning("%s (process %d) was left by a killed supervisor; ending it", child.name, child.process.pid)
             child.process.send(child.stop_signal)
     for child in reversed(report.children):
         if child.process is not None and not _ended_within(child.process, child.stop_seconds):

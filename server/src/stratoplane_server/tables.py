@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Text in columns, for terminals."""
+"""Text tables for terminals."""
 
 from collections.abc import Iterable, Sequence
 
 
 def render(head: Sequence[str], rows: Iterable[Sequence[str]]) -> str:
-    """Return lines whose cells stand under each other, without spaces at their ends."""
+    """Return lines with aligned columns, without trailing spaces."""
     lines = [list(head), *(list(row) for row in rows)]
     widths = [max(len(line[column]) for line in lines) for column in range(len(head))]
     return "\n".join(

@@ -61,11 +61,11 @@ def _no_observe_first() -> None:
     def begin(self: Any) -> Any:
         return self.resume()
 
-    def cleared_up(_self: Any, doubtful: Any) -> Any:
-        return doubtful
+    def resolved(_self: Any, uncertain: Any) -> Any:
+        return uncertain
 
     setattr(Attempt, "begin", begin)  # noqa: B010  # a method is replaced on purpose
-    setattr(Attempt, "_cleared_up", cleared_up)  # noqa: B010  # as above
+    setattr(Attempt, "_resolved", resolved)  # noqa: B010  # as above
 
 
 def _forgetful_provider() -> None:

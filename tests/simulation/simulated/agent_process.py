@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The agent's own intake, executor, reporter, bulkheads and timetable, on simulated time, disk and network."""
+"""The agent's own intake, executor, reporter, bulkheads and timer, on simulated time, disk and network."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -15,10 +15,10 @@ from stratoplane_agent.bulkhead import Bulkhead
 from stratoplane_agent.control_plane import ControlPlane, Offer
 from stratoplane_agent.executor import Executor
 from stratoplane_agent.intake import Intake
-from stratoplane_agent.journal import Admission, Debt, Ended
+from stratoplane_agent.journal import Admission, Ended, Pending
 from stratoplane_agent.providers import Provider, Providers
 from stratoplane_agent.reporter import Reporter
-from stratoplane_agent.timetable import Timetable
+from stratoplane_agent.timer import Timer
 from stratoplane_agent.transport import ControlPlaneError
 from tests.simulation.simulated.kernel import Machine
 from tests.simulation.simulated.network import Gateway, Network, SimulatedTransport
@@ -89,9 +89,9 @@ class SimulatedJournal:
             if self._disk.work.get(each.id, (-1,))[0] == each.epoch:
                 del self._disk.work[each.id]
 
-    def debt(self) -> Debt:
+    def pending(self) -> Pending:
         rows = sorted(self._disk.work.items())
-        return Debt(
+        return Pending(
             unfinished=[operation for _, (_, operation, result) in rows if result is None],
             unreported=[Ended(id=key, epoch=epoch, result=result) for key, (epoch, _, result) in rows if result],
         )
@@ -109,7 +109,7 @@ class Agent:
         journal: Any = SimulatedJournal(machine, disk)
         simulated: Any = transport
         control_plane = ControlPlane(simulated)
-        self._timetable = Timetable(machine)
+        self._timer = Timer(machine)
         self._drivers = drivers(region, machine)
         parts = [(each, Bulkhead(each.interface.value, _THREADS, machine)) for each in self._drivers]
         providers = [
@@ -118,27 +118,27 @@ class Agent:
         ]
         self.reporter = Reporter(journal, control_plane, machine)
         self.executor = Executor(
-            Providers(providers, self._timetable, machine),
-            self._timetable,
+            Providers(providers, self._timer, machine),
+            self._timer,
             backlog=_BACKLOG,
             deliver=self.reporter.deliver,
             host=machine,
         )
-        presence: Any = SimpleNamespace(greet=self._greet, lost=lambda _error: None, poll_seconds=_POLL_SECONDS)
+        session: Any = SimpleNamespace(greet=self._greet, lost=lambda _error: None, poll_seconds=_POLL_SECONDS)
         inventory: Any = SimpleNamespace(soon=lambda: None)
         self._journal = journal
-        self._intake = Intake(control_plane, journal, self.executor, presence, inventory, wanted_room=16, host=machine)
+        self._intake = Intake(control_plane, journal, self.executor, session, inventory, wanted_room=16, host=machine)
 
     def start(self) -> None:
         """Begin as the real process does: what an earlier run owes first."""
-        debt = self._journal.debt()
-        self._timetable.start()
+        pending = self._journal.pending()
+        self._timer.start()
         self.reporter.start(self.executor.running)
-        for ended in debt.unreported:
+        for ended in pending.unreported:
             self.reporter.deliver(ended)
         for driver in self._drivers:
             self.machine.kernel.spawn(self.machine, partial(self._survey, driver))
-        self._intake.start(debt.unfinished)
+        self._intake.start(pending.unfinished)
 
     def _greet(self) -> None:
         self._transport.post("hello", b"{}", seconds=20.0)

@@ -23,12 +23,24 @@ import pytest
 pytest.register_assert_rewrite(
     *(
         f"stratoplane.testing.{name}"
-        for name in ("bench", "compute", "features", "lifecycle", "network", "parts", "shape", "storage", "trouble")
+        for name in (
+            "bench",
+            "compute",
+            "features",
+            "kinds",
+            "lifecycle",
+            "network",
+            "parts",
+            "shape",
+            "storage",
+            "trouble",
+        )
     )
 )
 
 from stratoplane.testing.bench import Interruption, Workbench, agent_context  # noqa: E402
 from stratoplane.testing.compute import ComputeConformance  # noqa: E402
+from stratoplane.testing.kinds import KindConformance  # noqa: E402
 from stratoplane.testing.network import NetworkConformance  # noqa: E402
 from stratoplane.testing.storage import BucketConformance, StorageConformance  # noqa: E402
 
@@ -36,6 +48,7 @@ __all__ = [
     "BucketConformance",
     "ComputeConformance",
     "Interruption",
+    "KindConformance",
     "NetworkConformance",
     "StorageConformance",
     "Workbench",

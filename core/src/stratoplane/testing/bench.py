@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The workbench: calls a driver as the engine does, watches what it answers, and tidies up after a test."""
+"""The workbench: calls a driver as the engine does, checks its answers, and cleans up after a test."""
 
 import json
 import math
@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any, Final
 from uuid import UUID, uuid4
 
+from stratoplane.driver_kinds import DriverKind, ObjectStatus
 from stratoplane.drivers import AgentContext, Driver
 from stratoplane.errors import DriverError, TransientError
 from stratoplane.jobs import Wait
@@ -34,26 +35,29 @@ class Workbench:
 
     Attributes:
         driver: the driver under test.
+        kind: the kind of object.
         new_spec: makes the specification of a new object, each time another one of the same name.
         changed: makes from a specification one that ``update`` can bring the object to.
         other_shape: makes from a specification one that no driver can bring an existing object to; None for kinds
             whose objects have no shape.
-        status: class of the kind's statuses.
-        suffix: what the names of the kind's verbs end in, as ``_bucket``.
         patience: seconds that one object may take to settle.
         longest_call: seconds after which one call counts as blocking.
         made: ids of what the test made, to be deleted at its end.
     """
 
     driver: Driver
+    kind: DriverKind
     new_spec: Callable[[], Any]
     changed: Callable[[Any], Any]
     other_shape: Callable[[Any], Any] | None
-    status: type[Any]
-    suffix: str = ""
     patience: float = 120.0
     longest_call: float = 60.0
     made: list[UUID] = field(default_factory=list)
+
+    @property
+    def status(self) -> type[ObjectStatus]:
+        """Class of the kind's statuses."""
+        return self.kind.status
 
     def on(self, driver: Driver) -> "Workbench":
         """Return a bench for another driver that works on the same provider; this one tidies up for both."""
@@ -79,15 +83,16 @@ class Workbench:
 
     def listed(self) -> Sequence[UUID]:
         """Return the ids that the driver lists, as often as it lists them."""
-        verb = f"list{self.suffix}s" if self.suffix else "list"
-        found = self.settle(lambda: list(getattr(self.driver, verb)()), list)
-        assert all(isinstance(status, self.status) for status in found), f"list() yields other things: {found!r}"
+        listing = self.kind.methods.list_all
+        found = self.settle(lambda: list(getattr(self.driver, listing)()), list)
+        assert all(isinstance(status, self.status) for status in found), f"{listing} returns other things: {found!r}"
         return [status.uid for status in found]
 
     def call(self, verb: str, argument: Any) -> Any:
-        """Call a verb once and return what it answers."""
+        """Call one of the verbs ``observe``, ``create``, ``update`` and ``delete`` once and return the answer."""
+        [method] = [each.method for each in self.kind.verbs if each.name == verb]
         begun = time.monotonic()
-        answer = getattr(self.driver, f"{verb}{self.suffix}")(argument)
+        answer = getattr(self.driver, method)(argument)
         took = time.monotonic() - begun
         assert took < self.longest_call, f"{verb} blocked for {took:.0f} s: long work answers Wait"
         return answer
@@ -109,7 +114,7 @@ class Workbench:
                 pause = error.retry_after or pause
             else:
                 if not isinstance(answer, Wait):
-                    assert not allowed or isinstance(answer, allowed), f"{answer!r} is none of {allowed}"
+                    assert not allowed or isinstance(answer, allowed), f"{answer!r} is not one of {allowed}"
                     return answer
                 _check_wait(answer)
                 assert time.monotonic() < deadline, f"no end after {self.patience:.0f} s: {answer.reason}"
@@ -128,6 +133,9 @@ class Workbench:
 def _checked(status: Any) -> Any:
     """See that a status survives its journey to the platform, and return what of it may be compared."""
     document = json.loads(json.dumps(to_json(status)))
+    if "private" not in document:
+        assert from_json(type(status), document) == status
+        return status
     assert from_json(type(status), document) == replace(status, private=document["private"])
     return replace(status, private={})
 

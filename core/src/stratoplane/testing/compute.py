@@ -8,7 +8,8 @@ from uuid import UUID
 
 import pytest
 
-from stratoplane.compute import ImageReference, MachineSpec, MachineStatus
+from stratoplane.compute import ImageReference, MachineSpec
+from stratoplane.driver_kinds import VIRTUAL_MACHINE, DriverKind
 from stratoplane.drivers import Driver
 from stratoplane.ids import new_id
 from stratoplane.network import NetworkDriver, NetworkSpec
@@ -59,6 +60,7 @@ class ComputeConformance(
         vcpus, memory_mib, root_gib: size of the machines.
     """
 
+    driver_kind: ClassVar[DriverKind] = VIRTUAL_MACHINE
     cidr: ClassVar[str] = "10.213.0.0/24"
     vcpus: ClassVar[int] = 1
     memory_mib: ClassVar[int] = 128
@@ -148,10 +150,10 @@ class ComputeConformance(
                 request.getfixturevalue(companion)
         bench = Workbench(
             driver=driver,
+            kind=VIRTUAL_MACHINE,
             new_spec=new_spec,
             changed=lambda spec: replace(spec, name="renamed", power=PowerState.STOPPED),
             other_shape=lambda spec: replace(spec, vcpus=spec.vcpus + 1),
-            status=MachineStatus,
             patience=self.patience,
             longest_call=self.longest_call,
         )

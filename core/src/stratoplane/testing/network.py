@@ -10,10 +10,11 @@ from uuid import UUID
 
 import pytest
 
+from stratoplane.driver_kinds import NETWORK, DriverKind
 from stratoplane.drivers import Driver
 from stratoplane.errors import ConflictError
 from stratoplane.ids import new_id
-from stratoplane.network import NetworkMode, NetworkSpec, NetworkStatus
+from stratoplane.network import NetworkMode, NetworkSpec
 from stratoplane.testing.bench import Workbench
 from stratoplane.testing.features import ForeignObjects, Import
 from stratoplane.testing.lifecycle import Conflict, Convergence, Deletion, Idempotency, Identity, Leftovers
@@ -41,10 +42,10 @@ def network_bench(
 
     return Workbench(
         driver=driver,
+        kind=NETWORK,
         new_spec=new_spec,
         changed=lambda spec: replace(spec, name="renamed"),
         other_shape=lambda spec: replace(spec, mode=NetworkMode.ISOLATED),
-        status=NetworkStatus,
         patience=patience,
         longest_call=longest_call,
     )
@@ -94,6 +95,7 @@ class NetworkConformance(
         ranges: ranges for the networks, which do not overlap one another or anything of the provider's.
     """
 
+    driver_kind: ClassVar[DriverKind] = NETWORK
     ranges: ClassVar[Sequence[str]] = DEFAULT_RANGES
 
     @pytest.fixture

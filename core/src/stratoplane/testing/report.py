@@ -24,13 +24,11 @@ _POSSIBLE: Final[Mapping[str, Sequence[Feature]]] = {
         Feature.REBOOT,
         Feature.RESIZE,
         Feature.CONSOLE_LOG,
-        Feature.MACHINE_SNAPSHOT,
-        Feature.MIGRATE,
         Feature.IMPORT,
         Feature.FOREIGN_OBJECTS,
     ),
-    Interface.NETWORK: (Feature.SECURITY_GROUPS, Feature.FLOATING_ADDRESSES, Feature.IMPORT, Feature.FOREIGN_OBJECTS),
-    Interface.STORAGE: (Feature.VOLUME_SNAPSHOT, Feature.BUCKETS, Feature.IMPORT, Feature.FOREIGN_OBJECTS),
+    Interface.NETWORK: (Feature.IMPORT, Feature.FOREIGN_OBJECTS),
+    Interface.STORAGE: (Feature.BUCKETS, Feature.IMPORT, Feature.FOREIGN_OBJECTS),
 }
 
 

@@ -12,6 +12,7 @@ from uuid import UUID
 import pytest
 
 from stratoplane import CONTRACT
+from stratoplane.driver_kinds import DriverKind
 from stratoplane.drivers import Ability, AgentContext, Capacity, Driver, UsageSample
 from stratoplane.registry import shape_problem
 from stratoplane.settings import NoSettings, help_of
@@ -34,6 +35,7 @@ class Conformance:
     - ``misconfigured_driver``: a driver, not prepared, whose settings cannot work.
 
     Attributes:
+        driver_kind: the kind of object that is tested; the kit's classes name theirs.
         repeat: how often idempotent verbs are called in a row.
         patience: seconds that one object may take to settle.
         longest_call: seconds after which one call counts as blocking.
@@ -41,6 +43,7 @@ class Conformance:
     """
 
     __test__ = False
+    driver_kind: ClassVar[DriverKind]
     repeat: ClassVar[int] = 3
     patience: ClassVar[float] = 120.0
     longest_call: ClassVar[float] = 60.0
@@ -100,10 +103,10 @@ class Conformance:
         """Leave a note for the report: which driver this was."""
         facts = {
             "driver": f"{type(driver).__module__}:{type(driver).__qualname__}",
-            "interface": driver.interface.value,
+            "interface": str(driver.interface),
             "contract": ".".join(str(number) for number in driver.contract),
             "production_ready": driver.production_ready,
-            "features": sorted(feature.value for feature in driver.features()),
+            "features": sorted(driver.features()),
         }
         request.node.user_properties.append(("conformance", facts))
 
@@ -123,7 +126,7 @@ def sibling(driver: Driver, *, installation_id: UUID | None = None) -> Driver:
 def offered(driver: Driver, ability: type[Any]) -> Any:
     """Return ``driver`` as one that has ``ability``, or skip the test and name the feature."""
     if not isinstance(driver, ability):
-        feature = ability.feature.value if issubclass(ability, Ability) else ability.__name__
+        feature = ability.feature if issubclass(ability, Ability) else ability.__name__
         pytest.skip(f"the driver does not offer {feature}")
     return driver
 
@@ -131,8 +134,10 @@ def offered(driver: Driver, ability: type[Any]) -> Any:
 class Shape:
     """The driver as the registry, the documents and the agent see it."""
 
+    driver_kind: ClassVar[DriverKind]
+
     def test_the_registry_would_load_it(self, driver: Driver) -> None:
-        assert shape_problem(type(driver), driver.interface) == ""
+        assert shape_problem(type(driver), self.driver_kind.driver) == ""
 
     def test_it_names_the_contract_it_was_written_for(self, driver: Driver) -> None:
         assert driver.contract[0] == CONTRACT[0]

@@ -3,15 +3,17 @@
 
 from collections.abc import Iterator
 from dataclasses import replace
+from typing import ClassVar
 from uuid import UUID
 
 import pytest
 
 from stratoplane.compute import ImageReference
+from stratoplane.driver_kinds import BUCKET, VOLUME, DriverKind
 from stratoplane.drivers import Driver
 from stratoplane.errors import CapacityError, ConflictError, NotFoundError
 from stratoplane.ids import new_id
-from stratoplane.storage import BucketOps, BucketSpec, BucketStatus, VolumeSpec, VolumeStatus
+from stratoplane.storage import BucketOps, BucketSpec, VolumeSpec
 from stratoplane.testing.bench import Workbench
 from stratoplane.testing.features import ForeignObjects, Import
 from stratoplane.testing.lifecycle import Conflict, Convergence, Deletion, Idempotency, Identity, Leftovers
@@ -23,10 +25,10 @@ def volume_bench(driver: Driver, project_id: UUID, *, patience: float = 120.0, l
     """Return a bench for volumes."""
     return Workbench(
         driver=driver,
+        kind=VOLUME,
         new_spec=lambda: VolumeSpec(uid=new_id(), project_id=project_id, name="conformance", size_gib=1),
         changed=lambda spec: replace(spec, name="renamed", size_gib=spec.size_gib + 1),
         other_shape=lambda spec: replace(spec, size_gib=spec.size_gib + 1),
-        status=VolumeStatus,
         patience=patience,
         longest_call=longest_call,
     )
@@ -96,6 +98,8 @@ class StorageConformance(
     ``missing_image``, what volumes are filled from, and ``too_large_gib``, a size that the provider cannot hold.
     """
 
+    driver_kind: ClassVar[DriverKind] = VOLUME
+
     @pytest.fixture
     def image(self) -> ImageReference | None:
         """Return None: without an author's own fixture, volumes are empty."""
@@ -124,16 +128,17 @@ class BucketConformance(
 ):
     """Inherit it beside :class:`StorageConformance` for a storage driver that keeps buckets."""
 
+    driver_kind: ClassVar[DriverKind] = BUCKET
+
     @pytest.fixture
     def bench(self, driver: Driver, project_id: UUID) -> Iterator[Workbench]:
         """Return the bench of the driver's buckets."""
         bench = Workbench(
             driver=offered(driver, BucketOps),
+            kind=BUCKET,
             new_spec=lambda: BucketSpec(uid=new_id(), project_id=project_id, name="conformance"),
             changed=lambda spec: replace(spec, name="renamed"),
             other_shape=None,
-            status=BucketStatus,
-            suffix="_bucket",
             patience=self.patience,
             longest_call=self.longest_call,
         )

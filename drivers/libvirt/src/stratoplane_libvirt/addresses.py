@@ -19,9 +19,8 @@ _FIRST_AND_ONLY_RANGE: Final = -1
 class AddressBook:
     """The addresses of machines' cards, one network at a time.
 
-    libvirt refuses an entry whose address another has, which makes the choice safe against other processes: the loser
-    looks again. Every entry that is tried makes libvirt load its firewall rules anew, so this process's own threads
-    take turns instead.
+    libvirt refuses an entry whose address is taken, which makes the choice safe against other processes: the loser
+    chooses again. Every attempt makes libvirt reload its firewall rules, so the threads of this process take turns.
     """
 
     def __init__(self) -> None:
@@ -33,7 +32,7 @@ class AddressBook:
         Raises:
             CapacityError: the network has no free address.
             UnsupportedError: the network has no DHCP.
-            BusyError: others were faster each time.
+            BusyError: other processes took each chosen address first.
         """
         record = read_network(network.XMLDesc(0))
         if mac in record.hosts:
@@ -42,7 +41,7 @@ class AddressBook:
             return _reserve_one(network, mac)
 
     def release(self, network: Any, mac: str) -> None:
-        """Give the card's address back; it is no error that it has none."""
+        """Release the card's address; a card without one is not an error."""
         address = read_network(network.XMLDesc(0)).hosts.get(mac)
         if address is not None:
             _update(network, libvirt.VIR_NETWORK_UPDATE_COMMAND_DELETE, mac, address)
@@ -56,22 +55,24 @@ def _reserve_one(network: Any, mac: str) -> IPv4Address:
         address = _choose(record, _leased(network, mac))
         if _reserve(network, mac, address):
             return address
-    raise BusyError(f"no address could be reserved in {record.name}: others took each first")
+    raise BusyError(f"no address could be reserved in {record.name}: other processes took each one first")
 
 
 def _choose(record: NetworkRecord, leased: AbstractSet[IPv4Address]) -> IPv4Address:
     if record.pool is None:
-        raise UnsupportedError(f"the network {record.name} gives out no addresses")
+        raise UnsupportedError(f"the network {record.name} assigns no addresses")
     first, last = record.pool
     taken = leased | set(record.hosts.values()) | {record.gateway}
     for number in range(int(first), int(last) + 1):
         if (address := IPv4Address(number)) not in taken:
             return address
-    raise CapacityError(f"the network {record.name} has no free address; those of deleted machines return in minutes")
+    raise CapacityError(
+        f"the network {record.name} has no free address; those of deleted machines become free within minutes"
+    )
 
 
 def _leased(network: Any, mac: str) -> set[IPv4Address]:
-    """Return what others still hold: dnsmasq would not give a machine an address that is leased to another card."""
+    """Return the leased addresses: dnsmasq does not assign an address that is leased to another card."""
     if not network.isActive():
         return set()
     leases = network.DHCPLeases(None, 0)

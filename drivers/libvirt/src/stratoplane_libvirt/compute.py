@@ -1,9 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Virtual machines on libvirt.
 
-A machine is a domain whose UUID is our uid. It is defined before its disks are made, so that whatever is cut off in
-the middle has an anchor from which everything else can be found; its mark becomes complete when all is there, and
-only then is there a machine to observe.
+A machine is a domain whose UUID is our uid. It is defined before its disks are created, so that everything that an
+interrupted call leaves behind can be found from the definition. Its mark becomes complete when all parts exist, and
+only then the machine can be observed.
 """
 
 import dataclasses
@@ -66,15 +66,15 @@ class LibvirtComputeDriver(ComputeDriver, RebootOps, ResizeOps, ConsoleOps, Fore
         self._hardware_lock: Final = threading.Lock()
 
     def prepare(self) -> None:
-        with self._connection.changing("look at the host") as host:
+        with self._connection.changing("read the host's properties") as host:
             self._guest_hardware(host)
 
     def capacity(self) -> Capacity:
-        with self._connection.reading("tell its capacity") as host:
+        with self._connection.reading("read its capacity") as host:
             return offered_capacity(host, self.settings)
 
     def usage(self) -> Iterable[UsageSample]:
-        with self._connection.reading("tell the machines' usage") as host:
+        with self._connection.reading("read the machines' usage") as host:
             return read_usage(host, self._installation_id)
 
     def observe(self, uid: UUID) -> MachineStatus | None:
@@ -90,7 +90,7 @@ class LibvirtComputeDriver(ComputeDriver, RebootOps, ResizeOps, ConsoleOps, Fore
             return [reader.status(domain, record) for domain, record in all_records(host) if self._is_ours(record)]
 
     def list_foreign(self, limit: int) -> Iterable[ForeignObject]:
-        with self._connection.reading("list the machines of others") as host:
+        with self._connection.reading("list foreign machines") as host:
             reader = StatusReader(host, self._installation_id)
             others = ((domain, record) for domain, record in all_records(host) if not self._is_ours(record))
             return in_order((reader.status(domain, record) for domain, record in others), limit)
@@ -163,11 +163,11 @@ class LibvirtComputeDriver(ComputeDriver, RebootOps, ResizeOps, ConsoleOps, Fore
             return None
         _refuse_other_shape(record, mark, spec)
         if not self._disks(host).root_matches(spec):
-            raise ConflictError(f"machine {spec.uid} exists with another root_gib")
+            raise ConflictError(f"machine {spec.uid} already exists and differs in root_gib")
         return domain
 
     def _make(self, host: Any, spec: MachineSpec) -> Any:
-        """Return the domain with all that belongs to it, not started; or Wait while its image is copied."""
+        """Return the domain with everything that belongs to it, not started; or Wait while its image is copied."""
         if spec.image is None and not spec.volume_uids:
             raise PermanentError(f"machine {spec.uid} has nothing to boot from: neither an image nor a volume")
         refuse_too_large(spec, offered_capacity(host, self.settings))
@@ -221,27 +221,27 @@ class LibvirtComputeDriver(ComputeDriver, RebootOps, ResizeOps, ConsoleOps, Fore
         return None
 
     def _remove(self, host: Any, uid: UUID) -> None:
-        """Remove a machine and all that was made for it; its definition goes last, for it names the rest."""
+        """Remove a machine and everything created for it; its definition goes last, since it names the rest."""
         domain = find_domain(host, uid)
         if domain is not None:
-            self._cut_loose(host, domain)
+            self._stop_and_release(host, domain)
         self._disks(host).remove(uid)
         if domain is not None:
             with tolerating(libvirt.VIR_ERR_NO_DOMAIN):
                 domain.undefineFlags(_UNDEFINE_FLAGS)
 
-    def _cut_loose(self, host: Any, domain: Any) -> None:
-        """End our domain and give its addresses back; ConflictError if it is not ours."""
+    def _stop_and_release(self, host: Any, domain: Any) -> None:
+        """Stop our domain and release its addresses. Raises ConflictError if it is not ours."""
         record = read_domain(domain.XMLDesc(0))
         own_mark(record, self._installation_id)
-        power.cut_off(domain)
+        power.power_off(domain)
         for interface in record.interfaces:
             network = find_network(host, interface.network_uid)
             if network is not None:
                 self._addresses.release(network, interface.mac)
 
     def _discard(self, uid: UUID) -> None:
-        """Remove what a creation made that failed for good; what is left then, the list of machines still shows."""
+        """Remove what a permanently failed creation left; if that fails too, the machine stays in the list."""
         try:
             with self._connection.changing(f"delete machine {uid}") as host:
                 self._remove(host, uid)
@@ -267,7 +267,7 @@ class LibvirtComputeDriver(ComputeDriver, RebootOps, ResizeOps, ConsoleOps, Fore
         return open_own_pool(host, names.CONSOLE_POOL, f"{open_pool(host, self.settings.pool).path()}/console")
 
     def _guest_hardware(self, host: Any) -> GuestHardware:
-        """Return what guests are made of; looked up once, for the probe behind it starts a guest."""
+        """Return the hardware of guests; determined once, since that starts a probe guest."""
         with self._hardware_lock:
             if self._hardware is None:
                 pool, console = open_pool(host, self.settings.pool), self._console(host)
@@ -276,7 +276,7 @@ class LibvirtComputeDriver(ComputeDriver, RebootOps, ResizeOps, ConsoleOps, Fore
 
 
 def _refuse_other_shape(record: DomainRecord, mark: Mark, spec: MachineSpec) -> None:
-    """Raise ConflictError unless the machine has what only a new machine could be given."""
+    """Raise ConflictError if the machine differs from ``spec`` in what cannot be changed."""
     cards = tuple((interface.network_uid, interface.mac.lower()) for interface in spec.interfaces)
     pairs = {
         "vcpus": (record.vcpus, spec.vcpus),
@@ -285,4 +285,4 @@ def _refuse_other_shape(record: DomainRecord, mark: Mark, spec: MachineSpec) -> 
         "image": (mark.image_uid, spec.image.uid if spec.image else None),
     }
     if different := [name for name, (present, wanted) in pairs.items() if present != wanted]:
-        raise ConflictError(f"machine {spec.uid} exists with other {', '.join(different)}")
+        raise ConflictError(f"machine {spec.uid} already exists and differs in {', '.join(different)}")

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The connection to libvirt and the one translation of its errors into ours."""
+"""The connection to libvirt, and the translation of its errors into those of the contract."""
 
 import contextlib
 import functools
@@ -50,11 +50,11 @@ _BY_CODE: Final[dict[int, type[DriverError]]] = {
     libvirt.VIR_ERR_ARGUMENT_UNSUPPORTED: UnsupportedError,
     libvirt.VIR_ERR_OPERATION_TIMEOUT: BusyError,
     libvirt.VIR_ERR_RESOURCE_BUSY: BusyError,
-    # The object changed its state between our look and our call, so a second look will act on the new state.
+    # The object changed its state between our reading and our call, so a repeated call acts on the new state.
     libvirt.VIR_ERR_OPERATION_INVALID: BusyError,
 }
 
-# For these libvirt has no code of their own.
+# libvirt has no error codes for these.
 _BY_TEXT: Final[dict[str, type[DriverError]]] = {
     "No space left on device": CapacityError,
     "Cannot allocate memory": CapacityError,
@@ -68,7 +68,7 @@ _BY_TEXT: Final[dict[str, type[DriverError]]] = {
 def to_driver_error(error: libvirt.libvirtError, action: str, lost: type[DriverError]) -> DriverError:
     """Translate what libvirt raised during ``action``; ``lost`` is what a connection that broke during it means.
 
-    An answer from libvirt is a definite failure of that one call, so only a broken connection leaves a doubt.
+    An error from libvirt is a definite failure of that one call; only a broken connection leaves the result uncertain.
     """
     text = error.get_error_message() or str(error)
     if error.get_error_domain() == libvirt.VIR_FROM_RPC or "client socket is closed" in text:
@@ -91,7 +91,7 @@ class Connection:
 
     @contextlib.contextmanager
     def reading(self, action: str) -> Iterator[Any]:
-        """Give the handle to a block that changes nothing; ``action`` completes "libvirt refused to".
+        """Provide the handle to a block that changes nothing; ``action`` completes "libvirt refused to".
 
         Raises:
             UnreachableError: libvirt does not answer.
@@ -105,11 +105,11 @@ class Connection:
 
     @contextlib.contextmanager
     def changing(self, action: str) -> Iterator[Any]:
-        """Give the handle to a block that changes something.
+        """Provide the handle to a block that changes something.
 
         Raises:
             UnreachableError: no connection could be made, so nothing happened.
-            UncertainError: the connection broke in the middle; what was asked may have happened.
+            UncertainError: the connection broke in the middle; the change may have happened.
             DriverError: libvirt refused, by its kind.
         """
         handle = self._open()
@@ -141,7 +141,7 @@ class Connection:
         return handle
 
     def _keep_alive(self, handle: Any) -> None:
-        """Ask for keepalive messages, without which a dead peer would block a call for ever."""
+        """Enable keepalive messages, without which a dead peer would block a call for ever."""
         try:
             handle.setKeepAlive(_KEEPALIVE_SECONDS, _KEEPALIVE_MISSES)
         except libvirt.libvirtError as error:
@@ -156,7 +156,7 @@ class Connection:
 
 
 class tolerating:  # noqa: N801  # read like contextlib.suppress
-    """Let libvirt's errors with these codes pass: what the block asks for is so already."""
+    """Suppress libvirt errors with these codes: the object is already in the requested state."""
 
     def __init__(self, *codes: int) -> None:
         self._codes = codes
@@ -171,7 +171,7 @@ class tolerating:  # noqa: N801  # read like contextlib.suppress
 
 
 def to_connect_error(error: libvirt.libvirtError, uri: str) -> DriverError:
-    """Translate a failure to connect: wrong credentials need an operator, everything else is tried again."""
+    """Translate a failure to connect: wrong credentials need an operator, everything else is retried."""
     translated = to_driver_error(error, f"connect to {uri}", UnreachableError)
     if isinstance(translated, MisconfiguredError):
         return translated
@@ -181,9 +181,9 @@ def to_connect_error(error: libvirt.libvirtError, uri: str) -> DriverError:
 
 @functools.cache
 def _start_event_loop() -> None:
-    """Run libvirt's event loop in a thread, once a process: keepalive answers are handled by it.
+    """Run libvirt's event loop in a thread, once per process: it handles keepalive answers.
 
-    libvirt prints every error to standard error unless a handler is set; ours all travel as exceptions.
+    libvirt prints every error to standard error unless a handler is set; all of ours become exceptions.
     """
     libvirt.registerErrorHandler(_discard_message, None)
     libvirt.virEventRegisterDefaultImpl()

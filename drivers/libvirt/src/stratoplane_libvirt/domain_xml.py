@@ -16,19 +16,19 @@ ROOT_TARGET: Final = "vda"
 _SEED_TARGET: Final = "sda"
 _LETTERS: Final = "abcdefghijklmnopqrstuvwxyz"
 _SERIAL_BYTES: Final = 20
-"""What QEMU keeps of a disk's serial number."""
+"""How many characters of a disk's serial number QEMU keeps."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class GuestHardware:
-    """What every guest of a host has in common.
+    """The hardware that all guests of a host have in common.
 
     Attributes:
-        domain_type: KVM or emulation, decided.
+        domain_type: KVM or emulation.
         architecture: as libvirt spells it, such as ``x86_64``.
         machine: machine type, empty for the hypervisor's default.
         pool: name of the pool with disks and seeds.
-        console_folder: absolute path on the host for what guests write to their serial console.
+        console_folder: absolute path on the host for the logs of serial consoles.
     """
 
     domain_type: DomainType
@@ -50,7 +50,7 @@ class Disk:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class DomainRecord:
-    """What a domain's XML says; ``element`` is the whole of it."""
+    """The content of a domain's XML; ``element`` is its root."""
 
     uid: UUID
     name: str
@@ -68,7 +68,7 @@ class DomainRecord:
 
 
 def build_domain(spec: MachineSpec, mark: Mark, hardware: GuestHardware) -> ET.Element:
-    """Return the domain for ``spec``; its disks are named here and made by the caller."""
+    """Return the domain for ``spec``; it names its disks, which the caller creates."""
     domain = ET.Element("domain", {"type": hardware.domain_type.value})
     child(domain, "name", names.domain_name(spec.uid))
     child(domain, "uuid", spec.uid)
@@ -131,7 +131,7 @@ def with_size(element: ET.Element, vcpus: int, memory: int) -> ET.Element:
 
 
 def read_domain(text: str) -> DomainRecord:
-    """Return what libvirt's XML of a domain says; PermanentError if it cannot be read."""
+    """Return the content of a domain's XML. Raises PermanentError if it cannot be read."""
     root = parse(text)
     with values_of(root):
         return DomainRecord(
@@ -181,7 +181,7 @@ def _add_disks(devices: ET.Element, spec: MachineSpec, installation_id: UUID, po
         used.add(target)
         devices.append(build_volume_disk(uid, names.volume_name(installation_id, uid), pool, target))
     _add_seed(devices, names.seed_name(installation_id, spec.uid), pool)
-    # SCSI data disks come and go without a free PCI slot and without the guest's consent.
+    # SCSI data disks are plugged in and out without a free PCI slot and without the guest's cooperation.
     child(devices, "controller", type="scsi", index=0, model="virtio-scsi")
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Finding domains and keeping our notes with them."""
+"""Finding domains and storing our metadata with them."""
 
 from collections.abc import Iterator
 from typing import Any
@@ -16,14 +16,14 @@ from stratoplane_libvirt.xml_document import clean, render
 
 
 def find_domain(host: Any, uid: UUID) -> Any | None:
-    """Return the domain with this UUID, ours or not; None when there is none."""
+    """Return the domain with this UUID, ours or not; None if it does not exist."""
     with tolerating(libvirt.VIR_ERR_NO_DOMAIN):
         return host.lookupByUUIDString(str(uid))
     return None
 
 
 def all_records(host: Any) -> Iterator[tuple[Any, DomainRecord]]:
-    """Return every domain of the host with what its XML says; those that vanish meanwhile are left out."""
+    """Return every domain of the host with the content of its XML; domains that vanish meanwhile are skipped."""
     for domain in host.listAllDomains(0):
         text = None
         with tolerating(libvirt.VIR_ERR_NO_DOMAIN):
@@ -33,25 +33,25 @@ def all_records(host: Any) -> Iterator[tuple[Any, DomainRecord]]:
 
 
 def own_mark(record: DomainRecord, installation_id: UUID) -> Mark:
-    """Return our mark on a domain; ConflictError if it is not ours."""
+    """Return our mark on a domain. Raises ConflictError if it is not ours."""
     if record.mark is None or record.mark.installation_id != installation_id:
         raise ConflictError(f"the domain {record.name} has our id but not our mark; it is left alone")
     return record.mark
 
 
 def change_flags(domain: Any) -> int:
-    """Return the flags that change the definition and, while it runs, the machine."""
+    """Return the flags that change the definition and, if it is running, the live machine."""
     running = libvirt.VIR_DOMAIN_AFFECT_LIVE if domain.isActive() else 0
     return int(libvirt.VIR_DOMAIN_AFFECT_CONFIG | running)
 
 
 def save_mark(domain: Any, mark: Mark) -> None:
-    """Put ``mark`` in the place of the domain's present one."""
+    """Replace the domain's mark by ``mark``."""
     _set_metadata(domain, libvirt.VIR_DOMAIN_METADATA_ELEMENT, render(mark.to_bare_element()), METADATA_PREFIX)
 
 
 def save_title(domain: Any, name: str) -> None:
-    """Show ``name`` to operators who list domains with their titles."""
+    """Set the domain's title to ``name``, for operators who list domains with their titles."""
     _set_metadata(domain, libvirt.VIR_DOMAIN_METADATA_TITLE, clean(" ".join(name.split())), None)
 
 

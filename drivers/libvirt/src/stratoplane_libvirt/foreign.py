@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What of libvirt's is not ours, as the platform lists it."""
+"""Foreign objects of libvirt, as the platform lists them."""
 
 from collections.abc import Iterable
 from typing import Protocol
@@ -9,7 +9,7 @@ from stratoplane.foreign import ForeignObject
 
 
 class Status(Protocol):
-    """What the statuses of machines, networks and volumes have in common."""
+    """The fields that statuses of machines, networks and volumes have in common."""
 
     @property
     def uid(self) -> UUID:
@@ -17,7 +17,7 @@ class Status(Protocol):
 
     @property
     def name(self) -> str:
-        """Return how libvirt calls it."""
+        """Return its name at libvirt."""
 
     @property
     def provider_reference(self) -> str:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What guests of a host can be made of, and whether KVM really runs them."""
+"""The hardware that a host offers to guests, and whether KVM really runs them."""
 
 import logging
 import time
@@ -43,7 +43,7 @@ _PROBE_SECTOR: Final = (
 def choose_hardware(
     host: Any, settings: LibvirtSettings, installation_id: UUID, pool: Pool, console_folder: str
 ) -> GuestHardware:
-    """Return what every guest of this host has in common; starts a probe guest if the domain type is ``auto``.
+    """Return the hardware of all guests of this host; starts a probe guest if the domain type is ``auto``.
 
     Raises:
         MisconfiguredError: the host cannot run what the settings ask for.
@@ -66,7 +66,7 @@ def choose_hardware(
 
 
 def offered_capacity(host: Any, settings: LibvirtSettings) -> Capacity:
-    """Return what the host's machines may use together; disks are the storage driver's to count."""
+    """Return what the host's machines may use together; the storage driver counts disks."""
     _, memory_mib, processors, *_ = host.getInfo()
     return Capacity(
         vcpus=int(processors * settings.vcpu_overcommit),
@@ -75,18 +75,18 @@ def offered_capacity(host: Any, settings: LibvirtSettings) -> Capacity:
 
 
 def refuse_too_large(spec: MachineSpec, capacity: Capacity) -> None:
-    """Raise CapacityError if the host could not hold the machine even if it held nothing else."""
+    """Raise CapacityError if the machine would not fit on the empty host."""
     if spec.vcpus > capacity.vcpus or spec.memory_mib > capacity.memory_mib:
         wanted = f"{spec.vcpus} processors and {spec.memory_mib} MiB"
         raise CapacityError(
-            f"the host has no {wanted}: it offers {capacity.vcpus} and {capacity.memory_mib} MiB in all"
+            f"the host cannot provide {wanted}: it offers {capacity.vcpus} and {capacity.memory_mib} MiB in all"
         )
 
 
 def kvm_runs_guests(host: Any, domain_type: DomainType, pool: Pool, installation_id: UUID) -> bool:
-    """Start a guest of 32 MiB that turns itself off at once, and tell whether it did.
+    """Start a guest of 32 MiB that powers off at once, and tell whether it did.
 
-    The file /dev/kvm and libvirt's capabilities say only that KVM is there, not that guests get through their boot.
+    The file /dev/kvm and libvirt's capabilities say only that KVM exists, not that guests can boot.
     """
     name = names.probe_name(installation_id)
     _end_probe(host, name)
@@ -116,7 +116,7 @@ def _proven_type(host: Any, offered: set[str], architecture: str, pool: Pool, in
         return DomainType.QEMU
     if architecture != "x86_64" or kvm_runs_guests(host, DomainType.KVM, pool, installation_id):
         return DomainType.KVM
-    _log.warning("libvirt_kvm_unusable fallback=qemu reason=probe guest did not get through its boot")
+    _log.warning("libvirt_kvm_unusable fallback=qemu reason=the probe guest did not boot")
     return DomainType.QEMU
 
 
@@ -139,7 +139,7 @@ def _probe_domain(name: str, domain_type: DomainType, pool: str) -> ET.Element:
 
 
 def _turns_itself_off(domain: Any) -> bool:
-    """Wait for the transient domain to vanish; one that KVM gave up on stays, paused."""
+    """Wait for the transient domain to vanish; one that KVM cannot run stays paused."""
     end = time.monotonic() + _PROBE_SECONDS
     while time.monotonic() < end:
         state = libvirt.VIR_DOMAIN_SHUTOFF

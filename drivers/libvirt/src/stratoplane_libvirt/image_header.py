@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reading a disk image's header before anything else touches the file.
 
-A disk image may name other files of the host (backing file, external data file), which whoever opens it would hand to
-the guest. So nothing but plain qcow2 and raw gets in, and only as what it was declared to be; see CVE-2015-5163,
+A disk image may refer to other files of the host (backing file, external data file), whose content would reach the
+guest. So only plain qcow2 and raw images are accepted, and only in their declared format; see CVE-2015-5163,
 CVE-2022-47951, CVE-2024-32498 and CVE-2024-40767.
 """
 
@@ -32,7 +32,7 @@ _REFUSED_EXTENSIONS: Final = {
 HEADER_BYTES: Final = _QCOW2.size
 _LARGEST_HEADER: Final = 1024 * 1024
 
-# Formats by the bytes at an offset. What is none of these may be a raw disk.
+# Formats by the bytes at an offset. Anything else may be a raw disk.
 _MAGICS: Final = (
     (0, _QCOW_MAGIC, "qcow2"),
     (0, b"QED\0", "qed"),
@@ -53,21 +53,21 @@ _VPC_FOOTER: Final = (512, b"conectix")
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ImageFacts:
-    """What an image's header says: format (``qcow2``, ``raw`` or another) and size of its disk in bytes."""
+    """The content of an image's header: format (``qcow2``, ``raw`` or another) and size of its disk in bytes."""
 
     format: str
     virtual_size: int
 
 
 def inspect_image(file: BinaryIO, declared: str) -> ImageFacts:
-    """Return the facts of a seekable image file, whose position is undefined afterwards.
+    """Return the header's content of a seekable image file, whose position is undefined afterwards.
 
     Raises:
         PermanentError: it is not of the ``declared`` format, refers to other files, is encrypted, damaged or of a
-            format that is not taken.
+            format that is not supported.
     """
     if declared not in ("qcow2", "raw"):
-        raise PermanentError(f"images of format {declared!r} are not taken; convert it to qcow2 or raw")
+        raise PermanentError(f"images of format {declared!r} are not supported; convert it to qcow2 or raw")
     found = _detect(file)
     if found != declared:
         raise PermanentError(f"the image was declared as {declared} and is {found}")
@@ -80,10 +80,10 @@ def qcow2_size(header: bytes) -> int:
     """Return the size in bytes of the disk in a qcow2 file whose first ``HEADER_BYTES`` are ``header``.
 
     Raises:
-        PermanentError: it is no qcow2.
+        PermanentError: it is not a qcow2 file.
     """
     if len(header) < _QCOW2.size or not header.startswith(_QCOW_MAGIC):
-        raise PermanentError("a copy of an image in the pool is no qcow2; remove it and its mark")
+        raise PermanentError("a copy of an image in the pool is not a qcow2 file; remove it and its mark")
     return int(_QCOW2.unpack(header[: _QCOW2.size])[5])
 
 
@@ -104,7 +104,7 @@ def _inspect_qcow2(file: BinaryIO) -> int:
         raise PermanentError("the image ends within its header")
     _, version, backing_offset, backing_size, cluster_bits, virtual_size, crypt_method, *_ = _QCOW2.unpack(header)
     if version not in (2, 3):
-        raise PermanentError(f"the image is qcow version {version}; only qcow2 (2 and 3) is taken")
+        raise PermanentError(f"the image is qcow version {version}; only qcow2 (2 and 3) is supported")
     if backing_offset or backing_size:
         raise PermanentError("the image refers to a backing file; flatten it first (qemu-img convert)")
     if crypt_method:
@@ -117,7 +117,7 @@ def _inspect_qcow2(file: BinaryIO) -> int:
 
 
 def _check_version_3(file: BinaryIO) -> int:
-    """Refuse incompatible features that reach out or are unknown; return where the header ends."""
+    """Refuse incompatible features that are unknown or refer to other files; return where the header ends."""
     header = _read(file, _QCOW2.size, _QCOW2_V3.size)
     if len(header) < _QCOW2_V3.size:
         raise PermanentError("the image ends within its header")

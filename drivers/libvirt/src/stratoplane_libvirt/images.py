@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Bringing images from the agent's image folder into the pool, once each."""
+"""Importing images from the agent's image folder into the pool, once each."""
 
 import concurrent.futures
 import contextlib
@@ -21,7 +21,7 @@ from stratoplane_libvirt.pool import Pool, open_pool
 from stratoplane_libvirt.volume_xml import Backing
 
 _PATIENCE_SECONDS: Final = 3.0
-"""How long a call waits for an import before it answers Wait; small images are done by then."""
+"""Seconds that a call waits for an import before it returns Wait; small images are done by then."""
 _CHUNK: Final = 1024 * 1024
 
 _locks: Final[dict[UUID, threading.Lock]] = {}
@@ -29,7 +29,7 @@ _locks_guard: Final = threading.Lock()
 
 
 class ImageLibrary:
-    """The images of one pool. A mark beside each copy says that it is whole."""
+    """The images of one pool. A mark beside each copy says that it is complete."""
 
     def __init__(self, connection: Connection, pool: str, folder: Path) -> None:
         self._connection = connection
@@ -41,11 +41,11 @@ class ImageLibrary:
         self._executor = concurrent.futures.ThreadPoolExecutor(2, thread_name_prefix="image-import")
 
     def provide(self, host: Any, image: ImageReference) -> Backing | Wait:
-        """Return the image in the pool, copied there first if need be, or Wait while it is copied.
+        """Return the image in the pool, copying it first if necessary, or Wait while it is copied.
 
         Raises:
             NotFoundError: the image folder has no such file.
-            PermanentError: the file is not what it was declared to be, or must not be used.
+            PermanentError: the file is not of the declared format, or is not allowed.
             TransientError: libvirt failed during the copy; the next call starts it again.
         """
         pool = open_pool(host, self._pool)
@@ -93,8 +93,8 @@ def open_source(folder: Path, source: str) -> contextlib.closing[BinaryIO]:
     """Open the file ``source`` of the image folder.
 
     Raises:
-        PermanentError: the name leads out of the folder.
-        NotFoundError: there is no such file.
+        PermanentError: the name is outside of the folder.
+        NotFoundError: the file does not exist.
         MisconfiguredError: the agent may not read it.
     """
     if not source or "/" in source or "\0" in source or source in (".", ".."):
@@ -114,7 +114,7 @@ def _virtual_size(pool: Pool, name: str, image_format: str) -> int:
 
 
 def _copy(pool: Pool, image: ImageReference, file: BinaryIO) -> None:
-    """Check the file and copy what was checked: the same open file, so that nobody can exchange it in between."""
+    """Check the file and copy the same open file, so that it cannot be replaced in between."""
     inspect_image(file, image.format)
     _check_digest(file, image)
     name = names.image_name(image.uid, image.format)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One change at a time for each object: steps of two calls for the same object must not mix."""
+"""One change at a time for each object: steps of two calls for one object must not interleave."""
 
 import contextlib
 import threading
@@ -8,7 +8,7 @@ from uuid import UUID
 
 
 class ObjectLocks:
-    """A lock for each object that is being changed, made and forgotten on the way."""
+    """A lock for each object that is being changed, created and dropped on demand."""
 
     def __init__(self) -> None:
         self._guard = threading.Lock()
@@ -17,7 +17,7 @@ class ObjectLocks:
 
     @contextlib.contextmanager
     def hold(self, uid: UUID) -> Iterator[None]:
-        """Wait until no other thread holds the object ``uid``, and hold it."""
+        """Wait until no other thread holds the lock of the object ``uid``, and hold it."""
         with self._guard:
             lock = self._locks.setdefault(uid, threading.Lock())
             self._wanted[uid] = self._wanted.get(uid, 0) + 1

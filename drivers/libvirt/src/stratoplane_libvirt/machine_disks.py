@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A machine's disks: made with it, plugged in and out while it lives, removed with it."""
+"""A machine's disks: created with it, attached and detached while it exists, removed with it."""
 
 from collections.abc import Iterable
 from typing import Any, Final
@@ -45,7 +45,7 @@ class MachineDisks:
                 raise ConflictError(f"the volume {taken[0]} is in use by {record.name}")
 
     def make(self, spec: MachineSpec, image: Backing | None) -> None:
-        """Make root disk and seed anew: the machine never ran, and an earlier attempt may have left half of them."""
+        """Create root disk and seed from scratch: an interrupted attempt may have left parts of them."""
         if image is not None:
             root = names.root_disk_name(self._installation_id, spec.uid)
             self._pool.delete(root)
@@ -53,22 +53,22 @@ class MachineDisks:
         self._pool.replace_with_bytes(names.seed_name(self._installation_id, spec.uid), build_seed(spec))
 
     def remove(self, uid: UUID) -> None:
-        """Remove everything that was made for the machine alone."""
+        """Remove everything that was created for the machine alone."""
         self._pool.delete(names.root_disk_name(self._installation_id, uid))
         self._pool.delete(names.seed_name(self._installation_id, uid))
         remove_console(self._console, uid)
 
     def plug(self, host: Any, domain: Any, record: DomainRecord, wanted: tuple[UUID, ...]) -> Wait | None:
-        """Bring the plugged volumes to ``wanted``; Wait while a guest holds on to one.
+        """Bring the attached volumes to ``wanted``; Wait while a guest still uses one.
 
         Raises:
-            ConflictError: the boot disk would have to be taken out, or another machine has one of the volumes.
+            ConflictError: the boot disk would have to be detached, or another machine has one of the volumes.
             NotFoundError: one of them does not exist.
         """
         present = record.volumes(self._installation_id)
         for uid, disk in present.items():
             if uid not in wanted and disk.target == ROOT_TARGET:
-                raise ConflictError(f"the volume {uid} is the boot disk of machine {record.uid} and stays with it")
+                raise ConflictError(f"the volume {uid} is the boot disk of machine {record.uid} and cannot be detached")
         self.require_volumes(host, record.uid, set(wanted) - present.keys())
         for uid in wanted:
             self._plug_in(domain, uid)
@@ -78,7 +78,7 @@ class MachineDisks:
         return Wait(seconds=1.0, reason="the guest is releasing a volume") if left else None
 
     def root_matches(self, spec: MachineSpec) -> bool:
-        """Tell whether the root disk has the wanted size; a boot volume is a matter of its own."""
+        """Tell whether the root disk has the wanted size; a boot volume is not checked."""
         return spec.image is None or self._root_size(spec.uid) == spec.root_gib * GIB
 
     def refuse_shrinking(self, spec: MachineSpec) -> None:
@@ -96,7 +96,7 @@ class MachineDisks:
         return self._pool.size(names.root_disk_name(self._installation_id, uid))
 
     def _plug_in(self, domain: Any, uid: UUID) -> None:
-        """Plug a volume into the definition and the running machine, each only where it is missing."""
+        """Attach a volume to the definition and the running machine, where it is missing."""
         volume = names.volume_name(self._installation_id, uid)
         missing = 0
         used: set[str] = set()
@@ -125,9 +125,9 @@ def check_image_size(spec: MachineSpec, image: Backing) -> None:
 
 
 def remove_console(console: Pool, uid: UUID) -> None:
-    """Remove what the guest wrote to its serial console, older parts included.
+    """Remove the logs of the serial console, rotated ones included.
 
-    The log daemon makes these files behind libvirt's back, so the pool has to look first.
+    The log daemon creates these files without libvirt, so the pool must be refreshed first.
     """
     console.handle.refresh(0)
     name = names.console_name(uid)
@@ -137,7 +137,7 @@ def remove_console(console: Pool, uid: UUID) -> None:
 
 
 def _scopes(domain: Any) -> list[tuple[int, str]]:
-    """Return the XML of the definition and, if the machine runs, of what runs, with the flag that changes each."""
+    """Return the XML of the definition and of the live machine, if any, with the flag that changes each."""
     scopes = [(libvirt.VIR_DOMAIN_AFFECT_CONFIG, domain.XMLDesc(libvirt.VIR_DOMAIN_XML_INACTIVE))]
     if change_flags(domain) & libvirt.VIR_DOMAIN_AFFECT_LIVE:
         scopes.append((libvirt.VIR_DOMAIN_AFFECT_LIVE, domain.XMLDesc(0)))
@@ -145,7 +145,7 @@ def _scopes(domain: Any) -> list[tuple[int, str]]:
 
 
 def _detach(domain: Any, disk: str, scope: int) -> None:
-    """Ask for a disk's removal; one that is on its way out already is no error."""
+    """Request a disk's removal; a removal in progress is not an error."""
     try:
         domain.detachDeviceFlags(disk, scope)
     except libvirt.libvirtError as error:

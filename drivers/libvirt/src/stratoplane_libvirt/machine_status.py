@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What machines look like now, and what they have used."""
+"""The status of machines, and their usage."""
 
 from collections.abc import Iterator, Mapping
 from ipaddress import IPv4Address
@@ -31,7 +31,7 @@ _STATISTICS: Final = (
     libvirt.VIR_DOMAIN_STATS_CPU_TOTAL | libvirt.VIR_DOMAIN_STATS_BLOCK | libvirt.VIR_DOMAIN_STATS_INTERFACE
 )
 _NANOSECONDS: Final = 1e9
-# Our counter, the prefix of libvirt's indexed statistics and what each is called in there.
+# Our counter, the prefix of libvirt's indexed statistics and the name of each statistic.
 _SUMS: Final = (
     ("disk_read_bytes", "block", "rd.bytes"),
     ("disk_written_bytes", "block", "wr.bytes"),
@@ -41,7 +41,7 @@ _SUMS: Final = (
 
 
 class StatusReader:
-    """Reads machines of one installation; it looks at each network once, so make a new one for each call."""
+    """Reads machines of one installation; it reads each network once, so create a new one for each call."""
 
     def __init__(self, host: Any, installation_id: UUID) -> None:
         self._host = host

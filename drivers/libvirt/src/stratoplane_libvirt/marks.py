@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Our mark: the metadata element by which we know our domains and networks again."""
+"""Our mark: the metadata element by which our domains and networks are recognised."""
 
 import xml.etree.ElementTree as ET
 from dataclasses import dataclass
@@ -16,13 +16,13 @@ METADATA_PREFIX: Final = "stratoplane"
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Mark:
-    """What we note with an object at libvirt.
+    """What is stored with an object at libvirt.
 
     Attributes:
         installation_id: the platform that owns the object; others leave it alone.
-        name: the tenant's name of it.
+        name: the tenant's name for it.
         image_uid: what a machine's root disk starts from.
-        complete: whether everything that belongs to the object was made.
+        complete: whether all parts of the object were created.
         stop_requested: when a machine's guest was first asked to shut down, in seconds since the epoch; 0 if not.
     """
 
@@ -50,10 +50,10 @@ class Mark:
 
 
 def read_mark(root: ET.Element) -> Mark | None:
-    """Return the mark in a domain's or network's XML, None for an object that nobody marked.
+    """Return the mark in a domain's or network's XML, None for an object without one.
 
     Raises:
-        ValueError: somebody changed the mark so that it cannot be read.
+        ValueError: the mark was changed and cannot be read.
     """
     element = root.find(f"metadata/{_TAG}")
     if element is None:

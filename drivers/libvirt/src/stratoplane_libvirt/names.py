@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How our objects are called at libvirt, and back from the name to our uid.
+"""The names of our objects at libvirt, and the uids of such names.
 
-Names are made from ids only, never from what a tenant typed. Volumes of a pool have no place for a mark, so their
+Names are made from ids only, never from a tenant's input. Volumes of a pool cannot carry a mark, so their
 names carry the installation.
 """
 
@@ -42,7 +42,7 @@ def volume_uid(installation_id: UUID, name: str) -> UUID | None:
 
 
 def is_foreign_volume(installation_id: UUID, name: str) -> bool:
-    """Tell whether a file in the pool is neither this installation's nor an image that installations share."""
+    """Tell whether a file in the pool belongs neither to this installation nor to the shared images."""
     return not name.startswith((f"{_PREFIX}{installation_id.hex[-12:]}-", f"{_PREFIX}image-"))
 
 
@@ -68,7 +68,7 @@ def image_name(image_uid: UUID, image_format: str) -> str:
 
 
 def image_mark_name(image_uid: UUID) -> str:
-    """Return the name of the empty volume that says that the image was copied to its end."""
+    """Return the name of the empty volume that marks the image's copy as complete."""
     return f"{_PREFIX}image-{image_uid}.complete"
 
 

@@ -55,7 +55,7 @@ class LibvirtNetworkDriver(NetworkDriver, ForeignOps):
             return [_status(network, record) for network, record in found]
 
     def list_foreign(self, limit: int) -> Iterable[ForeignObject]:
-        with self._connection.reading("list the networks of others") as host:
+        with self._connection.reading("list foreign networks") as host:
             others = ((network, record) for network, record in _all_networks(host) if not self._is_ours(record))
             return in_order((_status(network, record) for network, record in others), limit)
 
@@ -115,7 +115,7 @@ class LibvirtNetworkDriver(NetworkDriver, ForeignOps):
 
 
 def _stored(network: Any) -> NetworkRecord:
-    """Read the stored definition: that of a running network keeps the name that it was started with."""
+    """Read the persistent definition: the live one keeps the name that the network was started with."""
     return read_network(network.XMLDesc(libvirt.VIR_NETWORK_XML_INACTIVE))
 
 
@@ -148,11 +148,11 @@ def _refuse_other_shape(record: NetworkRecord, spec: NetworkSpec) -> None:
         "mode": (record.mode, spec.mode),
     }
     if different := [name for name, (present, wanted) in pairs.items() if present != wanted]:
-        raise ConflictError(f"the network {spec.uid} exists with another {', '.join(different)}")
+        raise ConflictError(f"the network {spec.uid} already exists and differs in {', '.join(different)}")
 
 
 def _refuse_overlap(host: Any, wanted: NetworkRecord) -> None:
-    """Raise ConflictError if another network of this libvirt has part of the range; libvirt looks at the host's own."""
+    """Raise ConflictError if another network of this libvirt overlaps the range; libvirt checks the host's routes."""
     for _, other in _all_networks(host):
         if wanted.subnet and other.subnet and other.uid != wanted.uid and wanted.subnet.overlaps(other.subnet):
             raise ConflictError(
@@ -167,7 +167,7 @@ def _refuse_use(host: Any, uid: UUID) -> None:
 
 
 def _remove_unstarted(network: Any) -> None:
-    """Take back a definition whose network could not be started, unless it started after all."""
+    """Undefine a network that could not be started, unless it started after all."""
     with tolerating(libvirt.VIR_ERR_NO_NETWORK, libvirt.VIR_ERR_OPERATION_INVALID):
         if not network.isActive():
             network.undefine()

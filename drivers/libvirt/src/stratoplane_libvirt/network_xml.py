@@ -14,15 +14,15 @@ from stratoplane_libvirt.marks import Mark, read_mark
 from stratoplane_libvirt.xml_document import child, parse, require_text, uuid_of, values_of
 
 _LEASE_MINUTES: Final = 10
-"""A dead machine's address is free again after this; short, so that small networks do not run out."""
+"""Lease time, after which a deleted machine's address is free; short, so that small networks do not run out."""
 _SMALLEST_PREFIX: Final = 30
 _RANGE_PREFIX: Final = 16
-"""libvirt refuses an address range that leaves the first two bytes of its start."""
+"""libvirt refuses an address range that spans more than a /16."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class NetworkRecord:
-    """What a network's XML says. ``subnet`` and ``gateway`` are None for networks that have no IPv4 of their own.
+    """The content of a network's XML. ``subnet`` and ``gateway`` are None for networks that have no IPv4 of their own.
 
     Attributes:
         pool: first and last address that machines may have, None without DHCP.
@@ -44,7 +44,7 @@ def build_network(spec: NetworkSpec, mark: Mark) -> ET.Element:
     """Return the network for ``spec``.
 
     Raises:
-        PermanentError: the range is no IPv4 network, too small, or the gateway is not in it.
+        PermanentError: the range is not an IPv4 network, too small, or the gateway is not in it.
     """
     subnet, gateway = _checked_range(spec)
     network = ET.Element("network")
@@ -62,12 +62,12 @@ def build_network(spec: NetworkSpec, mark: Mark) -> ET.Element:
 
 
 def build_host(mac: str, address: IPv4Address) -> ET.Element:
-    """Return the DHCP entry that gives ``address`` to the card ``mac``."""
+    """Return the DHCP entry that assigns ``address`` to the card ``mac``."""
     return ET.Element("host", {"mac": mac, "ip": str(address)})
 
 
 def with_mark(element: ET.Element, mark: Mark) -> ET.Element:
-    """Put ``mark`` in the place of the old one in a network's XML and return it."""
+    """Replace the mark in a network's XML by ``mark`` and return the XML."""
     found = element.find("metadata")
     metadata = child(element, "metadata") if found is None else found
     made = mark.to_element()
@@ -78,7 +78,7 @@ def with_mark(element: ET.Element, mark: Mark) -> ET.Element:
 
 
 def read_network(text: str) -> NetworkRecord:
-    """Return what libvirt's XML of a network says; PermanentError if it cannot be read."""
+    """Return the content of a network's XML. Raises PermanentError if it cannot be read."""
     root = parse(text)
     with values_of(root):
         gateway = _read_gateway(root)
@@ -99,11 +99,11 @@ def _checked_range(spec: NetworkSpec) -> tuple[IPv4Network, IPv4Address]:
     try:
         subnet, gateway = IPv4Network(spec.cidr), IPv4Address(spec.gateway)
     except ValueError as error:
-        raise PermanentError(f"network {spec.uid} has an address range that is none: {error}") from error
+        raise PermanentError(f"network {spec.uid} has an invalid address range: {error}") from error
     if subnet.prefixlen > _SMALLEST_PREFIX:
         raise PermanentError(f"{subnet} is too small: it must be /{_SMALLEST_PREFIX} or larger")
     if gateway not in subnet or gateway in (subnet.network_address, subnet.broadcast_address):
-        raise PermanentError(f"the gateway {gateway} is no host address of {subnet}")
+        raise PermanentError(f"the gateway {gateway} is not a host address of {subnet}")
     return subnet, gateway
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Volumes in a storage pool, by name, over the libvirt connection: nothing here needs the host's file system."""
+"""Volumes of a storage pool, by name, over the libvirt connection: no access to the host's files is needed."""
 
 import contextlib
 import io
@@ -17,7 +17,7 @@ _CHUNK: Final = 256 * 1024
 
 
 class Pool:
-    """One storage pool of kind dir."""
+    """One storage pool of type dir."""
 
     def __init__(self, handle: Any) -> None:
         self.handle = handle
@@ -31,13 +31,13 @@ class Pool:
         return list(self.handle.listVolumes())
 
     def find(self, name: str) -> Any | None:
-        """Return the handle of a volume, None when there is none of this name."""
+        """Return the handle of a volume, None if it does not exist."""
         with tolerating(libvirt.VIR_ERR_NO_STORAGE_VOL):
             return self.handle.storageVolLookupByName(name)
         return None
 
     def require(self, name: str, what: str) -> Any:
-        """Return the handle of a volume; NotFoundError that calls it ``what`` when there is none."""
+        """Return the handle of a volume. Raises NotFoundError, which calls it ``what``, if it does not exist."""
         found = self.find(name)
         if found is None:
             raise NotFoundError(f"{what} does not exist in the pool {self.name}")
@@ -50,12 +50,12 @@ class Pool:
         return self.handle.createXML(render(build_raw(name, size_bytes)), 0)
 
     def replace_with_bytes(self, name: str, content: bytes) -> None:
-        """Make a raw volume of exactly ``content``, in the place of one that may be there."""
+        """Create a raw volume of exactly ``content``, replacing an existing one."""
         self.delete(name)
         self.upload(name, io.BytesIO(content), len(content))
 
     def upload(self, name: str, source: BinaryIO, size_bytes: int) -> Any:
-        """Make a volume from the next ``size_bytes`` of ``source``; a cut-off upload leaves a part of it."""
+        """Create a volume from the next ``size_bytes`` of ``source``; an interrupted upload leaves a part."""
         volume = self.create_raw(name, size_bytes)
         with self._stream() as stream:
             volume.upload(stream, 0, size_bytes, 0)
@@ -63,7 +63,7 @@ class Pool:
         return volume
 
     def size(self, name: str) -> int:
-        """Return the bytes of the disk that a volume holds, which is the file's length for a raw one."""
+        """Return the size in bytes of the disk in a volume, for a raw one the file's length."""
         return int(self.require(name, f"the volume {name}").info()[1])
 
     def read(self, name: str, offset: int, length: int) -> bytes:
@@ -98,11 +98,11 @@ def open_pool(host: Any, name: str) -> Pool:
     """Return the operator's pool, started if it is not active.
 
     Raises:
-        MisconfiguredError: there is no such pool, or it is of a kind without file names.
+        MisconfiguredError: the pool does not exist, or is of a type without file names.
     """
     handle = _find_pool(host, name)
     if handle is None:
-        raise MisconfiguredError(f"libvirt has no storage pool {name!r}; define one of kind dir")
+        raise MisconfiguredError(f"libvirt has no storage pool {name!r}; define one of type dir")
     if not handle.isActive():
         with tolerating(libvirt.VIR_ERR_OPERATION_INVALID):
             handle.create(0)
@@ -110,7 +110,7 @@ def open_pool(host: Any, name: str) -> Pool:
 
 
 def open_own_pool(host: Any, name: str, path: str) -> Pool:
-    """Return a pool of the driver's own, defined, with its folder made, started and kept over restarts."""
+    """Return a pool of the driver's own, defined, built, started and set to start automatically."""
     handle = _find_pool(host, name) or _define_pool(host, name, path)
     if not handle.isActive():
         handle.setAutostart(1)
@@ -120,7 +120,7 @@ def open_own_pool(host: Any, name: str, path: str) -> Pool:
 
 
 def _define_pool(host: Any, name: str, path: str) -> Any:
-    """Define a pool; one that another process defined at the same moment serves as well."""
+    """Define a pool, or use one that another process has just defined."""
     try:
         return host.storagePoolDefineXML(render(build_folder_pool(name, path)), 0)
     except libvirt.libvirtError:

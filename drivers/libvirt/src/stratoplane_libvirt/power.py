@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Turning machines on and off: first politely, then not."""
+"""Starting and stopping machines: by a request to the guest first, then by force."""
 
 import dataclasses
 import time
@@ -16,7 +16,7 @@ _LOOK_AGAIN_SECONDS: Final = 1.0
 
 
 def start(domain: Any, mark: Mark) -> None:
-    """Run the machine, and have libvirt run it again after the host's restart."""
+    """Start the machine, and let libvirt start it again after a restart of the host."""
     _forget_request(domain, mark)
     if not domain.isActive():
         domain.createWithFlags(0)
@@ -24,10 +24,10 @@ def start(domain: Any, mark: Mark) -> None:
 
 
 def stop(domain: Any, mark: Mark, grace_seconds: float) -> Wait | None:
-    """Ask the guest to shut down; cut it off when it did not within ``grace_seconds`` of the first request.
+    """Ask the guest to shut down; power it off if it has not within ``grace_seconds`` of the first request.
 
-    When it was asked first is noted with the domain, so that the grace also ends if this process does not live to
-    see it. The request is repeated each time, for a guest that was still booting does not hear it.
+    The time of the first request is stored with the domain, so that the grace period also ends if this process does
+    not survive it. The request is repeated each time, since a guest that is still booting ignores it.
     """
     domain.setAutostart(0)
     if not domain.isActive():
@@ -37,15 +37,15 @@ def stop(domain: Any, mark: Mark, grace_seconds: float) -> Wait | None:
     if not mark.stop_requested:
         save_mark(domain, dataclasses.replace(mark, stop_requested=now))
     elif now - mark.stop_requested >= grace_seconds:
-        cut_off(domain)
+        power_off(domain)
         _forget_request(domain, mark)
         return None
     _ask_to_shut_down(domain)
     return Wait(seconds=_LOOK_AGAIN_SECONDS, reason="the guest is shutting down")
 
 
-def cut_off(domain: Any) -> None:
-    """End the machine at once; one that is off already is no error."""
+def power_off(domain: Any) -> None:
+    """Power off the machine; one that is already off is not an error."""
     with tolerating(libvirt.VIR_ERR_OPERATION_INVALID, libvirt.VIR_ERR_NO_DOMAIN):
         domain.destroyFlags(0)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The seed: a small CD image from which cloud-init in the guest takes its name, keys and user data (NoCloud)."""
+"""The seed: a small CD image from which cloud-init in the guest reads its name, keys and user data (NoCloud)."""
 
 import io
 import json
@@ -19,14 +19,14 @@ _SURROGATES: Final = range(0xD800, 0xE000)
 
 
 def build_seed(spec: MachineSpec) -> bytes:
-    """Return the CD image for ``spec``; user data goes in as it is.
+    """Return the CD image for ``spec``; user data is included unchanged.
 
     Raises:
         PermanentError: the user data are larger than 64 KiB.
     """
     user_data = spec.user_data.encode(errors="replace")
     if len(user_data) > _USER_DATA_BYTES:
-        raise PermanentError(f"the user data have {len(user_data)} bytes; at most {_USER_DATA_BYTES} are taken")
+        raise PermanentError(f"the user data have {len(user_data)} bytes; at most {_USER_DATA_BYTES} are allowed")
     files = {
         "meta-data": _to_json(_meta_data(spec)),
         "user-data": user_data,
@@ -35,7 +35,7 @@ def build_seed(spec: MachineSpec) -> bytes:
     try:
         return _build_iso(files)
     except PyCdlibException as error:
-        raise PermanentError("the seed could not be made", provider_text=str(error)) from error
+        raise PermanentError("the seed could not be created", provider_text=str(error)) from error
 
 
 def _meta_data(spec: MachineSpec) -> dict[str, object]:
@@ -55,10 +55,10 @@ def _network_config(spec: MachineSpec) -> dict[str, object]:
 
 
 def _to_json(document: dict[str, object]) -> bytes:
-    """Return JSON with one member a line, which is YAML too.
+    """Return JSON with one member per line, which is also YAML.
 
-    YAML reads an escaped surrogate pair as two characters and stumbles on raw control characters: so what lies above
-    U+FFFF goes in as it is, and all else that is not ASCII as an escape.
+    YAML reads an escaped surrogate pair as two characters and rejects raw control characters. So characters above
+    U+FFFF stay unescaped, and all others that are not ASCII are escaped.
     """
     text = json.dumps(document, indent=1, ensure_ascii=False)
     return _NOT_ASCII.sub(_escape, text).encode() + b"\n"

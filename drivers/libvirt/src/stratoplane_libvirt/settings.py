@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What an operator can set for the libvirt driver."""
+"""Settings of the libvirt drivers."""
 
 from dataclasses import dataclass
 from enum import StrEnum
@@ -12,13 +12,13 @@ class DomainType(StrEnum):
     """How guests are run."""
 
     AUTO = "auto"
-    """KVM where a probe guest runs under it, emulation elsewhere."""
+    """KVM if a probe guest runs under it, else emulation."""
     KVM = "kvm"
     QEMU = "qemu"
 
 
 class CpuMode(StrEnum):
-    """Which processor guests see."""
+    """The processor model of guests."""
 
     AUTO = "auto"
     """The host's model under KVM, the hypervisor's default under emulation."""
@@ -32,10 +32,10 @@ class LibvirtSettings:
     """Settings of the three libvirt drivers; they share one table."""
 
     uri: str = setting("qemu:///system", help="libvirt connection URI", env="STRATOPLANE_LIBVIRT_URI")
-    pool: str = setting("default", help="storage pool of kind dir for disks and images", env="STRATOPLANE_LIBVIRT_POOL")
+    pool: str = setting("default", help="storage pool of type dir for disks and images", env="STRATOPLANE_LIBVIRT_POOL")
     image_folder: Path = setting(  # noqa: RUF009  # makes a dataclass field
         Path("/var/lib/stratoplane/images"),
-        help="folder on the agent's host with the files that images name as their source",
+        help="folder on the agent's host with the files that images have as their source",
         env="STRATOPLANE_LIBVIRT_IMAGE_FOLDER",
     )
     domain_type: DomainType = setting(  # noqa: RUF009  # makes a dataclass field
@@ -51,7 +51,7 @@ class LibvirtSettings:
     )
     shutdown_grace: float = setting(
         60.0,
-        help="seconds that a guest may take to shut down before it is cut off",
+        help="seconds that a guest may take to shut down before it is powered off",
         env="STRATOPLANE_LIBVIRT_SHUTDOWN_GRACE",
     )
     vcpu_overcommit: float = setting(

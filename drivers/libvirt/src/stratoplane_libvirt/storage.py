@@ -39,11 +39,11 @@ class LibvirtStorageDriver(StorageDriver, ForeignOps):
         self._images: Final = ImageLibrary(self._connection, settings.pool, settings.image_folder)
 
     def prepare(self) -> None:
-        with self._connection.changing("look at the pool") as host:
+        with self._connection.changing("open the pool") as host:
             self._pool(host)
 
     def capacity(self) -> Capacity:
-        with self._connection.reading("tell its capacity") as host:
+        with self._connection.reading("read its capacity") as host:
             return Capacity(storage_gib=_pool_gib(self._pool(host)))
 
     def observe(self, uid: UUID) -> VolumeStatus | None:
@@ -58,7 +58,7 @@ class LibvirtStorageDriver(StorageDriver, ForeignOps):
             return list(_statuses(pool, {name: uid for name, uid in uids.items() if uid is not None}))
 
     def list_foreign(self, limit: int) -> Iterable[ForeignObject]:
-        with self._connection.reading("list the volumes of others") as host:
+        with self._connection.reading("list foreign volumes") as host:
             pool = self._pool(host)
             key = UUID(pool.handle.UUIDString())
             uids = {
@@ -103,7 +103,7 @@ class LibvirtStorageDriver(StorageDriver, ForeignOps):
             self._pool(host).delete(self._name(uid))
 
     def _grow(self, host: Any, uid: UUID, volume: Any, size_bytes: int) -> None:
-        """Grow a volume; the machine that runs with it has the file locked and must do it itself."""
+        """Grow a volume; a running machine has the file locked, so it must do that itself."""
         for domain, _, disk in self._users(host, uid):
             if domain.isActive():
                 domain.blockResize(disk.target, size_bytes, libvirt.VIR_DOMAIN_BLOCK_RESIZE_BYTES)
@@ -125,7 +125,7 @@ class LibvirtStorageDriver(StorageDriver, ForeignOps):
 
 
 def _statuses(pool: Pool, uids: Mapping[str, UUID]) -> Iterable[VolumeStatus]:
-    """Return the volumes with these names; those that vanish meanwhile are left out."""
+    """Return the volumes with these names; those that vanish meanwhile are skipped."""
     for name, uid in uids.items():
         volume, status = pool.find(name), None
         if volume is not None:
@@ -138,7 +138,7 @@ def _statuses(pool: Pool, uids: Mapping[str, UUID]) -> Iterable[VolumeStatus]:
 def _adopted(spec: VolumeSpec, volume: Any) -> VolumeStatus:
     status = _status(spec.uid, volume)
     if status.size_gib != spec.size_gib:
-        raise ConflictError(f"the volume {spec.uid} exists with {status.size_gib} GiB")
+        raise ConflictError(f"the volume {spec.uid} already exists with {status.size_gib} GiB")
     return status
 
 
@@ -147,9 +147,9 @@ def _pool_gib(pool: Pool) -> int:
 
 
 def _refuse_too_large(spec: VolumeSpec, pool: Pool) -> None:
-    """Raise CapacityError if the pool could not hold the volume even if it held nothing else."""
+    """Raise CapacityError if the volume would not fit into the empty pool."""
     if spec.size_gib > (offered := _pool_gib(pool)):
-        raise CapacityError(f"the pool {pool.name} has no {spec.size_gib} GiB: it holds {offered} GiB in all")
+        raise CapacityError(f"the pool {pool.name} cannot provide {spec.size_gib} GiB: its capacity is {offered} GiB")
 
 
 def _refuse_too_small(spec: VolumeSpec, image: Backing) -> None:

@@ -9,12 +9,12 @@ from stratoplane_libvirt.xml_document import child
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Backing:
-    """What a copy-on-write volume starts from.
+    """The backing file of a copy-on-write volume.
 
     Attributes:
-        path: of the file on the host.
+        path: path of the file on the host.
         format: ``qcow2`` or ``raw``; never guessed from the content, which a guest may have written.
-        size_bytes: size of the disk that the file holds.
+        size_bytes: size of the disk in the file.
     """
 
     path: str
@@ -32,7 +32,7 @@ def build_qcow2(name: str, size_bytes: int, backing: Backing | None) -> ET.Eleme
 
 
 def build_raw(name: str, size_bytes: int) -> ET.Element:
-    """Return a raw volume that takes no room before it is written."""
+    """Return a sparse raw volume."""
     return _volume(name, size_bytes, "raw")
 
 

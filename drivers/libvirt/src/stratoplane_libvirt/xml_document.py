@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""XML in and out: always as a tree, never as text put together."""
+"""Reading and writing XML: always as a tree, never by concatenating text."""
 
 import contextlib
 import re
@@ -21,10 +21,10 @@ ET.register_namespace("stratoplane", METADATA_NAMESPACE)
 
 
 def parse(text: str) -> ET.Element:
-    """Return the root element of what the hypervisor sent.
+    """Return the root element of XML from the hypervisor.
 
     Raises:
-        PermanentError: it is no XML, or uses entities or external references.
+        PermanentError: it is not XML, or uses entities or external references.
     """
     try:
         root: ET.Element = fromstring(text, forbid_dtd=True)
@@ -47,12 +47,12 @@ def child(parent: ET.Element, tag: str, text: object = None, **attributes: objec
 
 
 def clean(text: str) -> str:
-    """Return ``text`` with U+FFFD for every character that XML 1.0 cannot carry, such as control characters."""
+    """Return ``text`` with U+FFFD for every character that XML 1.0 does not allow, such as control characters."""
     return _FORBIDDEN.sub("\N{REPLACEMENT CHARACTER}", text)
 
 
 def require_text(root: ET.Element, path: str) -> str:
-    """Return the text of the element at ``path``; PermanentError if the hypervisor left it out."""
+    """Return the text of the element at ``path``; raises PermanentError if it is missing."""
     text = root.findtext(path)
     if text is None:
         raise PermanentError(f"libvirt sent a {root.tag} without {path}")

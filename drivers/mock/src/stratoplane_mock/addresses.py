@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which machine has which address: the first free one of its network, so that a repeated run gives the same."""
+"""Addresses of machines: the first free one of the network, so that runs are repeatable."""
 
 import functools
 from ipaddress import IPv4Address, IPv4Network
@@ -11,17 +11,17 @@ from stratoplane_mock.store import Transaction
 
 @functools.lru_cache(maxsize=1024)
 def parse_range(cidr: str) -> IPv4Network:
-    """Return the range that ``cidr`` names; ValueError if it names none."""
+    """Return the range ``cidr``. Raises ValueError if it is not one."""
     return IPv4Network(cidr)
 
 
 def first_host(cidr: str) -> int:
-    """Return the number of the first address that a network can give out."""
+    """Return the first address that a network can assign, as a number."""
     return int(parse_range(cidr).network_address) + 1
 
 
 def plug(transaction: Transaction, machine: str, position: int, network: Any, mac: str) -> None:
-    """Give a machine a card on a network (its row), with an address.
+    """Plug a machine into a network (its row) and assign an address.
 
     Raises:
         CapacityError: every address is taken.
@@ -35,7 +35,7 @@ def plug(transaction: Transaction, machine: str, position: int, network: Any, ma
 
 
 def unplug(transaction: Transaction, machine: str) -> None:
-    """Give all addresses of a machine back."""
+    """Release all addresses of a machine."""
     for card in transaction.rows("SELECT network, address FROM card WHERE machine = ?", machine):
         transaction.run(
             "UPDATE network SET lowest_free = MIN(lowest_free, ?) WHERE uid = ?", card["address"], card["network"]

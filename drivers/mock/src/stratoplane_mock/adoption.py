@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Objects that change hands: foreign ones become ours, and foreign again."""
+"""Adoption: foreign objects become ours, and foreign again."""
 
 import json
 from typing import Any, Final
@@ -20,7 +20,7 @@ _KEPT: Final = ("uid", "installation", "project", "name")
 
 
 def reference_of(kind: Kind, row: Any) -> str:
-    """Return the region's own id of an object; it stays when the object changes hands."""
+    """Return the region's own id of an object; adoption does not change it."""
     first = json.loads(row["adopted"])["uid"] if row["adopted"] else row["uid"]
     return f"{_PREFIX[kind]}-{first[-12:]}"
 
@@ -48,12 +48,12 @@ def adopt(transaction: Transaction, tenancy: Tenancy, kind: Kind, adoption: Adop
 
 
 def release(transaction: Transaction, tenancy: Tenancy, kind: Kind, uid: UUID) -> None:
-    """Let an adopted object be what it was; raises as :meth:`stratoplane.foreign.ImportOps.release`."""
+    """Make an adopted object foreign again; raises as :meth:`stratoplane.foreign.ImportOps.release`."""
     row = own_row(transaction, tenancy, kind, uid)
     if row is None:
         return
     if not row["adopted"]:
-        raise ConflictError(f"{kind} {uid} was made here and not adopted")
+        raise ConflictError(f"{kind} {uid} was created here, not adopted")
     _refuse_used(transaction, kind, row)
     before = json.loads(row["adopted"])
     transaction.run(
@@ -67,7 +67,7 @@ def _foreign_row(transaction: Transaction, tenancy: Tenancy, kind: Kind, referen
     for row in transaction.each(f"SELECT * FROM {kind} WHERE installation <> ?", tenancy.installation):  # noqa: S608
         if reference_of(kind, row) == reference:
             return row
-    raise NotFoundError(f"there is no foreign {kind} {reference}")
+    raise NotFoundError(f"foreign {kind} {reference} does not exist")
 
 
 def _refuse_used(transaction: Transaction, kind: Kind, row: Any) -> None:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the region does with buckets."""
+"""Buckets of the region."""
 
 from typing import Any
 from uuid import UUID
@@ -44,7 +44,7 @@ def delete(transaction: Transaction, tenancy: Tenancy, uid: UUID) -> None:
     if row is None:
         return
     if row["objects"]:
-        raise ConflictError(f"bucket {uid} holds {row['objects']} objects", provider_text="BucketNotEmpty")
+        raise ConflictError(f"bucket {uid} contains {row['objects']} objects", provider_text="BucketNotEmpty")
     transaction.run("DELETE FROM bucket WHERE uid = ?", str(uid))
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The command ``stratoplane-mock``: look into a simulated region, disturb it, and set what goes wrong."""
+"""The command ``stratoplane-mock``: inspect a simulated region, disturb it, and inject faults."""
 
 import argparse
 import json
@@ -25,7 +25,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     options = _parser().parse_args(arguments)
     path = options.region or default_region(os.environ)
     if not path.exists():
-        print(f"there is no region at {path}; name its file with --region", file=sys.stderr)
+        print(f"{path} does not exist; specify the region's file with --region", file=sys.stderr)
         return 2
     try:
         region = MockRegion.open(path)
@@ -34,7 +34,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         finally:
             region.close()
     except (StratoplaneError, ValueError, OSError) as error:
-        print(getattr(error, "detail", error), file=sys.stderr)
+        print(error, file=sys.stderr)
         return 1
     return code
 
@@ -56,30 +56,30 @@ def _parser() -> argparse.ArgumentParser:
         help=f"the region's file; ${_REGION_VARIABLE}, or that of the local agent in ${_STATE_VARIABLE}, if not given",
     )
     commands = parser.add_subparsers(required=True, metavar="COMMAND")
-    _add_looking(commands)
-    _add_disturbing(commands)
+    _add_inspection(commands)
+    _add_disturbances(commands)
     _add_faults(commands)
     return parser
 
 
-def _add_looking(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
-    show = commands.add_parser("show", help="list what the region holds, whoever owns it")
+def _add_inspection(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+    show = commands.add_parser("show", help="list the objects of the region, whoever owns them")
     show.add_argument("kind", nargs="*", type=Kind, help=f"only {', '.join(Kind)}", metavar="KIND")
     show.add_argument("--json", action="store_true", help="as one JSON document")
     show.set_defaults(action=_show)
-    check = commands.add_parser("check", help="compare the region's books with what it holds")
+    check = commands.add_parser("check", help="compare the region's counters with its objects")
     check.set_defaults(action=_check)
 
 
-def _add_disturbing(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
+def _add_disturbances(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     verbs = {
         "vanish": ("remove an object behind the platform's back", _vanish),
         "power-off": ("turn a machine off", _power_off),
         "power-on": ("turn a machine on", _power_on),
         "drift": ("flip a machine's power, or turn a network off", _drift),
-        "rename": ("give an object another name", _rename),
-        "hide": ("let drivers not see an object for a while", _hide),
-        "fill": ("let a bucket hold objects, so that it cannot be deleted", _fill),
+        "rename": ("rename an object", _rename),
+        "hide": ("hide an object from drivers for a while", _hide),
+        "fill": ("put objects into a bucket, so that it cannot be deleted", _fill),
     }
     for name, (text, action) in verbs.items():
         verb = commands.add_parser(name, help=text)
@@ -92,48 +92,48 @@ def _add_disturbing(commands: "argparse._SubParsersAction[argparse.ArgumentParse
         elif name == "fill":
             verb.add_argument("objects", type=int)
     for name, text in {
-        "add-foreign": "make objects of another installation",
-        "add-orphan": "make objects with our mark that nobody ordered",
+        "add-foreign": "add objects of another installation",
+        "add-orphan": "add objects with our mark that the platform does not know",
     }.items():
         adding = commands.add_parser(name, help=text)
         adding.add_argument("kind", type=Kind, help=f"one of {', '.join(Kind)}", metavar="KIND")
         adding.add_argument("--count", type=int, default=1)
         if name == "add-orphan":
-            adding.add_argument("--installation", type=UUID, help="whose mark; that of the first object when not given")
+            adding.add_argument("--installation", type=UUID, help="owner; that of the first object by default")
         adding.set_defaults(action=_add)
 
 
 def _add_faults(commands: "argparse._SubParsersAction[argparse.ArgumentParser]") -> None:
     faults = commands.add_parser(
         "faults",
-        help="show or set what goes wrong",
-        description="A rule is fault[@[kind.]verb][=rate][xTIMES], as lost_after@create=0.1x5, or a JSON object."
+        help="show or set the fault plan",
+        description="A rule is fault[@[kind.]verb][=rate][xTIMES], such as lost_after@create=0.1x5, or a JSON object."
         f" Faults are {', '.join(Fault)}.",
     )
     actions = faults.add_subparsers(required=True, metavar="ACTION")
-    shown = actions.add_parser("show", help="list the rules with how often they went to work")
-    shown.add_argument("--json", action="store_true", help="as one JSON document")
-    shown.set_defaults(action=_show_faults)
+    listing = actions.add_parser("show", help="list the rules and how often they were applied")
+    listing.add_argument("--json", action="store_true", help="as one JSON document")
+    listing.set_defaults(action=_show_faults)
     for name, text in {"set": "replace the whole plan", "add": "add rules to the plan"}.items():
         setting = actions.add_parser(name, help=text)
         setting.add_argument("rules", nargs="*", metavar="RULE")
         setting.add_argument("--file", type=Path, help="a JSON list of rules")
         setting.set_defaults(action=_set_faults, replaces=name == "set")
-    actions.add_parser("clear", help="let nothing go wrong any more").set_defaults(action=_clear_faults)
+    actions.add_parser("clear", help="remove all rules").set_defaults(action=_clear_faults)
 
 
 def _show(region: MockRegion, options: argparse.Namespace) -> int:
-    things = region.by_hand.things(*options.kind)
+    objects = region.admin.objects(*options.kind)
     if options.json:
-        document = {"room": region.by_hand.room(), "used": region.by_hand.used(), "things": things}
+        document = {"size": region.admin.size(), "used": region.admin.used(), "objects": objects}
         print(json.dumps(to_json(document), indent=2))
         return 0
-    for thing in things:
-        facts = " ".join(f"{key}={value}" for key, value in thing.facts.items())
-        print(f"{thing.kind:8} {thing.uid} {thing.name:24} {facts} installation={thing.installation}")
-    sizes, used = region.by_hand.room(), region.by_hand.used()
+    for each in objects:
+        facts = " ".join(f"{key}={value}" for key, value in each.facts.items())
+        print(f"{each.kind:8} {each.uid} {each.name:24} {facts} installation={each.installation}")
+    sizes, used = region.admin.size(), region.admin.used()
     print(
-        f"{len(things)} objects; {used['vcpus']} of {sizes.hosts * sizes.host_vcpus} vcpus,"
+        f"{len(objects)} objects; {used['vcpus']} of {sizes.hosts * sizes.host_vcpus} vcpus,"
         f" {used['memory_mib']} of {sizes.hosts * sizes.host_memory_mib} MiB,"
         f" {used['storage_gib']} of {sizes.storage_gib} GiB are used"
     )
@@ -141,60 +141,60 @@ def _show(region: MockRegion, options: argparse.Namespace) -> int:
 
 
 def _check(region: MockRegion, _options: argparse.Namespace) -> int:
-    problems = region.by_hand.problems()
-    print("\n".join(problems) or "the books agree with what the region holds")
+    problems = region.admin.problems()
+    print("\n".join(problems) or "the counters match the objects of the region")
     return 1 if problems else 0
 
 
 def _vanish(region: MockRegion, options: argparse.Namespace) -> int:
-    region.by_hand.vanish(options.uid)
+    region.admin.vanish(options.uid)
     return 0
 
 
 def _power_off(region: MockRegion, options: argparse.Namespace) -> int:
-    region.by_hand.switch(options.uid, PowerState.STOPPED)
+    region.admin.switch(options.uid, PowerState.STOPPED)
     return 0
 
 
 def _power_on(region: MockRegion, options: argparse.Namespace) -> int:
-    region.by_hand.switch(options.uid, PowerState.RUNNING)
+    region.admin.switch(options.uid, PowerState.RUNNING)
     return 0
 
 
 def _drift(region: MockRegion, options: argparse.Namespace) -> int:
-    region.by_hand.drift(options.uid)
+    region.admin.drift(options.uid)
     return 0
 
 
 def _rename(region: MockRegion, options: argparse.Namespace) -> int:
-    region.by_hand.rename(options.uid, options.name)
+    region.admin.rename(options.uid, options.name)
     return 0
 
 
 def _hide(region: MockRegion, options: argparse.Namespace) -> int:
-    region.by_hand.hide(options.uid, options.seconds)
+    region.admin.hide(options.uid, options.seconds)
     return 0
 
 
 def _fill(region: MockRegion, options: argparse.Namespace) -> int:
-    region.by_hand.fill_bucket(options.uid, options.objects)
+    region.admin.fill_bucket(options.uid, options.objects)
     return 0
 
 
 def _add(region: MockRegion, options: argparse.Namespace) -> int:
     for _ in range(options.count):
         if "installation" in options:
-            print(region.by_hand.add_orphan(options.kind, options.installation or _first_owner(region)))
+            print(region.admin.add_orphan(options.kind, options.installation or _first_owner(region)))
         else:
-            print(region.by_hand.add_foreign(options.kind))
+            print(region.admin.add_foreign(options.kind))
     return 0
 
 
 def _first_owner(region: MockRegion) -> UUID:
-    things = region.by_hand.things()
-    if not things:
-        raise ValueError("the region is empty; name the owner with --installation")
-    return things[0].installation
+    objects = region.admin.objects()
+    if not objects:
+        raise ValueError("the region is empty; specify the owner with --installation")
+    return objects[0].installation
 
 
 def _show_faults(region: MockRegion, options: argparse.Namespace) -> int:
@@ -203,7 +203,7 @@ def _show_faults(region: MockRegion, options: argparse.Namespace) -> int:
         print(json.dumps(to_json(counts), indent=2))
         return 0
     for count in counts:
-        print(f"{count.hits} of {count.calls} calls: {count.rule.to_json()} (from {count.origin})")
+        print(f"{count.hits} of {count.calls} calls: {count.rule.to_json()} (set by {count.origin})")
     print(f"{len(counts)} rules")
     return 0
 
@@ -211,7 +211,7 @@ def _show_faults(region: MockRegion, options: argparse.Namespace) -> int:
 def _set_faults(region: MockRegion, options: argparse.Namespace) -> int:
     listed = json.loads(options.file.read_text(encoding="utf-8")) if options.file else []
     if not isinstance(listed, list):
-        raise ValueError(f"{options.file}: must hold a JSON list of rules")  # noqa: TRY004  # one error for bad input
+        raise ValueError(f"{options.file}: must contain a JSON list of rules")  # noqa: TRY004  # one error for bad input
     texts = [*(json.dumps(each) if isinstance(each, dict) else str(each) for each in listed), *options.rules]
     rules = [parse_rule(text) for text in texts]
     if options.replaces:

@@ -29,8 +29,8 @@ class MockComputeDriver(ComputeDriver, RebootOps, ResizeOps, ConsoleOps, Foreign
         self._session.prepare()
 
     def capacity(self) -> Capacity:
-        sizes = self._session.region.read(_call("capacity"), hosts.room)
-        return Capacity(vcpus=sizes.hosts * sizes.host_vcpus, memory_mib=sizes.hosts * sizes.host_memory_mib)
+        size = self._session.region.read(_call("capacity"), hosts.size)
+        return Capacity(vcpus=size.hosts * size.host_vcpus, memory_mib=size.hosts * size.host_memory_mib)
 
     def usage(self) -> Iterable[UsageSample]:
         return self._session.read(_call("usage"), machine_table.usage)

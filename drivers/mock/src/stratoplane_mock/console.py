@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a simulated machine writes to its serial console."""
+"""The serial console of simulated machines."""
 
 import json
 from collections.abc import Iterator
@@ -20,7 +20,7 @@ _MIB: Final = 1024
 
 
 class Event(StrEnum):
-    """What happened to a machine, as far as its console tells."""
+    """An event that a machine writes to its console."""
 
     BOOT = "boot"
     REBOOT = "reboot"
@@ -39,7 +39,7 @@ def note(transaction: Transaction, row: Any, *events: Event) -> None:
 
 
 def console_log(transaction: Transaction, tenancy: Tenancy, uid: UUID) -> str:
-    """Return the last 64 KiB that a machine wrote; NotFoundError if there is no such machine."""
+    """Return the last 64 KiB that a machine wrote; raises NotFoundError if it does not exist."""
     row = required_row(transaction, tenancy, Kind.MACHINE, uid)
     cards = transaction.rows(
         "SELECT card.mac, card.address, network.cidr, network.gateway FROM card"

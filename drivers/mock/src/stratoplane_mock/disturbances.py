@@ -19,11 +19,11 @@ from stratoplane_mock.settings import MockSettings
 from stratoplane_mock.store import Transaction
 
 FOREIGN_INSTALLATION: Final = UUID("f0f0f0f0-f0f0-4f0f-8f0f-f0f0f0f0f0f0")
-"""Owner of the objects that belong to somebody else."""
+"""Installation that owns foreign objects."""
 
 
 def kind_of(transaction: Transaction, uid: UUID) -> Kind | None:
-    """Return what the object ``uid`` is, None if the region has no such object."""
+    """Return the kind of the object ``uid``, None if it does not exist."""
     return next((kind for kind in Kind if _row(transaction, kind, uid) is not None), None)
 
 
@@ -57,7 +57,7 @@ def switch(transaction: Transaction, uid: UUID, power: PowerState) -> None:
 
 
 def drift(transaction: Transaction, kind: Kind, uid: UUID) -> None:
-    """Flip a machine's power, or turn a network off; other kinds have nothing to flip."""
+    """Flip a machine's power, or turn a network off; other kinds stay unchanged."""
     row = _row(transaction, kind, uid)
     if row is not None and kind is Kind.MACHINE:
         running = machine_table.power_of(row, transaction.now) is PowerState.RUNNING
@@ -67,18 +67,18 @@ def drift(transaction: Transaction, kind: Kind, uid: UUID) -> None:
 
 
 def rename(transaction: Transaction, kind: Kind, uid: UUID, name: str) -> None:
-    """Give an object another name."""
+    """Rename an object."""
     transaction.run(f"UPDATE {kind} SET name = ? WHERE uid = ?", name, str(uid))  # noqa: S608
 
 
 def hide(transaction: Transaction, kind: Kind, uid: UUID, seconds: float) -> None:
-    """Let nobody see an object for a while; it is there all the same."""
+    """Make an object invisible for a while."""
     until = transaction.now + seconds
     transaction.run(f"UPDATE {kind} SET hidden_until = ? WHERE uid = ?", until, str(uid))  # noqa: S608
 
 
 def add(transaction: Transaction, kind: Kind, installation: UUID = FOREIGN_INSTALLATION) -> UUID:
-    """Make an object that nobody ordered, with the mark of ``installation``, and return its uid."""
+    """Add an object with the mark of ``installation`` that its platform does not know, and return its uid."""
     tenancy = Tenancy(installation=str(installation), settings=MockSettings())
     uid, project_id = new_id(), uuid4()
     name = f"stray-{uid.hex[-6:]}"

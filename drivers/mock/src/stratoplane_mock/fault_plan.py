@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The fault plan: kept in the region's file, so that every process that uses the region obeys it at once."""
+"""The fault plan: stored in the region's file, so that it applies at once in every process that uses the region."""
 
 import json
 from collections.abc import Iterable, Sequence
@@ -9,7 +9,7 @@ from typing import Any, Final
 from stratoplane_mock.rules import Call, FaultRule, rule_from_json
 from stratoplane_mock.store import Store, Transaction
 
-BY_HAND: Final = "hand"
+FROM_COMMAND: Final = "command"
 FROM_SETTINGS: Final = "settings"
 
 
@@ -30,7 +30,7 @@ class FaultPlan:
         self._store: Final = store
 
     def show(self) -> Sequence[FaultCount]:
-        """Return every rule with what it has done so far."""
+        """Return every rule with its counts."""
         with self._store.reading() as transaction:
             return [
                 FaultCount(rule=_rule(row["rule"]), origin=row["origin"], calls=row["calls"], hits=row["hits"])
@@ -38,22 +38,22 @@ class FaultPlan:
             ]
 
     def add(self, *rules: FaultRule) -> None:
-        """Put rules behind those there are; the first that hits a call decides."""
+        """Append rules; the first that hits a call decides."""
         with self._store.writing() as transaction:
-            _insert(transaction, BY_HAND, rules)
+            _insert(transaction, FROM_COMMAND, rules)
 
     def set(self, *rules: FaultRule) -> None:
-        """Replace the whole plan, that of the settings included, and count anew."""
+        """Replace the whole plan, including the rules of the settings, and reset the counts."""
         with self._store.writing() as transaction:
             transaction.run("DELETE FROM fault_rule")
-            _insert(transaction, BY_HAND, rules)
+            _insert(transaction, FROM_COMMAND, rules)
 
     def clear(self) -> None:
-        """Let nothing go wrong any more."""
+        """Remove all rules."""
         self.set()
 
     def configure(self, rules: Sequence[FaultRule]) -> None:
-        """Take over the rules of the settings; when they are as before, their counts go on."""
+        """Apply the rules of the settings; the counts of unchanged rules continue."""
         wanted = [rule.to_json() for rule in rules]
         with self._store.writing() as transaction:
             present = [row["rule"] for row in _rows(transaction) if row["origin"] == FROM_SETTINGS]
@@ -62,14 +62,14 @@ class FaultPlan:
                 _insert(transaction, FROM_SETTINGS, rules)
 
     def draw(self, call: Call, *, changing: bool) -> FaultRule | None:
-        """Return what goes wrong with ``call``, and count it; None when nothing does."""
+        """Return the rule that applies to ``call`` and count it; None when no rule does."""
         with self._store.reading() as transaction:
             if not any(_rule(row["rule"]).matches(call, changing=changing) for row in _rows(transaction)):
                 return None
         with self._store.writing() as transaction:
             for row in _rows(transaction):
                 rule = _rule(row["rule"])
-                if rule.matches(call, changing=changing) and not _is_over(
+                if rule.matches(call, changing=changing) and not _is_expired(
                     rule, row["hits"], row["set_at"], transaction
                 ):
                     hit = rule.hits(row["calls"] + 1)
@@ -91,7 +91,7 @@ def _rule(text: str) -> FaultRule:
     return rule_from_json(json.loads(text))
 
 
-def _is_over(rule: FaultRule, hits: int, set_at: float, transaction: Transaction) -> bool:
+def _is_expired(rule: FaultRule, hits: int, set_at: float, transaction: Transaction) -> bool:
     used_up = rule.times is not None and hits >= rule.times
     return used_up or (rule.seconds is not None and transaction.now > set_at + rule.seconds)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the region has room for: hosts for machines, and one pool of storage."""
+"""The region's capacity: hosts for machines, and one storage pool."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -10,8 +10,8 @@ from stratoplane_mock.store import Transaction
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Room:
-    """Sizes of the region: memory in MiB and storage in GiB."""
+class RegionSize:
+    """Size of the region: memory in MiB and storage in GiB."""
 
     hosts: int
     host_vcpus: int
@@ -19,21 +19,21 @@ class Room:
     storage_gib: int
 
 
-def furnish(transaction: Transaction, settings: MockSettings) -> None:
-    """Give the region the hosts and the storage of ``settings``; what is on a host that goes stays on it."""
+def resize_region(transaction: Transaction, settings: MockSettings) -> None:
+    """Give the region the hosts and the storage of ``settings``; machines stay on hosts that are taken away."""
     for name in ("hosts", "host_vcpus", "host_memory_mib", "storage_gib"):
         transaction.run("INSERT OR REPLACE INTO trait VALUES (?, ?)", name, getattr(settings, name))
     for number in range(1, settings.hosts + 1):
         transaction.run("INSERT OR IGNORE INTO host (number) VALUES (?)", number)
 
 
-def room(transaction: Transaction) -> Room:
-    """Return what the region has in all."""
-    return Room(**{row["name"]: row["value"] for row in transaction.rows("SELECT name, value FROM trait")})
+def size(transaction: Transaction) -> RegionSize:
+    """Return the size of the whole region."""
+    return RegionSize(**{row["name"]: row["value"] for row in transaction.rows("SELECT name, value FROM trait")})
 
 
 def used(transaction: Transaction) -> Any:
-    """Return a row with vcpus, memory_mib and storage_gib that are taken."""
+    """Return a row with the used vcpus, memory_mib and storage_gib."""
     return transaction.row(
         "SELECT SUM(vcpus_used) AS vcpus, SUM(memory_used) AS memory_mib,"
         " (SELECT storage_used FROM pool) AS storage_gib FROM host"
@@ -41,20 +41,20 @@ def used(transaction: Transaction) -> Any:
 
 
 def claim_host(transaction: Transaction, vcpus: int, memory_mib: int, *, preferred: int = 0) -> int:
-    """Take room on the emptiest host, or on the ``preferred`` one if it has any, and return its number.
+    """Claim capacity on the emptiest host, or on the ``preferred`` one if it fits, and return its number.
 
     Raises:
-        CapacityError: no single host has the room.
+        CapacityError: no single host has the capacity.
     """
-    sizes = room(transaction)
+    region = size(transaction)
     found = transaction.row(
         "SELECT number FROM host WHERE number <= ? AND vcpus_used + ? <= ? AND memory_used + ? <= ?"
         " ORDER BY number <> ?, vcpus_used, number LIMIT 1",
-        sizes.hosts,
+        region.hosts,
         vcpus,
-        sizes.host_vcpus,
+        region.host_vcpus,
         memory_mib,
-        sizes.host_memory_mib,
+        region.host_memory_mib,
         preferred,
     )
     if found is None:
@@ -67,7 +67,7 @@ def claim_host(transaction: Transaction, vcpus: int, memory_mib: int, *, preferr
 
 
 def release_host(transaction: Transaction, number: int, vcpus: int, memory_mib: int) -> None:
-    """Give room on a host back."""
+    """Release capacity on a host."""
     transaction.run(
         "UPDATE host SET vcpus_used = vcpus_used - ?, memory_used = memory_used - ? WHERE number = ?",
         vcpus,
@@ -77,12 +77,12 @@ def release_host(transaction: Transaction, number: int, vcpus: int, memory_mib: 
 
 
 def claim_storage(transaction: Transaction, gib: int) -> None:
-    """Take storage, or give it back when ``gib`` is negative.
+    """Claim storage, or release it when ``gib`` is negative.
 
     Raises:
-        CapacityError: the pool has less left.
+        CapacityError: the pool is too full.
     """
-    limit = room(transaction).storage_gib
+    limit = size(transaction).storage_gib
     taken = transaction.run(
         "UPDATE pool SET storage_used = storage_used + ? WHERE ? <= 0 OR storage_used + ? <= ?", gib, gib, gib, limit
     )

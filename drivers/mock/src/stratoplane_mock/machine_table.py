@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Machines as the region keeps them: reading them, metering them, and clearing them away."""
+"""The table of machines: reading, metering and removing them."""
 
 from collections import defaultdict
 from ipaddress import IPv4Address
@@ -22,7 +22,7 @@ _BYTES_WRITTEN_A_SECOND: Final = 16_384
 
 
 def power_of(row: Any, now: float) -> PowerState:
-    """Return what a machine does now: until ``power_at`` it has not yet obeyed, and before that it was otherwise."""
+    """Return a machine's power now: until ``power_at`` a change has not taken effect."""
     if row["power_at"] > now:
         return PowerState.STOPPED if row["power"] == PowerState.RUNNING else PowerState.RUNNING
     return PowerState(row["power"])
@@ -43,7 +43,7 @@ def status_of(transaction: Transaction, row: Any) -> MachineStatus:
 
 
 def list_all(transaction: Transaction, tenancy: Tenancy) -> list[MachineStatus]:
-    """Return every machine, also those that are being built or were cut off."""
+    """Return every machine, including those that are being built or are incomplete."""
     cards: dict[str, list[Any]] = defaultdict(list)
     for card in transaction.each("SELECT * FROM card ORDER BY machine, position"):
         cards[card["machine"]].append(card)
@@ -60,7 +60,7 @@ def list_all(transaction: Transaction, tenancy: Tenancy) -> list[MachineStatus]:
 
 
 def list_foreign(transaction: Transaction, tenancy: Tenancy, limit: int) -> list[ForeignObject]:
-    """Return machines of others."""
+    """Return machines of other installations."""
     found = [
         status_of(transaction, row)
         for row in foreign_rows(transaction, tenancy, Kind.MACHINE, limit)
@@ -70,7 +70,7 @@ def list_foreign(transaction: Transaction, tenancy: Tenancy, limit: int) -> list
 
 
 def usage(transaction: Transaction, tenancy: Tenancy) -> list[UsageSample]:
-    """Return meter readings that follow from how long each machine ran."""
+    """Return meter readings computed from how long each machine ran."""
     return [
         UsageSample(uid=UUID(row["uid"]), readings=_readings(row, transaction.now))
         for row in visible_rows(transaction, tenancy, Kind.MACHINE)
@@ -79,7 +79,7 @@ def usage(transaction: Transaction, tenancy: Tenancy) -> list[UsageSample]:
 
 
 def remove(transaction: Transaction, row: Any) -> None:
-    """Clear a machine away with everything that was made for it alone."""
+    """Remove a machine with everything that was created for it alone."""
     transaction.run("UPDATE volume SET machine = NULL, position = NULL WHERE machine = ?", row["uid"])
     unplug(transaction, row["uid"])
     release_host(transaction, row["host"], row["vcpus"], row["memory_mib"])
@@ -88,7 +88,7 @@ def remove(transaction: Transaction, row: Any) -> None:
 
 
 def remove_due(transaction: Transaction) -> None:
-    """Clear away the machines whose deletion has come to its end."""
+    """Remove the machines whose deletion is due."""
     due = transaction.rows("SELECT * FROM machine WHERE delete_at IS NOT NULL AND delete_at <= ?", transaction.now)
     for row in due:
         remove(transaction, row)

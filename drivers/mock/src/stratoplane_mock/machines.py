@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the region does with machines."""
+"""Machines of the region."""
 
 from collections.abc import Sequence
 from typing import Any, Final
@@ -150,7 +150,7 @@ def _plug_cards(transaction: Transaction, tenancy: Tenancy, spec: MachineSpec) -
 
 
 def _refuse_other_shape(transaction: Transaction, row: Any, spec: MachineSpec) -> None:
-    """Raise ConflictError unless the machine has what only a new machine can be given."""
+    """Raise ConflictError if the machine differs from ``spec`` in what cannot be changed."""
     cards = transaction.rows("SELECT network, mac FROM card WHERE machine = ? ORDER BY position", row["uid"])
     pairs = {
         "vcpus": (row["vcpus"], spec.vcpus),
@@ -160,13 +160,13 @@ def _refuse_other_shape(transaction: Transaction, row: Any, spec: MachineSpec) -
         "interfaces": _comparable(cards, spec.interfaces, complete=bool(row["complete"])),
     }
     if different := [name for name, (present, wanted) in pairs.items() if present != wanted]:
-        raise ConflictError(f"machine {spec.uid} exists with another {', '.join(different)}")
+        raise ConflictError(f"machine {spec.uid} already exists and differs in {', '.join(different)}")
 
 
 def _comparable(
     cards: Sequence[Any], interfaces: Sequence[MachineInterface], *, complete: bool
 ) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
-    """Return the cards that there are and those wanted; of a machine that was cut off, only as many as it has got."""
+    """Return the present and the wanted cards; of an incomplete machine, only as many as it has."""
     wanted = [(str(interface.network_uid), interface.mac.lower()) for interface in interfaces]
     return [(card["network"], card["mac"]) for card in cards], wanted if complete else wanted[: len(cards)]
 
@@ -174,7 +174,7 @@ def _comparable(
 def _require_whole(transaction: Transaction, tenancy: Tenancy, uid: UUID) -> Any:
     row = required_row(transaction, tenancy, Kind.MACHINE, uid)
     if not row["complete"]:
-        raise NotFoundError(f"machine {uid} was never finished; create it again")
+        raise NotFoundError(f"machine {uid} is incomplete; create it again")
     if row["delete_at"] is not None or row["ready_at"] > transaction.now:
         raise BusyError(f"machine {uid} is being {'deleted' if row['delete_at'] else 'built'}")
     return row

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the region does with networks."""
+"""Networks of the region."""
 
 from ipaddress import IPv4Address
 from typing import Any
@@ -26,7 +26,7 @@ def list_all(transaction: Transaction, tenancy: Tenancy) -> list[NetworkStatus]:
 
 
 def list_foreign(transaction: Transaction, tenancy: Tenancy, limit: int) -> list[ForeignObject]:
-    """Return networks of others."""
+    """Return networks of other installations."""
     found = [_status(row) for row in foreign_rows(transaction, tenancy, Kind.NETWORK, limit)]
     return [ForeignObject(reference=each.provider_reference, name=each.name, status=each) for each in found]
 
@@ -59,7 +59,7 @@ def update(transaction: Transaction, tenancy: Tenancy, spec: NetworkSpec) -> Net
     row = required_row(transaction, tenancy, Kind.NETWORK, spec.uid)
     wanted = {"cidr": spec.cidr, "gateway": spec.gateway, "mode": spec.mode.value}
     if different := [name for name, value in wanted.items() if row[name] != value]:
-        raise ConflictError(f"network {spec.uid} exists with another {', '.join(different)}")
+        raise ConflictError(f"network {spec.uid} already exists and differs in {', '.join(different)}")
     transaction.run("UPDATE network SET name = ?, active = 1 WHERE uid = ?", spec.name, str(spec.uid))
     return _status(required_row(transaction, tenancy, Kind.NETWORK, spec.uid))
 
@@ -93,13 +93,13 @@ def _check_range(spec: NetworkSpec) -> None:
     try:
         inside = IPv4Address(spec.gateway) in parse_range(spec.cidr)
     except ValueError as error:
-        raise PermanentError(f"network {spec.uid} cannot be made", provider_text=str(error)) from error
+        raise PermanentError(f"network {spec.uid} cannot be created", provider_text=str(error)) from error
     if not inside:
         raise PermanentError(f"the gateway {spec.gateway} is outside of {spec.cidr}")
 
 
 def _refuse_overlap(transaction: Transaction, tenancy: Tenancy, spec: NetworkSpec) -> None:
-    """Networks with address translation share their project's router, which cannot tell equal addresses apart."""
+    """Raise ConflictError for an overlap: networks with NAT share their project's router."""
     if spec.mode is not NetworkMode.NAT:
         return
     for row in transaction.each(

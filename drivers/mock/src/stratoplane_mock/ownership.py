@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whose an object is: each carries the installation that made it, and nobody touches another's."""
+"""Ownership: every object carries the installation that created it, and others leave it alone."""
 
 from dataclasses import dataclass
 from typing import Any
@@ -13,14 +13,14 @@ from stratoplane_mock.store import Transaction
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Tenancy:
-    """For whom the region works: the installation's id as text, and what was chosen about the region."""
+    """On whose behalf a call is made: the installation's id as text, and the region's settings."""
 
     installation: str
     settings: MockSettings
 
 
 def own_row(transaction: Transaction, tenancy: Tenancy, kind: Kind, uid: UUID) -> Any | None:
-    """Return the row of our object, None if there is none.
+    """Return the row of our object, None if it does not exist.
 
     Raises:
         ConflictError: the object belongs to another installation.
@@ -32,7 +32,7 @@ def own_row(transaction: Transaction, tenancy: Tenancy, kind: Kind, uid: UUID) -
 
 
 def visible_row(transaction: Transaction, tenancy: Tenancy, kind: Kind, uid: UUID) -> Any | None:
-    """Return the row that looking for our object finds, None for absent, hidden and foreign ones."""
+    """Return the row of our object if it is visible, None if it is absent, hidden or foreign."""
     return transaction.row(
         f"SELECT * FROM {kind} WHERE uid = ? AND installation = ? AND hidden_until <= ?",  # noqa: S608
         str(uid),
@@ -42,7 +42,7 @@ def visible_row(transaction: Transaction, tenancy: Tenancy, kind: Kind, uid: UUI
 
 
 def visible_rows(transaction: Transaction, tenancy: Tenancy, kind: Kind) -> list[Any]:
-    """Return the rows of all of our objects that can be seen, by uid."""
+    """Return the rows of all our visible objects, ordered by uid."""
     return transaction.rows(
         f"SELECT * FROM {kind} WHERE installation = ? AND hidden_until <= ? ORDER BY uid",  # noqa: S608
         tenancy.installation,
@@ -51,7 +51,7 @@ def visible_rows(transaction: Transaction, tenancy: Tenancy, kind: Kind) -> list
 
 
 def foreign_rows(transaction: Transaction, tenancy: Tenancy, kind: Kind, limit: int) -> list[Any]:
-    """Return the rows of up to ``limit`` objects that are not ours, by uid."""
+    """Return the rows of up to ``limit`` objects of other installations, ordered by uid."""
     return transaction.rows(
         f"SELECT * FROM {kind} WHERE installation <> ? AND hidden_until <= ? ORDER BY uid LIMIT ?",  # noqa: S608
         tenancy.installation,
@@ -61,20 +61,20 @@ def foreign_rows(transaction: Transaction, tenancy: Tenancy, kind: Kind, limit: 
 
 
 def required_row(transaction: Transaction, tenancy: Tenancy, kind: Kind, uid: UUID) -> Any:
-    """Return the row of our object; NotFoundError if there is none, ConflictError as :func:`own_row`."""
+    """Return the row of our object. Raises NotFoundError if it does not exist, else as :func:`own_row`."""
     row = own_row(transaction, tenancy, kind, uid)
     if row is None:
-        raise NotFoundError(f"there is no {kind} {uid}")
+        raise NotFoundError(f"{kind} {uid} does not exist")
     return row
 
 
 def project_row(transaction: Transaction, tenancy: Tenancy, kind: Kind, uid: UUID, project_id: UUID) -> Any:
-    """Return the row of an object that another one wants to use: of the same project, as real providers see to.
+    """Return the row of an object that another one uses; both must belong to one project, as at real providers.
 
     Raises:
         NotFoundError: it is absent, foreign, or another project's.
     """
     row = transaction.row(f"SELECT * FROM {kind} WHERE uid = ?", str(uid))  # noqa: S608
     if row is None or (row["installation"], row["project"]) != (tenancy.installation, str(project_id)):
-        raise NotFoundError(f"there is no {kind} {uid} in project {project_id}")
+        raise NotFoundError(f"{kind} {uid} does not exist in project {project_id}")
     return row

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A token bucket: so many calls a second, with a second's worth at once."""
+"""A token bucket: a number of calls per second, with bursts of one second's worth."""
 
 import threading
 import time
@@ -7,7 +7,7 @@ from typing import Final
 
 
 class Pace:
-    """Counts the calls of one driver; ``calls_per_second`` 0 lets every call pass."""
+    """Limits the calls of one driver; ``calls_per_second`` 0 means no limit."""
 
     def __init__(self, calls_per_second: float) -> None:
         self._rate: Final = calls_per_second
@@ -17,7 +17,7 @@ class Pace:
         self._lock: Final = threading.Lock()
 
     def take(self) -> float:
-        """Take a token and return 0, or return the seconds until there will be one."""
+        """Take a token and return 0, or return the seconds until one is available."""
         if not self._rate:
             return 0.0
         with self._lock:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The simulated region: every call of a driver passes here, and what goes wrong on request goes wrong here."""
+"""The simulated region: every driver call passes through it, and faults are injected here."""
 
 import dataclasses
 import logging
@@ -21,11 +21,11 @@ from stratoplane.errors import (
     UnreachableError,
 )
 from stratoplane_mock import disturbances
-from stratoplane_mock.by_hand import ByHand
 from stratoplane_mock.fault_plan import FaultPlan
-from stratoplane_mock.hosts import furnish
+from stratoplane_mock.hosts import resize_region
 from stratoplane_mock.machine_table import remove_due
 from stratoplane_mock.pace import Pace
+from stratoplane_mock.region_admin import RegionAdmin
 from stratoplane_mock.rules import Call, Fault, FaultRule, parse_rule
 from stratoplane_mock.settings import MockSettings
 from stratoplane_mock.store import CutOffError, Store, Transaction
@@ -38,11 +38,11 @@ FILE_NAME: Final = "mock-region.sqlite3"
 
 
 class MockRegion:
-    """One open region; drivers, tests and the command use the same file side by side.
+    """One open region; drivers, tests and the command share the file.
 
     Attributes:
-        faults: what goes wrong on request; a change holds at once, in every process that has the region open.
-        by_hand: looking into the region and disturbing it, past the fault plan.
+        faults: the fault plan; a change applies at once, in every process that has the region open.
+        admin: inspects and disturbs the region, bypassing the fault plan.
     """
 
     def __init__(self, store: Store, settings: MockSettings) -> None:
@@ -50,20 +50,20 @@ class MockRegion:
         self._settings: Final = settings
         self._pace: Final = Pace(settings.calls_per_second)
         self.faults: Final = FaultPlan(store)
-        self.by_hand: Final = ByHand(self.look, self.write)
+        self.admin: Final = RegionAdmin(self.look, self.write)
 
     @classmethod
     def open(cls, path: Path, settings: MockSettings | None = None) -> "MockRegion":
-        """Open the region in the file ``path``, or make it; without ``settings`` its hosts and faults stay as they are.
+        """Open or create the region in the file ``path``; without ``settings`` its hosts and faults stay unchanged.
 
         Raises:
-            MisconfiguredError: the file cannot be made, or is something else.
+            MisconfiguredError: the file cannot be created, or is not a region.
         """
         store = Store.open(path)
         region = cls(store, settings or MockSettings())
         if settings is not None:
             with store.writing() as transaction:
-                furnish(transaction, settings)
+                resize_region(transaction, settings)
             region.faults.configure([_seeded(parse_rule(text), settings.seed) for text in settings.faults])
         return region
 
@@ -80,14 +80,14 @@ class MockRegion:
         """Answer a call that changes nothing.
 
         Raises:
-            TransientError: the region does not answer now, by request or because its file is busy.
+            TransientError: the region does not answer, by an injected fault or because its file is busy.
         """
         self._pass_gate()
         rule = self.faults.draw(call, changing=False)
         if rule is not None:
             _refuse(rule, call)
             if rule.fault in (Fault.LOST_BEFORE, Fault.LOST_AFTER):
-                raise UnreachableError(f"no answer to {_words(call)}", provider_text="connection reset by peer")
+                raise UnreachableError(f"no answer to {_describe(call)}", provider_text="connection reset by peer")
             time.sleep(rule.delay_seconds)
         return self.look(work)
 
@@ -95,7 +95,7 @@ class MockRegion:
         """Answer a call that changes something: everything or nothing of ``work`` takes effect.
 
         Raises:
-            TransientError, UncertainError, CapacityError: by request, or because the region's file is busy.
+            TransientError, UncertainError, CapacityError: by an injected fault, or because the region's file is busy.
             Others: what ``work`` raises; nothing took effect then.
         """
         self._pass_gate()
@@ -113,7 +113,7 @@ class MockRegion:
         return result
 
     def look(self, work: Work[ResultT]) -> ResultT:
-        """Read past the fault plan, as those who look after the region do."""
+        """Read bypassing the fault plan, as the region's operator does."""
         try:
             with self._store.reading() as transaction:
                 return work(transaction)
@@ -121,7 +121,7 @@ class MockRegion:
             raise UnreachableError("the region's file cannot be read now", provider_text=str(error)) from error
 
     def write(self, work: Work[ResultT], *, cut_at: int = 0) -> ResultT:
-        """Change the region past the fault plan, as those who look after it do."""
+        """Change the region bypassing the fault plan, as its operator does."""
         try:
             with self._store.writing(cut_at=cut_at) as transaction:
                 remove_due(transaction)
@@ -134,7 +134,9 @@ class MockRegion:
             time.sleep(self._settings.call_seconds)
         wait = self._pace.take()
         if wait > 0.0:
-            raise ProviderRateLimitedError("the region takes no more calls now", provider_text="429", retry_after=wait)
+            raise ProviderRateLimitedError(
+                "the region accepts no more calls now", provider_text="429", retry_after=wait
+            )
 
     def _act(self, call: Call, work: Work[ResultT], rule: FaultRule) -> ResultT:
         try:
@@ -142,7 +144,7 @@ class MockRegion:
         except CutOffError as error:
             if rule.fault is Fault.CRASH:
                 _die()
-            raise UncertainError(f"{_words(call)} was cut off", provider_text="500 in the middle") from error
+            raise UncertainError(f"{_describe(call)} was cut off", provider_text="500 in the middle") from error
         if rule.fault is Fault.CRASH and not rule.step:
             _die()
         if rule.fault is Fault.SLOW:
@@ -156,7 +158,7 @@ class MockRegion:
             try:
                 self.write(work)
             except DriverError as error:
-                _log.warning("mock_late_call_failed call=%r reason=%s", _words(call), error.detail)
+                _log.warning("mock_late_call_failed call=%r reason=%s", _describe(call), error.detail)
 
         timer = threading.Timer(seconds, act)
         timer.daemon = True
@@ -181,26 +183,28 @@ def _cut_at(rule: FaultRule) -> int:
 
 
 def _refuse(rule: FaultRule, call: Call) -> None:
-    """Raise for a fault that keeps the call from reaching the region."""
+    """Raise the error of a fault that prevents the call from reaching the region."""
     if rule.fault is Fault.UNAVAILABLE:
         raise TransientError(
-            f"the region cannot {_words(call)} now",
+            f"the region is unavailable: {_describe(call)} was not executed",
             provider_text="503 Service Unavailable",
             retry_after=rule.retry_after,
         )
     if rule.fault is Fault.RATE_LIMITED:
         raise ProviderRateLimitedError(
-            "the region takes no more calls now", provider_text="429 Too Many Requests", retry_after=rule.retry_after
+            "the region accepts no more calls now",
+            provider_text="429 Too Many Requests",
+            retry_after=rule.retry_after,
         )
     if rule.fault is Fault.NO_CAPACITY:
-        raise CapacityError(f"the region has no room to {_words(call)}", provider_text="No valid host was found")
+        raise CapacityError(f"no capacity to {_describe(call)}", provider_text="No valid host was found")
 
 
 def _lost(call: Call) -> UncertainError:
-    return UncertainError(f"no answer to {_words(call)}", provider_text="connection reset by peer")
+    return UncertainError(f"no answer to {_describe(call)}", provider_text="connection reset by peer")
 
 
-def _words(call: Call) -> str:
+def _describe(call: Call) -> str:
     return f"{call.verb} {call.kind} {call.uid or ''}".rstrip()
 
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Faults on request: what may go wrong with which call, and how often."""
+"""Injected faults: what goes wrong with which calls, and how often."""
 
 import dataclasses
 import hashlib
@@ -7,7 +7,7 @@ import json
 import re
 from dataclasses import dataclass
 from enum import StrEnum
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 
@@ -19,9 +19,9 @@ class Fault(StrEnum):
     RATE_LIMITED = "rate_limited"
     """The region answers 429; nothing happened."""
     NO_CAPACITY = "no_capacity"
-    """The region says that it is full; nothing happened."""
+    """The region reports that it is full; nothing happened."""
     LOST_BEFORE = "lost_before"
-    """The request is lost on its way, and the caller cannot know it."""
+    """The request is lost on its way, which the caller cannot know."""
     LOST_AFTER = "lost_after"
     """The request takes effect and the reply is lost."""
     SLOW = "slow"
@@ -35,19 +35,19 @@ class Fault(StrEnum):
     VANISH = "vanish"
     """The object is gone right after the reply."""
     HIDE = "hide"
-    """The object is there, but cannot be seen for ``delay_seconds``."""
+    """The object exists, but is invisible for ``delay_seconds``."""
     DRIFT = "drift"
     """Right after the reply somebody switches the machine, or turns off the network."""
     RENAME = "rename"
-    """Right after the reply somebody gives the object another name."""
+    """Right after the reply somebody renames the object."""
     FOREIGN = "foreign"
     """Right after the reply another installation's object of the same kind appears."""
     ORPHAN = "orphan"
-    """Right after the reply an object with our mark appears that nobody ordered."""
+    """Right after the reply an object with our mark appears that the platform does not know."""
 
 
 class Kind(StrEnum):
-    """What the region holds."""
+    """Kinds of objects in the region."""
 
     MACHINE = "machine"
     NETWORK = "network"
@@ -61,7 +61,7 @@ READ_FAULTS: Final = frozenset({Fault.UNAVAILABLE, Fault.RATE_LIMITED, Fault.LOS
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Call:
-    """One call of a driver: about what kind of object, which verb, which object (None for all of them)."""
+    """One driver call: the kind of object, the verb, and the object (None for all of them)."""
 
     kind: Kind
     verb: str
@@ -77,12 +77,12 @@ class FaultRule:
         verb: only calls of this verb; empty for every verb that changes something, ``*`` for every verb.
         uid: only calls about this object, empty for every object.
         rate: share of the matching calls that go wrong, 0 to 1.
-        times: how many calls go wrong at most, None for no end.
-        seconds: how long the rule holds after it was set, None for ever.
-        step: where ``partial`` and ``crash`` cut the call off, from 1; 0 for the first place.
+        times: how many calls go wrong at most, None for no limit.
+        seconds: how long the rule applies after it was set, None for ever.
+        step: at which step ``partial`` and ``crash`` cut the call off, from 1; 0 for the first.
         delay_seconds: of ``slow``, ``late`` and ``hide``.
         retry_after: seconds that ``unavailable`` and ``rate_limited`` ask for.
-        seed: with the same seed the same calls by their order go wrong.
+        seed: with the same seed, the same calls by their order go wrong.
     """
 
     fault: Fault
@@ -101,10 +101,10 @@ class FaultRule:
         if not 0.0 <= self.rate <= 1.0:
             raise ValueError(f"{self.fault}: the rate {self.rate} is not between 0 and 1")
         if self.kind not in {"", *Kind}:
-            raise ValueError(f"{self.fault}: {self.kind!r} is none of {', '.join(Kind)}")
+            raise ValueError(f"{self.fault}: {self.kind!r} must be one of {', '.join(Kind)}")
 
     def matches(self, call: Call, *, changing: bool) -> bool:
-        """Tell whether the rule speaks of ``call``."""
+        """Tell whether the rule applies to ``call``."""
         if not changing and (self.verb == "" or self.fault not in READ_FAULTS):
             return False
         return self.kind in ("", call.kind) and self.verb in ("", "*", call.verb) and self.uid in ("", str(call.uid))
@@ -116,7 +116,7 @@ class FaultRule:
         return drawn < self.rate * 2.0**64
 
     def to_json(self) -> str:
-        """Return the rule as a JSON object without what is as by default."""
+        """Return the rule as a JSON object without default values."""
         chosen = {
             field.name: getattr(self, field.name)
             for field in dataclasses.fields(self)
@@ -134,28 +134,28 @@ def parse_rule(text: str) -> FaultRule:
     """Make a rule from its short form ``fault[@[kind.]verb][=rate][xTIMES]`` or from a JSON object.
 
     Raises:
-        ValueError: with what is wrong.
+        ValueError: the text is not a rule; the message says why.
     """
     if text.lstrip().startswith("{"):
         return rule_from_json(json.loads(text))
     match = _SHORT.fullmatch(text.strip())
     if match is None:
-        raise ValueError(f"{text!r} is not of the form fault@kind.verb=rate, as lost_after@machine.create=0.1")
+        raise ValueError(f"{text!r} is not of the form fault@kind.verb=rate, such as lost_after@machine.create=0.1")
     parts = {name: value for name, value in match.groupdict().items() if value}
     times = {"times": int(parts.pop("times"))} if "times" in parts else {}
     rate = {"rate": float(parts.pop("rate"))} if "rate" in parts else {}
     return rule_from_json({**parts, **times, **rate})
 
 
-def rule_from_json(document: Any) -> FaultRule:
-    """Make a rule from a JSON object; ValueError says what is wrong with it."""
+def rule_from_json(document: object) -> FaultRule:
+    """Make a rule from a JSON object. Raises ValueError that says what is wrong with it."""
     if not isinstance(document, dict):
         raise ValueError("a rule must be a JSON object")  # noqa: TRY004  # one error for everything wrong with a rule
     known = {field.name for field in dataclasses.fields(FaultRule)}
     if unknown := sorted(document.keys() - known):
-        raise ValueError(f"unknown {', '.join(unknown)}; known are {', '.join(sorted(known))}")
+        raise ValueError(f"unknown {', '.join(unknown)}; choose from {', '.join(sorted(known))}")
     if document.get("fault") not in list(Fault):
-        raise ValueError(f"{document.get('fault')!r} is no fault; known are {', '.join(Fault)}")
+        raise ValueError(f"{document.get('fault')!r} is not a known fault; choose one of {', '.join(Fault)}")
     try:
         return FaultRule(**{**document, "fault": Fault(document["fault"])})
     except TypeError as error:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One driver's way into the region."""
+"""A driver's access to the region."""
 
 import logging
 import threading
@@ -20,7 +20,7 @@ ArgumentsT = ParamSpec("ArgumentsT")
 
 
 class Session:
-    """Opens the region when the driver is prepared, and says whose objects each call is about."""
+    """Opens the region when the driver is prepared, and makes each call on behalf of its installation."""
 
     def __init__(self, settings: MockSettings, context: DriverContext) -> None:
         self._context: Final = context
@@ -41,7 +41,7 @@ class Session:
 
     @property
     def region(self) -> MockRegion:
-        """The open region; UnreachableError before it was opened."""
+        """The open region. Raises UnreachableError before :meth:`prepare` has succeeded."""
         if self._region is None:
             raise UnreachableError("the mock region is not open yet: prepare() has not succeeded")
         return self._region

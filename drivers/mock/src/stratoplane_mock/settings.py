@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What can be chosen about the simulated region."""
+"""Settings of the simulated region."""
 
 from dataclasses import dataclass
 from pathlib import Path
@@ -25,7 +25,7 @@ class MockSettings:
 
     region: Path | None = setting(  # noqa: RUF009  # makes a dataclass field
         None,
-        help="file that holds the region; mock-region.sqlite3 in the driver's state folder when not set",
+        help="file of the region; mock-region.sqlite3 in the driver's state folder when not set",
         env="STRATOPLANE_MOCK_REGION",
     )
     hosts: int = setting(100, help="number of hosts", env="STRATOPLANE_MOCK_HOSTS")
@@ -40,10 +40,10 @@ class MockSettings:
         (), help="sources of the images that exist; every image exists when empty", env="STRATOPLANE_MOCK_IMAGES"
     )
     machine_seconds: float = setting(
-        0.0, help="seconds until an ordered machine is built", env="STRATOPLANE_MOCK_MACHINE_SECONDS"
+        0.0, help="seconds until a requested machine is built", env="STRATOPLANE_MOCK_MACHINE_SECONDS"
     )
     shutdown_seconds: float = setting(
-        0.0, help="seconds until a machine that is told to stop has stopped", env="STRATOPLANE_MOCK_SHUTDOWN_SECONDS"
+        0.0, help="seconds until a machine has shut down", env="STRATOPLANE_MOCK_SHUTDOWN_SECONDS"
     )
     delete_seconds: float = setting(
         0.0, help="seconds until a deleted machine is gone", env="STRATOPLANE_MOCK_DELETE_SECONDS"
@@ -53,11 +53,11 @@ class MockSettings:
     )
     calls_per_second: float = setting(
         0.0,
-        help="calls a second that each driver may make before the region refuses more; 0 for any number",
+        help="calls per second that each driver may make before the region refuses more; 0 for no limit",
         env="STRATOPLANE_MOCK_CALLS_PER_SECOND",
     )
     faults: tuple[str, ...] = setting(
-        (), help="faults with their rates, as lost_after@machine.create=0.1", env="STRATOPLANE_MOCK_FAULTS"
+        (), help="faults with their rates, such as lost_after@machine.create=0.1", env="STRATOPLANE_MOCK_FAULTS"
     )
     seed: int = setting(0, help="seed of the faults, so that a run can be repeated", env="STRATOPLANE_MOCK_SEED")
 

@@ -28,8 +28,8 @@ class MockStorageDriver(StorageDriver, BucketOps, ImportOps):
         self._session.prepare()
 
     def capacity(self) -> Capacity:
-        sizes = self._session.region.read(_volume("capacity"), hosts.room)
-        return Capacity(storage_gib=sizes.storage_gib)
+        size = self._session.region.read(_volume("capacity"), hosts.size)
+        return Capacity(storage_gib=size.storage_gib)
 
     def observe(self, uid: UUID) -> VolumeStatus | None:
         return self._session.read(_volume("observe", uid), volumes.observe, uid)

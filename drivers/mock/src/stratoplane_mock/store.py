@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The region's file: an SQLite database that survives a restart and a killed process.
 
-Its journal is not forced to the disk with every change: a power cut may cost the last changes, never the file.
+Its journal is not synced with every change: a power failure may lose the last changes, never the file.
 """
 
 import contextlib
@@ -68,7 +68,7 @@ CREATE TABLE fault_rule (
 );
 """
 
-# What an adopted object was before, as JSON.
+# The identity of an adopted object before its adoption, as JSON.
 _SINCE_2: Final = """
 ALTER TABLE network ADD COLUMN adopted TEXT;
 ALTER TABLE volume ADD COLUMN adopted TEXT;
@@ -76,11 +76,11 @@ ALTER TABLE volume ADD COLUMN adopted TEXT;
 
 
 class CutOffError(Exception):
-    """The call ends here, in the middle; what it has done so far stays."""
+    """The call is cut off here; what it has done so far stays."""
 
 
 class Transaction:
-    """What the region's rules are written with.
+    """Runs the region's statements.
 
     Attributes:
         now: time of the transaction in seconds since the epoch.
@@ -92,7 +92,7 @@ class Transaction:
         self.now: Final = time.time()
 
     def run(self, statement: str, *values: object) -> int:
-        """Run a statement and return how many rows it touched."""
+        """Run a statement and return the number of affected rows."""
         return self._connection.execute(statement, values).rowcount
 
     def rows(self, statement: str, *values: object) -> list[Any]:
@@ -106,7 +106,7 @@ class Transaction:
         return self._connection.execute(statement, values).fetchone()
 
     def step(self) -> None:
-        """Mark a place where a provider that dies leaves half of the work behind."""
+        """Mark a step at which the call can be cut off, leaving half of the work."""
         if self._steps_left:
             self._steps_left -= 1
             if not self._steps_left:
@@ -114,7 +114,7 @@ class Transaction:
 
 
 class Store:
-    """The open file. Threads and processes may use it at the same time; those that write queue up."""
+    """The open file. Threads and processes may share it; writers wait for one another."""
 
     def __init__(self, path: Path) -> None:
         self.path: Final = path
@@ -124,15 +124,15 @@ class Store:
         with _locked(self._lock_file):
             self._writer: Final = _connect(path)
             self._reader: Final = _connect(path)
-        # Drivers have no end of life in their contract: the file is closed when nobody uses the store any more.
+        # The driver contract has no close(): the file is closed when the store is no longer referenced.
         self._release: Final = weakref.finalize(self, _close, self._writer, self._reader, self._lock_file)
 
     @classmethod
     def open(cls, path: Path) -> "Store":
-        """Open the file, or make it.
+        """Open or create the file.
 
         Raises:
-            MisconfiguredError: it cannot be made here, or is something else.
+            MisconfiguredError: it cannot be created, or is not a region.
         """
         try:
             path.parent.mkdir(parents=True, exist_ok=True)
@@ -154,8 +154,8 @@ class Store:
 
     @contextlib.contextmanager
     def writing(self, *, cut_at: int = 0) -> Iterator[Transaction]:
-        """Change the region: everything or nothing, except that a call that is cut off leaves its first part."""
-        # The kernel wakes who waits for the lock file at once; who waits for SQLite's own lock looks now and then.
+        """Change the region atomically, except that a call that is cut off keeps its first part."""
+        # The kernel wakes a waiter for the lock file at once; SQLite's own lock is polled.
         with self._write_lock, _locked(self._lock_file):
             self._writer.execute("BEGIN IMMEDIATE")
             try:
@@ -178,7 +178,7 @@ class Store:
 
     @contextlib.contextmanager
     def reading(self) -> Iterator[Transaction]:
-        """Look at one consistent state of the region, without keeping writers waiting."""
+        """Read one consistent state of the region without blocking writers."""
         with self._read_lock:
             self._reader.execute("BEGIN")
             try:
@@ -187,7 +187,7 @@ class Store:
                 self._reader.execute("ROLLBACK")
 
     def close(self) -> None:
-        """Close the file; the store cannot be used any more."""
+        """Close the file; the store cannot be used afterwards."""
         with self._write_lock, self._read_lock:
             self._release()
 

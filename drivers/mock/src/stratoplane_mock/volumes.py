@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What the region does with volumes."""
+"""Volumes of the region."""
 
 from collections.abc import Sequence
 from typing import Any
@@ -35,7 +35,7 @@ def list_all(transaction: Transaction, tenancy: Tenancy) -> list[VolumeStatus]:
 
 
 def list_foreign(transaction: Transaction, tenancy: Tenancy, limit: int) -> list[ForeignObject]:
-    """Return volumes of others."""
+    """Return volumes of other installations."""
     found = [_status(row) for row in foreign_rows(transaction, tenancy, Kind.VOLUME, limit)]
     return [ForeignObject(reference=each.provider_reference, name=each.name, status=each) for each in found]
 
@@ -88,7 +88,7 @@ def require_image(tenancy: Tenancy, image: ImageReference | None) -> None:
     """Raise NotFoundError unless the region has the image."""
     known = tenancy.settings.images
     if image is not None and known and image.source not in known:
-        raise NotFoundError(f"there is no image {image.source!r} in the region; it has {', '.join(known)}")
+        raise NotFoundError(f"image {image.source!r} does not exist in the region; it has {', '.join(known)}")
 
 
 def attached(transaction: Transaction, machine: str) -> list[str]:
@@ -101,7 +101,7 @@ def attached(transaction: Transaction, machine: str) -> list[str]:
 def check_free(
     transaction: Transaction, tenancy: Tenancy, machine: UUID, project_id: UUID, wanted: Sequence[UUID]
 ) -> None:
-    """See that the machine may have every volume.
+    """Check that the machine may have every volume.
 
     Raises:
         NotFoundError: a volume is absent or another project's.
@@ -114,7 +114,7 @@ def check_free(
 
 
 def attach(transaction: Transaction, machine: str, wanted: Sequence[UUID]) -> None:
-    """Bring a machine's volumes to ``wanted``, which :func:`check_free` has looked at."""
+    """Bring a machine's volumes to ``wanted``, which :func:`check_free` has approved."""
     present, desired = attached(transaction, machine), [str(uid) for uid in wanted]
     if present == desired:
         return

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The mail: a notification as plain text, handed to the operator's mail server."""
+"""Sends a notification as a plain text mail through the operator's mail server."""
 
 import enum
 import json
@@ -48,20 +48,18 @@ class MailSettings:
     password: Secret = setting(  # noqa: RUF009  # makes a dataclass field
         Secret(""), help="password of the account", env="STRATOPLANE_EMAIL_PASSWORD", secret=True
     )
-    sender: str = setting(MISSING, help="address that mails come from", env="STRATOPLANE_EMAIL_SENDER")
+    sender: str = setting(MISSING, help="sender address of the mails", env="STRATOPLANE_EMAIL_SENDER")
     recipients: tuple[str, ...] = setting(
-        MISSING, help="addresses that mails go to, with commas between", env="STRATOPLANE_EMAIL_RECIPIENTS"
+        MISSING, help="recipients of the mails, separated by commas", env="STRATOPLANE_EMAIL_RECIPIENTS"
     )
-    subject_prefix: str = setting(
-        "[stratoplane]", help="what subjects begin with", env="STRATOPLANE_EMAIL_SUBJECT_PREFIX"
-    )
+    subject_prefix: str = setting("[stratoplane]", help="prefix of subjects", env="STRATOPLANE_EMAIL_SUBJECT_PREFIX")
     timeout_seconds: float = setting(
         20.0, help="seconds that the server may take for each answer", env="STRATOPLANE_EMAIL_TIMEOUT_SECONDS"
     )
 
     def __post_init__(self) -> None:
         if not self.host or not self.recipients:
-            raise ValueError("host, recipients: both are needed")
+            raise ValueError("host, recipients: both are required")
         for address in (self.sender, *self.recipients):
             _check_address(address)
         if self.port not in _PORTS:
@@ -78,9 +76,9 @@ def _check_address(text: str) -> None:
     try:
         address = Address(addr_spec=text)
     except (ValueError, MessageError, IndexError) as error:
-        raise ValueError(f"sender, recipients: {text!r} is no mail address") from error
+        raise ValueError(f"sender, recipients: {text!r} is not a valid mail address") from error
     if not address.username or not address.domain or not text.isascii():
-        raise ValueError(f"sender, recipients: {text!r} is no mail address of ASCII characters")
+        raise ValueError(f"sender, recipients: {text!r} must be a mail address of ASCII characters")
 
 
 class MailPlugin:
@@ -95,11 +93,11 @@ class MailPlugin:
 
     @hookimpl
     def stratoplane_notify(self, notification: Notification) -> None:
-        """Hand the mail to the server.
+        """Send the mail through the server.
 
         Raises:
             TransientError: no connection, or an answer 4xx, for one recipient at least.
-            PermanentError: an answer 5xx, or a server that lacks what the settings ask for.
+            PermanentError: an answer 5xx, or the server does not support what the settings require.
         """
         mail = message(notification, self._settings)
         place = f"{self._settings.host}:{self._settings.port}"
@@ -110,7 +108,7 @@ class MailPlugin:
         except smtplib.SMTPResponseException as error:
             raise _answered(place, error.smtp_code, error.smtp_error) from error
         except smtplib.SMTPNotSupportedError as error:
-            raise PermanentError(f"{place} cannot do what the settings ask for: {error}") from error
+            raise PermanentError(f"{place} does not support what the settings require: {error}") from error
         except (smtplib.SMTPException, OSError) as error:
             raise TransientError(f"{place} cannot be reached: {type(error).__name__}: {error}") from error
 
@@ -132,7 +130,7 @@ class MailPlugin:
 
 
 def _refused(place: str, recipients: Mapping[str, tuple[int, bytes]]) -> TransientError | PermanentError:
-    """Return the error for recipients that were refused: one that may be taken later decides."""
+    """Return the error for refused recipients: transient if any of them may be accepted later."""
     text = "; ".join(f"{name}: {code} {_text(answer)}" for name, (code, answer) in recipients.items())
     permanent = all(code in _PERMANENT for code, _ in recipients.values())
     return (PermanentError if permanent else TransientError)(f"{place} refused recipients: {text}")
@@ -147,7 +145,7 @@ def _text(answer: bytes | str) -> str:
 
 
 def message(notification: Notification, settings: MailSettings) -> EmailMessage:
-    """Return the mail: its Message-ID comes from the notification, so that a repeat is recognised as one."""
+    """Return the mail: its Message-ID comes from the notification, so that a repeated delivery is recognised."""
     domain = settings.sender.rpartition("@")[2]
     mail = EmailMessage()
     mail["From"] = settings.sender
@@ -155,7 +153,7 @@ def message(notification: Notification, settings: MailSettings) -> EmailMessage:
     mail["Subject"] = _subject(notification, settings.subject_prefix)
     mail["Date"] = datetime.fromisoformat(notification.occurred_at)
     mail["Message-ID"] = f"<{notification.id}@{domain}>"
-    # Nothing is sent with the thread's id; it keeps the mails of one incident together.
+    # No mail has the thread's id; it groups the mails of one incident.
     mail["References"] = f"<incident-{notification.incident_id}@{domain}>"
     mail["Auto-Submitted"] = "auto-generated"
     mail.set_content(_body(notification))
@@ -164,7 +162,7 @@ def message(notification: Notification, settings: MailSettings) -> EmailMessage:
 
 def _subject(notification: Notification, prefix: str) -> str:
     text = f"{prefix} {notification.severity} {notification.event}: {notification.title}"
-    # EmailMessage refuses line breaks in headers; a title that has some must not keep the incident from being told.
+    # EmailMessage refuses line breaks in headers; a title with one must not prevent the notification.
     return "".join(sign if sign.isprintable() else " " for sign in text).strip()[:_LONGEST_SUBJECT]
 
 

@@ -17,17 +17,17 @@ class NamingSettings:
 
     pattern: str = setting(
         "[a-z].*",
-        help="regular expression that a whole name must match; by default names begin with a letter",
+        help="regular expression that a whole name must match; by default names start with a letter",
         env="STRATOPLANE_NAMING_PATTERN",
     )
     reason: str = setting(
         "",
-        help="what people are told when a name does not match; the pattern itself when empty",
+        help="message to the user when a name does not match; the pattern itself when empty",
         env="STRATOPLANE_NAMING_REASON",
     )
     kinds: tuple[str, ...] = setting(
         (),
-        help="kinds of resources that the policy holds for, as virtual_machine,network; all when empty",
+        help="kinds of resources that the policy applies to, such as virtual_machine,network; all when empty",
         env="STRATOPLANE_NAMING_KINDS",
     )
 
@@ -35,11 +35,11 @@ class NamingSettings:
         try:
             re.compile(self.pattern)
         except re.error as error:
-            raise ValueError(f"pattern: {self.pattern!r} is no regular expression: {error}") from error
+            raise ValueError(f"pattern: {self.pattern!r} is not a valid regular expression: {error}") from error
 
 
 class NamingPolicy:
-    """Judges the names of what is created or changed."""
+    """Checks the names of resources that are created or changed."""
 
     Settings: ClassVar = NamingSettings
 
@@ -50,11 +50,11 @@ class NamingPolicy:
 
     @hookimpl
     def stratoplane_admit(self, request: AdmissionRequest) -> Sequence[Violation]:
-        """Refuse a new name that breaks the policy; what has its name already can be changed and deleted."""
+        """Refuse a new name that violates the policy; an existing one can still be changed and deleted."""
         if request.action == "delete" or request.name == request.previous_name:
             return ()
         if self._kinds and request.kind not in self._kinds:
             return ()
         if self._pattern.fullmatch(request.name):
             return ()
-        return (Violation(pointer="/name", detail=f"{request.name!r} breaks the naming policy: {self._reason}"),)
+        return (Violation(pointer="/name", detail=f"{request.name!r} violates the naming policy: {self._reason}"),)

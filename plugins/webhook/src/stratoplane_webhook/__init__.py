@@ -1,2 +1,2 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Stratoplane plugin that tells of incidents by signed webhooks."""
+"""Stratoplane plugin that sends notifications of incidents as signed webhooks."""

@@ -1,13 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Connections to public addresses and to allowed networks only, so that no URL reaches what is behind the platform.
+"""Connections to public addresses and to allowed networks only, so that no URL reaches the platform's own network.
 
-A name is resolved once, every address of the answer is checked, and the connection goes to an address that was
-checked: there is no second look-up that a name server could answer otherwise. The check sees addresses, never
-spellings, so that ``0x7f000001`` is what the resolver makes of it. TLS and the ``Host`` header keep the URL's name.
+A name is resolved once, every address of the answer is checked, and the connection goes to a checked address: a second
+look-up, which a name server could answer differently, does not take place. The check sees addresses, never spellings,
+so ``0x7f000001`` counts as what the resolver returns for it. TLS and the ``Host`` header keep the URL's name.
 
-Why no library: ``advocate`` is archived and speaks ``requests`` only, ``safehttpx`` asks Google's DNS, and
-``drawbridge`` (asyncio only) and ``ssrfguard`` are versions 0.x of months that few use yet. The seam they use is
-httpcore's network backend, and the rule itself is :mod:`ipaddress`.
+No library is used: ``advocate`` is archived and supports ``requests`` only, ``safehttpx`` uses Google's DNS, and
+``drawbridge`` (asyncio only) and ``ssrfguard`` are young 0.x versions with few users. They too build on httpcore's
+network backend, and the rule itself is :mod:`ipaddress`.
 """
 
 import ipaddress
@@ -24,7 +24,7 @@ from stratoplane.errors import PermanentError
 Address = ipaddress.IPv4Address | ipaddress.IPv6Address
 Network = ipaddress.IPv4Network | ipaddress.IPv6Network
 Resolver = Callable[[str, int], Sequence[str]]
-"""Takes a host and a port and returns every address of the host; raises ``OSError`` when there is none."""
+"""Takes a host and a port and returns every address of the host; raises ``OSError`` if it has none."""
 
 _NAT64: Final = ipaddress.IPv6Network("64:ff9b::/96")
 _GLOBAL_UNICAST: Final = ipaddress.IPv6Network("2000::/3")
@@ -32,7 +32,7 @@ _IPV4_COMPATIBLE: Final = ipaddress.IPv6Network("::/96")
 
 
 def resolve(host: str, port: int) -> Sequence[str]:
-    """Return every address that the system knows for ``host``; raises ``OSError`` when there is none."""
+    """Return every address that the system resolves ``host`` to; raises ``OSError`` if it has none."""
     found = socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)
     return list(dict.fromkeys(str(each[4][0]) for each in found))
 
@@ -40,7 +40,7 @@ def resolve(host: str, port: int) -> Sequence[str]:
 def may_be_reached(address: str, allowed: Iterable[Network]) -> bool:
     """Tell whether ``address`` is public or in one of the ``allowed`` networks.
 
-    An IPv6 address that stands for an IPv4 one (mapped, compatible, NAT64, 6to4) is judged as that one.
+    An IPv6 address that stands for an IPv4 one (mapped, compatible, NAT64, 6to4) is treated as that one.
     """
     real = _meant(ipaddress.ip_address(address))
     return any(real in network for network in allowed) or _is_public(real)
@@ -65,7 +65,7 @@ def _is_public(address: Address) -> bool:
 
 
 class CheckedNetwork(httpcore.NetworkBackend):
-    """The network as one request may use it: checked addresses, and one deadline for everything together."""
+    """The network as one request may use it: checked addresses, and one deadline for the whole request."""
 
     def __init__(self, *, allowed: Sequence[Network], seconds: float, resolver: Resolver) -> None:
         self._allowed: Final = tuple(allowed)
@@ -76,7 +76,7 @@ class CheckedNetwork(httpcore.NetworkBackend):
         self,
         host: str,
         port: int,
-        timeout: float | None = None,  # noqa: ARG002  # the deadline rules
+        timeout: float | None = None,  # noqa: ARG002  # the deadline applies
         local_address: str | None = None,
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
@@ -107,20 +107,20 @@ class CheckedNetwork(httpcore.NetworkBackend):
         refused = [each for each in addresses if not may_be_reached(each, self._allowed)]
         if refused:
             raise PermanentError(
-                f"{host} resolves to {', '.join(refused)}, which is not public; if it is meant, add its network to "
+                f"{host} resolves to {', '.join(refused)}, which is not public; to allow it, add its network to "
                 "allowed_networks"
             )
         return addresses
 
 
 class Deadline:
-    """The moment at which a request has taken too long, however it divided its time."""
+    """The time at which a request has taken too long, however it spent its time."""
 
     def __init__(self, seconds: float) -> None:
         self._end: Final = time.monotonic() + seconds
 
     def left(self, late: type[httpcore.TimeoutException]) -> float:
-        """Return the seconds that are left; raises ``late`` when none are."""
+        """Return the remaining seconds; raises ``late`` after the deadline."""
         seconds = self._end - time.monotonic()
         if seconds <= 0:
             raise late("the receiver took too long")
@@ -128,16 +128,16 @@ class Deadline:
 
 
 class _TimedStream(httpcore.NetworkStream):
-    """A connection whose every operation ends at the deadline: single bytes now and then do not prolong it."""
+    """A connection whose operations end at the deadline: occasional bytes do not extend it."""
 
     def __init__(self, stream: httpcore.NetworkStream, deadline: Deadline) -> None:
         self._stream: Final = stream
         self._deadline: Final = deadline
 
-    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002  # the deadline rules
+    def read(self, max_bytes: int, timeout: float | None = None) -> bytes:  # noqa: ARG002  # the deadline applies
         return self._stream.read(max_bytes, self._deadline.left(httpcore.ReadTimeout))
 
-    def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002  # the deadline rules
+    def write(self, buffer: bytes, timeout: float | None = None) -> None:  # noqa: ARG002  # the deadline applies
         self._stream.write(buffer, self._deadline.left(httpcore.WriteTimeout))
 
     def close(self) -> None:
@@ -147,7 +147,7 @@ class _TimedStream(httpcore.NetworkStream):
         self,
         ssl_context: ssl.SSLContext,
         server_hostname: str | None = None,
-        timeout: float | None = None,  # noqa: ARG002  # the deadline rules
+        timeout: float | None = None,  # noqa: ARG002  # the deadline applies
     ) -> httpcore.NetworkStream:
         seconds = self._deadline.left(httpcore.ConnectTimeout)
         return _TimedStream(self._stream.start_tls(ssl_context, server_hostname, seconds), self._deadline)

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """The webhook: a notification as JSON, signed by the Standard Webhooks specification, posted to every URL.
 
-The signature is made by ``standardwebhooks``, the library of the specification's authors. Sending it is done with
-httpcore alone: it follows no redirects and reads no proxies from the environment, and its network can be replaced
+``standardwebhooks``, the library of the specification's authors, makes the signature. httpcore alone sends the
+request: it follows no redirects and reads no proxies from the environment, and its network can be replaced
 (see :mod:`stratoplane_webhook.egress`).
 """
 
@@ -30,10 +30,10 @@ from stratoplane_webhook.egress import CheckedNetwork, Network, Resolver, resolv
 
 _DELIVERED: Final = range(200, 300)
 _AGAIN: Final = frozenset({408, 425, 429, 500, 502, 503, 504})
-"""Answers of a receiver that may take the same request later."""
+"""Statuses of a receiver that may accept the same request later."""
 _LONGEST_TIMEOUT: Final = 60.0
 _LONGEST_CALL: Final = 100.0
-"""Seconds; the engine lets another process make the call again after two minutes."""
+"""Seconds; after two minutes the engine lets another process repeat the call."""
 _LONGEST_WAIT: Final = 86_400.0
 _LONGEST_ANSWER: Final = 500
 _KEY_BYTES: Final = range(24, 65)
@@ -46,32 +46,32 @@ class WebhookSettings:
 
     urls: tuple[str, ...] = setting(
         MISSING,
-        help="where notifications are posted to, as https://... with commas between",
+        help="URLs that notifications are posted to, such as https://..., separated by commas",
         env="STRATOPLANE_WEBHOOK_URLS",
     )
     secret: Secret = setting(  # noqa: RUF009  # makes a dataclass field
         MISSING,
-        help="key of the signature, whsec_ and 24 to 64 bytes in base64; two with a space between while it is changed",
+        help="key of the signature, whsec_ and 24 to 64 bytes in base64; two with a space between during a rotation",
         env="STRATOPLANE_WEBHOOK_SECRET",
         secret=True,
     )
     timeout_seconds: float = setting(
-        10.0, help="seconds that one request may take in all", env="STRATOPLANE_WEBHOOK_TIMEOUT_SECONDS"
+        10.0, help="seconds that one request may take", env="STRATOPLANE_WEBHOOK_TIMEOUT_SECONDS"
     )
     allowed_networks: tuple[str, ...] = setting(
         (),
-        help="networks that are not public and may be reached all the same, as 10.1.0.0/16,fd00:1::/64",
+        help="private networks that may be reached, such as 10.1.0.0/16,fd00:1::/64",
         env="STRATOPLANE_WEBHOOK_ALLOWED_NETWORKS",
     )
     allow_http: bool = setting(
         False,
-        help="whether URLs may be http://, which anybody on the way can read",
+        help="whether URLs may be http://, which is not encrypted",
         env="STRATOPLANE_WEBHOOK_ALLOW_HTTP",
     )
 
     def __post_init__(self) -> None:
         if not self.urls:
-            raise ValueError("urls: at least one is needed")
+            raise ValueError("urls: at least one is required")
         for url in self.urls:
             _check_url(url, allow_http=self.allow_http)
         if not self.secret.split() or not all(map(_is_key, self.secret.split())):
@@ -88,7 +88,7 @@ class WebhookSettings:
 
 
 def _check_url(url: str, *, allow_http: bool) -> None:
-    # The same parser makes the request, so what is judged here is what is reached.
+    # The same parser makes the request, so the URL that is checked is the URL that is reached.
     if not re.fullmatch(r"[!-~]+", url) or "\\" in url:
         raise ValueError("urls: a URL is made of visible ASCII characters without backslash; write names in punycode")
     parts = urlsplit(url)
@@ -97,11 +97,11 @@ def _check_url(url: str, *, allow_http: bool) -> None:
     if "@" in parts.netloc:
         raise ValueError("urls: a URL with a user name or password is refused")
     if not parts.hostname or parts.port == 0:
-        raise ValueError(f"urls: {_place(url)} names no host or port that can be reached")
+        raise ValueError(f"urls: {_place(url)} has no host or port that can be reached")
 
 
 def _place(url: str) -> str:
-    """Return what of a URL may be shown: paths and queries of webhooks often are the receiver's password."""
+    """Return the part of a URL that may be shown: paths and queries of webhooks often are secrets."""
     parts = urlsplit(url)
     return f"{parts.scheme}://{parts.netloc.rpartition('@')[2]}"
 
@@ -129,11 +129,11 @@ class WebhookPlugin:
 
     @hookimpl
     def stratoplane_notify(self, notification: Notification) -> None:
-        """Post the notification to each URL; one that fails does not keep it from the others.
+        """Post the notification to each URL; a failure does not affect the others.
 
         Raises:
-            TransientError: one may take it later; all get it again, with the same ``webhook-id``.
-            PermanentError: one will not take it, and no other may later.
+            TransientError: one may accept it later; all get it again, with the same ``webhook-id``.
+            PermanentError: one refused it, and none may accept it later.
         """
         body = json.dumps(document(notification), separators=(",", ":"))
         failures = [failure for url in self._settings.urls if (failure := self._attempt(url, notification, body))]
@@ -189,7 +189,7 @@ def _target(url: str) -> httpcore.URL:
 
 
 def _beginning(response: httpcore.Response) -> str:
-    """Return the first words of a refusal; one that goes on and on is left, one that is cut is not waited for."""
+    """Return the beginning of a refusal's text, without waiting for the rest."""
     answer = b""
     with contextlib.suppress(httpcore.TimeoutException, httpcore.NetworkError, httpcore.RemoteProtocolError):
         for part in response.iter_stream():

@@ -1,17 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How the agent stands with the control plane: its greeting, and a file that ``stratoplane-agent status`` shows."""
+"""The agent's session with the control plane: its hello, and the file that ``stratoplane-agent status`` reads."""
 
 import json
 import os
 import threading
-from collections.abc import Mapping
+from dataclasses import dataclass, field
 from datetime import UTC, datetime
 from enum import StrEnum
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
+from uuid import UUID
 
-from stratoplane.messages import Hello, Welcome
-from stratoplane.wire import to_json
+from stratoplane.drivers import Capacity
+from stratoplane.errors import InvalidSpecError
+from stratoplane.messages import Hello, ProviderReport, Welcome
+from stratoplane.wire import from_json, to_json
 from stratoplane_agent.control_plane import ControlPlane
 from stratoplane_agent.identity import Credential
 from stratoplane_agent.log import Log
@@ -19,7 +22,7 @@ from stratoplane_agent.providers import Providers
 from stratoplane_agent.transport import VERSION, UnreachableControlPlaneError
 
 _LARGEST_SKEW: Final = 60.0
-_log: Final = Log("presence")
+_log: Final = Log("session")
 
 
 class Connection(StrEnum):
@@ -31,8 +34,31 @@ class Connection(StrEnum):
     STOPPED = "stopped"
 
 
-class Presence:
-    """Greets the control plane and keeps the status file; threads share it."""
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AgentStatus:
+    """What the status file holds.
+
+    Attributes:
+        pid: the process that wrote it.
+        connection: whether the control plane answers, ``since`` when (ISO 8601), and ``reason`` why not.
+        providers: the drivers and whether they work.
+        capacity: what all drivers together can hold.
+    """
+
+    pid: int
+    version: str
+    agent_id: UUID
+    cluster: str
+    control_plane: str
+    connection: Connection
+    since: str
+    reason: str
+    providers: tuple[ProviderReport, ...] = ()
+    capacity: Capacity = field(default_factory=Capacity)
+
+
+class ControlPlaneSession:
+    """Says hello to the control plane and writes the status file; threads share it."""
 
     def __init__(self, control_plane: ControlPlane, credential: Credential, providers: Providers, state: Path) -> None:
         self._control_plane: Final = control_plane
@@ -56,37 +82,37 @@ class Presence:
 
     @property
     def is_welcome(self) -> bool:
-        """Whether the control plane has answered a greeting."""
+        """Whether the control plane has answered a hello."""
         return self._welcome is not None
 
     @property
     def key_seconds(self) -> float:
-        """How old a key may become."""
+        """Seconds after which the agent's key is renewed."""
         return self._welcome.key_seconds if self._welcome else 43_200.0
 
     def greet(self) -> None:
-        """Say hello with the providers as they are now. Raises ControlPlaneError."""
+        """Say hello with the current state of the providers. Raises ControlPlaneError."""
         message = Hello(version=VERSION, providers=self._providers.reports(), capacity=self._providers.capacity())
         self._welcome = self._control_plane.hello(message)
         _check_clock(self._welcome.server_time)
-        if self._turn(Connection.CONNECTED, ""):
+        if self._set(Connection.CONNECTED, ""):
             _log.info("connected", control_plane=self._control_plane.url, cluster=self._credential.cluster_name)
 
     def lost(self, error: Exception) -> None:
-        """Note that the control plane does not answer, or refuses."""
-        if self._turn(Connection.DISCONNECTED, str(error)):
+        """Record that the control plane does not answer, or refuses."""
+        if self._set(Connection.DISCONNECTED, str(error)):
             _log.warning("disconnected", control_plane=self._control_plane.url, reason=error)
 
     def end(self) -> None:
-        """Note that the agent stops."""
-        self._turn(Connection.STOPPED, "")
+        """Record that the agent stops."""
+        self._set(Connection.STOPPED, "")
 
     def refresh(self) -> None:
-        """Write the status file anew because a provider changed."""
+        """Rewrite the status file because a provider changed."""
         with self._lock:
             self._write()
 
-    def _turn(self, connection: Connection, reason: str) -> bool:
+    def _set(self, connection: Connection, reason: str) -> bool:
         with self._lock:
             changed = connection is not self._connection
             if changed:
@@ -97,21 +123,21 @@ class Presence:
             return changed
 
     def _write(self) -> None:
-        document = {
-            "pid": os.getpid(),
-            "version": VERSION,
-            "agent_id": self._credential.agent_id,
-            "cluster": self._credential.cluster_name,
-            "control_plane": self._control_plane.url,
-            "connection": self._connection,
-            "since": self._since,
-            "reason": self._reason,
-            "providers": self._providers.reports(),
-            "capacity": self._providers.capacity(),
-        }
+        status = AgentStatus(
+            pid=os.getpid(),
+            version=VERSION,
+            agent_id=self._credential.agent_id,
+            cluster=self._credential.cluster_name,
+            control_plane=self._control_plane.url,
+            connection=self._connection,
+            since=self._since,
+            reason=self._reason,
+            providers=self._providers.reports(),
+            capacity=self._providers.capacity(),
+        )
         fresh = self._path.with_suffix(".new")
         try:
-            fresh.write_text(json.dumps(to_json(document)), encoding="utf-8")
+            fresh.write_text(json.dumps(to_json(status)), encoding="utf-8")
             fresh.replace(self._path)
         except OSError as error:
             _log.warning("status_not_written", reason=error)
@@ -121,17 +147,16 @@ def status_file(state: Path) -> Path:
     return state / "status.json"
 
 
-def read_status(state: Path) -> Mapping[str, Any]:
-    """Return what the agent of a state folder wrote last, empty if nothing that can be read."""
+def read_status(state: Path) -> AgentStatus | None:
+    """Return what the agent of a state folder wrote last, None if nothing that can be read."""
     try:
-        document = json.loads(status_file(state).read_text(encoding="utf-8"))
-    except (OSError, ValueError):
-        return {}
-    return document if isinstance(document, dict) else {}
+        return from_json(AgentStatus, json.loads(status_file(state).read_text(encoding="utf-8")))
+    except (OSError, ValueError, InvalidSpecError):
+        return None
 
 
 def _check_clock(server_time: str) -> None:
-    """Warn when the clocks differ: logs are hard to compare. What is signed goes by the control plane's clock."""
+    """Warn when the clocks differ: logs are hard to compare. Signatures use the control plane's clock."""
     try:
         skew = (datetime.now(UTC) - datetime.fromisoformat(server_time)).total_seconds()
     except (ValueError, TypeError) as error:

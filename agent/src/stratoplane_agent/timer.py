@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Calls at a later time, on one thread; each must be short, long work goes to a bulkhead."""
+"""Delayed and repeated calls on one thread; each must be short, long work belongs on a bulkhead."""
 
 import heapq
 import itertools
@@ -9,11 +9,11 @@ from typing import Final
 from stratoplane_agent.host import HOST, Host
 from stratoplane_agent.log import Log
 
-_log: Final = Log("timetable")
+_log: Final = Log("timer")
 
 
-class Timetable:
-    """One daemon thread that makes calls when their time has come."""
+class Timer:
+    """One daemon thread that makes calls when they are due."""
 
     def __init__(self, host: Host = HOST) -> None:
         self._host: Final = host
@@ -21,7 +21,7 @@ class Timetable:
         self._order: Final = itertools.count()
         self._changed: Final = host.condition()
         self._stopped = False
-        self._thread: Final = host.thread("timetable", self._run)
+        self._thread: Final = host.thread("timer", self._run)
 
     def start(self) -> None:
         self._thread.start()
@@ -40,7 +40,7 @@ class Timetable:
                 self._changed.notify()
 
     def every(self, seconds: float, call: Callable[[], None]) -> None:
-        """Make a call every ``seconds``, for the first time after that long."""
+        """Make a call every ``seconds``, the first after ``seconds``."""
 
         def repeat() -> None:
             try:
@@ -54,11 +54,11 @@ class Timetable:
         while (call := self._next()) is not None:
             try:
                 call()
-            except Exception as error:  # noqa: BLE001  # the edge of this thread; the other calls go on
+            except Exception as error:  # noqa: BLE001  # top of this thread; the other calls continue
                 _log.bug("call_failed", error)
 
     def _next(self) -> Callable[[], None] | None:
-        """Wait for the next call's time and return it, None after :meth:`stop`."""
+        """Wait until the next call is due and return it, None after :meth:`stop`."""
         with self._changed:
             while not self._stopped:
                 left = self._entries[0][0] - self._host.monotonic() if self._entries else None

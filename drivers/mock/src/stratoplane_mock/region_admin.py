@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Looking into a region and disturbing it by hand, as its operator could."""
+"""Inspecting and disturbing a region directly, as its operator could."""
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
@@ -15,23 +15,23 @@ from stratoplane_mock.store import Transaction
 
 Write = Callable[[Callable[[Transaction], Any]], Any]
 
-_BOOKS: Final = {
+_COUNTERS: Final = {
     "virtual processors of the hosts": (
-        "SELECT SUM(vcpus_used) AS booked, (SELECT SUM(vcpus) FROM machine) AS counted FROM host"
+        "SELECT SUM(vcpus_used) AS counter, (SELECT SUM(vcpus) FROM machine) AS counted FROM host"
     ),
     "memory of the hosts": (
-        "SELECT SUM(memory_used) AS booked, (SELECT SUM(memory_mib) FROM machine) AS counted FROM host"
+        "SELECT SUM(memory_used) AS counter, (SELECT SUM(memory_mib) FROM machine) AS counted FROM host"
     ),
     "storage of the pool": (
-        "SELECT storage_used AS booked, COALESCE((SELECT SUM(root_gib) FROM machine), 0)"
+        "SELECT storage_used AS counter, COALESCE((SELECT SUM(root_gib) FROM machine), 0)"
         " + COALESCE((SELECT SUM(size_gib) FROM volume), 0) AS counted FROM pool"
     ),
 }
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Thing:
-    """An object of the region as its operator sees it, whoever it belongs to."""
+class RegionObject:
+    """An object of the region as its operator sees it, whoever owns it."""
 
     kind: Kind
     uid: UUID
@@ -41,36 +41,36 @@ class Thing:
     facts: Mapping[str, object]
 
 
-class ByHand:
-    """What needs no driver; every method takes effect at once and passes the fault plan by."""
+class RegionAdmin:
+    """Works without a driver; every method takes effect at once and bypasses the fault plan."""
 
     def __init__(self, look: Write, write: Write) -> None:
         self._look: Final = look
         self._write: Final = write
 
-    def things(self, *kinds: Kind) -> list[Thing]:
+    def objects(self, *kinds: Kind) -> list[RegionObject]:
         """Return every object of the given kinds, or of all kinds."""
-        found: list[Thing] = self._look(
-            lambda transaction: [thing for kind in kinds or tuple(Kind) for thing in _things(transaction, kind)]
+        found: list[RegionObject] = self._look(
+            lambda transaction: [each for kind in kinds or tuple(Kind) for each in _objects(transaction, kind)]
         )
         return found
 
-    def room(self) -> hosts.Room:
-        """Return the sizes of the region."""
-        sizes: hosts.Room = self._look(hosts.room)
-        return sizes
+    def size(self) -> hosts.RegionSize:
+        """Return the size of the region."""
+        size: hosts.RegionSize = self._look(hosts.size)
+        return size
 
     def used(self) -> dict[str, int]:
-        """Return how much of ``vcpus``, ``memory_mib`` and ``storage_gib`` is taken."""
+        """Return how much of ``vcpus``, ``memory_mib`` and ``storage_gib`` is used."""
         return {name: value or 0 for name, value in dict(self._look(hosts.used)).items()}
 
     def problems(self) -> list[str]:
-        """Compare the region's books with what it holds, and return what does not agree: nothing, ever."""
+        """Return where the region's counters differ from its objects, which must never happen."""
         found: list[str] = self._look(_problems)
         return found
 
     def vanish(self, uid: UUID) -> None:
-        """Remove an object, whoever uses it. NotFoundError if there is none, as for every method with a uid."""
+        """Remove an object, whoever uses it. Every method with a uid raises NotFoundError if it does not exist."""
         self._with(uid, disturbances.vanish)
 
     def switch(self, uid: UUID, power: PowerState) -> None:
@@ -88,24 +88,24 @@ class ByHand:
         self._with(uid, disturbances.drift)
 
     def rename(self, uid: UUID, name: str) -> None:
-        """Give an object another name."""
+        """Rename an object."""
         self._with(uid, lambda transaction, kind, uid: disturbances.rename(transaction, kind, uid, name))
 
     def hide(self, uid: UUID, seconds: float) -> None:
-        """Let drivers not see an object for so many seconds."""
+        """Hide an object from drivers for ``seconds``."""
         self._with(uid, lambda transaction, kind, uid: disturbances.hide(transaction, kind, uid, seconds))
 
     def add_foreign(self, kind: Kind) -> UUID:
-        """Make an object of somebody else and return its uid."""
+        """Add an object of another installation and return its uid."""
         return self.add_orphan(kind, disturbances.FOREIGN_INSTALLATION)
 
     def add_orphan(self, kind: Kind, installation: UUID) -> UUID:
-        """Make an object with the mark of ``installation`` that nobody ordered, and return its uid."""
+        """Add an object with the mark of ``installation`` that its platform does not know, and return its uid."""
         uid: UUID = self._write(lambda transaction: disturbances.add(transaction, kind, installation))
         return uid
 
     def fill_bucket(self, uid: UUID, objects: int) -> None:
-        """Let a bucket hold so many objects."""
+        """Set how many objects a bucket contains."""
 
         def work(transaction: Transaction, kind: Kind, uid: UUID) -> None:
             if kind is not Kind.BUCKET:
@@ -118,17 +118,17 @@ class ByHand:
         def found(transaction: Transaction) -> None:
             kind = disturbances.kind_of(transaction, uid)
             if kind is None:
-                raise NotFoundError(f"the region has no object {uid}")
+                raise NotFoundError(f"object {uid} does not exist in the region")
             work(transaction, kind, uid)
 
         self._write(found)
 
 
-def _things(transaction: Transaction, kind: Kind) -> list[Thing]:
+def _objects(transaction: Transaction, kind: Kind) -> list[RegionObject]:
     rows = transaction.rows(f"SELECT * FROM {kind} ORDER BY uid")  # noqa: S608  # a member of Kind
     addresses = _addresses(transaction) if kind is Kind.MACHINE and rows else {}
     return [
-        Thing(
+        RegionObject(
             kind=kind,
             uid=UUID(row["uid"]),
             installation=UUID(row["installation"]),
@@ -160,13 +160,13 @@ def _addresses(transaction: Transaction) -> dict[str, list[str]]:
 
 def _problems(transaction: Transaction) -> list[str]:
     problems = []
-    for what, statement in _BOOKS.items():
+    for what, statement in _COUNTERS.items():
         row = transaction.row(statement)
-        if row is not None and (row["booked"] or 0) != (row["counted"] or 0):
-            problems.append(f"{what}: {row['booked']} booked, {row['counted']} counted")
-    strays = transaction.row(
+        if row is not None and (row["counter"] or 0) != (row["counted"] or 0):
+            problems.append(f"{what}: {row['counter']} by the counter, {row['counted']} counted")
+    orphans = transaction.row(
         "SELECT COUNT(*) AS number FROM card WHERE NOT EXISTS (SELECT 1 FROM machine WHERE uid = card.machine)"
     )
-    if strays is not None and strays["number"]:
-        problems.append(f"addresses: {strays['number']} belong to no machine")
+    if orphans is not None and orphans["number"]:
+        problems.append(f"addresses: {orphans['number']} belong to a machine that does not exist")
     return problems
