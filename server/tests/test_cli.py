@@ -71,7 +71,7 @@ def test_migrate_and_create_admin_without_a_platform(operator):
 def test_audit_verify_without_a_platform(operator, tmp_path):
     assert "run stratoplane-server migrate first" in operator.fail("audit", "verify")
     operator.say("migrate")
-    assert operator.say("audit", "verify").startswith("as it was sealed: 0 sealed events, 0 checkpoints, root e3b0c442")
+    assert operator.say("audit", "verify").startswith("verified: 0 sealed events, 0 checkpoints, root e3b0c442")
     kept = tmp_path / "kept"
     kept.write_text("not a note")
     assert "error: the checkpoint cannot be used: " in operator.fail("audit", "verify", "--checkpoint", str(kept))

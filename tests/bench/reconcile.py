@@ -25,7 +25,7 @@ from report import Figure, table
 from stratoplane_embedded.postgresql import PostgresqlServer
 from stratoplane_engine.db import migrate
 from stratoplane_engine.db.connection import Database
-from stratoplane_engine.drift.reconciler import reconcile
+from stratoplane_engine.drift.reconciler import reconcile, reconcile_changes
 
 RESOURCES = 100_000
 CHANGED = 100
@@ -77,7 +77,7 @@ def _measure(url: str, connection: psycopg.Connection, count: int) -> list[Figur
     database = Database(url, application="bench")
     reconcile(database)
     full = [_seconds(lambda: reconcile(database)) for _ in range(ROUNDS)]
-    quiet = [_seconds(lambda: reconcile(database, full=False)) for _ in range(ROUNDS)]
+    quiet = [_seconds(lambda: reconcile_changes(database)) for _ in range(ROUNDS)]
     changed = []
     for number in range(ROUNDS):
         connection.execute(_CHANGE, {"offset": number * CHANGED, "count": CHANGED})
@@ -85,7 +85,7 @@ def _measure(url: str, connection: psycopg.Connection, count: int) -> list[Figur
 
         def look() -> None:
             nonlocal outcome
-            outcome = reconcile(database, full=False)
+            outcome = reconcile_changes(database)
 
         changed.append(_seconds(look))
         if outcome is None or outcome.corrected != CHANGED:
