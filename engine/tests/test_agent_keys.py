@@ -11,6 +11,7 @@ from sqlalchemy import text
 from stratoplane.join_tokens import read_join_token
 from stratoplane_engine import signing_keys as keys
 from stratoplane_engine.db import agent_keys
+from stratoplane_engine.installation_key import read_installation_key
 from stratoplane_engine.services import clusters, enrolment
 
 
@@ -22,7 +23,7 @@ def execute(database, statement, **parameters):
 def test_the_installations_key_is_made_once_however_many_ask_first(database):
     execute(database, "DELETE FROM installation_key RETURNING 1")
     with ThreadPoolExecutor(8) as pool:
-        found = set(pool.map(lambda _: enrolment.read_installation_key(database).private_key, range(16)))
+        found = set(pool.map(lambda _: read_installation_key(database).private_key, range(16)))
 
     assert len(found) == 1
 
@@ -33,7 +34,7 @@ def test_a_join_token_names_the_installations_key_and_a_certificate_if_there_is_
     plain = read_join_token(clusters.create_join_token(database, operator, cluster)["token"])
     made = clusters.create_join_token(database, operator, cluster, certificate_pin="a" * 64)
 
-    assert plain.server_pin == enrolment.read_installation_key(database).pin
+    assert plain.server_pin == read_installation_key(database).pin
     assert read_join_token(made["token"]).certificate_pin == "a" * 64
 
 

@@ -72,10 +72,10 @@ def test_events_come_newest_first(database, tenant):
     for number in range(3):
         projects.update_project(database, tenant.context, tenant.project_id, {"display_name": str(number)})
     found = read_all(audit.list_audit_events, database, tenant.context, 2)
-    times = [each["occurred_at"] for each in found]
+    times = [each.occurred_at for each in found]
 
     assert times == sorted(times, reverse=True)
-    assert [each["action"] for each in found] == [
+    assert [each.action for each in found] == [
         *["identity:project:updated"] * 3,
         "identity:project:created",
         "identity:organization:created",
@@ -87,8 +87,8 @@ def test_events_are_narrowed_to_a_project_or_a_subject(database, tenant):
     of_project = audit.list_audit_events(database, tenant.context, Page(), project_id=uuid.UUID(second["id"])).items
     of_subject = audit.list_audit_events(database, tenant.context, Page(), subject_id=tenant.organization_id).items
 
-    assert [each["subject_id"] for each in of_project] == [second["id"]]
-    assert [each["action"] for each in of_subject] == ["identity:organization:created"]
+    assert [str(each.subject_id) for each in of_project] == [second["id"]]
+    assert [each.action for each in of_subject] == ["identity:organization:created"]
 
 
 @pytest.mark.parametrize("service", TENANT_LISTS)

@@ -110,7 +110,7 @@ def test_logins_are_on_record(database, tenant, user):
         identity.log_in(database, user["username"], "wrong", request_id="r-2", remote="192.0.2.8")
     events = audit.list_audit_events(database, tenant.context, Page(limit=200), subject_id=user["id"]).items
 
-    assert [(each["action"], each["outcome"], each["request_id"], each["detail"]) for each in events] == [
+    assert [(each.action, each.outcome, each.request_id, each.detail) for each in events] == [
         ("identity:user:login-refused", "refused", "r-2", {"remote": "192.0.2.8"}),
         ("identity:user:logged-in", "succeeded", "r-1", {"remote": "192.0.2.7"}),
     ]

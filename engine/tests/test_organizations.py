@@ -34,7 +34,7 @@ def identify(document):
 
 def actions(database, context, subject_id):
     found = audit.list_audit_events(database, context, Page(limit=200), subject_id=subject_id).items
-    return [each["action"].split(":")[-1] for each in reversed(found)]
+    return [each.action.split(":")[-1] for each in reversed(found)]
 
 
 def test_an_organization_begins_with_the_default_limits(database, operator):

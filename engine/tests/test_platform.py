@@ -355,4 +355,4 @@ def test_an_administrator_gets_a_proper_name_and_password(database, username, pa
 def test_audit_reads_of_operators_are_of_everybody(database, operator, tenant):
     everybody = audit.list_all_audit_events(database, operator, Page(limit=200)).items
 
-    assert str(tenant.organization_id) in {each["organization_id"] for each in everybody}
+    assert tenant.organization_id in {each.organization_id for each in everybody}

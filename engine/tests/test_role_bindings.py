@@ -52,7 +52,7 @@ def test_a_role_is_given_shown_and_taken(database, tenant, add_user):
 
     assert roles_of(database, tenant.context, user) == set()
     events = audit.list_audit_events(database, tenant.context, Page(), subject_id=uuid.UUID(made["id"])).items
-    assert [each["action"] for each in events] == [
+    assert [each.action for each in events] == [
         "identity:role-binding:deleted",
         "identity:role-binding:created",
     ]

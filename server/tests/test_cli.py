@@ -76,7 +76,7 @@ def test_a_database_is_prepared_and_verified_without_a_platform(operator, tmp_pa
     assert "run stratoplane-server migrate first" in operator.fail("audit", "verify")
     assert "the schema is at revision" in operator.say("migrate")
     assert "created administrator early" in operator.say("create-admin", "--username", "early")
-    assert operator.say("audit", "verify").startswith("intact: 0 sealed events, 0 checkpoints, root e3b0c442")
+    assert operator.say("audit", "verify").startswith("verified: 0 sealed events, 0 checkpoints, root e3b0c442")
     kept = tmp_path / "kept"
     kept.write_text("not a note")
     assert "error: the checkpoint cannot be used: " in operator.fail("audit", "verify", "--checkpoint", str(kept))

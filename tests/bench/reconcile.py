@@ -21,7 +21,7 @@ import psycopg
 from stratoplane_embedded.postgresql import PostgresqlServer
 from stratoplane_engine.db import migrate
 from stratoplane_engine.db.connection import Database
-from stratoplane_engine.drift.reconciler import reconcile
+from stratoplane_engine.drift.reconciler import reconcile, reconcile_changes
 from tests.bench.report import Figure, documents, table
 
 RESOURCES = 100_000
@@ -74,7 +74,7 @@ def _measure(url: str, connection: psycopg.Connection, count: int) -> list[Figur
     database = Database(url, application="bench")
     reconcile(database)
     full = [_seconds(lambda: reconcile(database)) for _ in range(ROUNDS)]
-    quiet = [_seconds(lambda: reconcile(database, full=False)) for _ in range(ROUNDS)]
+    quiet = [_seconds(lambda: reconcile_changes(database)) for _ in range(ROUNDS)]
     changed = []
     for number in range(ROUNDS):
         connection.execute(_CHANGE, {"offset": number * CHANGED, "count": CHANGED})
@@ -82,7 +82,7 @@ def _measure(url: str, connection: psycopg.Connection, count: int) -> list[Figur
 
         def look() -> None:
             nonlocal outcome
-            outcome = reconcile(database, full=False)
+            outcome = reconcile_changes(database)
 
         changed.append(_seconds(look))
         if outcome is None or outcome.corrected != CHANGED:

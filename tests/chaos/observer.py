@@ -6,7 +6,7 @@ from typing import Any, Final
 import psycopg
 from psycopg.rows import dict_row
 
-from stratoplane_engine.audit_trail.verify import Verdict, verify
+from stratoplane_engine.audit_trail.verify import VerificationReport, verify
 from stratoplane_engine.db.connection import Database
 
 _INSTALL: Final = """
@@ -92,7 +92,7 @@ class Observer:
         with self._connect() as connection:
             return connection.execute(statement, values or None).rowcount
 
-    def seals(self) -> Verdict:
+    def seals(self) -> VerificationReport:
         """Return what a check of the audit trail against its seals comes to."""
         database = Database(self._url, pool_size=1, application="chaos")
         try:

@@ -320,11 +320,9 @@ def _hand(database: Database, cluster_id: UUID) -> Hand:
 
 
 def _add_quota(connection: Connection, organization_id: UUID, scope_id: UUID, limits: Amount) -> None:
-    lines = [
-        {"organization_id": organization_id, "scope_id": scope_id, "key": key.value, "limit_amount": limit}
-        for key, limit in limits.items()
-    ]
-    connection.execute(insert(tables.quota), lines)
+    for key, limit in limits.items():
+        line = {"organization_id": organization_id, "scope_id": scope_id, "key": str(key), "limit_amount": limit}
+        connection.execute(insert(tables.quota).values(**line))
 
 
 def _add_project(connection: Connection, organization_id: UUID) -> UUID:

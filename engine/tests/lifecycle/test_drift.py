@@ -11,15 +11,16 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from stratoplane.kinds import ComparedField
 from stratoplane.messages import Outcome
 from stratoplane_engine.access.context import Accepted
-from stratoplane_engine.drift.fields import COMPARABLE
-from stratoplane_engine.drift.reconciler import Comparison, reconcile
+from stratoplane_engine.drift.fields import COMPARED
+from stratoplane_engine.drift.reconciler import ReconcilerRound, reconcile, reconcile_changes
 
 if TYPE_CHECKING:
     from conftest import Site
 
-PEACE = Comparison(corrected=0, lost=0, found=0, orphans=0)
+PEACE = ReconcilerRound()
 BODIES: Mapping[str, Mapping[str, Any]] = {
     "virtual_machine": {},
     "network": {"cidr": "10.1.0.0/24"},
@@ -56,20 +57,25 @@ def set_policy(site: "Site", kind: str, field: str, policy: str) -> None:
     site.execute(insert, kind=kind, field=field, policy=policy)
 
 
-@pytest.mark.parametrize("each", COMPARABLE, ids=lambda each: f"{each.kind}-{each.field}")
-def test_a_difference_in_every_field_is_found_recorded_and_dealt_with(fresh_site: "Site", each: Any) -> None:
-    made = fresh_site.made(each.kind, name="it", **BODIES[each.kind])
-    fresh_site.list_objects(**{MEMBER.get(each.field, each.field): STRANGE[each.field]})
+@pytest.mark.parametrize(
+    ("kind", "field"),
+    [pytest.param(kind, field, id=f"{kind}-{field.name}") for kind, fields in COMPARED.items() for field in fields],
+)
+def test_a_difference_in_every_field_is_found_recorded_and_dealt_with(
+    fresh_site: "Site", kind: str, field: ComparedField
+) -> None:
+    made = fresh_site.made(kind, name="it", **BODIES[kind])
+    fresh_site.list_objects(**{MEMBER.get(field.name, field.name): STRANGE[field.name]})
 
     outcome = reconcile(fresh_site.database)
     (row,) = drifts(fresh_site)
     assert (row["field"], row["observed"], row["policy"], row["open"]) == (
-        each.field,
-        STRANGE[each.field],
-        each.policies[0],
+        field.name,
+        STRANGE[field.name],
+        field.policies[0],
         True,
     )
-    if each.policies[0] == "correct":
+    if field.policies[0] == "correct":
         assert (outcome.corrected, row["corrections"], incidents(fresh_site)) == (1, 1, [])
         fresh_site.settle()
         assert fresh_site.get(made)["status"] in {"ACTIVE", "RUNNING"}
@@ -94,7 +100,7 @@ def test_what_operators_set_goes_before_the_default(fresh_site: "Site") -> None:
     set_policy(fresh_site, "virtual_machine", "power", "alert")
     fresh_site.made("virtual_machine")
     fresh_site.list_objects(power="STOPPED")
-    assert reconcile(fresh_site.database) == Comparison(corrected=0, lost=0, found=0, orphans=0, alerted=1)
+    assert reconcile(fresh_site.database) == ReconcilerRound(alerted=1)
 
 
 def test_what_is_set_for_a_driver_counts_for_its_clusters_only(fresh_site: "Site") -> None:
@@ -176,13 +182,13 @@ def test_between_full_comparisons_what_has_changed_is_compared(fresh_site: "Site
     assert reconcile(fresh_site.database) == PEACE
     fresh_site.execute("UPDATE inventory SET changed_at = changed_at - interval '1 hour'")
     fresh_site.list_objects(size_gib=8)
-    assert reconcile(fresh_site.database, full=False).alerted == 1
+    assert reconcile_changes(fresh_site.database).alerted == 1
 
     fresh_site.execute("UPDATE inventory SET changed_at = changed_at - interval '1 hour'")
-    assert reconcile(fresh_site.database, full=False) == PEACE
+    assert reconcile_changes(fresh_site.database) == PEACE
     assert incidents(fresh_site) == [("drift", "OPEN")]
     fresh_site.list_objects()
-    assert reconcile(fresh_site.database, full=False).ended == 1
+    assert reconcile_changes(fresh_site.database).ended == 1
 
 
 def test_many_lasting_differences_hold_up_no_other(fresh_site: "Site") -> None:
@@ -191,7 +197,7 @@ def test_many_lasting_differences_hold_up_no_other(fresh_site: "Site") -> None:
     assert reconcile(fresh_site.database, page=2).alerted == 5
     machine = fresh_site.made("virtual_machine")
     fresh_site.list_objects(size_gib=8, power="STOPPED")
-    outcome = reconcile(fresh_site.database, full=False, page=2)
+    outcome = reconcile_changes(fresh_site.database, page=2)
     assert (outcome.corrected, outcome.alerted) == (1, 0)
     fresh_site.settle()
     assert fresh_site.get(machine)["status"] == "RUNNING"
@@ -202,11 +208,11 @@ def test_more_new_differences_than_a_round_takes_are_found_by_the_next(fresh_sit
     for number in range(5):
         fresh_site.made("volume", size_gib=3, name=f"it-{number}")
     fresh_site.list_objects(size_gib=8)
-    found = [reconcile(fresh_site.database, full=False, page=2, most_new=2).alerted for _ in range(4)]
+    found = [reconcile_changes(fresh_site.database, page=2, most_new=2).alerted for _ in range(4)]
     assert found == [2, 2, 1, 0]
     fresh_site.execute("UPDATE inventory SET changed_at = changed_at - interval '1 hour'")
     fresh_site.list_objects()
-    assert reconcile(fresh_site.database, full=False, page=2, most_new=2).ended == 5
+    assert reconcile_changes(fresh_site.database, page=2, most_new=2).ended == 5
     assert set(incidents(fresh_site)) == {("drift", "RESOLVED")}
 
 

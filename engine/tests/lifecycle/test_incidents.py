@@ -2,7 +2,7 @@
 """Incidents: one for each cause, seen to by people, told to plugins until it is delivered."""
 
 import random
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from typing import TYPE_CHECKING, Any
@@ -15,10 +15,11 @@ from hypothesis import strategies as st
 from stratoplane.errors import PermissionDeniedError, ResourceNotFoundError, StateConflictError, TransientError
 from stratoplane.hookspecs import Notification, hookimpl
 from stratoplane.incidents import TRANSITIONS, Finding, IncidentKind, IncidentStatus, Severity
-from stratoplane_engine.access.context import Page
 from stratoplane_engine.db import incidents as rows
-from stratoplane_engine.incidents.monitor import look_once
+from stratoplane_engine.incidents.monitor import run_monitor_round
 from stratoplane_engine.incidents.notifier import RETRY, notify
+from stratoplane_engine.model.incident import DeliveryState, Incident, IncidentFilter, IncidentHistory
+from stratoplane_engine.model.listing import Page
 from stratoplane_engine.plugins import Plugins
 from stratoplane_engine.services import incidents
 from stratoplane_engine.settings import EngineSettings
@@ -44,58 +45,75 @@ def resolve(site: "Site", *keys: str) -> None:
         rows.resolve(connection, *keys)
 
 
-def listed(site: "Site", status: str = "", **filters: Any) -> list[dict[str, Any]]:
-    page = Page(limit=50, status=status)
-    return [dict(each) for each in incidents.list_incidents(site.database, site.operator(), page, filters).items]
+RESOLVED = IncidentFilter(statuses=(IncidentStatus.RESOLVED,))
+EVERYTHING = IncidentFilter(statuses=tuple(IncidentStatus))
+CHANGES: Mapping[str, Callable[..., IncidentHistory]] = {
+    "acknowledge": incidents.acknowledge,
+    "resolve": incidents.resolve,
+    "reopen": incidents.reopen,
+    "add_note": incidents.add_note,
+}
 
 
-def only(site: "Site") -> dict[str, Any]:
-    (one,) = listed(site) + listed(site, "RESOLVED")
-    return incidents.get_incident(site.database, site.operator(), UUID(one["id"]))
+def listed(site: "Site", wanted: IncidentFilter | None = None) -> tuple[Incident, ...]:
+    asked = wanted or IncidentFilter()
+    return incidents.list_incidents(site.database, site.operator(), Page(limit=50), asked).items
 
 
-def actions(incident: dict[str, Any]) -> list[str]:
-    return [event["action"] for event in incident["events"]]
+def whole(site: "Site") -> IncidentHistory:
+    """Return the only incident there is, with its history."""
+    (one,) = listed(site, EVERYTHING)
+    return incidents.get_incident(site.database, site.operator(), one.id)
 
 
-def act(site: "Site", verb: str, **words: str) -> dict[str, Any]:
-    service: Callable[..., dict[str, Any]] = getattr(incidents, verb)
-    words = words or ({} if verb == "redeliver" else {"note": "seen"})
-    return service(site.database, site.operator(), UUID(only(site)["id"]), **words)
+def only(site: "Site") -> Incident:
+    return whole(site).incident
+
+
+def actions(history: IncidentHistory) -> list[str]:
+    return [event.action for event in history.events]
+
+
+def act(site: "Site", verb: str, note: str = "seen") -> IncidentHistory:
+    return CHANGES[verb](site.database, site.operator(), only(site).id, note=note)
+
+
+def assign(site: "Site", assignee: str) -> Incident:
+    return incidents.assign(site.database, site.operator(), only(site).id, assignee=assignee).incident
 
 
 def test_findings_with_one_key_are_one_incident(fresh_site: "Site") -> None:
     for _ in range(3):
         report(fresh_site, finding(), finding(), finding("orphan:2"))
-    assert [each["occurrences"] for each in listed(fresh_site)] == [1, 1]
+    assert [each.occurrences for each in listed(fresh_site)] == [1, 1]
     fresh_site.execute("UPDATE incident SET seen_at = seen_at - interval '2 minutes'")
     report(fresh_site, finding(title="still there"))
-    assert sorted((each["occurrences"], each["title"]) for each in listed(fresh_site)) == [
+    assert sorted((each.occurrences, each.title) for each in listed(fresh_site)) == [
         (1, "an object of nobody"),
         (2, "still there"),
     ]
 
 
-def test_many_that_see_the_same_at_once_open_one_incident(fresh_site: "Site") -> None:
+def test_many_that_find_the_same_at_once_open_one_incident(fresh_site: "Site") -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _: report(fresh_site, finding()), range(16)))
-    assert actions(only(fresh_site)) == ["opened"]
+    assert actions(whole(fresh_site)) == ["opened"]
 
 
 def test_the_severity_rises_and_never_falls(fresh_site: "Site") -> None:
     report(fresh_site, finding())
     report(fresh_site, finding(severity=Severity.CRITICAL))
     report(fresh_site, finding(severity=Severity.INFO))
-    assert only(fresh_site)["severity"] == "CRITICAL"
+    assert only(fresh_site).severity is Severity.CRITICAL
 
 
 def test_what_comes_back_soon_opens_the_same_incident_again(fresh_site: "Site") -> None:
     report(fresh_site, finding())
     resolve(fresh_site, "orphan:1", "orphan:unknown")
-    assert (only(fresh_site)["status"], listed(fresh_site)) == ("RESOLVED", [])
+    assert (only(fresh_site).status, listed(fresh_site)) == ("RESOLVED", ())
     report(fresh_site, finding())
-    again = only(fresh_site)
-    assert (again["status"], actions(again)) == ("OPEN", ["opened", "resolved", "reopened"])
+    again = whole(fresh_site)
+    assert (again.incident.status, actions(again)) == ("OPEN", ["opened", "resolved", "reopened"])
 
 
 def test_what_comes_back_late_is_another_incident(fresh_site: "Site") -> None:
@@ -103,19 +121,19 @@ def test_what_comes_back_late_is_another_incident(fresh_site: "Site") -> None:
     resolve(fresh_site, "orphan:1")
     fresh_site.execute("UPDATE incident SET resolved_at = resolved_at - interval '25 hours'")
     report(fresh_site, finding())
-    assert [len(listed(fresh_site, status)) for status in ("OPEN", "RESOLVED")] == [1, 1]
+    assert [len(listed(fresh_site, wanted)) for wanted in (IncidentFilter(), RESOLVED)] == [1, 1]
 
 
 def test_an_incident_is_acknowledged_assigned_remarked_on_and_resolved(fresh_site: "Site") -> None:
     report(fresh_site, finding())
     name = fresh_site.actor.name
-    assert (act(fresh_site, "acknowledge")["assignee"], only(fresh_site)["status"]) == (name, "ACKNOWLEDGED")
-    assert act(fresh_site, "assign", assignee="user:bob")["assignee"] == "user:bob"
+    assert (act(fresh_site, "acknowledge").incident.assignee, only(fresh_site).status) == (name, "ACKNOWLEDGED")
+    assert assign(fresh_site, "user:bob").assignee == "user:bob"
     act(fresh_site, "add_note", note="a cable")
     act(fresh_site, "resolve")
     story = act(fresh_site, "reopen")
     assert actions(story) == ["opened", "acknowledged", "assigned", "noted", "resolved", "reopened"]
-    assert [event["note"] for event in story["events"]][3] == "a cable"
+    assert [event.note for event in story.events][3] == "a cable"
     audited = fresh_site.rows("SELECT action, actor FROM audit_event WHERE action LIKE '%incident%' ORDER BY id")
     assert [row["action"].split(":")[-1] for row in audited] == actions(story)[1:]
     assert {row["actor"] for row in audited} == {name}
@@ -128,64 +146,74 @@ def test_no_course_of_hands_leaves_the_table_of_transitions(fresh_site: "Site", 
     site.execute("DELETE FROM incident")
     report(site, finding())
     for step in steps:
-        before = IncidentStatus(only(site)["status"])
+        before = only(site).status
         if step in {"report", "resolve"}:
             report(site, finding()) if step == "report" else resolve(site, "orphan:1")
-            assert only(site)["status"] == (
+            assert only(site).status == (
                 "RESOLVED" if step == "resolve" else before if before != "RESOLVED" else "OPEN"
             )
             continue
         allowed = before != "RESOLVED" if step == "assign" else IncidentStatus(target[step]) in TRANSITIONS[before]
         try:
-            act(site, step, **({"assignee": "user:bob"} if step == "assign" else {"note": ""}))
+            assign(site, "user:bob") if step == "assign" else act(site, step, note="")
         except StateConflictError:
             assert not allowed
-            assert only(site)["status"] == before
+            assert only(site).status == before
         else:
             assert allowed
-            assert only(site)["status"] == target.get(step, before)
+            assert only(site).status == target.get(step, before)
 
 
 def test_filters_narrow_the_list(fresh_site: "Site") -> None:
     report(fresh_site, finding(), finding("leak:1", kind=IncidentKind.LEAK, cluster_id=fresh_site.cluster_id))
-    assert [each["kind"] for each in listed(fresh_site, kind="leak")] == ["leak"]
-    assert [each["cluster"] for each in listed(fresh_site, cluster_id=fresh_site.cluster_id)] == [fresh_site.cluster]
-    assert listed(fresh_site, severity="CRITICAL") == listed(fresh_site, assignee="user:bob") == []
+    here = IncidentFilter(cluster_id=fresh_site.cluster_id)
+    assert [each.kind for each in listed(fresh_site, IncidentFilter(kind=IncidentKind.LEAK))] == ["leak"]
+    assert [each.cluster for each in listed(fresh_site, here)] == [fresh_site.cluster]
+    assert listed(fresh_site, IncidentFilter(severity=Severity.CRITICAL)) == ()
+    assert listed(fresh_site, IncidentFilter(assignee="user:bob")) == ()
+    assert len(listed(fresh_site, IncidentFilter(severity=Severity.WARNING))) == 2
+    act_on_all(fresh_site)
+    assert len(listed(fresh_site, IncidentFilter(assignee=fresh_site.actor.name))) == 2
+
+
+def act_on_all(site: "Site") -> None:
+    for each in listed(site):
+        incidents.acknowledge(site.database, site.operator(), each.id, note="")
 
 
 def test_pages_follow_one_another(fresh_site: "Site") -> None:
     report(fresh_site, *(finding(f"orphan:{number}") for number in range(5)))
-    first = incidents.list_incidents(fresh_site.database, fresh_site.operator(), Page(limit=3), {})
+    first = incidents.list_incidents(fresh_site.database, fresh_site.operator(), Page(limit=3), EVERYTHING)
     rest = incidents.list_incidents(
-        fresh_site.database, fresh_site.operator(), Page(limit=3, cursor=first.next or ""), {}
+        fresh_site.database, fresh_site.operator(), Page(limit=3, cursor=first.next or ""), EVERYTHING
     )
-    assert len({each["id"] for each in (*first.items, *rest.items)}) == 5
+    assert len({each.id for each in (*first.items, *rest.items)}) == 5
     assert rest.next is None
 
 
 def test_tenants_see_no_incidents(site: "Site") -> None:
     with pytest.raises(PermissionDeniedError):
-        incidents.list_incidents(site.database, site.context(), Page(limit=1), {})
+        incidents.list_incidents(site.database, site.context(), Page(limit=1), EVERYTHING)
 
 
 def test_an_unknown_incident_is_not_found(site: "Site") -> None:
-    for verb in ("acknowledge", "resolve", "reopen", "add_note"):
+    for change in CHANGES.values():
         with pytest.raises(ResourceNotFoundError, match="list the incidents"):
-            getattr(incidents, verb)(site.database, site.operator(), UUID(int=7), note="x")
+            change(site.database, site.operator(), UUID(int=7), note="x")
 
 
 def test_what_nobody_acknowledges_escalates_by_time_and_not_for_ever(fresh_site: "Site") -> None:
     report(fresh_site, finding(), finding("drift:1", kind=IncidentKind.DRIFT, severity=Severity.INFO))
-    look_once(fresh_site.database, SETTINGS)
+    run_monitor_round(fresh_site.database, SETTINGS)
     levels = []
     for _ in range(5):
         fresh_site.execute("UPDATE incident SET escalates_at = escalates_at - interval '2 days'")
-        look_once(fresh_site.database, SETTINGS)
-        (late,) = listed(fresh_site, kind="orphan")
-        levels.append((late["severity"], late["escalation"]))
+        run_monitor_round(fresh_site.database, SETTINGS)
+        (late,) = listed(fresh_site, IncidentFilter(kind=IncidentKind.ORPHAN))
+        levels.append((late.severity, late.escalation))
     assert levels == [("CRITICAL", 1), ("CRITICAL", 2), ("CRITICAL", 3), ("CRITICAL", 3), ("CRITICAL", 3)]
     fresh_site.execute("DELETE FROM incident WHERE severity = 'INFO' AND escalation = 0")
-    assert actions(only(fresh_site)) == ["opened", "escalated", "escalated", "escalated"]
+    assert actions(whole(fresh_site)) == ["opened", "escalated", "escalated", "escalated"]
 
 
 def test_what_opens_again_has_its_whole_time_again(fresh_site: "Site") -> None:
@@ -194,47 +222,47 @@ def test_what_opens_again_has_its_whole_time_again(fresh_site: "Site") -> None:
     resolve(fresh_site, "orphan:1")
     report(fresh_site, finding(severity=Severity.CRITICAL))
     for _ in range(2):
-        assert look_once(fresh_site.database, SETTINGS).escalated == 0
+        assert run_monitor_round(fresh_site.database, SETTINGS).escalated == 0
 
 
 def test_what_becomes_worse_has_the_shorter_time(fresh_site: "Site") -> None:
     report(fresh_site, finding())
-    look_once(fresh_site.database, SETTINGS)
+    run_monitor_round(fresh_site.database, SETTINGS)
     report(fresh_site, finding(severity=Severity.CRITICAL))
     fresh_site.execute("UPDATE incident SET opened_at = opened_at - interval '2 hours'")
-    assert [look_once(fresh_site.database, SETTINGS).escalated for _ in range(2)] == [0, 1]
+    assert [run_monitor_round(fresh_site.database, SETTINGS).escalated for _ in range(2)] == [0, 1]
 
 
 def test_what_is_acknowledged_escalates_no_more(fresh_site: "Site") -> None:
     report(fresh_site, finding())
-    look_once(fresh_site.database, SETTINGS)
+    run_monitor_round(fresh_site.database, SETTINGS)
     act(fresh_site, "acknowledge")
     fresh_site.execute("UPDATE incident SET opened_at = opened_at - interval '9 days'")
-    assert look_once(fresh_site.database, SETTINGS).escalated == 0
+    assert run_monitor_round(fresh_site.database, SETTINGS).escalated == 0
 
 
-def test_two_vigils_at_once_escalate_once(fresh_site: "Site") -> None:
+def test_several_monitors_at_once_escalate_once(fresh_site: "Site") -> None:
     report(fresh_site, finding())
-    look_once(fresh_site.database, SETTINGS)
+    run_monitor_round(fresh_site.database, SETTINGS)
     fresh_site.execute("UPDATE incident SET escalates_at = clock_timestamp() - interval '1 second'")
     with ThreadPoolExecutor(4) as pool:
-        list(pool.map(lambda _: look_once(fresh_site.database, SETTINGS), range(4)))
-    assert only(fresh_site)["escalation"] == 1
+        list(pool.map(lambda _: run_monitor_round(fresh_site.database, SETTINGS), range(4)))
+    assert only(fresh_site).escalation == 1
 
 
 def test_a_silent_cluster_is_an_incident_until_it_is_heard_again(fresh_site: "Site") -> None:
     silence = "UPDATE cluster SET seen_at = clock_timestamp() - interval '1 hour'"
     fresh_site.execute(silence)
-    assert look_once(fresh_site.database, SETTINGS).silent == 0
+    assert run_monitor_round(fresh_site.database, SETTINGS).silent == 0
     fresh_site.execute("UPDATE cluster SET seen_at = clock_timestamp()")
     fresh_site.made("volume", size_gib=1)
     fresh_site.execute(silence)
     for _ in range(2):
-        look_once(fresh_site.database, SETTINGS)
-    assert (only(fresh_site)["kind"], only(fresh_site)["cluster"]) == ("agent-lost", fresh_site.cluster)
+        run_monitor_round(fresh_site.database, SETTINGS)
+    assert (only(fresh_site).kind, only(fresh_site).cluster) == ("agent-lost", fresh_site.cluster)
     fresh_site.execute("UPDATE cluster SET seen_at = clock_timestamp()")
-    assert look_once(fresh_site.database, SETTINGS).heard == 1
-    assert only(fresh_site)["status"] == "RESOLVED"
+    assert run_monitor_round(fresh_site.database, SETTINGS).heard == 1
+    assert only(fresh_site).status is IncidentStatus.RESOLVED
 
 
 @dataclass(eq=False)
@@ -290,7 +318,7 @@ def test_every_plugin_is_told_once_of_each_thing(
         assert [told.event for told in each.told] == ["opened", "resolved"]
     assert listener.told[0].id != other.told[0].id
     assert (listener.told[0].title, listener.told[0].detail) == ("an object of nobody", {"uid": "7"})
-    assert {each["state"] for each in only(fresh_site)["deliveries"]} == {"DELIVERED"}
+    assert {each.state for each in whole(fresh_site).deliveries} == {DeliveryState.DELIVERED}
 
 
 def test_a_refusal_is_repeated_later_and_concerns_no_other_plugin(
@@ -300,8 +328,8 @@ def test_a_refusal_is_repeated_later_and_concerns_no_other_plugin(
     report(fresh_site, finding())
     tell(fresh_site, plugins)
     assert (listener.told, len(other.told)) == ([], 1)
-    (waiting,) = [each for each in only(fresh_site)["deliveries"] if each["state"] == "PENDING"]
-    assert waiting["error"] == "busy"
+    (waiting,) = [each for each in whole(fresh_site).deliveries if each.state is DeliveryState.PENDING]
+    assert waiting.error == "busy"
     due = (
         "SELECT extract(epoch FROM next_attempt_at - clock_timestamp())::int AS s FROM delivery WHERE state = 'PENDING'"
     )
@@ -310,7 +338,7 @@ def test_a_refusal_is_repeated_later_and_concerns_no_other_plugin(
 
     let_time_pass(fresh_site)
     tell(fresh_site, plugins)
-    assert [str(told.id) for told in listener.told] == [waiting["id"]]
+    assert [told.id for told in listener.told] == [waiting.id]
 
 
 def test_what_is_refused_too_often_is_given_up_and_may_be_sent_again(
@@ -321,12 +349,13 @@ def test_what_is_refused_too_often_is_given_up_and_may_be_sent_again(
     for _ in range(RETRY.attempts + 3):
         let_time_pass(fresh_site)
         tell(fresh_site, plugins)
-    (given_up,) = [each for each in only(fresh_site)["deliveries"] if each["state"] == "FAILED"]
-    assert (given_up["attempts"], listener.told) == (RETRY.attempts, [])
+    (given_up,) = [each for each in whole(fresh_site).deliveries if each.state is DeliveryState.FAILED]
+    assert (given_up.attempts, listener.told) == (RETRY.attempts, [])
 
-    act(fresh_site, "redeliver", delivery_id=UUID(given_up["id"]))  # type: ignore[arg-type]  # an id among the words
+    again = incidents.redeliver(fresh_site.database, fresh_site.operator(), only(fresh_site).id, given_up.id)
+    assert (again.id, again.state, again.attempts, again.error) == (given_up.id, DeliveryState.PENDING, 0, "")
     tell(fresh_site, plugins)
-    assert [str(told.id) for told in listener.told] == [given_up["id"]]
+    assert [told.id for told in listener.told] == [given_up.id]
 
 
 def test_a_plugin_that_breaks_is_given_up_with_its_words(
@@ -335,7 +364,7 @@ def test_a_plugin_that_breaks_is_given_up_with_its_words(
     listener.refusals = [ValueError("no such recipient")]
     report(fresh_site, finding())
     tell(fresh_site, plugins)
-    errors = {each["plugin"]: each["error"] for each in only(fresh_site)["deliveries"]}
+    errors = {each.plugin: each.error for each in whole(fresh_site).deliveries}
     assert errors == {"first": "ValueError: no such recipient", "second": ""}
 
 
@@ -362,10 +391,10 @@ def test_a_notifier_that_died_is_followed_by_another(fresh_site: "Site", plugins
 def test_nothing_is_kept_waiting_where_no_plugin_listens(fresh_site: "Site") -> None:
     report(fresh_site, finding())
     assert tell(fresh_site, Plugins.load()) == 0
-    assert only(fresh_site)["deliveries"] == []
+    assert whole(fresh_site).deliveries == ()
 
 
 def test_a_delivery_of_another_incident_is_not_sent_again(fresh_site: "Site") -> None:
     report(fresh_site, finding())
     with pytest.raises(ResourceNotFoundError, match="no delivery"):
-        act(fresh_site, "redeliver", delivery_id=UUID(int=9))  # type: ignore[arg-type]  # as above
+        incidents.redeliver(fresh_site.database, fresh_site.operator(), only(fresh_site).id, UUID(int=9))

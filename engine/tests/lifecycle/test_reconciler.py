@@ -10,13 +10,13 @@ import pytest
 from stratoplane.messages import Inventory, InventoryItem
 from stratoplane_engine.access.context import Accepted
 from stratoplane_engine.db import drift
-from stratoplane_engine.drift.reconciler import Comparison, reconcile, reconcile_in_turn
+from stratoplane_engine.drift.reconciler import ReconcilerRound, reconcile, reconcile_in_turn
 from stratoplane_engine.services import agents
 
 if TYPE_CHECKING:
     from conftest import Site
 
-PEACE = Comparison(corrected=0, lost=0, found=0, orphans=0)
+PEACE = ReconcilerRound()
 
 
 def items(site: "Site", **changes: Mapping[str, object]) -> dict[UUID, tuple[str, Mapping[str, object]]]:
@@ -63,7 +63,7 @@ def test_everything_is_compared_when_it_is_time_and_not_before(fresh_site: "Site
     assert reconcile_in_turn(site.database, full_seconds=0).orphans == 1
 
 
-def test_a_full_comparison_that_found_another_at_it_is_made_up_for_in_the_next_round(fresh_site: "Site") -> None:
+def test_a_full_comparison_that_another_held_up_is_made_up_for_in_the_next_round(fresh_site: "Site") -> None:
     site = fresh_site
     site.hand.list_inventory({uuid4(): ("volume", {})})
     with site.database.system() as connection:
@@ -82,10 +82,10 @@ def test_a_full_comparison_that_left_something_for_the_next_round_stays_due(fres
     assert reconcile(site.database, most_new=1).corrected == 1
 
     with site.database.system() as connection:
-        assert drift.full_is_due(connection, 3600)
+        assert drift.is_full_due(connection, 3600)
     assert reconcile_in_turn(site.database, full_seconds=3600).corrected == 1
     with site.database.system() as connection:
-        assert not drift.full_is_due(connection, 3600)
+        assert not drift.is_full_due(connection, 3600)
 
 
 def test_a_machine_whose_power_drifted_is_corrected(fresh_site: "Site") -> None:
@@ -212,7 +212,7 @@ def test_what_another_cluster_lists_is_not_ours(fresh_site: "Site") -> None:
     fresh_site.hand.list_inventory({})
     fresh_site.hand_of(elsewhere).list_inventory(whole)
 
-    assert reconcile(fresh_site.database) == Comparison(corrected=0, lost=1, found=0, orphans=1)
+    assert reconcile(fresh_site.database) == ReconcilerRound(lost=1, orphans=1)
     assert reconcile(fresh_site.database).found == 0
     assert fresh_site.get(made)["status"] == "LOST"
 

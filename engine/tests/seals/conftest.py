@@ -2,7 +2,6 @@
 """A trail of a test's own: a new platform with a few events in it, nothing sealed."""
 
 from collections.abc import Callable, Iterator
-from datetime import UTC, datetime
 
 import psycopg
 import pytest
@@ -33,11 +32,7 @@ class Trail:
             with self.database.system() as opened:
                 self.write(*names, connection=opened)
             return
-        moment = datetime.now(UTC)
-        records = [
-            AuditRecord(action=AuditAction.LEAK_RESOLVED, actor="tester", subject_name=name, occurred_at=moment)
-            for name in names
-        ]
+        records = [AuditRecord(action=AuditAction.LEAK_RESOLVED, actor="tester", subject_name=name) for name in names]
         audit.write(connection, *records)
 
     def order(self) -> list[str]:

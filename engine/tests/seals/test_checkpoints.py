@@ -12,7 +12,7 @@ from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from stratoplane_engine import signing_keys as keys
-from stratoplane_engine.audit_trail.checkpoint import Checkpoint, NoCheckpointError, origin_of
+from stratoplane_engine.audit_trail.checkpoint import Checkpoint, InvalidCheckpointError, origin_of
 
 PRIVATE = base64.b64encode(bytes(range(32))).decode()
 PUBLIC = keys.public_key_of(PRIVATE)
@@ -49,20 +49,20 @@ def test_no_character_of_a_note_can_be_changed(at: int, character: str) -> None:
     assume(changed.rstrip("\n") != NOTE.rstrip("\n"))
     try:
         assert Checkpoint.opened(changed, PUBLIC) == CHECKPOINT  # more white space at its end, at most
-    except NoCheckpointError:
+    except InvalidCheckpointError:
         return
     assert changed.split("\n\n")[0] == NOTE.split("\n\n")[0]
 
 
 @given(text=st.text())
-def test_what_is_no_note_is_refused_in_words(text: str) -> None:
-    with pytest.raises(NoCheckpointError):
+def test_text_that_is_not_a_note_is_refused(text: str) -> None:
+    with pytest.raises(InvalidCheckpointError):
         Checkpoint.opened(text, PUBLIC)
 
 
 def test_the_signature_of_another_key_is_refused() -> None:
     other = CHECKPOINT.signed(keys.new_private_key())
-    with pytest.raises(NoCheckpointError, match="no signature under it is the installation's"):
+    with pytest.raises(InvalidCheckpointError, match="no valid signature of this installation"):
         Checkpoint.opened(other, PUBLIC)
-    with pytest.raises(NoCheckpointError, match="no signature under it"):
+    with pytest.raises(InvalidCheckpointError, match="no valid signature"):
         Checkpoint.opened(NOTE, "no key")

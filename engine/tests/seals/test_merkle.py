@@ -3,7 +3,9 @@
 
 import hashlib
 from collections.abc import Sequence
+from datetime import datetime, timedelta, timezone
 from itertools import pairwise
+from uuid import UUID
 
 import pytest
 from hypothesis import given
@@ -11,6 +13,8 @@ from hypothesis import strategies as st
 from pymerkle import InmemoryTree
 
 from stratoplane_engine.audit_trail.merkle import CompactRange, leaf_hash
+from stratoplane_engine.audit_trail.sealer import content_of
+from stratoplane_engine.model.audit import AuditEvent
 
 CONTENTS = st.lists(st.binary(max_size=40), max_size=70)
 
@@ -64,3 +68,32 @@ def test_no_leaf_can_be_changed_moved_or_taken_out_without_another_root(
 def test_peaks_that_no_tree_of_the_size_has_are_refused(size: int, packed: bytes) -> None:
     with pytest.raises(ValueError, match="perfect subtrees"):
         CompactRange.unpacked(size, packed)
+
+
+def test_the_content_of_an_event_is_the_same_bytes_for_ever() -> None:
+    """What was sealed once has to hash alike in every later version."""
+    event = AuditEvent(
+        id=UUID(int=1),
+        organization_id=UUID(int=2),
+        project_id=None,
+        action="operations:leak:resolved",
+        outcome="succeeded",
+        actor="user:alice",
+        subject_id=UUID(int=3),
+        subject_name="Bücher 书",
+        request_id="r-1",
+        trace_id="",
+        detail={"b": [1, 2.5, None, True], "a": {"text": 'quote " and \\'}},
+        occurred_at=datetime(2027, 1, 2, 5, 4, 5, 60, timezone(timedelta(hours=2))),
+    )
+    content = (
+        '{"action":"operations:leak:resolved","actor":"user:alice",'
+        '"detail":{"a":{"text":"quote \\" and \\\\"},"b":[1,2.5,null,true]},'
+        '"id":"00000000-0000-0000-0000-000000000001","occurred_at":"2027-01-02T03:04:05.000060+00:00",'
+        '"organization_id":"00000000-0000-0000-0000-000000000002","outcome":"succeeded","project_id":null,'
+        '"request_id":"r-1","subject_id":"00000000-0000-0000-0000-000000000003","subject_name":"Bücher 书",'
+        '"trace_id":""}'
+    ).encode()
+
+    assert content_of(event) == content
+    assert whole_tree([content]) == grown([content_of(event)]).root

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Final
 
 import pytest
 
-from stratoplane_engine.audit_trail.checkpoint import NoCheckpointError
+from stratoplane_engine.audit_trail.checkpoint import InvalidCheckpointError
 from stratoplane_engine.audit_trail.merkle import leaf_hash
 from stratoplane_engine.audit_trail.sealer import content_of, seal
 from stratoplane_engine.audit_trail.verify import verify
@@ -113,17 +113,18 @@ def test_every_random_edit_of_any_column_is_found_where_it_was_made(
 def test_an_event_that_was_changed_with_its_leaf_contradicts_what_was_signed(sealed: "Trail") -> None:
     sealed.ask("UPDATE audit_event SET actor = 'somebody else' WHERE subject_name = 'd'")
     (changed, *_) = verify(sealed.database).findings
-    assert changed.problem == "the event is not what was sealed"
+    assert changed.problem == "the event differs from what was sealed"
     assert changed.position is not None
     with sealed.database.system() as connection:
-        (row,) = audit_tree.leaves(connection, changed.position, changed.position + 1)
+        (leaf,) = audit_tree.leaves(connection, changed.position, changed.position + 1)
+    assert leaf.event is not None
     sealed.ask(
         "UPDATE audit_leaf SET hash = %(forged)s WHERE position = %(position)s",
-        forged=leaf_hash(content_of(row)),
+        forged=leaf_hash(content_of(leaf.event)),
         position=changed.position,
     )
     (first, *_) = verify(sealed.database).findings
-    assert first.problem == f"the first {changed.position + 1} events are not those that were signed"
+    assert first.problem == f"the first {changed.position + 1} events differ from those that were signed"
 
 
 def test_an_end_that_was_cut_off_shows_against_a_checkpoint_that_was_kept(sealed: "Trail") -> None:
@@ -142,7 +143,7 @@ def test_an_end_that_was_cut_off_shows_against_a_checkpoint_that_was_kept(sealed
     assert cut.problem.startswith(f"the trail has {size} sealed events, the checkpoint that was kept")
 
 
-def test_a_trail_that_was_written_anew_shows_against_a_checkpoint_that_was_kept(sealed: "Trail") -> None:
+def test_a_rewritten_trail_shows_against_a_checkpoint_that_was_kept(sealed: "Trail") -> None:
     ((kept,),) = sealed.ask("SELECT note FROM audit_checkpoint ORDER BY size DESC LIMIT 1 OFFSET 1")
     sealed.ask("UPDATE audit_event SET actor = 'somebody else' WHERE subject_name = 'd'")
     sealed.ask("DELETE FROM audit_leaf")
@@ -151,12 +152,12 @@ def test_a_trail_that_was_written_anew_shows_against_a_checkpoint_that_was_kept(
     seal(sealed.database)
     assert verify(sealed.database).findings == ()
     (other,) = verify(sealed.database, kept=str(kept)).findings
-    assert other.problem.endswith("are not those of the checkpoint that was kept")
+    assert other.problem.endswith("differ from those of the checkpoint that was kept")
 
 
-def test_what_is_no_checkpoint_of_this_installation_is_refused(sealed: "Trail") -> None:
+def test_a_checkpoint_of_another_installation_is_refused(sealed: "Trail") -> None:
     ((kept,),) = sealed.ask("SELECT note FROM audit_checkpoint ORDER BY size DESC LIMIT 1")
-    with pytest.raises(NoCheckpointError):
+    with pytest.raises(InvalidCheckpointError):
         verify(sealed.database, kept=str(kept).replace("stratoplane/", "elsewhere/"))
-    with pytest.raises(NoCheckpointError):
+    with pytest.raises(InvalidCheckpointError):
         verify(sealed.database, kept="nothing")

@@ -5,15 +5,15 @@ import dataclasses
 import json
 
 from stratoplane.errors import InvalidSpecError
-from stratoplane_engine.audit_trail.checkpoint import NoCheckpointError
-from stratoplane_engine.audit_trail.verify import Verdict, verify
+from stratoplane_engine.audit_trail.checkpoint import InvalidCheckpointError
+from stratoplane_engine.audit_trail.verify import VerificationReport, verify
 from stratoplane_engine.db import migrate
 from stratoplane_engine.db.connection import Database
 from stratoplane_server.databases import NoDatabaseError
 from stratoplane_server.tables import render
 
 
-def gather(url: str, *, kept: str | None) -> Verdict:
+def verify_trail(url: str, *, kept: str | None) -> VerificationReport:
     """Check the trail of the database at ``url``.
 
     Args:
@@ -29,24 +29,24 @@ def gather(url: str, *, kept: str | None) -> Verdict:
         if migrate.current_revision(database) != migrate.newest_revision():
             raise NoDatabaseError("the database schema is of another version; run stratoplane-server migrate first")
         return verify(database, kept=kept)
-    except NoCheckpointError as error:
+    except InvalidCheckpointError as error:
         raise InvalidSpecError(f"the checkpoint cannot be used: {error}") from error
     finally:
         database.close()
 
 
-def as_json(verdict: Verdict) -> str:
-    """Return the verdict as JSON."""
-    return json.dumps(dataclasses.asdict(verdict), indent=2, default=str)
+def as_json(report: VerificationReport) -> str:
+    """Return the report as JSON."""
+    return json.dumps(dataclasses.asdict(report), indent=2, default=str)
 
 
-def as_text(verdict: Verdict) -> str:
-    """Return the verdict for people: the problems, and one line with what was checked."""
-    checked = f"{verdict.events} sealed events, {verdict.checkpoints} checkpoints, root {verdict.root}"
-    if not verdict.findings:
-        return f"intact: {checked}"
+def as_text(report: VerificationReport) -> str:
+    """Return the report for people: what was found, and one line that says how much was checked."""
+    checked = f"{report.events} sealed events, {report.checkpoints} checkpoints, root {report.root}"
+    if not report.findings:
+        return f"verified: {checked}"
     rows = [
         ("-" if each.position is None else str(each.position), str(each.event_id or "-"), each.problem)
-        for each in verdict.findings
+        for each in report.findings
     ]
-    return f"{render(('POSITION', 'EVENT', 'PROBLEM'), rows)}\n\nnot intact: {checked}"
+    return f"{render(('POSITION', 'EVENT', 'PROBLEM'), rows)}\n\nverification failed: {checked}"

@@ -157,9 +157,9 @@ def verify_audit(checkpoint: TextIO | None, output: str) -> None:
     from stratoplane_server.databases import reachable_database
 
     with reachable_database(_configuration()) as url:
-        verdict = audit_page.gather(url, kept=checkpoint.read() if checkpoint else None)
-    print(audit_page.as_json(verdict) if output == "json" else audit_page.as_text(verdict))
-    if verdict.findings:
+        report = audit_page.verify_trail(url, kept=checkpoint.read() if checkpoint else None)
+    print(audit_page.as_json(report) if output == "json" else audit_page.as_text(report))
+    if report.findings:
         sys.exit(EXIT_FAILED)
 
 

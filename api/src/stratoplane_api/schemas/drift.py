@@ -3,10 +3,10 @@
 
 from marshmallow import fields
 
+from stratoplane.kinds import DriftPolicy
 from stratoplane_api.schemas import members as m
 from stratoplane_api.schemas.queries import Flag, PageQuery
 from stratoplane_api.schemas.strict import Answer, Request
-from stratoplane_engine.drift.fields import DriftPolicy
 
 
 class Drift(Answer):

@@ -1,14 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Incidents: what somebody must see to."""
 
-from typing import Final
-
 from stratoplane.incidents import IncidentKind, IncidentStatus, Severity
 from stratoplane_api.schemas import members as m
 from stratoplane_api.schemas.queries import PageQuery
 from stratoplane_api.schemas.strict import Answer, Request
-
-DELIVERY_STATES: Final = ("PENDING", "DELIVERED", "FAILED")
+from stratoplane_engine.model.incident import DeliveryState
 
 
 class Incident(Answer):
@@ -50,7 +47,7 @@ class Delivery(Answer):
     id = m.identifier(required=True)
     plugin = m.text(required=True)
     event = m.text("`opened`, `reopened`, `escalated` or `resolved`.", required=True)
-    state = m.choice(DELIVERY_STATES, required=True)
+    state = m.choice(DeliveryState, required=True)
     attempts = m.whole(required=True)
     error = m.text("Why the last attempt failed.", required=True)
     created_at = m.moment("When it was due first.", required=True)

@@ -1,20 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Differences between what is desired and what is there, what is done about them, and objects of nobody."""
+"""Differences between desired and observed state, the policies for them, and orphans."""
 
 from typing import Any, Final
 from uuid import UUID
 
 from flask import Response, g
 
+from stratoplane.wire import from_json
 from stratoplane_api import answers
 from stratoplane_api.endpoints import Endpoint, Feature
 from stratoplane_api.gateway import context, database, page
-from stratoplane_api.routes import Routes
+from stratoplane_api.namespaces import OPS
+from stratoplane_api.presentation import drift as presentation
 from stratoplane_api.schemas import drift as schemas
 from stratoplane_api.schemas import examples
 from stratoplane_api.schemas.queries import PageQuery
 from stratoplane_api.schemas.strict import list_of
 from stratoplane_engine.access.permissions import Permission
+from stratoplane_engine.model.drift import DriftFilter, PolicyKey, PolicySetting
 from stratoplane_engine.services import drift
 
 _TAG: Final = "Drift"
@@ -26,97 +29,99 @@ _SHOWN: Final = {**_POLICY, "policy": "alert", "is_set": True, "allowed": ["corr
 _Body = dict[str, Any]
 
 
-def serve(routes: Routes) -> None:
-    """Add the operations to ``routes``."""
-    _serve_lists(routes)
-    _serve_policies(routes)
-
-
-def _serve_lists(routes: Routes) -> None:
-    @routes.add(
-        Endpoint(
-            id="list_drift",
-            method="GET",
-            path="/drift",
-            access=_READ,
-            summary="List differences between what is desired and what is there, newest first",
-            tag=_TAG,
-            query=schemas.DriftQuery,
-            answer=list_of(schemas.Drift),
-            features=_PAGED,
-            example={"items": [examples.DRIFT], "next": None},
-        )
+@OPS.add(
+    Endpoint(
+        id="list_drift",
+        method="GET",
+        path="/drift",
+        access=_READ,
+        summary="List differences between what is desired and what is there, newest first",
+        tag=_TAG,
+        query=schemas.DriftQuery,
+        answer=list_of(schemas.Drift),
+        features=_PAGED,
+        example={"items": [examples.DRIFT], "next": None},
     )
-    def list_drift() -> Response:
-        resource = g.query.get("resource_id")
-        wanted = {"only_open": g.query["open"], "resource_id": UUID(str(resource)) if resource else None}
-        return answers.page(drift.list_drift(database(), context(), page(), **wanted))
+)
+def list_drift() -> Response:
+    """Answer with differences, those that last unless the query asks for all."""
+    resource = g.query.get("resource_id")
+    wanted = DriftFilter(only_open=g.query["open"], resource_id=UUID(str(resource)) if resource else None)
+    return answers.page_of(drift.list_drift(database(), context(), page(), wanted), presentation.drift)
 
-    @routes.add(
-        Endpoint(
-            id="list_orphans",
-            method="GET",
-            path="/orphans",
-            access=_READ,
-            summary="List objects that carry our mark and belong to no resource",
-            tag=_TAG,
-            query=PageQuery,
-            answer=list_of(schemas.Orphan),
-            features=_PAGED,
-            example={"items": [examples.ORPHAN], "next": None},
-        )
+
+@OPS.add(
+    Endpoint(
+        id="list_orphans",
+        method="GET",
+        path="/orphans",
+        access=_READ,
+        summary="List objects that carry our mark and belong to no resource",
+        tag=_TAG,
+        query=PageQuery,
+        answer=list_of(schemas.Orphan),
+        features=_PAGED,
+        example={"items": [examples.ORPHAN], "next": None},
     )
-    def list_orphans() -> Response:
-        return answers.page(drift.list_orphans(database(), context(), page()))
+)
+def list_orphans() -> Response:
+    """Answer with orphans."""
+    return answers.page_of(drift.list_orphans(database(), context(), page()), presentation.orphan)
 
 
-def _serve_policies(routes: Routes) -> None:
-    @routes.add(
-        Endpoint(
-            id="list_drift_policies",
-            method="GET",
-            path="/drift-policies",
-            access=_READ,
-            summary="List what is done about differences, field by field",
-            tag=_TAG,
-            answer=schemas.Policies,
-            example={"items": [_SHOWN]},
-        )
+@OPS.add(
+    Endpoint(
+        id="list_drift_policies",
+        method="GET",
+        path="/drift-policies",
+        access=_READ,
+        summary="List what is done about differences, field by field",
+        tag=_TAG,
+        answer=schemas.Policies,
+        example={"items": [_SHOWN]},
     )
-    def list_drift_policies() -> Response:
-        return answers.content({"items": drift.list_policies(database(), context())})
+)
+def list_drift_policies() -> Response:
+    """Answer with the policy of every field."""
+    lines = drift.list_policies(database(), context())
+    return answers.content({"items": [presentation.policy(line) for line in lines]})
 
-    @routes.add(
-        Endpoint(
-            id="set_drift_policy",
-            method="PUT",
-            path="/drift-policies",
-            access=_WRITE,
-            summary="Set what is done about differences of one field",
-            tag=_TAG,
-            body=schemas.PolicySet,
-            body_example={**_POLICY, "policy": "alert"},
-            answer=schemas.Policy,
-            example=_SHOWN,
-        )
-    )
-    def set_drift_policy(body: _Body) -> Response:
-        return answers.content(drift.set_policy(database(), context(), **body))
 
-    @routes.add(
-        Endpoint(
-            id="reset_drift_policy",
-            method="POST",
-            path="/drift-policies/reset",
-            access=_WRITE,
-            summary="Return to the platform's own policy for one field",
-            tag=_TAG,
-            body=schemas.PolicyKey,
-            body_example=_POLICY,
-            success=204,
-            errors=(404,),
-        )
+@OPS.add(
+    Endpoint(
+        id="set_drift_policy",
+        method="PUT",
+        path="/drift-policies",
+        access=_WRITE,
+        summary="Set what is done about differences of one field",
+        tag=_TAG,
+        body=schemas.PolicySet,
+        body_example={**_POLICY, "policy": "alert"},
+        answer=schemas.Policy,
+        example=_SHOWN,
     )
-    def reset_drift_policy(body: _Body) -> Response:
-        drift.reset_policy(database(), context(), **body)
-        return answers.empty()
+)
+def set_drift_policy(body: _Body) -> Response:
+    """Set a policy and answer with it."""
+    line = drift.set_policy(database(), context(), from_json(PolicySetting, body))
+    return answers.content(presentation.policy(line))
+
+
+@OPS.add(
+    Endpoint(
+        id="reset_drift_policy",
+        method="POST",
+        path="/drift-policies/reset",
+        access=_WRITE,
+        summary="Return to the platform's own policy for one field",
+        tag=_TAG,
+        body=schemas.PolicyKey,
+        body_example=_POLICY,
+        success=204,
+        errors=(404,),
+    )
+)
+def reset_drift_policy(body: _Body) -> Response:
+    """Delete what an operator has set."""
+    drift.reset_policy(database(), context(), from_json(PolicyKey, body))
+    return answers.empty()

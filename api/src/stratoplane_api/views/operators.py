@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What operators do with tenants: organizations, users, roles, quotas, jobs, the whole audit trail."""
+"""What operators do with tenants: organizations, users, roles, quotas, jobs."""
 
 import functools
 from typing import Final
@@ -13,15 +13,15 @@ from stratoplane_api.gateway import context, database, page
 from stratoplane_api.routes import Routes
 from stratoplane_api.schemas import examples
 from stratoplane_api.schemas import identity as schemas
-from stratoplane_api.schemas.jobs import AuditCheckpoint, AuditEvent, Job
+from stratoplane_api.schemas.jobs import Job
 from stratoplane_api.schemas.platform import Quotas, QuotaUpdate
-from stratoplane_api.schemas.queries import AuditQuery, JobsQuery, PageQuery
+from stratoplane_api.schemas.queries import JobsQuery
 from stratoplane_api.schemas.strict import list_of
 from stratoplane_api.service_types import GetService, Json, UpdateService
 from stratoplane_api.views import collections
-from stratoplane_api.views.organization import serve_roles, subject
+from stratoplane_api.views.organization import serve_roles
 from stratoplane_engine.access.permissions import Permission
-from stratoplane_engine.services import audit, jobs, organizations, quota, role_bindings, users
+from stratoplane_engine.services import jobs, organizations, quota, role_bindings, users
 
 _READ: Final = Permission.PLATFORM_READ
 _WRITE: Final = Permission.PLATFORM_WRITE
@@ -67,7 +67,6 @@ def serve(routes: Routes) -> None:
     _serve_role_bindings(routes)
     _serve_quotas(routes)
     _serve_jobs(routes)
-    _serve_audit(routes)
 
 
 def _serve_organizations(routes: Routes) -> None:
@@ -193,39 +192,3 @@ def _serve_jobs(routes: Routes) -> None:
     )
     def get_any_job(id: UUID) -> Response:  # noqa: A002
         return answers.content(jobs.get_any_job(database(), context(), id))
-
-
-def _serve_audit(routes: Routes) -> None:
-    @routes.add(
-        Endpoint(
-            id="list_all_audit_events",
-            method="GET",
-            path="/audit-events",
-            access=_READ,
-            summary="List what happened on the platform, newest first",
-            tag="Audit trail",
-            query=AuditQuery,
-            answer=list_of(AuditEvent),
-            features=_PAGED,
-            example={"items": [examples.AUDIT_EVENT], "next": None},
-        )
-    )
-    def list_all_audit_events() -> Response:
-        return answers.page(audit.list_all_audit_events(database(), context(), page(), subject_id=subject()))
-
-    @routes.add(
-        Endpoint(
-            id="list_audit_checkpoints",
-            method="GET",
-            path="/audit-checkpoints",
-            access=_READ,
-            summary="List signed checkpoints of the audit trail, newest first",
-            tag="Audit trail",
-            query=PageQuery,
-            answer=list_of(AuditCheckpoint),
-            features=_PAGED,
-            example={"items": [examples.AUDIT_CHECKPOINT], "next": None},
-        )
-    )
-    def list_audit_checkpoints() -> Response:
-        return answers.page(audit.list_audit_checkpoints(database(), context(), page()))

@@ -1,25 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""A tenant's own organization: projects, users, roles, quotas, audit trail."""
+"""A tenant's own organization: projects, users, roles, quotas."""
 
-from collections.abc import Mapping
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
-from flask import Response, g
+from flask import Response
 
 from stratoplane_api import answers
 from stratoplane_api.endpoints import Endpoint, Feature
-from stratoplane_api.gateway import context, database, page
+from stratoplane_api.gateway import context, database
 from stratoplane_api.routes import Routes
 from stratoplane_api.schemas import examples
 from stratoplane_api.schemas import identity as schemas
-from stratoplane_api.schemas.jobs import AuditEvent
 from stratoplane_api.schemas.platform import Quotas
-from stratoplane_api.schemas.queries import AuditQuery
 from stratoplane_api.schemas.strict import list_of
 from stratoplane_api.views import collections
 from stratoplane_engine.access.permissions import Permission
-from stratoplane_engine.services import audit, organizations, projects, quota, role_bindings, users
+from stratoplane_engine.services import organizations, projects, quota, role_bindings, users
 
 PROJECTS: Final = collections.Noun(
     name="project",
@@ -80,7 +77,6 @@ def serve(routes: Routes) -> None:
     )
     collections.serve_delete(routes, ROLE_BINDINGS, role_bindings.delete_role_binding)
     _serve_quotas(routes)
-    _serve_audit(routes)
 
 
 def _serve_organization(routes: Routes) -> None:
@@ -136,39 +132,3 @@ def _serve_quotas(routes: Routes) -> None:
     )
     def get_quotas(project_id: UUID) -> Response:
         return answers.content(quota.get_quotas(database(), context(), project_id))
-
-
-def _serve_audit(routes: Routes) -> None:
-    shape: Mapping[str, Any] = {
-        "method": "GET",
-        "access": Permission.AUDIT_READ,
-        "tag": "Audit trail",
-        "query": AuditQuery,
-        "answer": list_of(AuditEvent),
-        "features": frozenset({Feature.PAGED}),
-        "example": {"items": [examples.AUDIT_EVENT], "next": None},
-    }
-
-    @routes.add(
-        Endpoint(id="list_audit_events", path="/audit-events", summary="List what happened, newest first", **shape)
-    )
-    def list_audit_events() -> Response:
-        return answers.page(audit.list_audit_events(database(), context(), page(), subject_id=subject()))
-
-    @routes.add(
-        Endpoint(
-            id="list_project_audit_events",
-            path="/projects/<id:project_id>/audit-events",
-            summary="List what happened in a project, newest first",
-            **shape,
-        )
-    )
-    def list_project_audit_events(project_id: UUID) -> Response:
-        found = audit.list_audit_events(database(), context(), page(), project_id=project_id, subject_id=subject())
-        return answers.page(found)
-
-
-def subject() -> UUID | None:
-    """Return the object whose events the query string asks for."""
-    wanted = g.query.get("subject_id")
-    return UUID(wanted) if wanted else None

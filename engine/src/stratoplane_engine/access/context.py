@@ -2,10 +2,11 @@
 """Who asks, on whose behalf, and in which request: the first argument of every service."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from uuid import UUID
 
 from stratoplane_engine.access.permissions import Grant, Permission, allows
+from stratoplane_engine.model.listing import Page as Page  # noqa: PLC0414  # for callers that still look for it here
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,26 +59,6 @@ class RequestContext:
     idempotency: IdempotencyKey | None = None
     if_version: int | None = None
     dry_run: bool = False
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Page:
-    """Which part of a list: at most ``limit`` rows after ``cursor``, filtered and sorted.
-
-    Attributes:
-        cursor: opaque text of an earlier answer, empty for the beginning.
-        sort: ``created_at``, ``-created_at`` or ``name``.
-        labels: label selectors (``key`` -> value), all of which must hold; ``excluded`` must not.
-        name_contains: part of the name.
-    """
-
-    limit: int = 50
-    cursor: str = ""
-    sort: str = "created_at"
-    status: str = ""
-    name_contains: str = ""
-    labels: Mapping[str, str] = field(default_factory=dict)
-    excluded: Mapping[str, str] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -21,8 +21,8 @@ _LINES: Final = 4
 _SIGNATURE_LINE: Final = "\N{EM DASH} "
 
 
-class NoCheckpointError(ValueError):
-    """The text is no checkpoint; its words say what is wrong with it."""
+class InvalidCheckpointError(ValueError):
+    """The text is not a valid checkpoint; its message says why."""
 
 
 def origin_of(installation_id: UUID) -> str:
@@ -67,7 +67,7 @@ class Checkpoint:
             public_key: 32 bytes in base64.
 
         Raises:
-            NoCheckpointError: it is no note, no checkpoint, or has no signature of the key that is right.
+            InvalidCheckpointError: it is not a note, not a checkpoint, or has no valid signature of the key.
         """
         text, empty, signatures = note.partition("\n\n")
         text += "\n"
@@ -75,14 +75,14 @@ class Checkpoint:
         if not empty or not any(
             _verifies(line, checkpoint.origin, text, public_key) for line in signatures.splitlines()
         ):
-            raise NoCheckpointError("no signature under it is the installation's")
+            raise InvalidCheckpointError("it has no valid signature of this installation")
         return checkpoint
 
     @classmethod
     def _parsed(cls, text: str) -> Self:
         lines = text.splitlines()
         if len(lines) != _LINES or not lines[3].startswith("sealed "):
-            raise NoCheckpointError("it has other lines than origin, size, root and time")
+            raise InvalidCheckpointError("its lines must be origin, size, root and time")
         try:
             root = base64.b64decode(lines[2], validate=True)
             checkpoint = cls(
@@ -92,9 +92,9 @@ class Checkpoint:
                 sealed_at=datetime.fromisoformat(lines[3].removeprefix("sealed ")),
             )
         except ValueError as error:
-            raise NoCheckpointError(f"a line of it cannot be read: {error}") from error
+            raise InvalidCheckpointError(f"it cannot be parsed: {error}") from error
         if checkpoint.text != text or len(root) != HASH_BYTES:
-            raise NoCheckpointError("a line of it is not in its one proper form")
+            raise InvalidCheckpointError("it is not in canonical form")
         return checkpoint
 
 

@@ -6,21 +6,23 @@ of the one before would: its head is a row that every change of the whole platfo
 """
 
 import json
-from collections.abc import Mapping
+from collections.abc import Sequence
 from dataclasses import dataclass
 from datetime import UTC
-from typing import Any, Final
+from typing import Final
 
 from stratoplane_engine.audit_trail.checkpoint import Checkpoint, origin_of
 from stratoplane_engine.audit_trail.merkle import CompactRange, leaf_hash
 from stratoplane_engine.db import audit_tree
+from stratoplane_engine.db.audit_tree import FinalEvent
 from stratoplane_engine.db.connection import Connection, Database
-from stratoplane_engine.services.enrolment import installation_key
+from stratoplane_engine.installation_key import installation_key
+from stratoplane_engine.model.audit import AuditCheckpoint, AuditEvent, AuditTree
 
 BATCH: Final = 2_000
 """Events that one transaction seals at most, under one signature."""
 _IDS: Final = ("id", "organization_id", "project_id", "subject_id")
-_WORDS: Final = ("action", "outcome", "actor", "subject_name", "request_id", "trace_id")
+_TEXTS: Final = ("action", "outcome", "actor", "subject_name", "request_id", "trace_id")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,22 +31,20 @@ class Sealing:
 
     Attributes:
         sealed: events that were sealed.
-        size: how many are sealed now; None when another sealer was at it.
+        size: how many are sealed now; None when another sealer was sealing.
     """
 
     sealed: int
     size: int | None
 
 
-def content_of(event: Mapping[str, Any]) -> bytes:
-    """Return what is hashed of an event: JSON in UTF-8, members sorted by name, no white space, times in UTC.
-
-    Args:
-        event: a row of the audit trail, with JSON values in ``detail``.
-    """
-    members: dict[str, Any] = {name: str(event[name]) if event[name] else None for name in _IDS}
-    members |= {name: event[name] for name in _WORDS}
-    members |= {"detail": event["detail"], "occurred_at": event["occurred_at"].astimezone(UTC).isoformat()}
+def content_of(event: AuditEvent) -> bytes:
+    """Return what is hashed of an event: JSON in UTF-8, members sorted by name, no white space, times in UTC."""
+    members: dict[str, object] = {
+        name: None if (value := getattr(event, name)) is None else str(value) for name in _IDS
+    }
+    members |= {name: getattr(event, name) for name in _TEXTS}
+    members |= {"detail": event.detail, "occurred_at": event.occurred_at.astimezone(UTC).isoformat()}
     return json.dumps(members, sort_keys=True, separators=(",", ":"), ensure_ascii=False).encode()
 
 
@@ -52,6 +52,7 @@ def seal(database: Database, *, batch: int = BATCH) -> Sealing:
     """Seal everything that no open transaction can come before any more. Several at once do no harm.
 
     Args:
+        database: where the trail is.
         batch: how many events get one signature at most.
 
     Raises:
@@ -70,27 +71,26 @@ def _seal_batch(connection: Connection, batch: int) -> Sealing:
     state = audit_tree.lock(connection)
     if state is None:
         return Sealing(sealed=0, size=None)
-    tree = CompactRange.unpacked(state["size"], bytes(state["peaks"]))
-    events = audit_tree.final_events(connection, state["since"], limit=batch)
-    if events:
-        tree = _append(connection, tree, events, state)
+    tree = CompactRange.unpacked(state.size, state.peaks)
+    found = audit_tree.final_events(connection, state.since, limit=batch)
+    if found:
+        tree = _append(connection, tree, found, state)
     # What is older than the oldest open transaction of the earlier snapshot, the later one has seen.
-    sealed_to = events[-1]["transaction"] if len(events) == batch else state["oldest"]
-    if events or state["since"] != state["sealed_to"]:
+    sealed_to = found[-1].transaction if len(found) == batch else state.oldest
+    if found or state.since != state.sealed_to:
         audit_tree.move(connection, size=tree.size, peaks=tree.packed, sealed_to=sealed_to)
-    return Sealing(sealed=len(events), size=tree.size)
+    return Sealing(sealed=len(found), size=tree.size)
 
 
-def _append(
-    connection: Connection, tree: CompactRange, events: list[dict[str, Any]], state: Mapping[str, Any]
-) -> CompactRange:
-    leaves = [(event["id"], leaf_hash(content_of(event))) for event in events]
+def _append(connection: Connection, tree: CompactRange, found: Sequence[FinalEvent], state: AuditTree) -> CompactRange:
+    leaves = [(each.event.id, leaf_hash(content_of(each.event))) for each in found]
     grown = tree.with_leaves(each for _, each in leaves)
     key = installation_key(connection)
     checkpoint = Checkpoint(
-        origin=origin_of(key.installation_id), size=grown.size, root=grown.root, sealed_at=state["now"].astimezone(UTC)
+        origin=origin_of(key.installation_id), size=grown.size, root=grown.root, sealed_at=state.now.astimezone(UTC)
     )
-    signed = {"size": grown.size, "root": grown.root, "sealed_at": state["now"]}
-    note = checkpoint.signed(key.private_key)
-    audit_tree.append(connection, first=tree.size, leaves=leaves, checkpoint={**signed, "note": note})
+    signed = AuditCheckpoint(
+        size=grown.size, root=grown.root, sealed_at=state.now, note=checkpoint.signed(key.private_key)
+    )
+    audit_tree.append(connection, first=tree.size, leaves=leaves, checkpoint=signed)
     return grown

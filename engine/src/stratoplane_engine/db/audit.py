@@ -5,15 +5,15 @@ from collections.abc import Mapping, Sequence
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import text
-
 from stratoplane.audit import AuditRecord
 from stratoplane.ids import new_id
 from stratoplane.wire import to_json
 from stratoplane_engine.db.connection import Connection, dump_json
-from stratoplane_engine.db.keyset import rows_after
+from stratoplane_engine.db.keyset import newest_first
+from stratoplane_engine.db.statement import Statement
+from stratoplane_engine.model.audit import AuditEvent, AuditFilter
 
-_INSERT: Final = text("""
+_INSERT: Final = Statement("""
 INSERT INTO audit_event (id, organization_id, project_id, action, outcome, actor, subject_id, subject_name, request_id,
     trace_id, detail, occurred_at)
 SELECT a.id, a.organization_id, a.project_id, a.action, a.outcome, a.actor, a.subject_id, a.subject_name, a.request_id,
@@ -29,7 +29,7 @@ SELECT t.id, t.organization_id, t.project_id, t.action, t.outcome, t.actor, t.su
 def insert(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
     """Append events given as rows; without ``occurred_at`` the database's clock is taken."""
     if rows:
-        connection.execute(_INSERT, {"rows": dump_json(rows)})
+        connection.run(_INSERT, {"rows": dump_json(rows)})
 
 
 def write(connection: Connection, *records: AuditRecord) -> None:
@@ -37,19 +37,11 @@ def write(connection: Connection, *records: AuditRecord) -> None:
     insert(connection, [{"id": new_id(), **to_json(record)} for record in records])
 
 
-def page(
-    connection: Connection,
-    *,
-    organization_id: UUID | None,
-    project_id: UUID | None,
-    subject_id: UUID | None,
-    after: str | None,
-    limit: int,
-) -> list[dict[str, Any]]:
-    """Return a page of events, newest first; None does not narrow."""
+def events(connection: Connection, wanted: AuditFilter, *, before: UUID | None = None, limit: int) -> list[AuditEvent]:
+    """Return up to ``limit`` events before the id ``before``, newest first."""
     conditions = {
-        "t.organization_id = :value": organization_id,
-        "t.project_id = :value": project_id,
-        "t.subject_id = :value": subject_id,
+        "t.organization_id = :value": wanted.organization_id,
+        "t.project_id = :value": wanted.project_id,
+        "t.subject_id = :value": wanted.subject_id,
     }
-    return rows_after(connection, _EVENTS, conditions, after=after, limit=limit, newest_first=True)
+    return newest_first(connection, AuditEvent, _EVENTS, conditions, before=before, limit=limit)

@@ -1,28 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Desired against observed, in set-based statements over the inventories."""
+"""What exists at clusters against what should: missing resources, orphans, duplicates, leaks, and jobs that correct."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 from uuid import UUID
 
-from sqlalchemy import text
-
-from stratoplane.jobs import LIVE
+from stratoplane_engine.db.at_rest import HAS_NO_JOB, IS_LISTED_SINCE, IS_SETTLED
 from stratoplane_engine.db.connection import Connection, dump_json
+from stratoplane_engine.db.statement import Statement
+from stratoplane_engine.model.drift import ComparedResource, CorrectionJob, Duplicate, Orphan
 
-_LIVE: Final = "(" + ", ".join(f"'{state}'" for state in sorted(LIVE)) + ")"
-_QUIET: Final = f"NOT EXISTS (SELECT FROM job j WHERE j.resource_id = r.id AND j.state IN {_LIVE})"
-
-# A resource as its cluster showed it after the last change of it had come to rest: what was listed before does not
-# count. Clocks of agent and database are not compared, but the answer took its time to get here.
-_LISTED_SINCE: Final = """
-    JOIN inventory_report p ON p.cluster_id = r.cluster_id AND p.kind = r.kind
-        AND p.taken_at > r.updated_at + interval '5 seconds'
-"""
-_MISSING: Final = text(f"""
+_MISSING: Final = Statement(f"""
 WITH gone AS MATERIALIZED (
-    SELECT r.organization_id, r.id FROM resource r {_LISTED_SINCE}
-    WHERE r.deleted_at IS NULL AND r.status IN ('ACTIVE', 'RUNNING', 'STOPPED') AND {_QUIET}
+    SELECT r.organization_id, r.id FROM resource r
+    JOIN inventory_report p ON p.cluster_id = r.cluster_id AND p.kind = r.kind AND {IS_LISTED_SINCE}
+    WHERE {IS_SETTLED} AND {HAS_NO_JOB}
         AND NOT EXISTS (SELECT FROM inventory v WHERE v.cluster_id = r.cluster_id AND v.uid = r.id)
     ORDER BY r.id FOR NO KEY UPDATE OF r SKIP LOCKED
 ),
@@ -39,7 +31,7 @@ recorded AS (
 )
 SELECT id, organization_id, project_id, kind, name, cluster_id FROM lost
 """)
-_FOUND_AGAIN: Final = text("""
+_FOUND_AGAIN: Final = Statement("""
 WITH back AS MATERIALIZED (
     SELECT r.organization_id, r.id, CASE WHEN r.kind <> 'virtual_machine' THEN 'ACTIVE'
         WHEN v.status->>'power' = 'RUNNING' THEN 'RUNNING' ELSE 'STOPPED' END AS status
@@ -59,7 +51,7 @@ recorded AS (
 )
 SELECT id, organization_id, project_id, kind, name, cluster_id FROM found
 """)
-_ORPHANS: Final = text("""
+_ORPHANS: Final = Statement("""
 SELECT v.cluster_id, c.name AS cluster, v.uid, v.kind, v.first_seen_at FROM inventory v
 JOIN cluster c ON c.id = v.cluster_id
 JOIN inventory_report p ON p.cluster_id = v.cluster_id AND p.kind = v.kind
@@ -68,8 +60,8 @@ WHERE (r.id IS NULL OR r.deleted_at < p.taken_at - interval '5 seconds')
     AND (CAST(:cluster AS uuid) IS NULL OR (v.cluster_id, v.uid) > (CAST(:cluster AS uuid), CAST(:uid AS uuid)))
 ORDER BY v.cluster_id, v.uid LIMIT :limit
 """)
-# Incidents about objects of nobody, marks of several and resources that were lost, whose cause is gone.
-_SETTLED: Final = text("""
+# Incidents about orphans, duplicates and lost resources whose cause is gone.
+_ENDED: Final = Statement("""
 SELECT i.key FROM incident i WHERE i.status <> 'RESOLVED' AND (
     i.kind = 'orphan' AND NOT EXISTS (SELECT FROM inventory v LEFT JOIN resource r ON r.id = v.uid
         AND r.cluster_id = v.cluster_id AND r.kind = v.kind AND r.deleted_at IS NULL
@@ -78,57 +70,87 @@ SELECT i.key FROM incident i WHERE i.status <> 'RESOLVED' AND (
     OR i.kind = 'resource-lost' AND NOT EXISTS (SELECT FROM resource r WHERE r.organization_id = i.organization_id
         AND r.id = i.resource_id AND r.deleted_at IS NULL AND r.status IN ('LOST', 'DELETING')))
 """)
-_INSERT_JOBS: Final = text("""
-WITH written AS (
+_DUPLICATES: Final = Statement("""
+SELECT v.uid, array_agg(DISTINCT c.name) AS clusters, array_agg(DISTINCT v.kind) AS kinds
+FROM inventory v JOIN cluster c ON c.id = v.cluster_id
+GROUP BY v.uid HAVING count(*) > 1 ORDER BY v.uid LIMIT :limit
+""")
+_CLOSE_LEAKS: Final = Statement("""
+WITH gone AS (
+    UPDATE leak l SET resolved_at = clock_timestamp(), resolved_by = 'reconciler',
+        note = 'the cluster does not have it'
+    FROM inventory_report p WHERE l.resolved_at IS NULL AND p.cluster_id = l.cluster_id AND p.kind = l.kind
+        AND p.taken_at > l.found_at + interval '5 seconds'
+        AND NOT EXISTS (SELECT FROM inventory v WHERE v.cluster_id = l.cluster_id AND v.uid = l.resource_id)
+    RETURNING l.id, l.resource_id
+)
+SELECT DISTINCT g.resource_id FROM gone g WHERE NOT EXISTS (SELECT FROM leak o
+    WHERE o.resource_id = g.resource_id AND o.resolved_at IS NULL AND o.id NOT IN (SELECT id FROM gone))
+""")
+_INSERT_JOBS: Final = Statement("""
+WITH wanted AS MATERIALIZED (
+    SELECT * FROM jsonb_to_recordset(CAST(:jobs AS jsonb)) AS j(id uuid, organization_id uuid, project_id uuid,
+        resource_id uuid, resource_kind text, resource_name text, cluster_id uuid, kind text, input jsonb, actor text,
+        priority int, steps jsonb)
+),
+written AS (
     INSERT INTO job (id, organization_id, project_id, resource_id, resource_kind, resource_name, cluster_id, kind,
         input, deadline_at, actor, priority)
     SELECT j.id, j.organization_id, j.project_id, j.resource_id, j.resource_kind, j.resource_name, j.cluster_id, j.kind,
-        j.input, clock_timestamp() + interval '1 hour', j.actor, j.priority
-    FROM jsonb_populate_recordset(NULL::job, CAST(:jobs AS jsonb)) AS j RETURNING id
+        j.input, clock_timestamp() + interval '1 hour', j.actor, j.priority FROM wanted j RETURNING id
 ),
 steps AS (
     INSERT INTO job_step (organization_id, job_id, position, name)
-    SELECT s.organization_id, s.job_id, s.position, s.name
-    FROM jsonb_populate_recordset(NULL::job_step, CAST(:steps AS jsonb)) AS s
+    SELECT j.organization_id, j.id, s.number - 1, s.name
+    FROM wanted j, jsonb_array_elements_text(j.steps) WITH ORDINALITY AS s(name, number)
 ),
-told AS (INSERT INTO outbox (topic, payload) SELECT 'job', jsonb_build_object('job_id', id) FROM written)
+announced AS (INSERT INTO outbox (topic, payload) SELECT 'job', jsonb_build_object('job_id', id) FROM written)
 SELECT pg_notify('stratoplane_outbox', '')
 """)
-_MARK_UPDATING: Final = text("""
+_MARK_UPDATING: Final = Statement("""
 UPDATE resource r SET status = 'UPDATING', version = r.version + 1, updated_at = clock_timestamp()
 WHERE r.id = ANY(:ids)
 """)
 
 
-def mark_missing(connection: Connection) -> Sequence[Mapping[str, Any]]:
+def mark_missing(connection: Connection) -> list[ComparedResource]:
     """Mark as LOST what its cluster's inventory no longer has; return what was marked now."""
-    return [row._asdict() for row in connection.execute(_MISSING)]
+    return connection.all(ComparedResource, _MISSING)
 
 
-def mark_found(connection: Connection) -> Sequence[Mapping[str, Any]]:
+def mark_found(connection: Connection) -> list[ComparedResource]:
     """Bring back what was LOST and is in an inventory again; return it."""
-    return [row._asdict() for row in connection.execute(_FOUND_AGAIN)]
+    return connection.all(ComparedResource, _FOUND_AGAIN)
 
 
-def orphans(
-    connection: Connection, *, limit: int, after: tuple[UUID, UUID] | None = None
-) -> Sequence[Mapping[str, Any]]:
-    """Return a page of the objects that carry our mark and belong to no resource, by cluster and mark.
+def orphans(connection: Connection, *, limit: int, after: tuple[UUID, UUID] | None = None) -> list[Orphan]:
+    """Return a page of the objects that carry the platform's mark and belong to no resource, by cluster and mark.
 
     Args:
+        connection: reads.
         limit: objects at once.
         after: cluster and mark of the last one of the page before.
     """
     cluster, uid = after or (None, None)
-    return [row._asdict() for row in connection.execute(_ORPHANS, {"limit": limit, "cluster": cluster, "uid": uid})]
+    return connection.all(Orphan, _ORPHANS, {"limit": limit, "cluster": cluster, "uid": uid})
 
 
-def settled(connection: Connection) -> Sequence[str]:
-    """Return the keys of incidents about strays and lost resources that are no longer what they were."""
-    return list(connection.execute(_SETTLED).scalars())
+def duplicates(connection: Connection, limit: int) -> list[Duplicate]:
+    """Return marks that several objects carry."""
+    return connection.all(Duplicate, _DUPLICATES, {"limit": limit})
 
 
-def start_jobs(connection: Connection, jobs: Sequence[Mapping[str, Any]], steps: Sequence[Mapping[str, Any]]) -> None:
+def ended_incidents(connection: Connection) -> list[str]:
+    """Return the keys of open incidents about orphans, duplicates and lost resources whose cause is gone."""
+    return connection.values(str, _ENDED)
+
+
+def close_leaks(connection: Connection) -> list[UUID]:
+    """Close leaks whose cluster shows no such object any more; return resources that have no open one left."""
+    return connection.values(UUID, _CLOSE_LEAKS)
+
+
+def start_jobs(connection: Connection, jobs: Sequence[CorrectionJob]) -> None:
     """Insert correcting jobs with their steps, mark their resources as UPDATING and wake the workers."""
-    connection.execute(_MARK_UPDATING, {"ids": [job["resource_id"] for job in jobs]})
-    connection.execute(_INSERT_JOBS, {"jobs": dump_json(jobs), "steps": dump_json(steps)})
+    connection.run(_MARK_UPDATING, {"ids": [job.resource_id for job in jobs]})
+    connection.run(_INSERT_JOBS, {"jobs": dump_json(jobs)})

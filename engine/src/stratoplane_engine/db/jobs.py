@@ -8,6 +8,7 @@ from uuid import UUID
 from sqlalchemy import text
 
 from stratoplane.jobs import LIVE
+from stratoplane_engine.accounting import ClaimChange, QuotaChange
 from stratoplane_engine.db.connection import Connection, dump_json
 from stratoplane_engine.db.liveness import is_online
 from stratoplane_engine.kinds import wire_form
@@ -286,7 +287,11 @@ def settle(connection: Connection, settlements: Sequence[Mapping[str, Any]]) -> 
     return settled
 
 
-def give_back(connection: Connection, quota: Sequence[Mapping[str, Any]], claims: Sequence[Mapping[str, Any]]) -> None:
+def give_back(
+    connection: Connection,
+    quota: Sequence[Mapping[str, Any] | QuotaChange],
+    claims: Sequence[Mapping[str, Any] | ClaimChange],
+) -> None:
     """Change quotas and clusters' claims by the given amounts (negative gives back), without looking at limits."""
     if quota:
         connection.execute(_RETURN_QUOTA, {"quota": dump_json(quota)})

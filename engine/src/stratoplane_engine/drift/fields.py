@@ -1,95 +1,56 @@
 # SPDX-License-Identifier: Apache-2.0
 """What of a resource is compared with what its cluster shows, and what may be done about a difference."""
 
-from dataclasses import dataclass
-from enum import StrEnum
+from collections.abc import Mapping
+from types import MappingProxyType
 from typing import Final
 
-
-class DriftPolicy(StrEnum):
-    """What is done about a difference."""
-
-    CORRECT = "correct"
-    """A job brings the object back to what is desired."""
-    ADOPT = "adopt"
-    """What is observed becomes what is desired."""
-    ALERT = "alert"
-    """Nothing is done; an incident tells of it."""
-
+from stratoplane.kinds import ComparedField, Comparison, DriftPolicy
+from stratoplane_engine.kinds.catalogue import KINDS
+from stratoplane_engine.model.drift import ComparedKind
 
 _CORRECT, _ADOPT, _ALERT = DriftPolicy.CORRECT, DriftPolicy.ADOPT, DriftPolicy.ALERT
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Comparable:
-    """One field of one kind.
-
-    Attributes:
-        desired: SQL for the desired value as JSON, over the resource ``r``.
-        observed: SQL for the observed one, over the inventory ``v``; NULL where the driver does not report it.
-        policies: those that make sense, the default first. Nothing is corrected that drivers cannot set, and nothing
-            adopted that a resource could not be asked for.
-        differs: SQL for a cheaper test that is true whenever the two differ; the plain comparison if empty.
-    """
-
-    kind: str
-    field: str
-    desired: str
-    observed: str
-    policies: tuple[DriftPolicy, ...]
-    differs: str = ""
+def _field(name: str, *policies: DriftPolicy, comparison: Comparison = Comparison.MEMBER) -> ComparedField:
+    return ComparedField(name=name, policies=policies, comparison=comparison)
 
 
-_ATTACHED: Final = """(SELECT coalesce(jsonb_agg(x ORDER BY x), '[]') FROM (
-    SELECT jsonb_array_elements_text(r.spec->'volume_ids') AS x
-    UNION SELECT r.spec->>'boot_volume_id' WHERE r.spec->>'boot_volume_id' IS NOT NULL) AS wanted)"""
-_SEEN_ATTACHED: Final = """CASE WHEN v.status ? 'volume_uids' THEN (SELECT coalesce(jsonb_agg(x ORDER BY x), '[]')
-    FROM jsonb_array_elements_text(v.status->'volume_uids') AS x) END"""
-_ATTACHED_IN_ORDER: Final = """CASE WHEN r.spec->>'boot_volume_id' IS NULL THEN r.spec->'volume_ids'
-    ELSE jsonb_build_array(r.spec->'boot_volume_id') || (r.spec->'volume_ids') END"""
-
-
-def _member(kind: str, field: str, *policies: DriftPolicy) -> Comparable:
-    """Return a field that has the same name in the specification and in what drivers report."""
-    return Comparable(
-        kind=kind, field=field, desired=f"r.spec->'{field}'", observed=f"v.status->'{field}'", policies=policies
-    )
-
-
-def _name(kind: str, *policies: DriftPolicy) -> Comparable:
-    return Comparable(
-        kind=kind, field="name", desired="to_jsonb(r.name)", observed="v.status->'name'", policies=policies
-    )
-
-
-COMPARABLE: Final = (
-    _member("virtual_machine", "power", _CORRECT, _ADOPT, _ALERT),
-    _name("virtual_machine", _CORRECT, _ALERT),
-    _member("virtual_machine", "vcpus", _ALERT),
-    _member("virtual_machine", "memory_mib", _ALERT),
-    Comparable(
-        kind="virtual_machine",
-        field="volumes",
-        desired=_ATTACHED,
-        observed=_SEEN_ATTACHED,
-        policies=(_CORRECT, _ALERT),
-        differs=f"v.status ? 'volume_uids' AND v.status->'volume_uids' IS DISTINCT FROM {_ATTACHED_IN_ORDER}",
-    ),
-    _name("volume", _CORRECT, _ALERT),
-    _member("volume", "size_gib", _ALERT, _ADOPT),
-    _name("network", _CORRECT, _ALERT),
-    _member("network", "cidr", _ALERT),
-    _member("network", "gateway", _ALERT),
-    _member("network", "mode", _ALERT),
-    Comparable(
-        kind="network",
-        field="active",
-        desired="CAST('true' AS jsonb)",
-        observed="v.status->'active'",
-        policies=(_CORRECT, _ALERT),
-    ),
-    _name("bucket", _ALERT),
+COMPARED: Final[Mapping[str, tuple[ComparedField, ...]]] = MappingProxyType(
+    {
+        "virtual_machine": (
+            _field("power", _CORRECT, _ADOPT, _ALERT),
+            _field("name", _CORRECT, _ALERT, comparison=Comparison.NAME),
+            _field("vcpus", _ALERT),
+            _field("memory_mib", _ALERT),
+            _field("volumes", _CORRECT, _ALERT, comparison=Comparison.ATTACHED_VOLUMES),
+        ),
+        "volume": (
+            _field("name", _CORRECT, _ALERT, comparison=Comparison.NAME),
+            _field("size_gib", _ALERT, _ADOPT),
+        ),
+        "network": (
+            _field("name", _CORRECT, _ALERT, comparison=Comparison.NAME),
+            _field("cidr", _ALERT),
+            _field("gateway", _ALERT),
+            _field("mode", _ALERT),
+            _field("active", _CORRECT, _ALERT, comparison=Comparison.ALWAYS_TRUE),
+        ),
+        "bucket": (_field("name", _ALERT, comparison=Comparison.NAME),),
+    }
 )
-"""Every field that is compared."""
+"""The fields of every kind that are compared."""
 
-BY_FIELD: Final = {(each.kind, each.field): each for each in COMPARABLE}
+
+def compared_kinds() -> tuple[ComparedKind, ...]:
+    """Return every kind that a driver makes and of which fields are compared."""
+    return tuple(
+        ComparedKind(name=name, interface=interface, fields=fields)
+        for name, fields in COMPARED.items()
+        if (interface := KINDS[name].interface) is not None
+    )
+
+
+def compared_field(kind: str, name: str) -> ComparedField | None:
+    """Return the compared field ``name`` of a kind, None when it is not compared."""
+    return next((field for field in COMPARED.get(kind, ()) if field.name == name), None)

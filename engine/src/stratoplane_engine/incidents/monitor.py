@@ -1,21 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The vigil: silent clusters and a trail without its seal become incidents, and what nobody sees to escalates."""
+"""The monitor: silent clusters and a trail without its seal become incidents, and unacknowledged ones escalate."""
 
 from dataclasses import dataclass
+from typing import Final
 
 from stratoplane.incidents import Finding, IncidentKind, Severity
+from stratoplane.wire import rfc3339
 from stratoplane_engine.db import audit_tree, incidents
 from stratoplane_engine.db.connection import Connection, Database
-from stratoplane_engine.kinds import wire_form
+from stratoplane_engine.model.audit import UnsealedEvent
+from stratoplane_engine.model.incident import SilentCluster
 from stratoplane_engine.settings import EngineSettings
 
-_LIMIT = 500
-_LEVELS = 3
-_SEAL = f"{IncidentKind.AUDIT_SEAL_LATE}:trail"
+_LIMIT: Final = 500
+_LEVELS: Final = 3
+_SEAL: Final = f"{IncidentKind.AUDIT_SEAL_LATE}:trail"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Watch:
+class MonitorRound:
     """What one round found.
 
     Attributes:
@@ -31,28 +34,15 @@ class Watch:
     seal_is_late: bool
 
 
-def look_once(database: Database, settings: EngineSettings) -> Watch:
-    """Look once. Several at once do no harm.
+def run_monitor_round(database: Database, settings: EngineSettings) -> MonitorRound:
+    """Look at clusters, open incidents and the audit trail's seal once. Several at once do no harm.
 
     Raises:
-        UnavailableError: the database does not answer.
+        UnavailableError: the database does not answer; the next round looks at the same.
     """
     with database.system() as connection:
         silent = incidents.silent_clusters(connection, seconds=settings.agent_lost_seconds)
-        incidents.report(
-            connection,
-            *(
-                Finding(
-                    kind=IncidentKind.AGENT_LOST,
-                    severity=Severity.CRITICAL,
-                    key=f"{IncidentKind.AGENT_LOST}:{row['id']}",
-                    title=f"nothing was heard from the agent of cluster {row['name']}; what runs there runs on",
-                    detail={"seen_at": wire_form.instant(row["seen_at"])},
-                    cluster_id=row["id"],
-                )
-                for row in silent
-            ),
-        )
+        incidents.report(connection, *map(_agent_lost, silent))
         heard = incidents.heard_again(connection, seconds=settings.agent_lost_seconds)
         incidents.resolve(connection, *heard)
         escalated = incidents.escalate(
@@ -62,28 +52,42 @@ def look_once(database: Database, settings: EngineSettings) -> Watch:
             most=_LEVELS,
             limit=_LIMIT,
         )
-        seal_is_late = _look_at_the_seal(connection, settings.seal_late_seconds)
-    return Watch(silent=len(silent), heard=len(heard), escalated=escalated, seal_is_late=seal_is_late)
+        seal_is_late = _check_seal(connection, settings.seal_late_seconds)
+    return MonitorRound(silent=len(silent), heard=len(heard), escalated=escalated, seal_is_late=seal_is_late)
 
 
-def _look_at_the_seal(connection: Connection, most: float) -> bool:
+def _agent_lost(cluster: SilentCluster) -> Finding:
+    return Finding(
+        kind=IncidentKind.AGENT_LOST,
+        severity=Severity.CRITICAL,
+        key=f"{IncidentKind.AGENT_LOST}:{cluster.id}",
+        title=f"the agent of cluster {cluster.name} does not answer; its resources keep running",
+        detail={"seen_at": rfc3339(cluster.seen_at)},
+        cluster_id=cluster.id,
+    )
+
+
+def _check_seal(connection: Connection, most: float) -> bool:
+    """Tell whether the oldest unsealed event is older than ``most`` seconds; the incident follows."""
     waiting = audit_tree.oldest_unsealed(connection)
-    if waiting is None or waiting["age"] <= most:
+    if waiting is None or waiting.age <= most:
         incidents.resolve(connection, _SEAL)
         return False
-    last = audit_tree.last_checkpoint(connection)
-    finding = Finding(
+    incidents.report(connection, _seal_late(waiting))
+    return True
+
+
+def _seal_late(waiting: UnsealedEvent) -> Finding:
+    return Finding(
         kind=IncidentKind.AUDIT_SEAL_LATE,
         severity=Severity.CRITICAL,
         key=_SEAL,
-        title=f"an event of the audit trail has waited {waiting['age']:.0f} s for its seal; look for a transaction that"
-        " is open in PostgreSQL for as long, and into the scheduler's log",
+        title=f"an audit event has waited {waiting.age:.0f} s for its seal; look for a long transaction in PostgreSQL"
+        " and at the scheduler's log",
         detail={
-            "event_id": str(waiting["id"]),
-            "occurred_at": wire_form.instant(waiting["occurred_at"]),
-            "sealed_events": last["size"] if last else 0,
-            "sealed_at": wire_form.instant(last["sealed_at"]) if last else None,
+            "event_id": str(waiting.id),
+            "occurred_at": rfc3339(waiting.occurred_at),
+            "sealed_events": waiting.sealed_events,
+            "sealed_at": None if waiting.sealed_at is None else rfc3339(waiting.sealed_at),
         },
     )
-    incidents.report(connection, finding)
-    return True

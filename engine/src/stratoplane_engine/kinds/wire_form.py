@@ -109,61 +109,6 @@ def operation(row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-_INCIDENT_TIMES: Final = ("opened_at", "seen_at", "acknowledged_at", "resolved_at", "escalates_at")
-
-
-def incident(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the wire form of an incident."""
-    plain = ("kind", "severity", "status", "title", "detail", "occurrences", "assignee", "escalation", "cluster")
-    ids = ("organization_id", "cluster_id", "resource_id")
-    return {
-        "id": str(row["id"]),
-        **{name: row[name] for name in plain},
-        **{name: str(row[name]) if row[name] else None for name in ids},
-        **{name: instant(row[name]) for name in _INCIDENT_TIMES},
-    }
-
-
-def incident_event(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the wire form of what happened with an incident."""
-    words = {name: row[name] for name in ("action", "actor", "note", "detail")}
-    return {**words, "occurred_at": instant(row["occurred_at"])}
-
-
-def delivery(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the wire form of a notification to one plugin."""
-    return {
-        "id": str(row["id"]),
-        "event": row["notification"]["event"],
-        **{name: row[name] for name in ("plugin", "state", "attempts", "error")},
-        **{name: instant(row[name]) for name in ("created_at", "next_attempt_at", "finished_at")},
-    }
-
-
-def drift(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the wire form of a difference."""
-    ids = ("id", "organization_id", "project_id", "resource_id")
-    plain = ("kind", "name", "field", "desired", "observed", "policy", "corrections", "cluster")
-    return {
-        **{name: str(row[name]) for name in ids},
-        **{name: row[name] for name in plain},
-        "job_id": str(row["job_id"]) if row["job_id"] else None,
-        "found_at": instant(row["found_at"]),
-        "ended_at": instant(row["ended_at"]),
-    }
-
-
-def orphan(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the wire form of an object of nobody."""
-    return {
-        "uid": str(row["uid"]),
-        "kind": row["kind"],
-        "cluster_id": str(row["cluster_id"]),
-        "cluster": row["cluster"],
-        "first_seen_at": instant(row["first_seen_at"]),
-    }
-
-
 def leak(row: Mapping[str, Any]) -> dict[str, Any]:
     """Return the wire form of an entry of the leak register."""
     ids = ("id", "organization_id", "project_id", "resource_id", "job_id")

@@ -1,11 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """Drift: differences between desired and observed state, the policies for them, orphans and duplicates."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from stratoplane.kinds import DriftPolicy
+from stratoplane.kinds import ComparedField, DriftPolicy
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ComparedKind:
+    """A kind of resources, the driver interface that makes it, and its fields that are compared."""
+
+    name: str
+    interface: str
+    fields: tuple[ComparedField, ...]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -37,21 +47,40 @@ class Drift:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Difference:
-    """A difference as the reconciler handles it.
+class DriftFilter:
+    """Which differences a list shows.
 
     Attributes:
-        id: the resource's.
+        only_open: only those that last.
+        resource_id: only those of this resource.
+    """
+
+    only_open: bool = True
+    resource_id: UUID | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ComparedResource:
+    """A resource that was compared with what its cluster shows: it is missing there, is there again, or differs."""
+
+    id: UUID
+    organization_id: UUID
+    project_id: UUID
+    kind: str
+    name: str
+    cluster_id: UUID | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Difference(ComparedResource):
+    """A difference as the reconciler handles it; ``id`` is the resource's.
+
+    Attributes:
+        desired, observed: JSON values.
         drift_id: of the record, None while there is none.
         corrections: how often it was corrected within an hour.
     """
 
-    organization_id: UUID
-    project_id: UUID
-    id: UUID
-    kind: str
-    name: str
-    cluster_id: UUID | None
     field: str
     desired: object
     observed: object
@@ -61,8 +90,68 @@ class Difference:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class RecordedDifferences:
+    """What one comparison has recorded: differences that are new, and those that have ended."""
+
+    new: tuple[Difference, ...]
+    ended: tuple[Difference, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Adoption:
+    """A difference whose observed value becomes what is desired.
+
+    Attributes:
+        storage_gib: what the resource takes more of its quota than before.
+    """
+
+    drift_id: UUID
+    id: UUID
+    field: str
+    observed: object
+    storage_gib: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class CorrectionJob:
+    """A job that brings a resource back to what is desired; ``steps`` are the names of its steps, in order."""
+
+    id: UUID
+    organization_id: UUID
+    project_id: UUID
+    resource_id: UUID
+    resource_kind: str
+    resource_name: str
+    cluster_id: UUID | None
+    kind: str
+    input: Mapping[str, object]
+    actor: str
+    priority: int
+    steps: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PolicyKey:
+    """One field of one kind, for one driver or (``*``) for every driver without a policy of its own."""
+
+    kind: str
+    field: str
+    driver: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class PolicySetting:
+    """The policy that an operator has set for a field."""
+
+    kind: str
+    field: str
+    driver: str
+    policy: DriftPolicy
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class PolicyLine:
-    """The policy for one field of one kind, for one driver or (``*``) for every driver without a line of its own.
+    """The policy for one field of one kind, for one driver or (``*``) for every driver without a policy of its own.
 
     Attributes:
         is_set: whether an operator has set it.
@@ -95,15 +184,3 @@ class Duplicate:
     uid: UUID
     clusters: tuple[str, ...]
     kinds: tuple[str, ...]
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ComparedResource:
-    """A resource that its cluster no longer has, or has again."""
-
-    id: UUID
-    organization_id: UUID
-    project_id: UUID
-    kind: str
-    name: str
-    cluster_id: UUID | None

@@ -14,7 +14,7 @@ from stratoplane_engine.db.changes import OUTBOX_CHANNEL
 from stratoplane_engine.db.connection import Database
 from stratoplane_engine.db.listen import notifications
 from stratoplane_engine.drift.reconciler import reconcile_in_turn
-from stratoplane_engine.incidents.monitor import look_once
+from stratoplane_engine.incidents.monitor import run_monitor_round
 from stratoplane_engine.incidents.notifier import notify
 from stratoplane_engine.jobs.outbox_relay import relay
 from stratoplane_engine.jobs.queue import WorkerNotifier
@@ -46,7 +46,7 @@ def main() -> None:
             settings.reconcile_seconds,
             lambda: reconcile_in_turn(database, full_seconds=settings.full_comparison_seconds),
         ),
-        (settings.sweep_seconds, lambda: look_once(database, settings)),
+        (settings.sweep_seconds, lambda: run_monitor_round(database, settings)),
         (settings.seal_seconds, lambda: seal(database)),
         (_NOTIFY_SECONDS, lambda: notify(database, plugins, generator=generator)),
     ):

@@ -35,6 +35,36 @@ def record(
     )
 
 
+def platform_record(
+    context: RequestContext,
+    action: AuditAction,
+    subject_id: UUID | None,
+    subject_name: str,
+    *,
+    organization_id: UUID | None = None,
+    detail: Mapping[str, object] | None = None,
+) -> AuditRecord:
+    """Return the record of what ``context.actor`` does now with something of the platform.
+
+    Args:
+        context: who, and in which request.
+        action: what is done.
+        subject_id: what it is done to, None for what has no id; ``subject_name`` is its name.
+        organization_id: the organization that it concerns, None for the platform alone.
+        detail: what changes, JSON values without secrets.
+    """
+    return AuditRecord(
+        action=action,
+        actor=context.actor.name,
+        organization_id=organization_id,
+        subject_id=subject_id,
+        subject_name=subject_name,
+        request_id=context.request_id,
+        trace_id=trace_id(context.trace_parent),
+        detail=detail or {},
+    )
+
+
 def operator_record(
     action: AuditAction,
     subject_id: UUID,

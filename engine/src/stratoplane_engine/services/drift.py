@@ -1,139 +1,147 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Differences between what is desired and what is there, policies for them, and objects of nobody; for operators."""
+"""Drift, for operators: differences between desired and observed state, the policies for them, and orphans."""
 
-from collections.abc import Sequence
-from datetime import UTC, datetime
-from typing import Any, Final
+from collections.abc import Iterator, Mapping
+from typing import Final
 from uuid import UUID
 
-from stratoplane.audit import AuditAction, AuditRecord
-from stratoplane.errors import InvalidSpecError, ResourceNotFoundError, Violation
+from stratoplane.audit import AuditAction
+from stratoplane.errors import ResourceNotFoundError
+from stratoplane.kinds import ComparedField, DriftPolicy, invalid
 from stratoplane_engine.access.authorization import require
-from stratoplane_engine.access.context import Listing, Page, RequestContext
+from stratoplane_engine.access.context import RequestContext
 from stratoplane_engine.access.permissions import Permission
 from stratoplane_engine.db import audit, comparison, drift
 from stratoplane_engine.db.connection import Connection, Database
-from stratoplane_engine.drift.fields import BY_FIELD, COMPARABLE
-from stratoplane_engine.kinds import wire_form
-from stratoplane_engine.services import cursors
+from stratoplane_engine.drift.fields import compared_field, compared_kinds
+from stratoplane_engine.model.drift import Drift, DriftFilter, Orphan, PolicyKey, PolicyLine, PolicySetting
+from stratoplane_engine.model.listing import Listing, Page
+from stratoplane_engine.services.audit_records import platform_record
+from stratoplane_engine.services.listings import Order, newest_first
 
 EVERY_DRIVER: Final = "*"
-_SORT: Final = "-created_at"
-_BY_PLACE: Final = "cluster"
-_Document = dict[str, Any]
+
+_Place = tuple[UUID, UUID]
 
 
-def list_drift(
-    database: Database, context: RequestContext, page: Page, *, only_open: bool, resource_id: UUID | None
-) -> Listing:
-    """Return one page of differences, newest first: those that last, or all there have been."""
-    require(context, Permission.PLATFORM_READ)
-    last = cursors.decode(_SORT, page.cursor)
-    after = UUID(last) if last else None
-    with database.system() as connection:
-        found = drift.page(connection, only_open=only_open, resource_id=resource_id, after=after, limit=page.limit + 1)
-    shown = found[: page.limit]
-    following = cursors.encode(_SORT, str(shown[-1]["id"])) if len(found) > page.limit else None
-    return Listing(items=tuple(map(wire_form.drift, shown)), next=following)
-
-
-def list_policies(database: Database, context: RequestContext) -> Sequence[_Document]:
-    """Return the policy of every field of every kind: the platform's own, and what operators have set instead."""
-    require(context, Permission.PLATFORM_READ)
-    with database.system() as connection:
-        rows = drift.policies(connection)
-    own = {(row["kind"], row["field"], row["driver"]): row["policy"] for row in rows}
-    found = []
-    for each in COMPARABLE:
-        general = own.pop((each.kind, each.field, EVERY_DRIVER), None)
-        found.append(
-            _policy(each.kind, each.field, EVERY_DRIVER, general or each.policies[0].value, set_=bool(general))
-        )
-        found += [
-            _policy(each.kind, each.field, driver, policy, set_=True)
-            for (kind, field, driver), policy in sorted(own.items())
-            if (kind, field) == (each.kind, each.field)
-        ]
-    return found
-
-
-def _policy(kind: str, field: str, driver: str, policy: str, *, set_: bool) -> _Document:
-    allowed = [each.value for each in BY_FIELD[kind, field].policies]
-    return {"kind": kind, "field": field, "driver": driver, "policy": policy, "is_set": set_, "allowed": allowed}
-
-
-def set_policy(
-    database: Database, context: RequestContext, *, kind: str, field: str, driver: str, policy: str
-) -> _Document:
-    """Set what is done about differences of a field, for one driver or (``*``) for all that have no line of their own.
-
-    Raises:
-        InvalidSpecError: the field is not compared, or the policy makes no sense for it.
-    """
-    require(context, Permission.PLATFORM_WRITE)
-    _check(kind, field, policy)
-    with database.system() as connection:
-        drift.set_policy(connection, kind=kind, field=field, driver=driver, policy=policy)
-        _record(connection, context, {"kind": kind, "field": field, "driver": driver, "policy": policy})
-    return _policy(kind, field, driver, policy, set_=True)
-
-
-def _check(kind: str, field: str, policy: str) -> None:
-    comparable = BY_FIELD.get((kind, field))
-    if comparable is None:
-        fields = ", ".join(each.field for each in COMPARABLE if each.kind == kind) or "no field at all"
-        raise _refused("/field", f"of {kind} these are compared: {fields}")
-    if policy not in comparable.policies:
-        raise _refused("/policy", f"{field} of {kind} takes {', '.join(comparable.policies)}")
-
-
-def _refused(pointer: str, detail: str) -> InvalidSpecError:
-    return InvalidSpecError(detail, [Violation(pointer=pointer, detail=detail)])
-
-
-def reset_policy(database: Database, context: RequestContext, *, kind: str, field: str, driver: str) -> None:
-    """Return to the platform's own policy.
-
-    Raises:
-        ResourceNotFoundError: nothing was set.
-    """
-    require(context, Permission.PLATFORM_WRITE)
-    with database.system() as connection:
-        if not drift.reset_policy(connection, kind=kind, field=field, driver=driver):
-            raise ResourceNotFoundError(f"no policy is set for {field} of {kind} on {driver}; list the policies")
-        _record(connection, context, {"kind": kind, "field": field, "driver": driver, "policy": None})
-
-
-def list_orphans(database: Database, context: RequestContext, page: Page) -> Listing:
-    """Return one page of the objects that carry our mark and belong to no resource, by cluster and mark."""
-    require(context, Permission.PLATFORM_READ)
-    after = _place(cursors.decode(_BY_PLACE, page.cursor))
-    with database.system() as connection:
-        found = comparison.orphans(connection, limit=page.limit + 1, after=after)
-    shown = found[: page.limit]
-    following = None
-    if len(found) > page.limit:
-        following = cursors.encode(_BY_PLACE, f"{shown[-1]['cluster_id']}/{shown[-1]['uid']}")
-    return Listing(items=tuple(map(wire_form.orphan, shown)), next=following)
-
-
-def _place(key: str | None) -> tuple[UUID, UUID] | None:
-    if key is None:
-        return None
-    try:
-        cluster, uid = map(UUID, key.split("/"))
-    except ValueError as error:
-        raise cursors.foreign() from error
+def _read_place(text: str) -> _Place:
+    cluster, uid = map(UUID, text.split("/"))
     return cluster, uid
 
 
-def _record(connection: Connection, context: RequestContext, detail: _Document) -> None:
-    record = AuditRecord(
-        action=AuditAction.DRIFT_POLICY_SET,
-        actor=context.actor.name,
-        occurred_at=datetime.now(UTC),
-        request_id=context.request_id,
-        subject_name=f"{detail['kind']} {detail['field']}",
-        detail=detail,
+_BY_TIME: Final = newest_first(Drift)
+_BY_PLACE: Final[Order[Orphan, _Place]] = Order(
+    name="cluster",
+    key=lambda orphan: (orphan.cluster_id, orphan.uid),
+    read=_read_place,
+    write=lambda place: f"{place[0]}/{place[1]}",
+)
+
+
+def list_drift(database: Database, context: RequestContext, page: Page, wanted: DriftFilter) -> Listing[Drift]:
+    """Return one page of differences, newest first: those that last, or all there have been.
+
+    Raises:
+        PermissionDeniedError: the caller is not an operator of the platform.
+        InvalidSpecError: the cursor is not one of this list.
+    """
+    require(context, Permission.PLATFORM_READ)
+    before = _BY_TIME.begin(page)
+    with database.system_reads() as connection:
+        found = drift.list_drift(connection, wanted, before=before, limit=page.limit + 1)
+    return _BY_TIME.listing(found, page)
+
+
+def list_orphans(database: Database, context: RequestContext, page: Page) -> Listing[Orphan]:
+    """Return one page of orphans, by cluster and mark. Raises as :func:`list_drift`."""
+    require(context, Permission.PLATFORM_READ)
+    after = _BY_PLACE.begin(page)
+    with database.system_reads() as connection:
+        found = comparison.orphans(connection, limit=page.limit + 1, after=after)
+    return _BY_PLACE.listing(found, page)
+
+
+def list_policies(database: Database, context: RequestContext) -> tuple[PolicyLine, ...]:
+    """Return the policy of every field of every kind: the platform's own, and what operators have set instead."""
+    require(context, Permission.PLATFORM_READ)
+    with database.system_reads() as connection:
+        settings = drift.policies(connection)
+    own = {(each.kind, each.field, each.driver): each.policy for each in settings}
+    return tuple(line for kind in compared_kinds() for field in kind.fields for line in _lines(kind.name, field, own))
+
+
+def _lines(kind: str, field: ComparedField, own: Mapping[tuple[str, str, str], DriftPolicy]) -> Iterator[PolicyLine]:
+    everywhere = own.get((kind, field.name, EVERY_DRIVER))
+    yield PolicyLine(
+        kind=kind,
+        field=field.name,
+        driver=EVERY_DRIVER,
+        policy=everywhere or field.policies[0],
+        is_set=everywhere is not None,
+        allowed=field.policies,
     )
+    for (other_kind, other_field, driver), policy in sorted(own.items()):
+        if (other_kind, other_field) == (kind, field.name) and driver != EVERY_DRIVER:
+            yield _line(PolicySetting(kind=kind, field=field.name, driver=driver, policy=policy), field)
+
+
+def _line(setting: PolicySetting, field: ComparedField) -> PolicyLine:
+    return PolicyLine(
+        kind=setting.kind,
+        field=setting.field,
+        driver=setting.driver,
+        policy=setting.policy,
+        is_set=True,
+        allowed=field.policies,
+    )
+
+
+def set_policy(database: Database, context: RequestContext, setting: PolicySetting) -> PolicyLine:
+    """Set what is done about differences of a field.
+
+    Args:
+        database: where policies are.
+        context: who asks.
+        setting: for one driver, or (``*``) for all that have no policy of their own.
+
+    Raises:
+        InvalidSpecError: the field is not compared, or cannot have this policy.
+    """
+    require(context, Permission.PLATFORM_WRITE)
+    field = _checked(setting)
+    with database.system() as connection:
+        drift.set_policy(connection, setting)
+        key = PolicyKey(kind=setting.kind, field=setting.field, driver=setting.driver)
+        _record(connection, context, key, setting.policy)
+    return _line(setting, field)
+
+
+def _checked(setting: PolicySetting) -> ComparedField:
+    field = compared_field(setting.kind, setting.field)
+    if field is None:
+        names = [each.name for kind in compared_kinds() if kind.name == setting.kind for each in kind.fields]
+        raise invalid("/field", f"of {setting.kind} these fields are compared: {', '.join(names) or 'none'}")
+    if setting.policy not in field.policies:
+        raise invalid("/policy", f"{setting.field} of {setting.kind} can have {', '.join(field.policies)}")
+    return field
+
+
+def reset_policy(database: Database, context: RequestContext, key: PolicyKey) -> None:
+    """Return to the platform's own policy.
+
+    Raises:
+        ResourceNotFoundError: nothing was set; the caller lists the policies.
+    """
+    require(context, Permission.PLATFORM_WRITE)
+    with database.system() as connection:
+        if not drift.reset_policy(connection, key):
+            raise ResourceNotFoundError(
+                f"no policy is set for {key.field} of {key.kind} on {key.driver}; list the policies"
+            )
+        _record(connection, context, key, None)
+
+
+def _record(connection: Connection, context: RequestContext, key: PolicyKey, policy: DriftPolicy | None) -> None:
+    detail = {"kind": key.kind, "field": key.field, "driver": key.driver, "policy": policy}
+    record = platform_record(context, AuditAction.DRIFT_POLICY_SET, None, f"{key.kind} {key.field}", detail=detail)
     audit.write(connection, record)

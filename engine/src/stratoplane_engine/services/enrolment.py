@@ -2,7 +2,6 @@
 """How an agent gets in and renews its key, and how the control plane proves itself to it."""
 
 import base64
-from dataclasses import dataclass
 from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
@@ -10,7 +9,7 @@ from uuid import UUID
 from stratoplane.audit import AuditAction, AuditRecord
 from stratoplane.errors import AuthenticationFailedError, InvalidSpecError, StateConflictError
 from stratoplane.ids import new_id
-from stratoplane.join_tokens import JoinToken, pin_of, rotation_proof, server_proof
+from stratoplane.join_tokens import JoinToken, rotation_proof, server_proof
 from stratoplane.messages import (
     AGENT_PROTOCOL,
     OLDEST_PROTOCOL,
@@ -26,6 +25,7 @@ from stratoplane_engine import signing_keys as keys
 from stratoplane_engine.db import agent_keys as rows
 from stratoplane_engine.db import audit as audit_rows
 from stratoplane_engine.db.connection import Connection, Database
+from stratoplane_engine.installation_key import InstallationKey, installation_key
 from stratoplane_engine.services.agent_authentication import NOBODY, AgentIdentity, lock, refusal_record
 from stratoplane_engine.services.credentials import token_hash
 
@@ -33,40 +33,6 @@ ENROLMENT_KEY_ID: Final = "enrolment"
 """Names the key of an enrolment's signature: the one in its body."""
 _LONGEST_NONCE: Final = 128
 _NAME: Final = 255
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class InstallationKey:
-    """With what the control plane proves itself to agents."""
-
-    installation_id: UUID
-    private_key: str
-
-    def sign(self, message: bytes) -> bytes:
-        """Return the signature of ``message``."""
-        return keys.sign(self.private_key, message)
-
-    @property
-    def public_key(self) -> str:
-        """The public half, base64."""
-        return keys.public_key_of(self.private_key)
-
-    @property
-    def pin(self) -> str:
-        """The fingerprint that join tokens carry."""
-        return pin_of(base64.b64decode(self.public_key))
-
-
-def installation_key(connection: Connection) -> InstallationKey:
-    """Return the installation's key; it is made when it is first asked for."""
-    row = rows.installation_key(connection, keys.new_private_key())
-    return InstallationKey(installation_id=row["installation_id"], private_key=row["private_key"])
-
-
-def read_installation_key(database: Database) -> InstallationKey:
-    """Return the installation's key in a transaction of its own. Raises UnavailableError."""
-    with database.system() as connection:
-        return installation_key(connection)
 
 
 def pinned(connection: Connection, secret: str, certificate_pin: str) -> str:
