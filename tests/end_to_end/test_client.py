@@ -185,7 +185,7 @@ def test_an_operator_administers_the_platform(operator: Client, tenant: Any) -> 
     calls.images.delete(calls.images.get(image.id).id)
     for listed in (calls.organizations, calls.users, calls.roles, calls.clusters, calls.flavors, calls.images):
         assert list(listed.list())
-    assert next(calls.providers.list()).driver == "mock"
+    assert "mock" in {each.driver for each in calls.providers.list()}
     assert {"naming"} <= {each.name for each in calls.plugins.list()}
     assert list(calls.audit_events.list(subject_id=cluster.id))
 

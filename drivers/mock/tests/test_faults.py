@@ -80,7 +80,7 @@ def test_a_lost_reply_hides_an_effect(cluster, machine):
 
 
 def test_a_slow_reply_comes_after_the_effect(cluster, machine):
-    cluster.region.faults.set(always(Fault.SLOW, delay_seconds=0.2))
+    cluster.region.faults.set(always(Fault.SLOW, delay_seconds=3.0))
     spec, answers = machine(), []
     caller = threading.Thread(target=lambda: answers.append(cluster.compute.create(spec)))
 
@@ -94,7 +94,7 @@ def test_a_slow_reply_comes_after_the_effect(cluster, machine):
 
 
 def test_a_late_request_takes_effect_after_the_caller_gave_up(cluster, machine):
-    cluster.region.faults.set(always(Fault.LATE, delay_seconds=0.1))
+    cluster.region.faults.set(always(Fault.LATE, delay_seconds=3.0))
     spec = machine()
 
     with pytest.raises(UncertainError):
@@ -317,12 +317,12 @@ def test_a_region_whose_file_cannot_be_used_is_unreachable(cluster, machine):
 
 
 def test_too_many_calls_are_refused_until_there_is_room(make_cluster):
-    cluster = make_cluster(calls_per_second=5.0)
+    cluster = make_cluster(calls_per_second=0.5)
 
     with pytest.raises(ProviderRateLimitedError) as caught:
         [cluster.compute.observe(uuid.uuid4()) for _ in range(100)]
 
-    assert 0.0 < caught.value.retry_after <= 0.2
+    assert 0.0 < caught.value.retry_after <= 2.0
 
 
 # --- rules --------------------------------------------------------------------------------------------------------
