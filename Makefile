@@ -62,7 +62,7 @@ format: $(DEVELOPMENT) ## Repair style and format where a tool can
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format --quiet .
 
-types: $(DEVELOPMENT) ## Check types with mypy --strict
+types: $(DEVELOPMENT) ## Check types of sources and tests with mypy --strict
 	@$(BIN)/mypy
 
 imports: $(DEVELOPMENT) ## Check which distribution may import which

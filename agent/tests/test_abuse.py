@@ -161,7 +161,7 @@ def test_a_control_plane_that_was_restored_from_an_older_backup_is_not_followed(
 # A16
 
 
-def test_an_agent_says_nothing_secret_to_a_control_plane_with_another_key(control_plane, agent):
+def test_an_agent_sends_no_secret_to_a_control_plane_with_another_key(control_plane, agent):
     token = JoinToken(secret="spt_join_token-1", server_pin=pin_of(b"another")).text
     answer = agent.command("enrol", STRATOPLANE_AGENT_JOIN_TOKEN=token)
 
@@ -171,7 +171,7 @@ def test_an_agent_says_nothing_secret_to_a_control_plane_with_another_key(contro
     assert not (agent.state / "credential.json").exists()
 
 
-def test_an_agent_says_nothing_at_all_behind_another_certificate(control_plane, agent, impostor):
+def test_an_agent_sends_nothing_to_a_server_with_another_certificate(control_plane, agent, impostor):
     url, told = impostor
     pins = read_join_token(control_plane.token())
     token = dataclasses.replace(pins, certificate_pin=pin_of(b"another certificate")).text

@@ -50,7 +50,7 @@ def test_offers_are_judged_by_their_epoch(journal):
     assert journal.pending().unfinished == [higher.document]
 
 
-def test_what_is_in_hand_survives_a_new_start_in_order(journal, path):
+def test_pending_work_survives_a_restart_in_order(journal, path):
     offers = [offer() for _ in range(5)]
     journal.admit(offers)
     journal.finish([ended(offers[1], '{"n":1}')])
@@ -64,7 +64,7 @@ def test_what_is_in_hand_survives_a_new_start_in_order(journal, path):
     assert pending.unreported == [ended(offers[1], '{"n":1}')]
 
 
-def test_an_end_at_an_older_epoch_touches_nothing(journal):
+def test_a_result_at_an_older_epoch_changes_nothing(journal):
     old = offer(1)
     new = offer(2, id=old.operation.id)
     journal.admit([old])
@@ -137,6 +137,6 @@ def test_a_journal_of_a_newer_agent_is_left_alone(path):
         Journal(path)
 
 
-def test_a_journal_that_cannot_be_opened_is_an_error(tmp_path):
+def test_a_journal_that_cannot_be_opened_raises(tmp_path):
     with pytest.raises(JournalError, match="cannot be opened"):
         Journal(tmp_path / "no" / "folder.sqlite")

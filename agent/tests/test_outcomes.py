@@ -58,6 +58,6 @@ def test_what_a_database_cannot_hold_is_replaced():
 
 
 @pytest.mark.parametrize("value", [float("nan"), object(), {1, 2}])
-def test_what_json_has_no_form_for_is_refused(value):
+def test_values_that_json_cannot_hold_are_refused(value):
     with pytest.raises((ValueError, TypeError)):
         encode(OPERATION, done({"value": value}), 0.0)

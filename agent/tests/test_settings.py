@@ -54,7 +54,7 @@ def test_all_mistakes_are_told_at_once(file):
         ("driver = [", "agent.toml"),
     ],
 )
-def test_a_value_that_cannot_be_is_refused(file, text, words):
+def test_an_impossible_value_is_refused(file, text, words):
     with pytest.raises(SettingsError, match=words.replace("[", r"\[")):
         read(file(text), {})
 

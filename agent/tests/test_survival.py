@@ -69,7 +69,7 @@ def test_an_agent_killed_many_times_under_load_makes_each_object_once(control_pl
     assert len({path.name.split(".")[1] for path in running.machines()}) == len(specs)
 
 
-def test_what_was_given_up_during_the_crash_is_not_executed(control_plane, running, machine):
+def test_an_operation_abandoned_during_the_crash_is_not_executed(control_plane, running, machine):
     spec = machine("hang")
     identifier = create(control_plane, spec)
     is_begun(control_plane, running, spec)
@@ -329,7 +329,7 @@ def test_a_provider_that_goes_away_is_noticed_by_an_operation(control_plane, run
     assert (lost.outcome, lost.code) == (Outcome.TRANSIENT, "unreachable")
 
 
-def test_a_revoked_agent_says_so_and_returns_when_it_was_enrolled_anew(control_plane, running, machine):
+def test_a_revoked_agent_says_so_and_works_again_after_enrolment(control_plane, running, machine):
     control_plane.result(create(control_plane, machine()))
     with control_plane.changed:
         control_plane.keys.clear()

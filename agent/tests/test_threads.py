@@ -114,7 +114,7 @@ def test_a_repeated_call_goes_on_after_a_failure():
     timer.stop()
 
 
-def test_delays_grow_to_a_bound_and_begin_anew_after_a_success():
+def test_delays_grow_to_a_bound_and_reset_after_a_success():
     backoff = Backoff(base=1.0, cap=8.0, generator=random.Random(1))
     delays = [backoff.delay() for _ in range(200)]
     asked = backoff.delay(5.0)

@@ -61,7 +61,7 @@ def test_every_driver_error_tells_the_engine_exactly_one_thing_to_do():
 
 
 @pytest.mark.parametrize("kind", [BusyError, UnreachableError, ProviderRateLimitedError])
-def test_what_had_no_effect_may_say_when_to_come_back(kind):
+def test_an_error_without_effect_may_name_a_retry_time(kind):
     error = kind("later", provider_text="429", retry_after=3.5)
 
     assert isinstance(error, TransientError)
@@ -69,7 +69,7 @@ def test_what_had_no_effect_may_say_when_to_come_back(kind):
 
 
 @pytest.mark.parametrize("kind", [NotFoundError, ConflictError, UnsupportedError, CapacityError, MisconfiguredError])
-def test_what_repeating_cannot_help_is_permanent(kind):
+def test_errors_that_a_retry_cannot_fix_are_permanent(kind):
     assert isinstance(kind("no"), PermanentError)
     assert str(kind("no")) == "no"
 

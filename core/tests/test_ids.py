@@ -20,7 +20,7 @@ def test_an_id_is_a_uuid_of_version_7():
     assert {identifier.variant for identifier in ids} == {RFC_4122}
 
 
-def test_an_id_holds_the_time_of_its_making():
+def test_an_id_contains_its_creation_time():
     before = time.time_ns() // 1_000_000
 
     milliseconds = new_id().int >> 80

@@ -51,7 +51,7 @@ def test_the_wire_form_of_a_result_is_fixed():
     }
 
 
-def test_an_agent_of_tomorrow_is_understood():
+def test_messages_of_a_newer_agent_are_understood():
     hello = from_json(
         Hello, {"version": "9.9", "mood": "good", "providers": [{"interface": "x", "driver": "y", "z": 1}]}
     )

@@ -26,12 +26,12 @@ def test_unlimited_refuses_nothing(used, wanted):
 
 
 @given(limit=COUNTS, used=COUNTS, given_back=COUNTS)
-def test_giving_back_fits_even_above_the_limit(limit, used, given_back):
+def test_releasing_quota_is_allowed_even_above_the_limit(limit, used, given_back):
     assert fits(limit, used, -given_back)
 
 
 @given(limit=COUNTS, wishes=st.lists(st.integers(min_value=-50, max_value=50)))
-def test_no_order_of_wishes_goes_above_the_limit(limit, wishes):
+def test_no_sequence_of_requests_exceeds_the_limit(limit, wishes):
     used = 0
     for wanted in wishes:
         if used + wanted >= 0 and fits(limit, used, wanted):
@@ -40,19 +40,19 @@ def test_no_order_of_wishes_goes_above_the_limit(limit, wishes):
 
 
 @given(before=AMOUNTS, after=AMOUNTS)
-def test_a_difference_leads_from_one_amount_to_the_other(before, after):
+def test_adding_the_difference_to_the_first_amount_gives_the_second(before, after):
     assert plus(before, difference(before, after)) == plus(after, {})
 
 
 @given(before=AMOUNTS, after=AMOUNTS)
-def test_the_way_back_is_the_opposite(before, after):
+def test_the_difference_in_the_other_direction_is_the_negative(before, after):
     forth, back = difference(before, after), difference(after, before)
 
     assert back == {key: -change for key, change in forth.items()}
 
 
 @given(amount=AMOUNTS)
-def test_no_change_is_no_difference(amount):
+def test_equal_amounts_have_no_difference(amount):
     assert difference(amount, amount) == {}
 
 

@@ -118,7 +118,7 @@ class TestDrivers:
         assert load_driver(Interface.STORAGE, "box").state is ExtensionState.LOADED
         assert other not in sys.modules
 
-    def test_what_nobody_offers_is_missing(self, offer: Offer):
+    def test_a_driver_that_is_not_installed_is_missing(self, offer: Offer):
         extension = load_driver(Interface.STORAGE, "absent")
 
         assert extension.state is ExtensionState.MISSING
@@ -139,7 +139,7 @@ class TestDrivers:
             (DRIVER.replace("(1, 0)", "(2, 0)"), "written for contract 2.x; this platform supports 1.0"),
         ],
     )
-    def test_a_broken_one_is_shown_with_its_reason(self, offer: Offer, source: str, reason: str):
+    def test_a_broken_driver_is_shown_with_its_reason(self, offer: Offer, source: str, reason: str):
         offer(self.group, "box", source, attribute="Driver")
 
         extension = load_driver(Interface.STORAGE, "box")
@@ -148,7 +148,7 @@ class TestDrivers:
         assert reason in extension.reason
         assert extension.loaded is None
 
-    def test_a_name_that_two_distributions_offer_is_broken(self, offer: Offer):
+    def test_a_plugin_name_offered_by_two_distributions_is_broken(self, offer: Offer):
         offer(self.group, "box", DRIVER, attribute="Driver", distribution="acme-box")
         offer(self.group, "box", DRIVER, attribute="Driver", distribution="other-box")
 
@@ -186,7 +186,7 @@ class TestPlugins:
         assert module not in sys.modules
         assert manager.hook.stratoplane_admit(request=admission()) == []
 
-    def test_a_broken_one_is_listed_and_the_rest_works(self, offer: Offer):
+    def test_a_broken_plugin_is_listed_and_the_others_work(self, offer: Offer):
         offer(PLUGIN_GROUP, "broken", "import no_such_library")
         offer(PLUGIN_GROUP, "polite", PLUGIN)
 

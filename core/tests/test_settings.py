@@ -80,7 +80,7 @@ def test_the_environment_wins_over_the_file():
 
 
 @pytest.mark.parametrize("text", ["1", "true", "YES", "on"])
-def test_truth_has_many_spellings(text):
+def test_booleans_have_several_spellings(text):
     assert load(Settings, {"url": "x"}, {"T_LOUD": text}).loud
 
 
@@ -116,7 +116,7 @@ def test_a_rule_of_the_settings_themselves_is_a_problem():
         load(Settings, {"url": "x", "port": 0}, {}, where="[api]")
 
 
-def test_a_secret_shows_itself_nowhere(caplog):
+def test_a_secret_is_never_printed(caplog):
     loaded = load(Settings, {"url": "x", "password": "tr0ub4dor"}, {})
 
     logging.getLogger("test").warning("settings %s %r", loaded, loaded.password)

@@ -135,6 +135,6 @@ def test_a_join_token_is_read_back():
 
 
 @pytest.mark.parametrize("text", ["", "spt_join_abc", "spt_api_abc_" + "0" * 64, "spt_join_abc_" + "0" * 63])
-def test_what_is_not_a_join_token_with_a_fingerprint_is_refused(text):
+def test_a_token_without_a_valid_fingerprint_is_refused(text):
     with pytest.raises(InvalidSpecError, match="ask an operator for a new one"):
         read_join_token(text)

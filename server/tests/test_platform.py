@@ -75,12 +75,12 @@ def test_memory_without_postgresql_is_under_500_mib(shared):
     assert sum(process["memory"] for process in processes if process["name"] != "postgres") < 500 * MIB
 
 
-def test_up_again_says_that_it_is_up(shared):
+def test_a_second_up_says_that_the_platform_is_running(shared):
     assert "is already running" in shared.say("up", "--detach")
     assert "is already running" in shared.fail("up")
 
 
-def test_an_administrator_more(shared):
+def test_further_administrators_can_be_created(shared):
     said = shared.say("create-admin", "--username", "second")
     password = said.split()[-1]
     assert log_in(shared, "second", password) == 200

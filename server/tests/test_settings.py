@@ -25,7 +25,7 @@ def problems_of(environment: dict[str, str]) -> list[str]:
     return sorted(caught.value.problems)
 
 
-def test_nothing_needs_to_be_said():
+def test_every_setting_has_a_default():
     settings = read({}).server
     assert settings.state == Path.cwd() / ".stratoplane"
     assert (settings.api_url, settings.agent_url) == ("http://127.0.0.1:8700", "http://127.0.0.1:8701")
@@ -77,7 +77,7 @@ def test_all_problems_of_all_tables_are_said_at_once(file):
         ({"STRATOPLANE_WORKERS": "0"}, "workers: must be at least 1"),
     ],
 )
-def test_values_that_cannot_be(variables, problem):
+def test_impossible_values_are_refused(variables, problem):
     assert problems_of(variables) == [problem]
 
 
@@ -85,11 +85,11 @@ def test_values_that_cannot_be(variables, problem):
     ("text", "problem"),
     [("[server", "Expected"), ('state = "here"', "state: belongs in a table"), (b"\xff".decode("latin-1"), "")],
 )
-def test_a_file_that_cannot_be_read(file, text, problem):
+def test_an_unreadable_file_is_reported(file, text, problem):
     assert problem in problems_of(file(text))[0]
 
 
-def test_a_file_that_is_not_there(tmp_path):
+def test_a_missing_file_is_reported(tmp_path):
     assert "No such file" in problems_of({"STRATOPLANE_CONFIG": str(tmp_path / "absent.toml")})[0]
 
 

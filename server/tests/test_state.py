@@ -41,7 +41,7 @@ def test_a_report_comes_back_as_it_was_written(folder):
 
 
 @pytest.mark.parametrize("text", ["", "{", "[]", "{}", '{"process": 1}'])
-def test_a_damaged_report_is_none(folder, text):
+def test_a_damaged_report_counts_as_absent(folder, text):
     folder.make()
     folder.report.write_text(text)
     assert folder.read_report() is None
@@ -62,7 +62,7 @@ def test_a_process_is_the_same_only_with_its_start_time():
     assert 0 < seconds_running(me) < 100_000
 
 
-def test_a_dead_process_is_not_alive_before_and_after_it_is_reaped():
+def test_a_dead_process_is_not_alive_whether_reaped_or_not():
     child = subprocess.Popen(["sleep", "1000"])
     key = key_of(child.pid)
     assert key.alive

@@ -141,7 +141,7 @@ def test_a_child_that_dies_comes_back_and_the_others_stay(supervised):
     assert running.pid("first") == first
 
 
-def test_a_child_that_dies_again_and_again_is_tried_more_and_more_rarely(supervised):
+def test_a_child_that_keeps_dying_is_restarted_with_growing_delays(supervised):
     running = supervised("""run(shell("broken", "echo no luck; exit 3", is_ready=lambda process, seconds: False))""")
     assert wait_until(lambda: (child := running.child("broken")) and child.restarts >= 3, SECONDS)
     assert running.child("broken").problem == "ended with code 3: no luck"
@@ -151,7 +151,7 @@ def test_a_child_that_dies_again_and_again_is_tried_more_and_more_rarely(supervi
     assert "restarting it in 0.8 s" in said
 
 
-def test_what_cannot_be_executed_is_said_and_tried_again(supervised):
+def test_a_program_that_cannot_be_executed_is_reported_and_retried(supervised):
     running = supervised("""
         def start(log):
             return processes.spawn(["/nonexistent/program"], log=log, death_signal=signal.SIGTERM)
@@ -161,7 +161,7 @@ def test_what_cannot_be_executed_is_said_and_tried_again(supervised):
     assert "/nonexistent/program" in running.child("absent").problem
 
 
-def test_preparation_is_repeated_until_it_succeeds_and_its_words_are_heard(supervised):
+def test_preparation_is_repeated_until_it_succeeds_and_its_output_is_shown(supervised):
     running = supervised("""
         run(
             shell("prepare", "echo waiting for something; test -e go", once=True),

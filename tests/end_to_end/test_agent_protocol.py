@@ -23,7 +23,6 @@ from stratoplane.messages import (
     Hello,
     Inventory,
     InventoryAnswer,
-    InventoryItem,
     KeyRotation,
     OfferRequest,
     OperationReference,
@@ -307,17 +306,16 @@ def test_a_next_key_needs_the_proof_of_its_owner(peer: Peer) -> None:
     assert (refused.value.status, refused.value.code) == (422, "invalid_spec")
 
 
-def report_inventory(peer: Peer, **members: Any) -> InventoryAnswer:
-    item = InventoryItem(uid=new_id(), kind="bucket", status={"name": "files"})
-    message = Inventory(**{"kinds": ("bucket",), "items": (item,), **members})
+def report_inventory(peer: Peer, snapshot: UUID, sequence: int = 0) -> InventoryAnswer:
+    message = Inventory(kinds=("bucket",), items=(), snapshot=snapshot, sequence=sequence)
     body = json.dumps(to_json(message)).encode()
     return from_json(InventoryAnswer, peer.transport().post(f"{PREFIX}/inventory", body, seconds=SECONDS))
 
 
 def test_a_delta_that_continues_nothing_makes_the_control_plane_ask_for_a_snapshot(peer: Peer) -> None:
     snapshot = new_id()
-    assert report_inventory(peer, snapshot=snapshot).wanted == ()
-    assert report_inventory(peer, snapshot=snapshot, sequence=1, items=()).wanted == ()
-    assert report_inventory(peer, snapshot=snapshot, sequence=3, items=()).wanted == ("bucket",)
-    assert report_inventory(peer, snapshot=UUID(int=1), sequence=1, items=()).wanted == ("bucket",)
-    assert report_inventory(peer, snapshot=new_id()).wanted == ()
+    assert report_inventory(peer, snapshot).wanted == ()
+    assert report_inventory(peer, snapshot, 1).wanted == ()
+    assert report_inventory(peer, snapshot, 3).wanted == ("bucket",)
+    assert report_inventory(peer, UUID(int=1), 1).wanted == ("bucket",)
+    assert report_inventory(peer, new_id()).wanted == ()

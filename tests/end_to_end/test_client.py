@@ -121,7 +121,7 @@ def test_the_same_change_twice_has_one_effect(client: Client, tenant: Any) -> No
     assert [each.id for each in networks.list(page_size=1)] == [first.resource.id]
 
 
-def test_pages_of_one_hold_the_same_as_one_page(client: Client, tenant: Any) -> None:
+def test_small_pages_hold_the_same_items_as_one_large_page(client: Client, tenant: Any) -> None:
     keys = client.key_pairs(tenant.project_id)
     made = {keys.create(name=f"key-{number}", public_key=PUBLIC_KEY).resource.id for number in range(5)}
 
@@ -131,7 +131,7 @@ def test_pages_of_one_hold_the_same_as_one_page(client: Client, tenant: Any) -> 
         assert len(found) == len(made)
 
 
-def test_a_tenant_keeps_its_organization(client: Client, tenant: Any) -> None:
+def test_a_tenant_administers_its_organization(client: Client, tenant: Any) -> None:
     assert client.me().organization.id == client.organization().id == tenant.organization_id
     project = client.projects.create(name="shop", labels={"env": "test"})
     assert client.projects.update(project.id, display_name="Shop", if_match=project.etag).display_name == "Shop"
@@ -157,7 +157,7 @@ def test_a_tenant_keeps_its_organization(client: Client, tenant: Any) -> None:
     client.logout()
 
 
-def test_an_operator_keeps_the_platform(operator: Client, tenant: Any) -> None:
+def test_an_operator_administers_the_platform(operator: Client, tenant: Any) -> None:
     calls, name = operator.operator, f"x-{uuid.uuid4().hex[:8]}"
     organization = calls.organizations.create(name=name)
     assert calls.organizations.update(organization.id, display_name="X").display_name == "X"
@@ -185,7 +185,7 @@ def test_an_operator_keeps_the_platform(operator: Client, tenant: Any) -> None:
     calls.images.delete(calls.images.get(image.id).id)
     for listed in (calls.organizations, calls.users, calls.roles, calls.clusters, calls.flavors, calls.images):
         assert list(listed.list())
-    assert next(calls.providers.list()).driver == "mock"
+    assert "mock" in {each.driver for each in calls.providers.list()}
     assert {"naming"} <= {each.name for each in calls.plugins.list()}
     assert list(calls.audit_events.list(subject_id=cluster.id))
 
@@ -253,7 +253,7 @@ def test_an_operator_handles_an_incident_and_its_agents(operator: Client) -> Non
         agents.revoke(incident.id)
 
 
-def test_an_operator_says_what_is_done_about_differences(operator: Client, tenant: Any) -> None:
+def test_an_operator_sets_drift_policies(operator: Client, tenant: Any) -> None:
     policies = operator.operator.drift_policies
     assert policies.set(kind="volume", field="size_gib", policy="adopt").is_set
     lines = {(each.kind, each.field): each.policy for each in policies.list()}
@@ -357,7 +357,7 @@ BAD_INPUT = (
 )
 
 
-def test_bad_input_is_one_line(tenant: Any, tmp_path: Path) -> None:
+def test_bad_input_is_reported_in_one_line(tenant: Any, tmp_path: Path) -> None:
     shell = Shell(tenant, tmp_path)
 
     for code, words, line in BAD_INPUT:

@@ -9,7 +9,7 @@ from typing import Any
 from tests.end_to_end.conftest import OPERATIONS, wait_until
 
 
-def test_a_machine_that_is_switched_off_behind_our_back_is_switched_on_again(platform: Any, tenant: Any) -> None:
+def test_a_machine_switched_off_at_the_provider_is_switched_on_again(platform: Any, tenant: Any) -> None:
     machine = tenant.make("virtual-machines", name="drifts", flavor="tiny", image="mock-linux")
     command = [str(Path(sys.executable).parent / "stratoplane-mock"), "power-off", machine["id"]]
     subprocess.run(command, env=platform.environment, check=True, capture_output=True)
@@ -24,7 +24,7 @@ def test_a_machine_that_is_switched_off_behind_our_back_is_switched_on_again(pla
     assert "engine:resource:drift-found" in actions
 
 
-def test_a_machine_that_vanishes_and_an_object_of_nobody_become_incidents(platform: Any, tenant: Any) -> None:
+def test_a_vanished_machine_and_an_orphan_become_incidents(platform: Any, tenant: Any) -> None:
     machine = tenant.make("virtual-machines", name="vanishes", flavor="tiny", image="mock-linux")
     mock = str(Path(sys.executable).parent / "stratoplane-mock")
     subprocess.run([mock, "add-orphan", "volume"], env=platform.environment, check=True, capture_output=True)

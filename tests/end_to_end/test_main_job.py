@@ -51,7 +51,7 @@ def test_a_machine_is_stopped_resized_started_and_deleted(tenant: Any, machine: 
     assert tenant.call("GET", path).status_code == 410
 
 
-def test_quota_follows_the_machine_and_ends_at_nothing(tenant: Any, machine: dict[str, Any]) -> None:
+def test_quota_usage_follows_the_machine_and_returns_to_zero(tenant: Any, machine: dict[str, Any]) -> None:
     with_machine = tenant.used()
     tenant.change("DELETE", f"/virtual-machines/{machine['id']}")
     without = tenant.used()
@@ -72,7 +72,7 @@ def test_quota_follows_the_machine_and_ends_at_nothing(tenant: Any, machine: dic
     assert tenant.used() == {}
 
 
-def test_the_audit_trail_tells_who_asked_and_what_became_of_it(tenant: Any, machine: dict[str, Any]) -> None:
+def test_the_audit_trail_shows_who_asked_and_the_outcome(tenant: Any, machine: dict[str, Any]) -> None:
     events = tenant.call("GET", "/audit-events").json()["items"]
     story = [(each["action"], each["actor"]) for each in events if each["subject_id"] == machine["id"]]
 
@@ -82,7 +82,7 @@ def test_the_audit_trail_tells_who_asked_and_what_became_of_it(tenant: Any, mach
     }
 
 
-def test_the_job_tells_its_steps(tenant: Any, machine: dict[str, Any]) -> None:
+def test_the_job_shows_its_steps(tenant: Any, machine: dict[str, Any]) -> None:
     jobs = tenant.call("GET", "/jobs").json()["items"]
     job = next(each for each in jobs if each["resource_id"] == machine["id"])
 

@@ -77,7 +77,7 @@ def _answers(tenant: Any) -> bool:
     return False
 
 
-def test_the_api_says_that_the_database_is_away_and_recovers(fragile: Any) -> None:
+def test_the_api_answers_503_while_the_database_is_down_and_recovers(fragile: Any) -> None:
     tenant = make_tenant(fragile)
     pid = fragile.pid("postgres")
     os.kill(pid, signal.SIGSTOP)

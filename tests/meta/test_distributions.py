@@ -27,7 +27,7 @@ def test_each_has_tests_of_its_own(tree):
     assert [each.name for each in tree if not list((each.folder / "tests").rglob("test_*.py"))] == []
 
 
-def test_each_builds_with_three_lines(tree):
+def test_each_has_the_same_short_pyproject(tree):
     texts = {(each.folder / "pyproject.toml").read_text(encoding="utf-8") for each in tree}
 
     assert len(texts) == 1

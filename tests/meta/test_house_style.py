@@ -28,7 +28,7 @@ def lines(path: Path) -> list[str]:
     return path.read_text(encoding="utf-8").splitlines()
 
 
-def test_no_file_is_longer_than_one_can_hold_in_mind(files, root):
+def test_no_file_is_too_long(files, root):
     # Migrations are generated lists of statements that nobody edits again.
     ours = [path for path in files if "migrations" not in path.parts]
 

@@ -42,7 +42,7 @@ def test_the_engine_loads_no_web_framework():
 
 
 @pytest.mark.parametrize("package", ["stratoplane_client", "stratoplane_embedded"])
-def test_what_stands_apart_loads_nothing_of_ours(package):
+def test_independent_packages_load_nothing_of_ours(package):
     found = loaded_by(package, f"{package}.testing", f"{package}.__main__")
 
     assert {name for name in found if name.startswith("stratoplane")} == {package}

@@ -176,7 +176,7 @@ def test_faults_are_read_from_a_file(command, cluster, tmp_path):
         (["faults", "set", "--file", "absent.json"], "absent.json"),
     ],
 )
-def test_what_cannot_be_done_is_one_line(command, words, problem):
+def test_what_cannot_be_done_is_reported_in_one_line(command, words, problem):
     code, text = command(*words)
 
     assert code == 1

@@ -63,7 +63,7 @@ def words(lines: list[str], first: str) -> set[uuid.UUID]:
     return {uuid.UUID(line.split()[1]) for line in lines if line.startswith(first)}
 
 
-def test_what_was_answered_survives_a_kill(tmp_path, driver):
+def test_acknowledged_changes_survive_a_kill(tmp_path, driver):
     with start(tmp_path, 1_000_000) as process:
         lines = [process.stdout.readline() for _ in range(200)]
         process.send_signal(signal.SIGKILL)
@@ -77,7 +77,7 @@ def test_what_was_answered_survives_a_kill(tmp_path, driver):
 
 
 @pytest.mark.parametrize("step", [0, 1])
-def test_a_crash_on_request_kills_the_process(tmp_path, driver, step):
+def test_a_crash_fault_kills_the_process(tmp_path, driver, step):
     region = MockRegion.open(tmp_path / "mock-region.sqlite3")
     region.faults.set(FaultRule(fault=Fault.CRASH, step=step, times=1))
 

@@ -80,7 +80,7 @@ def test_a_lost_reply_hides_an_effect(cluster, machine):
 
 
 def test_a_slow_reply_comes_after_the_effect(cluster, machine):
-    cluster.region.faults.set(always(Fault.SLOW, delay_seconds=0.2))
+    cluster.region.faults.set(always(Fault.SLOW, delay_seconds=3.0))
     spec, answers = machine(), []
     caller = threading.Thread(target=lambda: answers.append(cluster.compute.create(spec)))
 
@@ -94,7 +94,7 @@ def test_a_slow_reply_comes_after_the_effect(cluster, machine):
 
 
 def test_a_late_request_takes_effect_after_the_caller_gave_up(cluster, machine):
-    cluster.region.faults.set(always(Fault.LATE, delay_seconds=0.1))
+    cluster.region.faults.set(always(Fault.LATE, delay_seconds=3.0))
     spec = machine()
 
     with pytest.raises(UncertainError):
@@ -107,7 +107,7 @@ def test_a_late_request_takes_effect_after_the_caller_gave_up(cluster, machine):
     assert cluster.compute.observe(spec.uid) is not None
 
 
-def test_a_call_that_is_cut_off_leaves_half(cluster, machine, network):
+def test_an_interrupted_call_leaves_a_partial_object(cluster, machine, network):
     lan = network()
     cluster.network.create(lan)
     cluster.region.faults.set(always(Fault.PARTIAL, step=1, times=1))
@@ -199,7 +199,7 @@ def test_reads_fail_only_when_a_rule_names_them(cluster, machine):
 
 
 @pytest.mark.parametrize("fault", [Fault.LOST_BEFORE, Fault.LOST_AFTER])
-def test_a_lost_answer_to_a_question_is_asked_again(cluster, machine, fault):
+def test_a_read_without_an_answer_is_unreachable(cluster, machine, fault):
     cluster.region.faults.set(always(fault, verb="observe"))
 
     with pytest.raises(UnreachableError):
@@ -215,7 +215,7 @@ def test_a_rule_may_name_one_object(cluster, machine):
         cluster.compute.create(doomed)
 
 
-def test_a_storm_has_an_end_by_number(cluster, machine):
+def test_a_fault_ends_after_its_count(cluster, machine):
     cluster.region.faults.set(always(Fault.UNAVAILABLE, times=3))
     spec = machine()
 
@@ -228,7 +228,7 @@ def test_a_storm_has_an_end_by_number(cluster, machine):
     assert (count.calls, count.hits) == (3, 3)
 
 
-def test_a_storm_has_an_end_by_time(cluster, machine):
+def test_a_fault_ends_after_its_duration(cluster, machine):
     cluster.region.faults.set(always(Fault.UNAVAILABLE, seconds=3600))
     with pytest.raises(TransientError):
         cluster.compute.create(machine())
@@ -290,7 +290,7 @@ def test_the_first_rule_that_hits_decides(cluster, machine):
     assert [count.calls for count in cluster.region.faults.show()] == [1, 1, 0]
 
 
-def test_a_slow_answer_to_a_question_is_an_answer(cluster):
+def test_a_slow_read_still_succeeds(cluster):
     cluster.region.faults.set(always(Fault.SLOW, verb="observe", delay_seconds=0.01))
 
     assert cluster.compute.observe(uuid.uuid4()) is None
@@ -317,12 +317,12 @@ def test_a_region_whose_file_cannot_be_used_is_unreachable(cluster, machine):
 
 
 def test_too_many_calls_are_refused_until_there_is_room(make_cluster):
-    cluster = make_cluster(calls_per_second=5.0)
+    cluster = make_cluster(calls_per_second=0.5)
 
     with pytest.raises(ProviderRateLimitedError) as caught:
         [cluster.compute.observe(uuid.uuid4()) for _ in range(100)]
 
-    assert 0.0 < caught.value.retry_after <= 0.2
+    assert 0.0 < caught.value.retry_after <= 2.0
 
 
 # --- rules --------------------------------------------------------------------------------------------------------
@@ -359,7 +359,7 @@ def test_rules_have_a_short_form(text, rule):
         ('{"verb": "create"}', "is not a known fault"),
     ],
 )
-def test_a_rule_that_is_none_says_what_is_wrong(text, problem):
+def test_an_invalid_rule_says_what_is_wrong(text, problem):
     with pytest.raises(ValueError, match=problem):
         parse_rule(text)
 

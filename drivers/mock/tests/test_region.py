@@ -46,7 +46,7 @@ def test_a_driver_that_was_not_prepared_is_unreachable(context):
         MockComputeDriver(MockSettings(), context).observe(uuid.uuid4())
 
 
-def test_a_file_that_is_no_region_is_named(context, tmp_path):
+def test_a_file_that_is_not_a_region_is_named(context, tmp_path):
     (tmp_path / "mock-region.sqlite3").write_text("something else entirely, and long enough to be looked at")
 
     with pytest.raises(MisconfiguredError, match=r"mock-region\.sqlite3") as caught:
@@ -82,7 +82,7 @@ def test_addresses_are_given_out_from_the_first_that_is_free(cluster, machine, n
     assert cluster.compute.create(machine(lan)).addresses[0].address == "10.1.0.5"
 
 
-def test_a_gateway_in_the_middle_is_left_out(cluster, machine, network):
+def test_a_gateway_inside_the_range_is_not_assigned(cluster, machine, network):
     lan = network("10.1.0.0/29", gateway="10.1.0.2")
     cluster.network.create(lan)
 
@@ -122,7 +122,7 @@ def test_isolated_networks_and_other_projects_may_overlap(cluster, network):
 @pytest.mark.parametrize(
     ("cidr", "gateway"), [("10.1.0.1/24", "10.1.0.1"), ("nonsense", "x"), ("10.1.0.0/24", "10.2.0.1")]
 )
-def test_a_range_that_is_none_is_refused(cluster, network, cidr, gateway):
+def test_an_invalid_range_is_refused(cluster, network, cidr, gateway):
     with pytest.raises(PermanentError):
         cluster.network.create(replace(network(), cidr=cidr, gateway=gateway))
 

@@ -84,7 +84,7 @@ def test_an_answer_of_the_server_tells_whether_it_is_tried_again(serve, notifica
         ({"ops@example.org": "550 unknown", "night@example.org": "450 greylisted"}, TransientError, 0),
     ],
 )
-def test_a_refused_recipient_is_told_and_keeps_it_from_nobody_else(serve, notification, answers, error, mails):
+def test_a_refused_recipient_is_reported_and_the_others_receive_the_mail(serve, notification, answers, error, mails):
     mailbox = serve()
     mailbox.answers = answers
 
@@ -94,7 +94,7 @@ def test_a_refused_recipient_is_told_and_keeps_it_from_nobody_else(serve, notifi
     assert len(mailbox.mails) == mails
 
 
-def test_nobody_there_is_tried_again(notification):
+def test_an_unreachable_server_is_tried_again(notification):
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
 

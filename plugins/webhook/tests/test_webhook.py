@@ -109,7 +109,7 @@ def test_an_answer_of_overload_is_tried_again_when_the_receiver_says(receiver, p
 
 
 @pytest.mark.parametrize(("hours", "least", "most"), [(2, 7000, 7200), (-2, 0, 0), (1000, 86_400, 86_400)])
-def test_the_receivers_wait_may_be_a_date_and_is_at_most_a_day(receiver, plugin, notification, hours, least, most):
+def test_a_retry_after_date_is_capped_at_a_day(receiver, plugin, notification, hours, least, most):
     moment = format_datetime(datetime.now(tz=UTC) + timedelta(hours=hours), usegmt=True)
     receiver.status, receiver.headers = 503, {"Retry-After": moment}
 
@@ -119,7 +119,7 @@ def test_the_receivers_wait_may_be_a_date_and_is_at_most_a_day(receiver, plugin,
     assert least <= raised.value.retry_after <= most
 
 
-def test_a_wait_in_seconds_is_at_most_a_day_too(receiver, plugin, notification):
+def test_a_retry_after_in_seconds_is_capped_at_a_day(receiver, plugin, notification):
     receiver.status, receiver.headers = 503, {"Retry-After": "999999999"}
 
     with pytest.raises(TransientError) as raised:
@@ -129,7 +129,7 @@ def test_a_wait_in_seconds_is_at_most_a_day_too(receiver, plugin, notification):
 
 
 @pytest.mark.parametrize("text", ["soon", "-5", "1e9", ""])
-def test_a_wait_that_means_nothing_is_ignored(receiver, plugin, notification, text):
+def test_an_invalid_retry_after_is_ignored(receiver, plugin, notification, text):
     receiver.status, receiver.headers = 503, {"Retry-After": text}
 
     with pytest.raises(TransientError) as raised:
@@ -146,7 +146,7 @@ def test_any_other_answer_gives_up(receiver, plugin, notification, status):
         plugin(receiver.url).stratoplane_notify(notification)
 
 
-def test_nobody_there_is_tried_again(plugin, notification):
+def test_an_unreachable_server_is_tried_again(plugin, notification):
     with socket.socket() as unused:
         unused.bind(("127.0.0.1", 0))
         url = f"http://127.0.0.1:{unused.getsockname()[1]}/token"
@@ -165,25 +165,22 @@ def test_a_name_without_an_address_is_tried_again(plugin, notification):
         plugin("http://hooks.example", resolver=nothing).stratoplane_notify(notification)
 
 
-def test_single_bytes_do_not_prolong_the_time_a_receiver_has(receiver, plugin, notification):
-    receiver.pause_seconds = 0.05
-    began = time.monotonic()
+def test_a_trickle_of_bytes_does_not_extend_the_timeout(receiver, plugin, notification):
+    receiver.pause_seconds = 0.05  # for ever: without a timeout of the whole the delivery would never end
 
     with pytest.raises(TransientError, match="ReadTimeout"):
-        plugin(receiver.url, timeout_seconds=0.5).stratoplane_notify(notification)
-
-    assert time.monotonic() - began < 5
+        plugin(receiver.url, timeout_seconds=3.0).stratoplane_notify(notification)
 
 
-def test_a_slow_refusal_is_a_refusal_all_the_same(receiver, plugin, notification):
+def test_a_slow_refusal_is_still_permanent(receiver, plugin, notification):
     receiver.status, receiver.body, receiver.endless, receiver.pause_seconds = 400, b"wait", b".", 0.05
 
     with pytest.raises(PermanentError, match=r"answered 400: wait\.*$"):
-        plugin(receiver.url, timeout_seconds=0.5).stratoplane_notify(notification)
+        plugin(receiver.url, timeout_seconds=3.0).stratoplane_notify(notification)
 
 
 @pytest.mark.parametrize("status", [200, 400])
-def test_an_endless_answer_is_left(receiver, plugin, notification, status):
+def test_an_endless_answer_is_abandoned(receiver, plugin, notification, status):
     receiver.status, receiver.endless = status, b"x" * 65_536
 
     failure = ""
