@@ -44,7 +44,7 @@ def test_help_names_what_there_is(operator, arguments):
 
 
 def test_exit_codes_are_documented(operator):
-    assert "Exit codes: 0 done, 1 failed" in operator.say("--help")
+    assert "Exit codes: 0 success, 1 failure" in operator.say("--help")
 
 
 @pytest.mark.parametrize("arguments", [["fly"], ["run", "everything"], ["create-admin"], ["up", "--what"]])

@@ -4,7 +4,7 @@
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 from uuid import UUID
 
 from stratoplane.drivers import Capacity
@@ -129,7 +129,7 @@ class ControlPlane:
         answer = self._transport.post(f"{_PREFIX}/inventory", body, seconds=_LONG_ANSWER_SECONDS)
         return _decode(InventoryAnswer, answer)
 
-    def _post(self, name: str, message: object) -> Any:  # a JSON document
+    def _post(self, name: str, message: object) -> object:
         return self._transport.post(f"{_PREFIX}/{name}", _encode(message), seconds=_ANSWER_SECONDS)
 
 

@@ -4,7 +4,7 @@
 import json
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
-from typing import Any, Final
+from typing import Final
 
 from stratoplane.errors import DriverError, PermanentError, StratoplaneError, TransientError
 from stratoplane.messages import Operation, OperationResult, Outcome
@@ -95,7 +95,7 @@ def _bounded(text: str) -> str:
     return f"{text[:half]}\n[{len(text) - _LONGEST_TEXT} characters left out]\n{text[-half:]}"
 
 
-def _storable(value: Any) -> Any:  # a JSON value
+def _storable(value: object) -> object:
     """Return ``value`` without the characters that PostgreSQL or UTF-8 cannot store: NUL and lone surrogates."""
     if isinstance(value, str):
         whole = value.encode("utf-16", "surrogatepass").decode("utf-16", "replace")

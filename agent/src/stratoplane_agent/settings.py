@@ -11,7 +11,7 @@ import tomllib
 from collections.abc import Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 from urllib.parse import urlsplit
 
 from stratoplane.drivers import Interface
@@ -135,15 +135,18 @@ def read(path: Path | None = None, environment: Mapping[str, str] = os.environ) 
     Raises:
         SettingsError: with every problem found; the operator corrects them and starts again.
     """
-    document = _document(path, environment)
-    tables = document.pop("driver", {}) if isinstance(document.get("driver", {}), dict) else {}
+    document = dict(_document(path, environment))
+    tables = document.get("driver", {})
+    if not isinstance(tables, dict):  # an unknown setting of that name, which load() reports
+        return Configuration(agent=load(AgentSettings, document, environment))
+    document.pop("driver", None)
     problems = [f"[driver.{name}]: must be a table" for name, table in tables.items() if not isinstance(table, dict)]
     if problems:
         raise SettingsError("the settings cannot be used: " + "; ".join(problems), problems)
     return Configuration(agent=load(AgentSettings, document, environment), tables=tables)
 
 
-def _document(path: Path | None, environment: Mapping[str, str]) -> dict[str, Any]:
+def _document(path: Path | None, environment: Mapping[str, str]) -> Mapping[str, object]:
     named = path or (Path(environment[CONFIG_VARIABLE]) if environment.get(CONFIG_VARIABLE) else None)
     chosen = named or DEFAULT_FILE
     try:

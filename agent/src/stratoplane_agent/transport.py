@@ -93,8 +93,8 @@ class Transport:
         self._lock: Final = threading.Lock()
         self._open, self._prefix = _opener(self.url, route or Route())
 
-    def post(self, path: str, body: bytes, *, seconds: float) -> Any:  # a JSON document
-        """Send ``body`` (JSON) and return the answer's document, None when it has no content.
+    def post(self, path: str, body: bytes, *, seconds: float) -> object:
+        """Send ``body`` (JSON) and return the answer's JSON document, None without content.
 
         A persistent connection that the other side has closed is replaced at once; a refused credential is renewed
         once if the identity has another.
@@ -118,11 +118,11 @@ class Transport:
                 raise
         return self._exchange(path, body, seconds)
 
-    def post_once(self, path: str, body: bytes, *, seconds: float) -> Any:  # a JSON document
+    def post_once(self, path: str, body: bytes, *, seconds: float) -> object:
         """Like :meth:`post`, but never send the request twice."""
         return self._read(*self._send(path, body, seconds))
 
-    def _exchange(self, path: str, body: bytes, seconds: float) -> Any:
+    def _exchange(self, path: str, body: bytes, seconds: float) -> object:
         try:
             return self._read(*self._send(path, body, seconds))
         except UnreachableControlPlaneError as error:
@@ -154,7 +154,7 @@ class Transport:
         self._identity.heard(response.headers)
         return response, proof
 
-    def _read(self, response: urllib3.BaseHTTPResponse, proof: Mapping[str, str]) -> Any:
+    def _read(self, response: urllib3.BaseHTTPResponse, proof: Mapping[str, str]) -> object:
         if response.status not in _OK:
             raise self._error(response)
         try:
@@ -164,9 +164,10 @@ class Transport:
         if not response.data:
             return None
         try:
-            return json.loads(response.data)
+            document: object = json.loads(response.data)
         except ValueError as error:
             raise UnreachableControlPlaneError(f"{self.url} sent an answer that is not JSON") from error
+        return document
 
     def _error(self, response: urllib3.BaseHTTPResponse) -> ControlPlaneError:
         problem = _problem(response.data)

@@ -60,7 +60,7 @@ def up_detached(configuration: Configuration, *, local_agent: bool) -> Superviso
     folder = StateFolder(path=configuration.server.state)
     report = living_report(folder)
     if report is not None and report.ready:
-        click.echo(f"the platform is already up (process {report.process.pid}): API {report.api_url}")
+        click.echo(f"the platform is already running (process {report.process.pid}): API {report.api_url}")
         return report
     folder.make()
     log = folder.logs / "supervisor.log"

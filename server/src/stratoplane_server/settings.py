@@ -12,7 +12,7 @@ import tomllib
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from stratoplane.errors import SettingsError
 from stratoplane.settings import help_of, load, setting
@@ -67,11 +67,8 @@ class ServerSettings:
 
     def __post_init__(self) -> None:
         problems = [*self._listen_problems(), *self._url_problems()]
-        problems += [
-            f"{name}: must be at least 1"
-            for name in ("api_processes", "api_threads", "workers")
-            if getattr(self, name) < 1
-        ]
+        counts = {"api_processes": self.api_processes, "api_threads": self.api_threads, "workers": self.workers}
+        problems += [f"{name}: must be at least 1" for name, value in counts.items() if value < 1]
         if problems:
             raise SettingsError(f"the settings cannot be used: {'; '.join(problems)}", problems)
 
@@ -85,11 +82,11 @@ class ServerSettings:
         return problems or (["agent_listen: must differ from api_listen"] if len(set(values.values())) == 1 else [])
 
     def _url_problems(self) -> list[str]:
-        wanted = {"database_url": _DATABASE_SCHEMES, "redis_url": SCHEMES}
+        wanted = {"database_url": (self.database_url, _DATABASE_SCHEMES), "redis_url": (self.redis_url, SCHEMES)}
         return [
             f"{name}: must begin with {' or '.join(schemes)}"
-            for name, schemes in wanted.items()
-            if getattr(self, name) and not getattr(self, name).startswith(schemes)
+            for name, (url, schemes) in wanted.items()
+            if url and not url.startswith(schemes)
         ]
 
     @property
@@ -145,7 +142,7 @@ def read(environment: Mapping[str, str] = os.environ) -> Configuration:
     return Configuration(server=absolute, variables=variables)
 
 
-def _read_file(name: str) -> dict[str, dict[str, Any]]:
+def _read_file(name: str) -> dict[str, dict[str, object]]:
     if not name:
         return {}
     try:

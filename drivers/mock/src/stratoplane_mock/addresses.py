@@ -3,10 +3,9 @@
 
 import functools
 from ipaddress import IPv4Address, IPv4Network
-from typing import Any
 
 from stratoplane.errors import CapacityError, ConflictError
-from stratoplane_mock.store import Transaction
+from stratoplane_mock.store import Row, Transaction
 
 
 @functools.lru_cache(maxsize=1024)
@@ -20,7 +19,7 @@ def first_host(cidr: str) -> int:
     return int(parse_range(cidr).network_address) + 1
 
 
-def plug(transaction: Transaction, machine: str, position: int, network: Any, mac: str) -> None:
+def plug(transaction: Transaction, machine: str, position: int, network: Row, mac: str) -> None:
     """Plug a machine into a network (its row) and assign an address.
 
     Raises:
@@ -43,7 +42,7 @@ def unplug(transaction: Transaction, machine: str) -> None:
     transaction.run("DELETE FROM card WHERE machine = ?", machine)
 
 
-def _first_free(transaction: Transaction, network: Any) -> int:
+def _first_free(transaction: Transaction, network: Row) -> int:
     """Every address below the row's ``lowest_free`` is taken; from there on look for the first gap."""
     gateway, last = int(IPv4Address(network["gateway"])), int(parse_range(network["cidr"]).broadcast_address) - 1
     candidate: int = network["lowest_free"]

@@ -2,14 +2,14 @@
 """Adoption: foreign objects become ours, and foreign again."""
 
 import json
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from stratoplane.errors import ConflictError, NotFoundError
 from stratoplane.foreign import Adoption
 from stratoplane_mock.ownership import Tenancy, own_row, required_row
 from stratoplane_mock.rules import Kind
-from stratoplane_mock.store import Transaction
+from stratoplane_mock.store import Row, Transaction
 
 _PREFIX: Final = {Kind.NETWORK: "net", Kind.VOLUME: "vol"}
 _USED: Final = {
@@ -19,13 +19,13 @@ _USED: Final = {
 _KEPT: Final = ("uid", "installation", "project", "name")
 
 
-def reference_of(kind: Kind, row: Any) -> str:
+def reference_of(kind: Kind, row: Row) -> str:
     """Return the region's own id of an object; adoption does not change it."""
     first = json.loads(row["adopted"])["uid"] if row["adopted"] else row["uid"]
     return f"{_PREFIX[kind]}-{first[-12:]}"
 
 
-def adopt(transaction: Transaction, tenancy: Tenancy, kind: Kind, adoption: Adoption) -> Any:
+def adopt(transaction: Transaction, tenancy: Tenancy, kind: Kind, adoption: Adoption) -> Row:
     """Give a foreign object our mark and return its row; raises as :meth:`stratoplane.foreign.ImportOps.adopt`."""
     ours = own_row(transaction, tenancy, kind, adoption.uid)
     if ours is not None:
@@ -63,14 +63,14 @@ def release(transaction: Transaction, tenancy: Tenancy, kind: Kind, uid: UUID) -
     )
 
 
-def _foreign_row(transaction: Transaction, tenancy: Tenancy, kind: Kind, reference: str) -> Any:
+def _foreign_row(transaction: Transaction, tenancy: Tenancy, kind: Kind, reference: str) -> Row:
     for row in transaction.each(f"SELECT * FROM {kind} WHERE installation <> ?", tenancy.installation):  # noqa: S608
         if reference_of(kind, row) == reference:
             return row
     raise NotFoundError(f"foreign {kind} {reference} does not exist")
 
 
-def _refuse_used(transaction: Transaction, kind: Kind, row: Any) -> None:
+def _refuse_used(transaction: Transaction, kind: Kind, row: Row) -> None:
     user = transaction.row(_USED[kind], row["uid"])
     if user is not None:
         raise ConflictError(f"{kind} {row['uid']} is in use by machine {user['machine']}")

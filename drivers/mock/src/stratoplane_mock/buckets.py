@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Buckets of the region."""
 
-from typing import Any
 from uuid import UUID
 
 from stratoplane.errors import ConflictError
 from stratoplane.storage import BucketSpec, BucketStatus
 from stratoplane_mock.ownership import Tenancy, own_row, required_row, visible_row, visible_rows
 from stratoplane_mock.rules import Kind
-from stratoplane_mock.store import Transaction
+from stratoplane_mock.store import Row, Transaction
 
 
 def observe(transaction: Transaction, tenancy: Tenancy, uid: UUID) -> BucketStatus | None:
@@ -48,7 +47,7 @@ def delete(transaction: Transaction, tenancy: Tenancy, uid: UUID) -> None:
     transaction.run("DELETE FROM bucket WHERE uid = ?", str(uid))
 
 
-def _status(row: Any) -> BucketStatus:
+def _status(row: Row) -> BucketStatus:
     return BucketStatus(
         uid=UUID(row["uid"]),
         name=row["name"],

@@ -6,13 +6,13 @@ from collections.abc import Iterator
 from datetime import UTC, datetime
 from enum import StrEnum
 from ipaddress import IPv4Address
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from stratoplane_mock.addresses import parse_range
 from stratoplane_mock.ownership import Tenancy, required_row
 from stratoplane_mock.rules import Kind
-from stratoplane_mock.store import Transaction
+from stratoplane_mock.store import Row, Transaction
 
 _EVENTS_KEPT: Final = 40
 _CONSOLE_CHARACTERS: Final = 64 * 1024
@@ -32,7 +32,7 @@ def first(at: float) -> str:
     return json.dumps([[Event.BOOT, at]])
 
 
-def note(transaction: Transaction, row: Any, *events: Event) -> None:
+def note(transaction: Transaction, row: Row, *events: Event) -> None:
     """Add events to the console of the machine in ``row``."""
     kept = [*json.loads(row["console"]), *([event, transaction.now] for event in events)][-_EVENTS_KEPT:]
     transaction.run("UPDATE machine SET console = ? WHERE uid = ?", json.dumps(kept), row["uid"])
@@ -51,7 +51,7 @@ def console_log(transaction: Transaction, tenancy: Tenancy, uid: UUID) -> str:
     return "\n".join([*lines, ""])[-_CONSOLE_CHARACTERS:] if lines else ""
 
 
-def _lines(event: Event, at: float, row: Any, cards: list[Any]) -> Iterator[str]:
+def _lines(event: Event, at: float, row: Row, cards: list[Row]) -> Iterator[str]:
     clock = datetime.fromtimestamp(at, UTC).strftime("%a, %d %b %Y %H:%M:%S +0000")
     if event is Event.STOP:
         yield f"[  OK  ] Reached target poweroff.target - System Power Off ({clock})."
@@ -73,6 +73,6 @@ def _lines(event: Event, at: float, row: Any, cards: list[Any]) -> Iterator[str]
     yield f"{row['name']} login: "
 
 
-def _card_line(number: int, card: Any) -> str:
+def _card_line(number: int, card: Row) -> str:
     address, prefix = IPv4Address(card["address"]), parse_range(card["cidr"]).prefixlen
     return f"ci-info: eth{number} | up | {address}/{prefix} | via {card['gateway']} | {card['mac']}"

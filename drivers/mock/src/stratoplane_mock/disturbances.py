@@ -3,7 +3,7 @@
 
 from collections.abc import Callable, Mapping
 from types import MappingProxyType
-from typing import Any, Final
+from typing import Final
 from uuid import UUID, uuid4
 
 from stratoplane.compute import ImageReference, MachineSpec
@@ -16,7 +16,7 @@ from stratoplane_mock.hosts import claim_storage
 from stratoplane_mock.ownership import Tenancy
 from stratoplane_mock.rules import Fault, Kind
 from stratoplane_mock.settings import MockSettings
-from stratoplane_mock.store import Transaction
+from stratoplane_mock.store import Row, Transaction
 
 FOREIGN_INSTALLATION: Final = UUID("f0f0f0f0-f0f0-4f0f-8f0f-f0f0f0f0f0f0")
 """Installation that owns foreign objects."""
@@ -111,7 +111,7 @@ def _add_orphan(transaction: Transaction, kind: Kind, uid: UUID) -> None:
         add(transaction, kind, UUID(row["installation"]))
 
 
-def _row(transaction: Transaction, kind: Kind, uid: UUID) -> Any | None:
+def _row(transaction: Transaction, kind: Kind, uid: UUID) -> Row | None:
     return transaction.row(f"SELECT * FROM {kind} WHERE uid = ?", str(uid))  # noqa: S608
 
 

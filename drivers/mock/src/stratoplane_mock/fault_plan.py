@@ -4,10 +4,10 @@
 import json
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 
 from stratoplane_mock.rules import Call, FaultRule, rule_from_json
-from stratoplane_mock.store import Store, Transaction
+from stratoplane_mock.store import Row, Store, Transaction
 
 FROM_COMMAND: Final = "command"
 FROM_SETTINGS: Final = "settings"
@@ -83,7 +83,7 @@ class FaultPlan:
         return None
 
 
-def _rows(transaction: Transaction) -> list[Any]:
+def _rows(transaction: Transaction) -> list[Row]:
     return transaction.rows("SELECT * FROM fault_rule ORDER BY position")
 
 

@@ -2,11 +2,10 @@
 """The region's capacity: hosts for machines, and one storage pool."""
 
 from dataclasses import dataclass
-from typing import Any
 
 from stratoplane.errors import CapacityError
 from stratoplane_mock.settings import MockSettings
-from stratoplane_mock.store import Transaction
+from stratoplane_mock.store import Row, Transaction
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -21,8 +20,14 @@ class RegionSize:
 
 def resize_region(transaction: Transaction, settings: MockSettings) -> None:
     """Give the region the hosts and the storage of ``settings``; machines stay on hosts that are taken away."""
-    for name in ("hosts", "host_vcpus", "host_memory_mib", "storage_gib"):
-        transaction.run("INSERT OR REPLACE INTO trait VALUES (?, ?)", name, getattr(settings, name))
+    traits = {
+        "hosts": settings.hosts,
+        "host_vcpus": settings.host_vcpus,
+        "host_memory_mib": settings.host_memory_mib,
+        "storage_gib": settings.storage_gib,
+    }
+    for name, value in traits.items():
+        transaction.run("INSERT OR REPLACE INTO trait VALUES (?, ?)", name, value)
     for number in range(1, settings.hosts + 1):
         transaction.run("INSERT OR IGNORE INTO host (number) VALUES (?)", number)
 
@@ -32,7 +37,7 @@ def size(transaction: Transaction) -> RegionSize:
     return RegionSize(**{row["name"]: row["value"] for row in transaction.rows("SELECT name, value FROM trait")})
 
 
-def used(transaction: Transaction) -> Any:
+def used(transaction: Transaction) -> Row | None:
     """Return a row with the used vcpus, memory_mib and storage_gib."""
     return transaction.row(
         "SELECT SUM(vcpus_used) AS vcpus, SUM(memory_used) AS memory_mib,"

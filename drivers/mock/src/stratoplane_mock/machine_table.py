@@ -2,8 +2,9 @@
 """The table of machines: reading, metering and removing them."""
 
 from collections import defaultdict
+from collections.abc import Sequence
 from ipaddress import IPv4Address
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from stratoplane.compute import MachineAddress, MachineStatus
@@ -14,14 +15,14 @@ from stratoplane_mock.addresses import unplug
 from stratoplane_mock.hosts import claim_storage, release_host
 from stratoplane_mock.ownership import Tenancy, foreign_rows, visible_row, visible_rows
 from stratoplane_mock.rules import Kind
-from stratoplane_mock.store import Transaction
+from stratoplane_mock.store import Row, Transaction
 from stratoplane_mock.volumes import attached
 
 _BYTES_READ_A_SECOND: Final = 4_096
 _BYTES_WRITTEN_A_SECOND: Final = 16_384
 
 
-def power_of(row: Any, now: float) -> PowerState:
+def power_of(row: Row, now: float) -> PowerState:
     """Return a machine's power now: until ``power_at`` a change has not taken effect."""
     if row["power_at"] > now:
         return PowerState.STOPPED if row["power"] == PowerState.RUNNING else PowerState.RUNNING
@@ -36,7 +37,7 @@ def observe(transaction: Transaction, tenancy: Tenancy, uid: UUID) -> MachineSta
     return status_of(transaction, row)
 
 
-def status_of(transaction: Transaction, row: Any) -> MachineStatus:
+def status_of(transaction: Transaction, row: Row) -> MachineStatus:
     """Return the status of the machine in ``row``."""
     cards = transaction.rows("SELECT * FROM card WHERE machine = ? ORDER BY position", row["uid"])
     return _status(row, cards, attached(transaction, row["uid"]), transaction.now)
@@ -44,7 +45,7 @@ def status_of(transaction: Transaction, row: Any) -> MachineStatus:
 
 def list_all(transaction: Transaction, tenancy: Tenancy) -> list[MachineStatus]:
     """Return every machine, including those that are being built or are incomplete."""
-    cards: dict[str, list[Any]] = defaultdict(list)
+    cards: dict[str, list[Row]] = defaultdict(list)
     for card in transaction.each("SELECT * FROM card ORDER BY machine, position"):
         cards[card["machine"]].append(card)
     volumes: dict[str, list[str]] = defaultdict(list)
@@ -78,7 +79,7 @@ def usage(transaction: Transaction, tenancy: Tenancy) -> list[UsageSample]:
     ]
 
 
-def remove(transaction: Transaction, row: Any) -> None:
+def remove(transaction: Transaction, row: Row) -> None:
     """Remove a machine with everything that was created for it alone."""
     transaction.run("UPDATE volume SET machine = NULL, position = NULL WHERE machine = ?", row["uid"])
     unplug(transaction, row["uid"])
@@ -94,11 +95,11 @@ def remove_due(transaction: Transaction) -> None:
         remove(transaction, row)
 
 
-def _is_gone(row: Any, now: float) -> bool:
+def _is_gone(row: Row, now: float) -> bool:
     return row["delete_at"] is not None and row["delete_at"] <= now
 
 
-def _status(row: Any, cards: Any, volumes: Any, now: float) -> MachineStatus:
+def _status(row: Row, cards: Sequence[Row], volumes: Sequence[str], now: float) -> MachineStatus:
     return MachineStatus(
         uid=UUID(row["uid"]),
         name=row["name"],
@@ -118,7 +119,7 @@ def _status(row: Any, cards: Any, volumes: Any, now: float) -> MachineStatus:
     )
 
 
-def _readings(row: Any, now: float) -> dict[str, float]:
+def _readings(row: Row, now: float) -> dict[str, float]:
     running = 0.0 if row["started_at"] is None else max(0.0, now - row["started_at"])
     seconds = row["ran_seconds"] + running
     load = (int(row["uid"][-4:], 16) % 60 + 1) / 100

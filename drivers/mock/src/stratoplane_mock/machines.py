@@ -2,7 +2,7 @@
 """Machines of the region."""
 
 from collections.abc import Sequence
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from stratoplane.compute import MachineInterface, MachineSpec, MachineStatus
@@ -15,7 +15,7 @@ from stratoplane_mock.hosts import claim_host, claim_storage, release_host
 from stratoplane_mock.machine_table import power_of, remove, status_of
 from stratoplane_mock.ownership import Tenancy, own_row, project_row, required_row
 from stratoplane_mock.rules import Kind
-from stratoplane_mock.store import Transaction
+from stratoplane_mock.store import Row, Transaction
 
 _USER_DATA_BYTES: Final = 64 * 1024
 
@@ -149,7 +149,7 @@ def _plug_cards(transaction: Transaction, tenancy: Tenancy, spec: MachineSpec) -
             transaction.step()
 
 
-def _refuse_other_shape(transaction: Transaction, row: Any, spec: MachineSpec) -> None:
+def _refuse_other_shape(transaction: Transaction, row: Row, spec: MachineSpec) -> None:
     """Raise ConflictError if the machine differs from ``spec`` in what cannot be changed."""
     cards = transaction.rows("SELECT network, mac FROM card WHERE machine = ? ORDER BY position", row["uid"])
     pairs = {
@@ -164,14 +164,14 @@ def _refuse_other_shape(transaction: Transaction, row: Any, spec: MachineSpec) -
 
 
 def _comparable(
-    cards: Sequence[Any], interfaces: Sequence[MachineInterface], *, complete: bool
+    cards: Sequence[Row], interfaces: Sequence[MachineInterface], *, complete: bool
 ) -> tuple[list[tuple[str, str]], list[tuple[str, str]]]:
     """Return the present and the wanted cards; of an incomplete machine, only as many as it has."""
     wanted = [(str(interface.network_uid), interface.mac.lower()) for interface in interfaces]
     return [(card["network"], card["mac"]) for card in cards], wanted if complete else wanted[: len(cards)]
 
 
-def _require_whole(transaction: Transaction, tenancy: Tenancy, uid: UUID) -> Any:
+def _require_whole(transaction: Transaction, tenancy: Tenancy, uid: UUID) -> Row:
     row = required_row(transaction, tenancy, Kind.MACHINE, uid)
     if not row["complete"]:
         raise NotFoundError(f"machine {uid} is incomplete; create it again")
@@ -193,7 +193,7 @@ def _converge(transaction: Transaction, tenancy: Tenancy, spec: MachineSpec) -> 
     return _answer(transaction, tenancy, spec.uid)
 
 
-def _converge_volumes(transaction: Transaction, tenancy: Tenancy, row: Any, spec: MachineSpec) -> None:
+def _converge_volumes(transaction: Transaction, tenancy: Tenancy, row: Row, spec: MachineSpec) -> None:
     present = volumes.attached(transaction, row["uid"])
     if present == [str(uid) for uid in spec.volume_uids]:
         return
@@ -204,7 +204,7 @@ def _converge_volumes(transaction: Transaction, tenancy: Tenancy, row: Any, spec
     volumes.attach(transaction, row["uid"], spec.volume_uids)
 
 
-def _switch(transaction: Transaction, tenancy: Tenancy, row: Any, power: PowerState) -> None:
+def _switch(transaction: Transaction, tenancy: Tenancy, row: Row, power: PowerState) -> None:
     now = transaction.now
     stops = power is PowerState.STOPPED
     takes = tenancy.settings.shutdown_seconds if stops and power_of(row, now) is PowerState.RUNNING else 0.0

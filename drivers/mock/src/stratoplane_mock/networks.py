@@ -2,7 +2,6 @@
 """Networks of the region."""
 
 from ipaddress import IPv4Address
-from typing import Any
 from uuid import UUID
 
 from stratoplane.errors import ConflictError, PermanentError
@@ -13,7 +12,7 @@ from stratoplane_mock.adoption import adopt as adopted
 from stratoplane_mock.adoption import reference_of
 from stratoplane_mock.ownership import Tenancy, foreign_rows, own_row, required_row, visible_row, visible_rows
 from stratoplane_mock.rules import Kind
-from stratoplane_mock.store import Transaction
+from stratoplane_mock.store import Row, Transaction
 
 
 def observe(transaction: Transaction, tenancy: Tenancy, uid: UUID) -> NetworkStatus | None:
@@ -76,7 +75,7 @@ def delete(transaction: Transaction, tenancy: Tenancy, uid: UUID) -> None:
     transaction.run("DELETE FROM network WHERE uid = ?", str(uid))
 
 
-def _status(row: Any) -> NetworkStatus:
+def _status(row: Row) -> NetworkStatus:
     return NetworkStatus(
         uid=UUID(row["uid"]),
         name=row["name"],

@@ -2,13 +2,12 @@
 """Ownership: every object carries the installation that created it, and others leave it alone."""
 
 from dataclasses import dataclass
-from typing import Any
 from uuid import UUID
 
 from stratoplane.errors import ConflictError, NotFoundError
 from stratoplane_mock.rules import Kind
 from stratoplane_mock.settings import MockSettings
-from stratoplane_mock.store import Transaction
+from stratoplane_mock.store import Row, Transaction
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -19,7 +18,7 @@ class Tenancy:
     settings: MockSettings
 
 
-def own_row(transaction: Transaction, tenancy: Tenancy, kind: Kind, uid: UUID) -> Any | None:
+def own_row(transaction: Transaction, tenancy: Tenancy, kind: Kind, uid: UUID) -> Row | None:
     """Return the row of our object, None if it does not exist.
 
     Raises:
@@ -31,7 +30,7 @@ def own_row(transaction: Transaction, tenancy: Tenancy, kind: Kind, uid: UUID) -
     return row
 
 
-def visible_row(transaction: Transaction, tenancy: Tenancy, kind: Kind, uid: UUID) -> Any | None:
+def visible_row(transaction: Transaction, tenancy: Tenancy, kind: Kind, uid: UUID) -> Row | None:
     """Return the row of our object if it is visible, None if it is absent, hidden or foreign."""
     return transaction.row(
         f"SELECT * FROM {kind} WHERE uid = ? AND installation = ? AND hidden_until <= ?",  # noqa: S608
@@ -41,7 +40,7 @@ def visible_row(transaction: Transaction, tenancy: Tenancy, kind: Kind, uid: UUI
     )
 
 
-def visible_rows(transaction: Transaction, tenancy: Tenancy, kind: Kind) -> list[Any]:
+def visible_rows(transaction: Transaction, tenancy: Tenancy, kind: Kind) -> list[Row]:
     """Return the rows of all our visible objects, ordered by uid."""
     return transaction.rows(
         f"SELECT * FROM {kind} WHERE installation = ? AND hidden_until <= ? ORDER BY uid",  # noqa: S608
@@ -50,7 +49,7 @@ def visible_rows(transaction: Transaction, tenancy: Tenancy, kind: Kind) -> list
     )
 
 
-def foreign_rows(transaction: Transaction, tenancy: Tenancy, kind: Kind, limit: int) -> list[Any]:
+def foreign_rows(transaction: Transaction, tenancy: Tenancy, kind: Kind, limit: int) -> list[Row]:
     """Return the rows of up to ``limit`` objects of other installations, ordered by uid."""
     return transaction.rows(
         f"SELECT * FROM {kind} WHERE installation <> ? AND hidden_until <= ? ORDER BY uid LIMIT ?",  # noqa: S608
@@ -60,7 +59,7 @@ def foreign_rows(transaction: Transaction, tenancy: Tenancy, kind: Kind, limit: 
     )
 
 
-def required_row(transaction: Transaction, tenancy: Tenancy, kind: Kind, uid: UUID) -> Any:
+def required_row(transaction: Transaction, tenancy: Tenancy, kind: Kind, uid: UUID) -> Row:
     """Return the row of our object. Raises NotFoundError if it does not exist, else as :func:`own_row`."""
     row = own_row(transaction, tenancy, kind, uid)
     if row is None:
@@ -68,7 +67,7 @@ def required_row(transaction: Transaction, tenancy: Tenancy, kind: Kind, uid: UU
     return row
 
 
-def project_row(transaction: Transaction, tenancy: Tenancy, kind: Kind, uid: UUID, project_id: UUID) -> Any:
+def project_row(transaction: Transaction, tenancy: Tenancy, kind: Kind, uid: UUID, project_id: UUID) -> Row:
     """Return the row of an object that another one uses; both must belong to one project, as at real providers.
 
     Raises:

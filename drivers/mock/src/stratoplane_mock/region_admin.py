@@ -62,7 +62,8 @@ class RegionAdmin:
 
     def used(self) -> dict[str, int]:
         """Return how much of ``vcpus``, ``memory_mib`` and ``storage_gib`` is used."""
-        return {name: value or 0 for name, value in dict(self._look(hosts.used)).items()}
+        row = self._look(hosts.used)
+        return {name: row[name] or 0 for name in ("vcpus", "memory_mib", "storage_gib")}
 
     def problems(self) -> list[str]:
         """Return where the region's counters differ from its objects, which must never happen."""

@@ -3,20 +3,9 @@
 
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
 
 from stratoplane.settings import setting
 from stratoplane_mock.rules import parse_rule
-
-_AT_LEAST_ONE: Final = ("hosts", "host_vcpus", "host_memory_mib")
-_NOT_NEGATIVE: Final = (
-    "storage_gib",
-    "machine_seconds",
-    "shutdown_seconds",
-    "delete_seconds",
-    "call_seconds",
-    "calls_per_second",
-)
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -62,8 +51,17 @@ class MockSettings:
     seed: int = setting(0, help="seed of the faults, so that a run can be repeated", env="STRATOPLANE_MOCK_SEED")
 
     def __post_init__(self) -> None:
-        problems = [f"{name}: must be at least 1" for name in _AT_LEAST_ONE if getattr(self, name) < 1]
-        problems += [f"{name}: must be 0 or more" for name in _NOT_NEGATIVE if getattr(self, name) < 0]
+        positive = {"hosts": self.hosts, "host_vcpus": self.host_vcpus, "host_memory_mib": self.host_memory_mib}
+        problems = [f"{name}: must be at least 1" for name, value in positive.items() if value < 1]
+        not_negative = {
+            "storage_gib": self.storage_gib,
+            "machine_seconds": self.machine_seconds,
+            "shutdown_seconds": self.shutdown_seconds,
+            "delete_seconds": self.delete_seconds,
+            "call_seconds": self.call_seconds,
+            "calls_per_second": self.calls_per_second,
+        }
+        problems += [f"{name}: must be 0 or more" for name, value in not_negative.items() if value < 0]
         for text in self.faults:
             try:
                 parse_rule(text)

@@ -13,7 +13,7 @@ import time
 import weakref
 from collections.abc import Iterator
 from pathlib import Path
-from typing import Any, Final
+from typing import Final
 
 from stratoplane.errors import MisconfiguredError
 
@@ -75,6 +75,10 @@ ALTER TABLE volume ADD COLUMN adopted TEXT;
 """
 
 
+Row = sqlite3.Row
+"""One row of a table, by column name."""
+
+
 class CutOffError(Exception):
     """The call is cut off here; what it has done so far stays."""
 
@@ -95,15 +99,16 @@ class Transaction:
         """Run a statement and return the number of affected rows."""
         return self._connection.execute(statement, values).rowcount
 
-    def rows(self, statement: str, *values: object) -> list[Any]:
+    def rows(self, statement: str, *values: object) -> list[Row]:
         return self._connection.execute(statement, values).fetchall()
 
-    def each(self, statement: str, *values: object) -> Iterator[Any]:
+    def each(self, statement: str, *values: object) -> Iterator[Row]:
         """Return the rows one by one, for a reader that may stop early."""
         return self._connection.execute(statement, values)
 
-    def row(self, statement: str, *values: object) -> Any | None:
-        return self._connection.execute(statement, values).fetchone()
+    def row(self, statement: str, *values: object) -> Row | None:
+        found: Row | None = self._connection.execute(statement, values).fetchone()
+        return found
 
     def step(self) -> None:
         """Mark a step at which the call can be cut off, leaving half of the work."""

@@ -2,7 +2,6 @@
 """Volumes of the region."""
 
 from collections.abc import Sequence
-from typing import Any
 from uuid import UUID
 
 from stratoplane.compute import ImageReference
@@ -22,7 +21,7 @@ from stratoplane_mock.ownership import (
     visible_rows,
 )
 from stratoplane_mock.rules import Kind
-from stratoplane_mock.store import Transaction
+from stratoplane_mock.store import Row, Transaction
 
 
 def observe(transaction: Transaction, tenancy: Tenancy, uid: UUID) -> VolumeStatus | None:
@@ -126,7 +125,7 @@ def attach(transaction: Transaction, machine: str, wanted: Sequence[UUID]) -> No
         transaction.step()
 
 
-def _status(row: Any) -> VolumeStatus:
+def _status(row: Row) -> VolumeStatus:
     return VolumeStatus(
         uid=UUID(row["uid"]),
         name=row["name"],
