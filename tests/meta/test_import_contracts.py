@@ -23,6 +23,7 @@ VIOLATIONS = {
     "light-core": ("core/src/stratoplane", "sqlalchemy"),
     "engine-without-http": ("engine/src/stratoplane_engine", "flask"),
     "inside-core": ("core/src/stratoplane/errors.py", "stratoplane.registry"),
+    "inside-engine": ("engine/src/stratoplane_engine/incidents", "stratoplane_engine.drift"),
     "gateway-without-sql": ("api/src/stratoplane_api", "sqlalchemy"),
     "views-over-services": ("api/src/stratoplane_api/views", "stratoplane_engine.db"),
 }
