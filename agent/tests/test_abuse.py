@@ -112,7 +112,7 @@ def test_a_verb_or_kind_that_the_agent_does_not_know_is_refused_for_good(control
 def test_an_agent_whose_clock_is_an_hour_off_works(control_plane, enrolled, error):
     identity = KeyIdentity(enrolled, ServerClock(lambda: time.time() + error))
     transport = Transport(control_plane.url, identity)
-    answers = [transport.post("/api/agent/v1/offers", OFFERS, seconds=PATIENCE) for _ in range(3)]
+    answers: list[Any] = [transport.post("/api/agent/v1/offers", OFFERS, seconds=PATIENCE) for _ in range(3)]
 
     assert [answer["operations"] for answer in answers] == [[], [], []]
     assert control_plane.refusals == ["the moment is too far from this clock"]
