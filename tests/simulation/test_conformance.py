@@ -35,7 +35,7 @@ def database(postgresql_server: str, template: str) -> Iterator[Database]:
     name = f"twin_{uuid.uuid4().hex}"
     with psycopg.connect(postgresql_server, autocommit=True) as connection:
         names = (sql.Identifier(name), sql.Identifier(template))
-        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(*names))
+        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {} STRATEGY file_copy").format(*names))
         opened = Database(_url(postgresql_server, name), pool_size=1, application="tests")
         yield opened
         opened.close()
