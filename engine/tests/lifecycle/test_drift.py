@@ -12,12 +12,12 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stratoplane.messages import Outcome
-from stratoplane_engine.access.context import Accepted
 from stratoplane_engine.drift.fields import COMPARABLE
 from stratoplane_engine.drift.reconciler import Comparison, reconcile
+from stratoplane_engine.model.change import ChangeResult
 
 if TYPE_CHECKING:
-    from conftest import Site
+    from engine.tests.lifecycle.tenant_world import TenantWorld
 
 PEACE = Comparison(corrected=0, lost=0, found=0, orphans=0)
 BODIES: Mapping[str, Mapping[str, Any]] = {
@@ -42,22 +42,22 @@ STRANGE: Mapping[str, Any] = {
 MEMBER = {"volumes": "volume_uids"}
 
 
-def drifts(site: "Site") -> list[dict[str, Any]]:
+def drifts(site: "TenantWorld") -> list[dict[str, Any]]:
     found = site.rows("SELECT * FROM drift ORDER BY found_at")
     return [{**row, "open": row["ended_at"] is None} for row in found]
 
 
-def incidents(site: "Site") -> list[tuple[str, str]]:
+def incidents(site: "TenantWorld") -> list[tuple[str, str]]:
     return [(row["kind"], row["status"]) for row in site.rows("SELECT kind, status FROM incident ORDER BY kind")]
 
 
-def set_policy(site: "Site", kind: str, field: str, policy: str) -> None:
+def set_policy(site: "TenantWorld", kind: str, field: str, policy: str) -> None:
     insert = "INSERT INTO drift_policy (kind, field, driver, policy) VALUES (:kind, :field, '*', :policy)"
     site.execute(insert, kind=kind, field=field, policy=policy)
 
 
 @pytest.mark.parametrize("each", COMPARABLE, ids=lambda each: f"{each.kind}-{each.field}")
-def test_a_difference_in_every_field_is_found_recorded_and_dealt_with(fresh_site: "Site", each: Any) -> None:
+def test_a_difference_in_every_field_is_found_recorded_and_dealt_with(fresh_site: "TenantWorld", each: Any) -> None:
     made = fresh_site.made(each.kind, name="it", **BODIES[each.kind])
     fresh_site.list_objects(**{MEMBER.get(each.field, each.field): STRANGE[each.field]})
 
@@ -72,7 +72,7 @@ def test_a_difference_in_every_field_is_found_recorded_and_dealt_with(fresh_site
     if each.policies[0] == "correct":
         assert (outcome.corrected, row["corrections"], incidents(fresh_site)) == (1, 1, [])
         fresh_site.settle()
-        assert fresh_site.get(made)["status"] in {"ACTIVE", "RUNNING"}
+        assert fresh_site.get(made).status in {"ACTIVE", "RUNNING"}
     else:
         assert (outcome.alerted, incidents(fresh_site)) == (1, [("drift", "OPEN")])
 
@@ -82,7 +82,7 @@ def test_a_difference_in_every_field_is_found_recorded_and_dealt_with(fresh_site
     assert incidents(fresh_site) in ([], [("drift", "RESOLVED")])
 
 
-def test_several_differences_of_one_resource_are_corrected_by_one_job(fresh_site: "Site") -> None:
+def test_several_differences_of_one_resource_are_corrected_by_one_job(fresh_site: "TenantWorld") -> None:
     fresh_site.made("virtual_machine", name="it")
     fresh_site.list_objects(power="STOPPED", name="renamed")
     assert reconcile(fresh_site.database).corrected == 1
@@ -90,14 +90,14 @@ def test_several_differences_of_one_resource_are_corrected_by_one_job(fresh_site
     assert (job["priority"], sorted(job["input"]["drift"])) == (-10, ["name", "power"])
 
 
-def test_what_operators_set_goes_before_the_default(fresh_site: "Site") -> None:
+def test_what_operators_set_goes_before_the_default(fresh_site: "TenantWorld") -> None:
     set_policy(fresh_site, "virtual_machine", "power", "alert")
     fresh_site.made("virtual_machine")
     fresh_site.list_objects(power="STOPPED")
     assert reconcile(fresh_site.database) == Comparison(corrected=0, lost=0, found=0, orphans=0, alerted=1)
 
 
-def test_what_is_set_for_a_driver_counts_for_its_clusters_only(fresh_site: "Site") -> None:
+def test_what_is_set_for_a_driver_counts_for_its_clusters_only(fresh_site: "TenantWorld") -> None:
     fresh_site.execute(
         "INSERT INTO provider (cluster_id, interface, driver, status) VALUES (:id, 'compute', 'mock', 'READY')",
         id=fresh_site.cluster_id,
@@ -110,32 +110,32 @@ def test_what_is_set_for_a_driver_counts_for_its_clusters_only(fresh_site: "Site
     assert reconcile(fresh_site.database).alerted == 1
 
 
-def test_adopted_power_becomes_what_is_desired(fresh_site: "Site") -> None:
+def test_adopted_power_becomes_what_is_desired(fresh_site: "TenantWorld") -> None:
     set_policy(fresh_site, "virtual_machine", "power", "adopt")
     machine = fresh_site.made("virtual_machine")
     fresh_site.list_objects(power="STOPPED")
 
     assert reconcile(fresh_site.database).adopted == 1
-    assert (fresh_site.get(machine)["status"], fresh_site.get(machine)["power"]) == ("STOPPED", "STOPPED")
+    assert (fresh_site.get(machine).status, fresh_site.get(machine).spec.power) == ("STOPPED", "STOPPED")
     fresh_site.list_objects(power="STOPPED")
     assert reconcile(fresh_site.database) == PEACE
     assert [row["open"] for row in drifts(fresh_site)] == [False]
 
 
-def test_an_adopted_size_is_charged(fresh_site: "Site") -> None:
+def test_an_adopted_size_is_charged(fresh_site: "TenantWorld") -> None:
     set_policy(fresh_site, "volume", "size_gib", "adopt")
     volume = fresh_site.made("volume", size_gib=3)
     fresh_site.list_objects(size_gib=8)
 
     assert reconcile(fresh_site.database).adopted == 1
-    assert fresh_site.get(volume)["size_gib"] == 8
+    assert fresh_site.get(volume).spec.size_gib == 8
     assert fresh_site.used()["storage_gib"] == 8
     fresh_site.check_accounts()
     revisions = fresh_site.rows("SELECT spec->>'size_gib' AS size FROM resource_revision ORDER BY sequence")
     assert revisions[-1] == {"size": "8"}
 
 
-def test_a_correction_that_does_not_hold_is_given_up_and_told_of(fresh_site: "Site") -> None:
+def test_a_correction_that_does_not_hold_is_given_up_and_told_of(fresh_site: "TenantWorld") -> None:
     machine = fresh_site.made("virtual_machine")
     outcomes = []
     for _ in range(5):
@@ -145,10 +145,10 @@ def test_a_correction_that_does_not_hold_is_given_up_and_told_of(fresh_site: "Si
         fresh_site.settle()
     assert outcomes == [(1, 0), (1, 0), (1, 0), (0, 1), (0, 1)]
     assert incidents(fresh_site) == [("drift", "OPEN")]
-    assert fresh_site.get(machine)["status"] == "RUNNING"
+    assert fresh_site.get(machine).status == "RUNNING"
 
 
-def test_flapping_is_counted_over_the_hour(fresh_site: "Site") -> None:
+def test_flapping_is_counted_over_the_hour(fresh_site: "TenantWorld") -> None:
     fresh_site.made("virtual_machine")
     corrected = []
     for _ in range(4):
@@ -160,7 +160,7 @@ def test_flapping_is_counted_over_the_hour(fresh_site: "Site") -> None:
     assert corrected == [1, 1, 1, 0]
 
 
-def test_two_reconcilers_at_once_do_the_work_once(fresh_site: "Site") -> None:
+def test_two_reconcilers_at_once_do_the_work_once(fresh_site: "TenantWorld") -> None:
     for number in range(5):
         fresh_site.made("volume", size_gib=1, name=f"it-{number}")
     fresh_site.list_objects(name="renamed")
@@ -170,7 +170,7 @@ def test_two_reconcilers_at_once_do_the_work_once(fresh_site: "Site") -> None:
     assert fresh_site.rows("SELECT count(*)::int AS n FROM job WHERE actor = 'reconciler'") == [{"n": 5}]
 
 
-def test_between_full_comparisons_what_has_changed_is_compared(fresh_site: "Site") -> None:
+def test_between_full_comparisons_what_has_changed_is_compared(fresh_site: "TenantWorld") -> None:
     fresh_site.made("volume", size_gib=3)
     fresh_site.list_objects()
     assert reconcile(fresh_site.database) == PEACE
@@ -185,7 +185,7 @@ def test_between_full_comparisons_what_has_changed_is_compared(fresh_site: "Site
     assert reconcile(fresh_site.database, full=False).ended == 1
 
 
-def test_many_lasting_differences_hold_up_no_other(fresh_site: "Site") -> None:
+def test_many_lasting_differences_hold_up_no_other(fresh_site: "TenantWorld") -> None:
     volumes = [fresh_site.made("volume", size_gib=3, name=f"it-{number}") for number in range(5)]
     fresh_site.list_objects(size_gib=8)
     assert reconcile(fresh_site.database, page=2).alerted == 5
@@ -194,11 +194,11 @@ def test_many_lasting_differences_hold_up_no_other(fresh_site: "Site") -> None:
     outcome = reconcile(fresh_site.database, full=False, page=2)
     assert (outcome.corrected, outcome.alerted) == (1, 0)
     fresh_site.settle()
-    assert fresh_site.get(machine)["status"] == "RUNNING"
+    assert fresh_site.get(machine).status == "RUNNING"
     assert len(volumes) == sum(row["open"] for row in drifts(fresh_site) if row["field"] == "size_gib")
 
 
-def test_more_new_differences_than_a_round_takes_are_found_by_the_next(fresh_site: "Site") -> None:
+def test_more_new_differences_than_a_round_takes_are_found_by_the_next(fresh_site: "TenantWorld") -> None:
     for number in range(5):
         fresh_site.made("volume", size_gib=3, name=f"it-{number}")
     fresh_site.list_objects(size_gib=8)
@@ -210,7 +210,7 @@ def test_more_new_differences_than_a_round_takes_are_found_by_the_next(fresh_sit
     assert set(incidents(fresh_site)) == {("drift", "RESOLVED")}
 
 
-def test_an_incident_that_was_resolved_too_early_opens_again(fresh_site: "Site") -> None:
+def test_an_incident_that_was_resolved_too_early_opens_again(fresh_site: "TenantWorld") -> None:
     fresh_site.made("volume", size_gib=3)
     fresh_site.list_objects(size_gib=8)
     reconcile(fresh_site.database)
@@ -219,7 +219,7 @@ def test_an_incident_that_was_resolved_too_early_opens_again(fresh_site: "Site")
     assert incidents(fresh_site) == [("drift", "OPEN")]
 
 
-def test_what_is_adopted_after_an_alert_ends_the_alert_on_record(fresh_site: "Site") -> None:
+def test_what_is_adopted_after_an_alert_ends_the_alert_on_record(fresh_site: "TenantWorld") -> None:
     fresh_site.made("volume", size_gib=3)
     fresh_site.list_objects(size_gib=8)
     reconcile(fresh_site.database)
@@ -231,17 +231,17 @@ def test_what_is_adopted_after_an_alert_ends_the_alert_on_record(fresh_site: "Si
     assert audited[1]["detail"]["size_gib"] == {"desired": 3, "observed": 8}
 
 
-def test_a_volume_that_shrank_is_not_adopted(fresh_site: "Site") -> None:
+def test_a_volume_that_shrank_is_not_adopted(fresh_site: "TenantWorld") -> None:
     set_policy(fresh_site, "volume", "size_gib", "adopt")
     volume = fresh_site.made("volume", size_gib=3)
     fresh_site.list_objects(size_gib=1)
     outcome = reconcile(fresh_site.database)
     assert (outcome.adopted, outcome.alerted) == (0, 1)
-    assert fresh_site.get(volume)["size_gib"] == 3
+    assert fresh_site.get(volume).spec.size_gib == 3
     assert incidents(fresh_site) == [("drift", "OPEN")]
 
 
-def test_the_incident_of_a_lost_resource_ends_when_it_is_deleted(fresh_site: "Site") -> None:
+def test_the_incident_of_a_lost_resource_ends_when_it_is_deleted(fresh_site: "TenantWorld") -> None:
     volume = fresh_site.made("volume", size_gib=3)
     fresh_site.list_objects()
     fresh_site.hand.list_inventory({})
@@ -253,7 +253,7 @@ def test_the_incident_of_a_lost_resource_ends_when_it_is_deleted(fresh_site: "Si
     assert incidents(fresh_site) == [("resource-lost", "RESOLVED")]
 
 
-def test_what_is_lost_is_an_incident_until_it_is_back(fresh_site: "Site") -> None:
+def test_what_is_lost_is_an_incident_until_it_is_back(fresh_site: "TenantWorld") -> None:
     fresh_site.made("volume", size_gib=3)
     fresh_site.list_objects()
     whole = {row["uid"]: (row["kind"], row["status"]) for row in fresh_site.rows("SELECT * FROM inventory")}
@@ -265,7 +265,7 @@ def test_what_is_lost_is_an_incident_until_it_is_back(fresh_site: "Site") -> Non
     assert incidents(fresh_site) == [("resource-lost", "RESOLVED")]
 
 
-def test_an_object_of_nobody_is_an_incident_until_it_is_gone(fresh_site: "Site") -> None:
+def test_an_object_of_nobody_is_an_incident_until_it_is_gone(fresh_site: "TenantWorld") -> None:
     fresh_site.hand.list_inventory({uuid4(): ("volume", {"name": "x"})})
     for _ in range(2):
         reconcile(fresh_site.database)
@@ -275,7 +275,7 @@ def test_an_object_of_nobody_is_an_incident_until_it_is_gone(fresh_site: "Site")
     assert incidents(fresh_site) == [("orphan", "RESOLVED")]
 
 
-def test_one_mark_on_two_clusters_is_an_incident(fresh_site: "Site") -> None:
+def test_one_mark_on_two_clusters_is_an_incident(fresh_site: "TenantWorld") -> None:
     fresh_site.made("volume", size_gib=3, cluster=fresh_site.cluster)
     fresh_site.list_objects()
     elsewhere, _ = fresh_site.add_cluster()
@@ -288,7 +288,7 @@ def test_one_mark_on_two_clusters_is_an_incident(fresh_site: "Site") -> None:
     assert ("duplicate", "RESOLVED") in incidents(fresh_site)
 
 
-def leave_behind(site: "Site") -> Accepted:
+def leave_behind(site: "TenantWorld") -> ChangeResult:
     """Let a create fail that cannot be taken back."""
     volume = site.create("volume", size_gib=3)
     answers = {"create": Outcome.UNCERTAIN, "delete": Outcome.PERMANENT}
@@ -296,9 +296,9 @@ def leave_behind(site: "Site") -> Accepted:
     return volume
 
 
-def test_a_leak_closes_when_its_cluster_does_not_show_it(fresh_site: "Site") -> None:
+def test_a_leak_closes_when_its_cluster_does_not_show_it(fresh_site: "TenantWorld") -> None:
     volume = leave_behind(fresh_site)
-    uid = UUID(str(volume.resource["id"]))
+    uid = volume.resource.id
     fresh_site.execute("UPDATE leak SET found_at = found_at - interval '1 minute'")
     fresh_site.hand.list_inventory({uid: ("volume", {"name": "x"})})
     reconcile(fresh_site.database)
@@ -321,12 +321,12 @@ VALUES = {
 @settings(max_examples=40, suppress_health_check=list(HealthCheck))
 @given(observed=st.fixed_dictionaries({}, optional=VALUES), desired=st.fixed_dictionaries(VALUES))
 def test_the_statement_finds_what_a_plain_comparison_finds(
-    fresh_site: "Site", observed: dict[str, Any], desired: dict[str, Any]
+    fresh_site: "TenantWorld", observed: dict[str, Any], desired: dict[str, Any]
 ) -> None:
     fresh_site.execute("DELETE FROM drift")
     fresh_site.execute("DELETE FROM job WHERE actor = 'reconciler'")
     known = fresh_site.rows("SELECT id FROM resource WHERE kind = 'virtual_machine'")
-    identifier = known[0]["id"] if known else UUID(str(fresh_site.made("virtual_machine").resource["id"]))
+    identifier = known[0]["id"] if known else UUID(str(fresh_site.made("virtual_machine").resource.id))
     spec = {name: value for name, value in desired.items() if name not in {"volume_uids", "name"}}
     fresh_site.execute(
         "UPDATE resource SET name = :name, status = 'RUNNING', updated_at = clock_timestamp() - interval '1 minute',"

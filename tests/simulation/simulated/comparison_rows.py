@@ -7,7 +7,7 @@ from uuid import UUID
 
 from simulated.acceptance_rows import insert_job
 from simulated.tables import Row, Tables
-from stratoplane_engine.services.changes_rows_old import JOB_DEADLINE
+from stratoplane_engine.services.changes.rows import JOB_DEADLINE
 from stratoplane_engine.workflows.catalogue import step_names
 
 _SETTLING_SECONDS = 5.0

@@ -3,10 +3,10 @@
 
 from typing import Final
 
-from stratoplane_api.routes import Routes
+from stratoplane_api.namespaces import COMMON
 from stratoplane_api.views import about, catalogue, clusters, identity
 
-ROUTES: Final = Routes("common", "/api/common/v1", "What tenants and operators use alike.")
+ROUTES: Final = COMMON
 
 identity.serve(ROUTES)
 catalogue.serve(ROUTES)

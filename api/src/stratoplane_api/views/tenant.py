@@ -3,14 +3,20 @@
 
 from typing import Final
 
-from stratoplane_api.routes import Routes
-from stratoplane_api.views import job_control, jobs, organization, resources
-from stratoplane_api.views.kinds import KINDS
+from stratoplane_api.namespaces import TENANT
+from stratoplane_api.views import (
+    buckets,  # noqa: F401  # imported for its registration, as the others are
+    job_control,
+    jobs,
+    key_pairs,  # noqa: F401
+    networks,  # noqa: F401
+    organization,
+    virtual_machines,  # noqa: F401
+    volumes,  # noqa: F401
+)
 
-ROUTES: Final = Routes("tenant", "/api/tenant/v1", "What a tenant sees and does.")
+ROUTES: Final = TENANT
 
 organization.serve(ROUTES)
-for _kind in KINDS:
-    resources.serve(ROUTES, _kind)
 jobs.serve(ROUTES)
 job_control.serve_tenant(ROUTES)

@@ -1,15 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who asks, on whose behalf, and in which request: the first argument of every service."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, TypeAlias
 from uuid import UUID
 
 from stratoplane_engine.access.permissions import Grant, Permission, allows
-from stratoplane_engine.model import listing
-from stratoplane_engine.model.change import IdempotencyKey as IdempotencyKey  # noqa: PLC0414  # also asked for here
-from stratoplane_engine.model.listing import Page as Page  # noqa: PLC0414  # also asked for here
+from stratoplane_engine.model.change import IdempotencyKey
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -54,23 +50,3 @@ class RequestContext:
     idempotency: IdempotencyKey | None = None
     if_version: int | None = None
     dry_run: bool = False
-
-
-if TYPE_CHECKING:
-    # One page of JSON values, of services that do not return values of the model yet.
-    Listing: TypeAlias = listing.Listing[Mapping[str, object]]
-else:
-    Listing = listing.Listing
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Accepted:
-    """The answer to a mutation: the resource and its job in wire form.
-
-    ``job`` is None when nothing is left to do. ``replayed`` tells that an idempotency key met its stored answer.
-    """
-
-    resource: Mapping[str, object]
-    job: Mapping[str, object] | None = None
-    plan: Mapping[str, object] | None = None
-    replayed: bool = False

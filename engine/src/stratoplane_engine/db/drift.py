@@ -11,7 +11,7 @@ from stratoplane.incidents import IncidentKind
 from stratoplane.jobs import LIVE
 from stratoplane_engine.db.connection import Connection, dump_json
 from stratoplane_engine.drift.fields import COMPARABLE, Comparable
-from stratoplane_engine.kinds.catalogue import KINDS
+from stratoplane_engine.kinds.catalogue import BUILTIN_KINDS
 
 _Rows = Sequence[Mapping[str, Any]]
 _LIVE: Final = "(" + ", ".join(f"'{state}'" for state in sorted(LIVE)) + ")"
@@ -37,7 +37,7 @@ def _of_kind(kind: str, only: str) -> str:
         coalesce(own.policy, every.policy, f.policy) AS policy
     FROM resource r JOIN inventory_report p ON p.cluster_id = r.cluster_id AND p.kind = r.kind
     JOIN inventory v ON v.cluster_id = r.cluster_id AND v.uid = r.id AND v.kind = r.kind
-    LEFT JOIN provider d ON d.cluster_id = r.cluster_id AND d.interface = '{KINDS[kind].interface}'
+    LEFT JOIN provider d ON d.cluster_id = r.cluster_id AND d.interface = '{BUILTIN_KINDS[kind].interface}'
     CROSS JOIN LATERAL (VALUES {values}) AS f(field, desired, observed, policy)
     LEFT JOIN drift_policy own ON own.kind = r.kind AND own.field = f.field AND own.driver = d.driver
     LEFT JOIN drift_policy every ON every.kind = r.kind AND every.field = f.field AND every.driver = '*'

@@ -15,12 +15,12 @@ from stratoplane.audit import AuditAction, AuditRecord
 from stratoplane.ids import new_id
 from stratoplane.incidents import Finding, IncidentKind, Severity
 from stratoplane.quota import Amount, QuotaKey
+from stratoplane_engine.accounting import ClaimChange, QuotaChange, claim_change, quota_changes
 from stratoplane_engine.db import audit, comparison, drift, incidents
 from stratoplane_engine.db import jobs as job_rows
 from stratoplane_engine.db.connection import Connection, Database
 from stratoplane_engine.drift.fields import DriftPolicy
 from stratoplane_engine.jobs.failure_records import leak_key
-from stratoplane_engine.services.changes_rows_old import claim, quota_lines
 from stratoplane_engine.workflows.catalogue import step_names
 
 _log: Final = logging.getLogger(__name__)
@@ -185,13 +185,12 @@ def _adopt(connection: Connection, differences: _Rows) -> int:
         return 0
     members = ("drift_id", "id", "field", "observed", "storage_gib")
     drift.adopt(connection, [{name: row[name] for name in members} for row in taken])
-    quota, claims = [], []
+    quota, claims = list[QuotaChange](), list[ClaimChange]()
     for row in taken:
         change: Amount = {QuotaKey.STORAGE_GIB: row["storage_gib"]} if row["storage_gib"] else {}
-        lines = quota_lines(row["organization_id"], row["project_id"], change)
-        quota += [{**line, "organization_id": row["organization_id"]} for line in lines]
-        if claimed := claim(row["cluster_id"], change):
-            claims.append(claimed)
+        quota += quota_changes(row["organization_id"], row["project_id"], change)
+        if row["cluster_id"] is not None and not (claim := claim_change(row["cluster_id"], change)).is_nothing:
+            claims.append(claim)
     job_rows.give_back(connection, quota, claims)
     incidents.resolve(connection, *map(_key, taken))
     audit.write(connection, *(_story(AuditAction.DRIFT_ADOPTED, row, _values(row)) for row in taken))
