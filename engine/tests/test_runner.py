@@ -13,10 +13,11 @@ from hypothesis import strategies as st
 from stratoplane.errors import PermanentError, StateConflictError, StratoplaneError, TransientError, UncertainError
 from stratoplane.ids import new_id
 from stratoplane.jobs import Dispatch, Done, JobState, Step, StepAnswer, Wait
+from stratoplane.kinds import ResourceSnapshot
 from stratoplane.resources import ResourceStatus
 from stratoplane_engine.jobs.claims import ClaimedJob
 from stratoplane_engine.jobs.runner import RETRY, Verdict, advance
-from stratoplane_engine.kinds.draft import ResourceSnapshot
+from stratoplane_engine.kinds.volume import VolumeSpec
 from stratoplane_engine.workflows.context import ResourceOutcome, StepContext, Workflow
 
 Run = Callable[[StepContext], StepAnswer]
@@ -60,8 +61,8 @@ def workflow(*steps: Run | tuple[Run, Run]) -> Workflow:
 def claimed(steps: int, **changes: Any) -> ClaimedJob:
     described = ResourceSnapshot(
         id=new_id(), organization_id=new_id(), project_id=new_id(), kind="volume", name="data",
-        status=ResourceStatus.PENDING, cluster_id=new_id(), spec={}, observed={}, quota_usage={}, generation=3,
-        observed_generation=0,
+        status=ResourceStatus.PENDING, cluster_id=new_id(), spec=VolumeSpec(size_gib=1), observed={},
+        quota_usage={}, generation=3, observed_generation=0,
     )  # fmt: skip
     identifier = new_id()
     rows: tuple[Row, ...] = tuple(

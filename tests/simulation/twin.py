@@ -15,9 +15,8 @@ from uuid import UUID
 import psycopg
 from sqlalchemy import insert, text
 
-from stratoplane_engine.db import changes as acceptance
-from stratoplane_engine.db import job_control, jobs, operations, outbox, tables
-from stratoplane_engine.db.changes import Acceptance, RefusedError
+from stratoplane_engine.db import changes, job_control, jobs, operations, outbox, tables
+from stratoplane_engine.db.changes import ChangeRows, RefusedError
 from stratoplane_engine.db.connection import Connection, Database
 from stratoplane_engine.jobs.claims import ClaimedJob, read_claim
 from stratoplane_engine.jobs.persist import persist_verdicts
@@ -39,7 +38,7 @@ _CLOSE_SECONDS = 0.5
 _JOB = ("id", "state", "cancelled_by", "epoch", "position", "undoing", "attempts", "crashes")
 _RESOURCE = ("id", "status", "generation", "observed_generation")
 _ENDINGS = ("done", "done", "done", "transient", "uncertain", "permanent", "busy")
-_WALL = ("created_at", "updated_at", "deadline_at", "expires_at", "occurred_at")
+_WALL = ("created_at", "updated_at", "deadline_at", "next_run_at", "expires_at", "occurred_at")
 
 
 class Twin:
@@ -102,34 +101,35 @@ class Twin:
             tenant.keys += 1
             ask(f"key-{self.generator.randint(max(1, tenant.keys - 1), tenant.keys)}")
 
-    def _accept(self, document: Acceptance, *, new: bool) -> None:
+    def _accept(self, rows: ChangeRows) -> None:
         refusal: Exception | None = None
         try:
-            accept(self.tables, document, new=new)
+            accept(self.tables, rows)
         except (RefusedError, VolumeTakenError) as error:
             refusal = error
         try:
-            with self.database.tenant(document.resource["organization_id"]) as connection:
-                acceptance.accept(connection, document.resource["organization_id"], self._for_real(document), new=new)
+            with self.database.tenant(rows.resource.organization_id) as connection:
+                changes.write_change(connection, self._for_real(rows))
         except (RefusedError, psycopg.IntegrityError) as error:
             if refusal is None:
                 raise AssertionError(f"only PostgreSQL refused: {vars(error)}") from error
             raise refusal from error
         assert refusal is None, f"only the model refused: {vars(refusal)}"
 
-    def _for_real(self, document: Acceptance) -> Acceptance:
-        """Return an acceptance with the times of PostgreSQL's clock."""
-        names = ("resource", "job", "audit", "idempotency")
-        return replace(document, **{name: self._shifted(getattr(document, name)) for name in names})
+    def _for_real(self, rows: ChangeRows) -> ChangeRows:
+        """Return what a change writes with the times of PostgreSQL's clock."""
+        return replace(
+            rows,
+            resource=self._shifted(rows.resource),
+            job=rows.job and self._shifted(rows.job),
+            audit=self._shifted(rows.audit),
+            answer=rows.answer and self._shifted(rows.answer),
+        )
 
-    def _shifted(self, row: Any) -> Any:
-        if row is None:
-            return None
-        return {key: self._real_time(value) if key in _WALL else value for key, value in row.items()}
-
-    def _real_time(self, value: Any) -> datetime:
-        moment = value if isinstance(value, datetime) else EPOCH + timedelta(seconds=value)
-        return moment - timedelta(seconds=self.shift)
+    def _shifted(self, value: Any) -> Any:
+        times = {name: getattr(value, name, None) for name in _WALL}
+        back = timedelta(seconds=self.shift)
+        return replace(value, **{name: each - back for name, each in times.items() if each is not None})
 
     def _claim(self) -> None:
         start, seed = UUID(int=self.generator.getrandbits(128)), self.generator.random()
@@ -282,7 +282,7 @@ class Twin:
                 (*_chosen(row, ("id", "state", "epoch", "observe_first")), (row["result"] or {}).get("outcome"))
                 for row in self.tables.operations.values()
             ),
-            "SELECT id, status, generation, observed_generation, holds->>'storage_gib' FROM resource": (
+            "SELECT id, status, generation, observed_generation, quota_usage->>'storage_gib' FROM resource": (
                 (*_chosen(row, _RESOURCE), _text(row["quota_usage"].get("storage_gib")))
                 for row in self.tables.resources.values()
             ),

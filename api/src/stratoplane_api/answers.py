@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Answers of views: services make the content in its final form, so that here it only becomes bytes and headers."""
+"""Answers of views: what presentation has rendered becomes bytes and headers here."""
 
 from collections.abc import Callable, Mapping
 from typing import TypeVar
@@ -9,8 +9,10 @@ from flask import Response, request
 
 from stratoplane_api import etag, json_body
 from stratoplane_api.idempotency import REPLAYED_HEADER
-from stratoplane_engine.access.context import Accepted, Listing
-from stratoplane_engine.model.listing import Listing as ModelListing
+from stratoplane_api.presentation.changes import plan
+from stratoplane_api.presentation.jobs import job
+from stratoplane_engine.model.change import ChangePlan, ChangeResult
+from stratoplane_engine.model.listing import Listing
 
 JSON = "application/json"
 ItemT = TypeVar("ItemT")
@@ -45,7 +47,7 @@ def item(body: Mapping[str, object], status: int = 200) -> Response:
     return response
 
 
-def page(listing: Listing) -> Response:
+def page(listing: Listing[Mapping[str, object]]) -> Response:
     """Return one page; ``Link`` leads to the next with the same filters."""
     response = content({"items": listing.items, "next": listing.next})
     if listing.next is not None:
@@ -54,41 +56,43 @@ def page(listing: Listing) -> Response:
     return response
 
 
-def page_of(listing: ModelListing[ItemT], render: Callable[[ItemT], Mapping[str, object]]) -> Response:
+def page_of(listing: Listing[ItemT], render: Callable[[ItemT], Mapping[str, object]]) -> Response:
     """Return one page of values, each in the wire form that ``render`` gives it; ``Link`` leads to the next."""
     return page(Listing(items=tuple(map(render, listing.items)), next=listing.next))
 
 
-def accepted(kind: str, outcome: Accepted, job_path: str) -> Response:
+def accepted(kind: str, resource: Mapping[str, object], outcome: ChangeResult, job_path: str) -> Response:
     """Return the answer to a change: 202 with resource and job; 201 or 200 with no job when nothing is left to do.
 
     Args:
         kind: member that holds the resource, as ``virtual_machine``.
+        resource: the resource in its wire form.
         outcome: what the service did.
         job_path: where jobs of this project are, for ``Location``.
     """
     finished = 201 if request.method == "POST" else 200
-    response = content({kind: outcome.resource, "job": outcome.job}, finished if outcome.job is None else 202)
-    response.headers["ETag"] = etag.entity_tag(outcome.resource)
+    shown = None if outcome.job is None else job(outcome.job)
+    response = content({kind: resource, "job": shown}, finished if outcome.job is None else 202)
+    response.headers["ETag"] = etag.entity_tag(resource)
     if outcome.job is not None:
-        response.headers["Location"] = f"{job_path}/{outcome.job['id']}"
-    if outcome.replayed:
-        response.headers[REPLAYED_HEADER] = "true"
-    return response
+        response.headers["Location"] = f"{job_path}/{outcome.job.id}"
+    return _replayed(response, outcome)
 
 
-def accepted_job(outcome: Accepted, job_path: str, *, dry_run: bool) -> Response:
+def accepted_job(outcome: ChangeResult, job_path: str, *, dry_run: bool) -> Response:
     """Return the answer to a change that is known by its job alone: 202, and 200 to ``?dry_run=true``."""
-    response = content(outcome.job, 200 if dry_run else 202)
+    response = content(None if outcome.job is None else job(outcome.job), 200 if dry_run else 202)
     if outcome.job is not None and not dry_run:
-        response.headers["Location"] = f"{job_path}/{outcome.job['id']}"
+        response.headers["Location"] = f"{job_path}/{outcome.job.id}"
+    return _replayed(response, outcome)
+
+
+def planned(kind: str, resource: Mapping[str, object], change: ChangePlan) -> Response:
+    """Return the answer 200 to ``?dry_run=true``: the resource as it would be, and what it would take."""
+    return content({kind: resource, "dry_run": True, **plan(change)})
+
+
+def _replayed(response: Response, outcome: ChangeResult) -> Response:
     if outcome.replayed:
         response.headers[REPLAYED_HEADER] = "true"
     return response
-
-
-def planned(kind: str, outcome: Accepted) -> Response:
-    """Return the answer 200 to ``?dry_run=true``: the resource as it would be, and what it would take."""
-    return content(
-        {kind: outcome.resource, "dry_run": True, **(outcome.plan or {"cluster": None, "quota": {}, "steps": []})}
-    )

@@ -11,6 +11,7 @@ from stratoplane.settings import load
 from stratoplane_api.app import create_agent_app, create_app
 from stratoplane_api.settings import ApiSettings
 from stratoplane_engine.db.connection import Database
+from stratoplane_engine.kinds.catalogue import BUILTIN_KINDS, Kinds
 from stratoplane_engine.plugins import Plugins
 from stratoplane_engine.roles.logs import configure_logging
 
@@ -34,8 +35,8 @@ def create_application() -> Flask:
     configure_logging()
     sys.setswitchinterval(_SWITCH_SECONDS)
     settings = load(ApiSettings, {}, os.environ)
-    database = _database(settings, "stratoplane-api")
-    return create_app(database, Plugins.load(settings.plugins), settings)
+    plugins = Plugins.load(settings.plugins)
+    return create_app(_database(settings, "stratoplane-api", kinds=plugins.kinds), plugins, settings)
 
 
 def create_agent_application() -> Flask:
@@ -46,10 +47,22 @@ def create_agent_application() -> Flask:
     return create_agent_app(_database(settings, "stratoplane-agent-api", patience=_AGENTS_PATIENCE, spare=0), settings)
 
 
-def _database(settings: ApiSettings, name: str, *, patience: float = 5.0, spare: int | None = None) -> Database:
+def _database(
+    settings: ApiSettings,
+    name: str,
+    *,
+    patience: float = 5.0,
+    spare: int | None = None,
+    kinds: Kinds = BUILTIN_KINDS,
+) -> Database:
     """Return connections that are opened by the first request, and by none of another process."""
     database = Database(
-        settings.database_url, pool_size=settings.pool_size, application=name, patience=patience, spare=spare
+        settings.database_url,
+        pool_size=settings.pool_size,
+        application=name,
+        patience=patience,
+        spare=spare,
+        kinds=kinds,
     )
     os.register_at_fork(after_in_child=database.forget_connections)
     return database

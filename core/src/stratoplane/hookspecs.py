@@ -9,13 +9,14 @@ Hooks that may refuse are fail-closed: a plugin that raises refuses. Hooks that 
 exceptions are logged and change nothing.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from uuid import UUID
 
 import pluggy
 
 from stratoplane.errors import Violation
+from stratoplane.kinds import AnyKind
 
 PROJECT_NAME = "stratoplane"
 hookspec = pluggy.HookspecMarker(PROJECT_NAME)
@@ -95,6 +96,17 @@ class Notification:
     cluster_id: UUID | None = None
     resource_id: UUID | None = None
     detail: Mapping[str, object] = field(default_factory=dict)
+
+
+@hookspec
+def stratoplane_kinds() -> Iterable[AnyKind]:  # type: ignore[empty-body]  # a specification
+    """Return the kinds of resources that the plugin adds, one object of each class.
+
+    Called once, when a process loads its plugins. Every process of the control plane must have the plugin enabled:
+    the API serves the kind, workers run its jobs, the scheduler compares it. A plugin with a kind that cannot be
+    served (its name is taken, its interface cannot be one, something that every kind has is missing) is listed as
+    broken with the reason, and none of its hooks is called.
+    """
 
 
 @hookspec

@@ -8,11 +8,12 @@ is checked by the type checker, stored as JSON and read back. Everything here is
 
 import abc
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import MISSING, Field, dataclass, field, fields
 from enum import StrEnum
-from typing import ClassVar, Generic, TypeVar
+from typing import Any, ClassVar, Generic, TypeAlias, TypeVar
 from uuid import UUID
 
+from stratoplane.compute import ImageReference
 from stratoplane.errors import InvalidSpecError, ResourceNotFoundError, Violation
 from stratoplane.quota import UNLIMITED, Amount
 from stratoplane.resources import READY, ResourceStatus
@@ -81,19 +82,13 @@ class FlavorReference:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class ImageReference:
-    """What a spec keeps of an image: all that a driver needs, so that a later change of it cannot matter."""
-
-    uid: UUID
-    name: str
-    source: str
-    format: str
-    sha256: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class FoundImage:
-    """An image as a request finds it: what a spec keeps, and the smallest disk that it fits on."""
+    """An image as a request finds it.
+
+    Attributes:
+        reference: what a spec keeps of it: all that a driver needs, so that a later change of the image cannot matter.
+        minimum_disk_gib: the smallest disk that it fits on, in GiB.
+    """
 
     reference: ImageReference
     minimum_disk_gib: int
@@ -254,9 +249,14 @@ class Kind(abc.ABC, Generic[SpecT, RequestT, PatchT]):
     Attributes:
         name: stored with every resource and part of its workflows' names, as ``virtual_machine``.
         interface: the driver interface that makes it; None for what only the platform knows.
-        quota_key: counts the resources of this kind.
-        default_limit: of a new organization for ``quota_key``; unlimited unless the kind says otherwise.
-        spec: class of the desired state; ``request`` of a create, ``patch`` of a change.
+        quota_key: counts the resources of this kind. What a resource takes is counted in it and in the keys of
+            :class:`stratoplane.quota.QuotaKey`.
+        default_limit: of an organization for ``quota_key``; unlimited unless the kind says otherwise.
+        spec: class of the desired state; ``request`` of a create, ``patch`` of a change. ``metadata`` of their fields
+            may hold ``description``, ``least`` and ``most`` (of a number, or of the length of text and lists) and
+            ``pattern`` (of text); the API checks requests by them and documents them.
+        view: dataclass of the members that people see of a resource beside those that every resource has; the spec's
+            members unless the kind names others.
         compared: the fields that the reconciler compares.
     """
 
@@ -267,6 +267,7 @@ class Kind(abc.ABC, Generic[SpecT, RequestT, PatchT]):
     spec: ClassVar[type[Spec]]
     request: ClassVar[type[ResourceRequest]]
     patch: ClassVar[type[ResourcePatch]]
+    view: ClassVar[type[Any] | None] = None  # any dataclass
     compared: ClassVar[tuple[ComparedField, ...]] = ()
 
     @abc.abstractmethod
@@ -289,9 +290,12 @@ class Kind(abc.ABC, Generic[SpecT, RequestT, PatchT]):
     def quota_usage(self, spec: SpecT) -> Amount:
         """Return what a resource with this spec takes of the quotas of its project and organization."""
 
-    @abc.abstractmethod
-    def driver_spec(self, resource: ResourceSnapshot[SpecT]) -> object:
-        """Return the driver's specification of a resource: a dataclass of the driver contract."""
+    def driver_spec(self, resource: ResourceSnapshot[SpecT]) -> object:  # noqa: ARG002  # for subclasses
+        """Return the driver's specification of a resource: a dataclass of the driver contract.
+
+        Every kind with an ``interface`` has it.
+        """
+        raise TypeError(f"no driver makes a {display_name(self.name)}")
 
     def uses(self, spec: SpecT) -> tuple[Link, ...]:  # noqa: ARG002  # for subclasses
         """Return what a resource with this spec uses; nothing by default."""
@@ -310,6 +314,19 @@ class Kind(abc.ABC, Generic[SpecT, RequestT, PatchT]):
         """
         return None
 
+    def shown(self, spec: SpecT, observed: Observed) -> Mapping[str, object]:
+        """Return the members of ``view`` for people: each from the spec if it has one of the name, else as observed."""
+        found = {name: getattr(spec, name) for name in (each.name for each in fields(self.spec))}  # type: ignore[arg-type]  # every spec is a dataclass
+        if self.view is None:
+            return found
+        given = {**observed, **found}
+        return {each.name: given[each.name] if each.name in given else _default(each) for each in fields(self.view)}
+
+    @property
+    def plural(self) -> str:
+        """The name for several, as in the names of operations and, with hyphens, in paths."""
+        return f"{self.name}s"
+
     @property
     def is_adoptable(self) -> bool:
         """Whether foreign objects of this kind can become resources."""
@@ -322,6 +339,16 @@ class Kind(abc.ABC, Generic[SpecT, RequestT, PatchT]):
     def read_patch(self, body: Mapping[str, object]) -> PatchT:
         """Return the change that the members of ``body`` make. Raises InvalidSpecError."""
         return from_json(self.patch, body)  # type: ignore[return-value]  # the class says which change it takes
+
+
+AnyKind: TypeAlias = Kind[Any, Any, Any]
+"""A kind whatever its spec is: what a registry holds. A kind takes only its own requests, so no bound would do."""
+
+
+def _default(member: Field[object]) -> object:
+    if member.default_factory is not MISSING:
+        return member.default_factory()
+    return None if member.default is MISSING else member.default
 
 
 def display_name(kind: str) -> str:

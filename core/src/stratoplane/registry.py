@@ -9,6 +9,7 @@ import dataclasses
 import importlib.metadata
 import inspect
 import os
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
@@ -22,9 +23,12 @@ from stratoplane import CONTRACT, hookspecs
 from stratoplane.driver_kinds import BUILT_IN_KINDS, KIND_GROUP, DriverKinds, kind_problem
 from stratoplane.drivers import Driver
 from stratoplane.errors import SettingsError
+from stratoplane.kinds import AnyKind, Kind, ResourcePatch, ResourceRequest, Spec
+from stratoplane.quota import QuotaKey
 from stratoplane.settings import NoSettings, load
 
 PLUGIN_GROUP: Final = "stratoplane.plugins"
+_KIND_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 
 class ExtensionState(StrEnum):
@@ -155,6 +159,93 @@ def load_plugins(
         chosen[name] = _register(manager, found)
     others = [each for each in installed(PLUGIN_GROUP) if each.name not in chosen]
     return manager, sorted([*chosen.values(), *others], key=lambda extension: extension.name)
+
+
+def load_kinds(
+    manager: pluggy.PluginManager, extensions: Sequence[Extension], known: Iterable[AnyKind]
+) -> tuple[Sequence[AnyKind], Sequence[Extension]]:
+    """Ask the loaded plugins for the kinds that they add, in the order in which they were enabled.
+
+    Args:
+        known: the kinds that there are without plugins.
+
+    Returns:
+        The kinds of plugins, and every extension. A plugin with a kind that cannot be served is BROKEN with the
+        reason and no longer in the manager.
+    """
+    kinds, found = list(known), {each.name: each for each in extensions}
+    built_in = len(kinds)
+    hooks = sorted(
+        manager.hook.stratoplane_kinds.get_hookimpls(), key=lambda each: _position(manager, each.plugin_name)
+    )
+    for hook in hooks:
+        try:
+            added = list(_called(hook))
+            problem = _problem_of(added, kinds)
+        except Exception as error:  # noqa: BLE001  # a plugin may raise anything, and the rest works on
+            added, problem = [], f"{type(error).__name__}: {error}"
+        if problem:
+            manager.unregister(name=hook.plugin_name)
+            found[hook.plugin_name] = _broken(found[hook.plugin_name], problem)
+        else:
+            kinds += added
+    return kinds[built_in:], list(found.values())
+
+
+def _called(hook: pluggy.HookImpl) -> Iterable[AnyKind]:
+    found: Iterable[AnyKind] = hook.function()  # type: ignore[assignment]  # pluggy knows no answer's type
+    return found
+
+
+def _position(manager: pluggy.PluginManager, name: str) -> int:
+    return [registered for registered, _ in manager.list_name_plugin()].index(name)
+
+
+def _problem_of(added: Sequence[AnyKind], known: Sequence[AnyKind]) -> str:
+    """Return why one of the kinds cannot be served beside ``known`` and those before it, empty if all can."""
+    for position, kind in enumerate(added):
+        if problem := resource_kind_problem(kind, [*known, *added[:position]]):
+            return problem
+    return ""
+
+
+def resource_kind_problem(candidate: object, known: Iterable[AnyKind]) -> str:
+    """Return why ``candidate`` cannot be served as a kind of resources beside ``known``, empty if it can."""
+    if not isinstance(candidate, Kind):
+        return f"{candidate!r} is not an object of a subclass of {Kind.__module__}.{Kind.__qualname__}"
+    where = type(candidate).__qualname__
+    if missing := [
+        each for each in ("name", "interface", "quota_key", "spec", "request", "patch") if not hasattr(candidate, each)
+    ]:
+        return f"{where} does not set {', '.join(missing)}"
+    if not _is_name(candidate.name) or not _is_name(candidate.quota_key):
+        return f"{where}: name and quota_key take lower case letters, digits and underscores"
+    if candidate.interface is not None and not _is_name(candidate.interface):
+        return f"{where}: {candidate.interface!r} cannot be the name of a driver interface"
+    if candidate.interface is not None and type(candidate).driver_spec is Kind.driver_spec:
+        return f"{where} names a driver interface and does not implement driver_spec"
+    return _shape_of_values(candidate) or _clash(candidate, known)
+
+
+def _is_name(value: object) -> bool:
+    return isinstance(value, str) and _KIND_NAME.fullmatch(value) is not None
+
+
+def _shape_of_values(kind: AnyKind) -> str:
+    for member, base in (("spec", Spec), ("request", ResourceRequest), ("patch", ResourcePatch)):
+        value = getattr(kind, member)
+        if not (inspect.isclass(value) and issubclass(value, base) and dataclasses.is_dataclass(value)):
+            return f"{type(kind).__qualname__}.{member} must be a dataclass and a subclass of {base.__qualname__}"
+    return ""
+
+
+def _clash(kind: AnyKind, known: Iterable[AnyKind]) -> str:
+    keys = {str(key) for key in QuotaKey}
+    for other in known:
+        if kind.name == other.name or kind.plural == other.plural:
+            return f"there is already a kind {other.name}"
+        keys.add(str(other.quota_key))
+    return f"the quota key {kind.quota_key} is in use already" if kind.quota_key in keys else ""
 
 
 def _with_settings(extension: Extension, table: Mapping[str, object], environment: Mapping[str, str]) -> Extension:

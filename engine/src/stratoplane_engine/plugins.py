@@ -11,23 +11,31 @@ import pluggy
 
 from stratoplane.errors import AdmissionRefusedError, Violation
 from stratoplane.hookspecs import AdmissionRequest, CommittedEvent, Notification, PlacementCandidate
-from stratoplane.registry import Extension, load_plugins
+from stratoplane.registry import Extension, load_kinds, load_plugins
+from stratoplane_engine.kinds.catalogue import BUILTIN_KINDS, Kinds
 
 _log: Final = logging.getLogger(__name__)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Plugins:
-    """The plugin manager of a process and what became of every plugin."""
+    """The plugin manager of a process and what became of every plugin.
+
+    Attributes:
+        kinds: the built-in kinds of resources and those of the plugins. Whoever makes a process gives them to its
+            :class:`~stratoplane_engine.db.connection.Database`.
+    """
 
     manager: pluggy.PluginManager
     extensions: Sequence[Extension] = ()
+    kinds: Kinds = BUILTIN_KINDS
 
     @classmethod
     def load(cls, enabled: Sequence[str] = ()) -> "Plugins":
         """Load the named plugins; a broken one is kept with its reason and the others work."""
         manager, extensions = load_plugins(enabled)
-        return cls(manager=manager, extensions=extensions)
+        added, extensions = load_kinds(manager, extensions, BUILTIN_KINDS.values())
+        return cls(manager=manager, extensions=extensions, kinds=Kinds((*BUILTIN_KINDS.values(), *added)))
 
     def admit(self, request: AdmissionRequest) -> None:
         """Ask every plugin; fail-closed.
@@ -49,7 +57,7 @@ class Plugins:
         """Return the cluster that the first plugin with an opinion chose, None when no plugin has one.
 
         Raises:
-            AdmissionRefusedError: a plugin broke or named a cluster that is no candidate.
+            AdmissionRefusedError: a plugin broke or named a cluster that is not a candidate.
         """
         try:
             chosen: UUID | None = self.manager.hook.stratoplane_place(request=request, candidates=candidates)
@@ -59,7 +67,9 @@ class Plugins:
                 f"a placement plugin broke ({type(error).__name__}); tell an operator"
             ) from error
         if chosen is not None and chosen not in {candidate.cluster_id for candidate in candidates}:
-            raise AdmissionRefusedError(f"a placement plugin chose {chosen}, which is no candidate; tell an operator")
+            raise AdmissionRefusedError(
+                f"a placement plugin chose {chosen}, which is not a candidate; tell an operator"
+            )
         return chosen
 
     def listeners(self) -> frozenset[str]:

@@ -3,7 +3,7 @@
 
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 from stevedore.extension import ExtensionManager
@@ -14,7 +14,7 @@ from stratoplane.registry import ExtensionState
 from stratoplane_engine.plugins import Plugins
 
 if TYPE_CHECKING:
-    from conftest import Site
+    from engine.tests.lifecycle.tenant_world import TenantWorld
 
 
 class Strict:
@@ -58,7 +58,7 @@ class Watcher:
         self.seen.append(event)
 
 
-def test_a_plugin_refuses_with_all_its_reasons_and_nothing_is_kept(site: "Site") -> None:
+def test_a_plugin_refuses_with_all_its_reasons_and_nothing_is_kept(site: "TenantWorld") -> None:
     site.plugins.manager.register(Strict())
     before = site.everything()
 
@@ -71,7 +71,7 @@ def test_a_plugin_refuses_with_all_its_reasons_and_nothing_is_kept(site: "Site")
     site.check_accounts()
 
 
-def test_a_plugin_is_asked_about_creates_changes_and_deletions(site: "Site") -> None:
+def test_a_plugin_is_asked_about_creates_changes_and_deletions(site: "TenantWorld") -> None:
     strict = Strict()
     site.plugins.manager.register(strict)
     volume = site.made("volume", name="web-1", size_gib=1, labels={"env": "prod"})
@@ -89,7 +89,7 @@ def test_a_plugin_is_asked_about_creates_changes_and_deletions(site: "Site") -> 
     assert {each.actor for each in strict.asked} == {"user:alice"}
 
 
-def test_a_refused_change_changes_nothing(site: "Site") -> None:
+def test_a_refused_change_changes_nothing(site: "TenantWorld") -> None:
     site.plugins.manager.register(Strict())
     volume = site.made("volume", name="web-1", size_gib=1)
     before = site.get(volume)
@@ -101,7 +101,7 @@ def test_a_refused_change_changes_nothing(site: "Site") -> None:
 
 
 @pytest.mark.parametrize("plugin", [Broken(), Mumbling()])
-def test_a_plugin_that_breaks_refuses(site: "Site", plugin: object) -> None:
+def test_a_plugin_that_breaks_refuses(site: "TenantWorld", plugin: object) -> None:
     site.plugins.manager.register(plugin)
     before = site.everything()
 
@@ -112,7 +112,7 @@ def test_a_plugin_that_breaks_refuses(site: "Site", plugin: object) -> None:
 
 
 @pytest.mark.parametrize("chosen", [uuid4(), "nonsense", RuntimeError("oops")])
-def test_a_plugin_that_places_badly_refuses(site: "Site", chosen: object) -> None:
+def test_a_plugin_that_places_badly_refuses(site: "TenantWorld", chosen: object) -> None:
     class Placer:
         @hookimpl
         def stratoplane_place(self, request: AdmissionRequest) -> object:
@@ -126,7 +126,7 @@ def test_a_plugin_that_places_badly_refuses(site: "Site", chosen: object) -> Non
         site.create("volume", size_gib=1)
 
 
-def test_a_watcher_learns_what_became_of_jobs_and_a_broken_one_changes_nothing(site: "Site") -> None:
+def test_a_watcher_learns_what_became_of_jobs_and_a_broken_one_changes_nothing(site: "TenantWorld") -> None:
     watcher = Watcher()
     site.plugins.manager.register(watcher)
     site.plugins.manager.register(BrokenWatcher())
@@ -135,10 +135,10 @@ def test_a_watcher_learns_what_became_of_jobs_and_a_broken_one_changes_nothing(s
 
     (event,) = watcher.seen
     assert (event.action, event.kind, event.resource_id) == (
-        "volume.create.succeeded", "volume", UUID(str(volume.resource["id"]))
+        "volume.create.succeeded", "volume", volume.resource.id
     )  # fmt: skip
     assert volume.job is not None
-    assert event.detail == {"status": "ACTIVE", "job_id": volume.job["id"]}
+    assert event.detail == {"status": "ACTIVE", "job_id": str(volume.job.id)}
 
 
 @pytest.fixture
@@ -164,7 +164,7 @@ def installed_plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("installed_plugins")
-def test_enabled_plugins_are_loaded_and_broken_ones_are_shown_with_their_reason(site: "Site") -> None:
+def test_enabled_plugins_are_loaded_and_broken_ones_are_shown_with_their_reason(site: "TenantWorld") -> None:
     site.plugins = Plugins.load(("refusing", "absent", "misspelt", "missing"))
 
     states = {each.name: (each.state, each.reason) for each in site.plugins.extensions}
@@ -180,7 +180,7 @@ def test_enabled_plugins_are_loaded_and_broken_ones_are_shown_with_their_reason(
 
 
 @pytest.mark.usefixtures("installed_plugins")
-def test_what_is_not_enabled_is_not_asked(site: "Site") -> None:
+def test_what_is_not_enabled_is_not_asked(site: "TenantWorld") -> None:
     site.plugins = Plugins.load()
 
     assert {"refusing", "absent", "misspelt"} <= {

@@ -18,23 +18,23 @@ from stratoplane.errors import (
     StateConflictError,
 )
 from stratoplane.messages import ForeignItem, Inventory, Operation, OperationResult, Outcome
-from stratoplane_engine.access.context import Accepted, IdempotencyKey
+from stratoplane_engine.model.change import ChangeResult, IdempotencyKey
 from stratoplane_engine.services import adoption, agents
 
 if TYPE_CHECKING:
-    from conftest import Site
+    from engine.tests.lifecycle.tenant_world import TenantWorld
 
 NETWORK = {"cidr": "10.7.0.0/24", "gateway": "10.7.0.1", "mode": "NAT"}
 
 
 @pytest.fixture
-def able_site(fresh_site: "Site") -> "Site":
+def able_site(fresh_site: "TenantWorld") -> "TenantWorld":
     """A site whose cluster can import."""
     fresh_site.execute("UPDATE cluster SET features = array_append(features, 'import')")
     return fresh_site
 
 
-def show(site: "Site", kind: str = "volume", reference: str = "vol-1", **status: Any) -> None:
+def show(site: "TenantWorld", kind: str = "volume", reference: str = "vol-1", **status: Any) -> None:
     """Let the agent list one foreign object."""
     item = ForeignItem(reference=reference, name="Old Backup", status=status or {"size_gib": 40})
     room = Capacity(vcpus=100, memory_mib=100_000, storage_gib=100_000)
@@ -42,34 +42,31 @@ def show(site: "Site", kind: str = "volume", reference: str = "vol-1", **status:
     agents.report_inventory(site.database, site.hand.identity, message)
 
 
-def adopt(site: "Site", kind: str = "volume", reference: str = "vol-1", **more: Any) -> Accepted:
-    given: dict[str, Any] = {
-        "context": site.operator(),
-        "cluster_id": site.cluster_id,
-        "project_id": site.project_id,
-        "name": "old-backup",
-        **more,
-    }
-    context = given.pop("context")
-    return adoption.adopt(site.database, site.plugins, context, kind=kind, reference=reference, **given)
+def adopt(site: "TenantWorld", kind: str = "volume", reference: str = "vol-1", **more: Any) -> ChangeResult:
+    context = more.pop("context", None) or site.operator()
+    usual = {"cluster_id": site.cluster_id, "project_id": site.project_id, "name": "old-backup"}
+    draft = adoption.AdoptionDraft(kind=kind, reference=reference, **{**usual, **more})
+    return adoption.adopt_foreign_object(site.database, site.plugins, context, draft)
 
 
 @pytest.mark.parametrize(("kind", "status"), [("volume", {"size_gib": 40}), ("network", NETWORK)])
-def test_an_adopted_object_is_a_resource_of_the_project(able_site: "Site", kind: str, status: dict[str, Any]) -> None:
+def test_an_adopted_object_is_a_resource_of_the_project(
+    able_site: "TenantWorld", kind: str, status: dict[str, Any]
+) -> None:
     show(able_site, kind, **status)
     accepted = adopt(able_site, kind)
     asked: list[tuple[str, Any]] = []
     able_site.settle(able_site.hand.recording(asked))
-    mark = {"uid": str(accepted.resource["id"]), "project_id": str(able_site.project_id)}
+    mark = {"uid": str(accepted.resource.id), "project_id": str(able_site.project_id)}
     assert asked == [("adopt", {**mark, "name": "old-backup", "reference": "vol-1"})]
 
     resource = able_site.get(accepted)
-    assert (resource["status"], resource["name"]) == ("ACTIVE", "old-backup")
-    assert {name: resource[name] for name in status} == status
+    assert (resource.status, resource.name) == ("ACTIVE", "old-backup")
+    assert {name: getattr(resource.spec, name) for name in status} == status
     able_site.check_accounts()
 
 
-def test_what_is_adopted_is_charged_and_on_record(able_site: "Site") -> None:
+def test_what_is_adopted_is_charged_and_on_record(able_site: "TenantWorld") -> None:
     show(able_site)
     adopt(able_site)
     assert able_site.used()["storage_gib"] == 40
@@ -77,19 +74,19 @@ def test_what_is_adopted_is_charged_and_on_record(able_site: "Site") -> None:
     assert (event["project_id"], event["detail"]["reference"]) == (able_site.project_id, "vol-1")
 
 
-def test_an_object_that_could_not_be_adopted_leaves_nothing_behind(able_site: "Site") -> None:
+def test_an_object_that_could_not_be_adopted_leaves_nothing_behind(able_site: "TenantWorld") -> None:
     show(able_site)
     accepted = adopt(able_site)
     asked: list[tuple[str, Any]] = []
     able_site.settle(able_site.hand.recording(asked, "adopt"))
-    (row,) = able_site.rows("SELECT status, deleted_at FROM resource WHERE id = :id", id=accepted.resource["id"])
+    (row,) = able_site.rows("SELECT status, deleted_at FROM resource WHERE id = :id", id=accepted.resource.id)
     assert [verb for verb, _ in asked] == ["adopt", "release"]
     assert (row["status"], row["deleted_at"] is not None) == ("DELETED", True)
     assert able_site.used().get("storage_gib", 0) == 0
     able_site.check_accounts()
 
 
-def test_a_doubtful_adoption_is_taken_back_and_never_deleted(able_site: "Site") -> None:
+def test_a_doubtful_adoption_is_taken_back_and_never_deleted(able_site: "TenantWorld") -> None:
     show(able_site)
     adopt(able_site)
     verbs = set()
@@ -107,7 +104,7 @@ def test_a_doubtful_adoption_is_taken_back_and_never_deleted(able_site: "Site") 
     assert able_site.rows("SELECT FROM leak") == []
 
 
-def test_what_could_not_be_taken_back_is_a_leak_and_an_incident(able_site: "Site") -> None:
+def test_what_could_not_be_taken_back_is_a_leak_and_an_incident(able_site: "TenantWorld") -> None:
     show(able_site)
     adopt(able_site)
     outcomes = {"adopt": Outcome.UNCERTAIN, "release": Outcome.PERMANENT}
@@ -116,27 +113,27 @@ def test_what_could_not_be_taken_back_is_a_leak_and_an_incident(able_site: "Site
     assert able_site.rows("SELECT kind FROM incident") == [{"kind": "leak"}]
 
 
-def test_an_object_is_adopted_once_at_a_time(able_site: "Site") -> None:
+def test_an_object_is_adopted_once_at_a_time(able_site: "TenantWorld") -> None:
     show(able_site)
     adopt(able_site)
     with pytest.raises(StateConflictError, match="adopts vol-1 already"):
         adopt(able_site, name="other")
 
 
-def test_asked_again_with_the_same_key_the_answer_is_the_same(able_site: "Site") -> None:
+def test_asked_again_with_the_same_key_the_answer_is_the_same(able_site: "TenantWorld") -> None:
     show(able_site)
     key = replace(able_site.operator(), idempotency=IdempotencyKey(key="k", fingerprint="f"))
     first, again = adopt(able_site, context=key), adopt(able_site, context=key)
     assert (again.job, again.replayed) == (first.job, True)
 
 
-def test_a_dry_run_adopts_nothing(able_site: "Site") -> None:
+def test_a_dry_run_adopts_nothing(able_site: "TenantWorld") -> None:
     show(able_site)
     assert adopt(able_site, context=replace(able_site.operator(), dry_run=True)).job is not None
     assert able_site.rows("SELECT FROM resource") == able_site.rows("SELECT FROM job") == []
 
 
-def test_what_does_not_fit_is_refused_and_nothing_is_written(able_site: "Site") -> None:
+def test_what_does_not_fit_is_refused_and_nothing_is_written(able_site: "TenantWorld") -> None:
     show(able_site)
     with pytest.raises(ResourceNotFoundError, match="shows no foreign volume"):
         adopt(able_site, reference="vol-2")
@@ -160,19 +157,19 @@ def test_what_does_not_fit_is_refused_and_nothing_is_written(able_site: "Site") 
     ("status", "words"),
     [
         ({**NETWORK, "gateway": "10.7.0.9"}, "not the first address"),
-        ({**NETWORK, "cidr": "8.8.8.0/24"}, "no private range"),
+        ({**NETWORK, "cidr": "8.8.8.0/24"}, "is not private"),
         ({"cidr": "10.7.0.0/24"}, "'gateway' is missing"),
     ],
 )
 def test_a_network_that_the_platform_could_not_have_made_stays(
-    able_site: "Site", status: dict[str, Any], words: str
+    able_site: "TenantWorld", status: dict[str, Any], words: str
 ) -> None:
     show(able_site, "network", "net-1", **status)
     with pytest.raises(InvalidSpecError, match=words):
         adopt(able_site, "network", "net-1")
 
 
-def test_a_cluster_whose_driver_cannot_import_says_so(fresh_site: "Site") -> None:
+def test_a_cluster_whose_driver_cannot_import_says_so(fresh_site: "TenantWorld") -> None:
     show(fresh_site)
     with pytest.raises(FeatureUnsupportedError, match="cannot do import"):
         adopt(fresh_site)

@@ -18,7 +18,6 @@ from stratoplane import jobs, resources
 from stratoplane.errors import StratoplaneError, UnavailableError
 from stratoplane.ids import new_id
 from stratoplane.messages import Operation, OperationResult, Outcome
-from stratoplane_engine.access.context import Accepted
 from stratoplane_engine.db import jobs as job_rows
 from stratoplane_engine.db.connection import Database
 from stratoplane_engine.drift.reconciler import reconcile
@@ -27,10 +26,11 @@ from stratoplane_engine.jobs.persist import persist_verdicts
 from stratoplane_engine.jobs.queue import WorkerNotifier
 from stratoplane_engine.jobs.runner import Verdict, advance
 from stratoplane_engine.jobs.sweeper import sweep
+from stratoplane_engine.model.change import ChangeResult
 from stratoplane_engine.services import job_control
 
 if TYPE_CHECKING:
-    from conftest import Site
+    from engine.tests.lifecycle.tenant_world import TenantWorld
 
 LIMITS = {"volumes": 4, "storage_gib": 60, "virtual_machines": 3, "networks": 3, "vcpus": 6}
 OUTCOMES = st.sampled_from(["done", "done", "done", "transient", "uncertain", "permanent", "silence"])
@@ -51,13 +51,13 @@ CREATE TRIGGER {function} AFTER UPDATE ON {table} FOR EACH ROW WHEN (OLD.{column
 class Course(RuleBasedStateMachine):
     """One tenant with small limits, one cluster, one agent, and workers of which some stall."""
 
-    make_site: "Callable[[], Site]"
+    make_site: "Callable[[], TenantWorld]"
     notifier: WorkerNotifier
 
     @initialize()
     def begin(self) -> None:
         self.site = self.make_site()
-        self.made: dict[str, list[Accepted]] = {"volume": [], "network": [], "virtual_machine": []}
+        self.made: dict[str, list[ChangeResult]] = {"volume": [], "network": [], "virtual_machine": []}
         self.stalled: list[Verdict] = []
         self.site.add_flavor("large", 4, 4096, 10)
         for key, limit in LIMITS.items():
@@ -74,9 +74,9 @@ class Course(RuleBasedStateMachine):
             self.made[kind].append(self.site.create(kind, **bodies[kind]))
 
     def ids(self, kind: str, most: int) -> list[object]:
-        return [made.resource["id"] for made in self.made[kind]][-most:] if most else []
+        return [made.resource.id for made in self.made[kind]][-most:] if most else []
 
-    def one(self, kind: str, number: int) -> list[Accepted]:
+    def one(self, kind: str, number: int) -> list[ChangeResult]:
         return self.made[kind][number % len(self.made[kind]) :][:1] if self.made[kind] else []
 
     @rule(kind=KINDS, which=NUMBERS, number=NUMBERS)
@@ -239,7 +239,7 @@ def noted(fresh_database: Database) -> Database:
 
 
 def test_no_course_of_events_unbalances_the_books_or_leaves_anything_stuck(
-    noted: Database, valkey_url: str, build_site: "Callable[[Database], Site]"
+    noted: Database, valkey_url: str, build_site: "Callable[[Database], TenantWorld]"
 ) -> None:
     class Here(Course):
         make_site = staticmethod(lambda: build_site(noted))

@@ -10,17 +10,17 @@ from stratoplane.errors import (
     InvalidSpecError,
     ResourceNotFoundError,
 )
-from stratoplane_engine.access.context import Accepted
+from stratoplane_engine.model.change import ChangeResult
 
 if TYPE_CHECKING:
-    from conftest import Site
+    from engine.tests.lifecycle.tenant_world import TenantWorld
 
 
-def identifier(made: Accepted) -> str:
-    return str(made.resource["id"])
+def identifier(made: ChangeResult) -> str:
+    return str(made.resource.id)
 
 
-def test_volumes_are_attached_and_detached(site: "Site") -> None:
+def test_volumes_are_attached_and_detached(site: "TenantWorld") -> None:
     kept, gone, new = (site.made("volume", size_gib=1) for _ in range(3))
     machine = site.made("virtual_machine", volume_ids=[identifier(kept), identifier(gone)])
 
@@ -29,13 +29,12 @@ def test_volumes_are_attached_and_detached(site: "Site") -> None:
     site.settle(site.hand.recording(asked))
 
     assert [(verb, spec["volume_uids"]) for verb, spec in asked] == [("update", [identifier(new), identifier(kept)])]
-    assert site.get(machine)["volume_ids"] == [identifier(new), identifier(kept)]
-    assert [site.get(volume)["used_by"] for volume in (kept, gone, new)] == [
-        [identifier(machine)], [], [identifier(machine)]
-    ]  # fmt: skip
+    assert site.get(machine).spec.volume_ids == (new.resource.id, kept.resource.id)
+    user = (machine.resource.id,)
+    assert [site.get(volume).used_by for volume in (kept, gone, new)] == [user, (), user]
 
 
-def test_a_volume_is_its_machines_until_it_is_really_detached(site: "Site") -> None:
+def test_a_volume_is_its_machines_until_it_is_really_detached(site: "TenantWorld") -> None:
     volume = site.made("volume", size_gib=1)
     machine = site.made("virtual_machine", volume_ids=[identifier(volume)])
     site.update(machine, volume_ids=[])
@@ -49,18 +48,18 @@ def test_a_volume_is_its_machines_until_it_is_really_detached(site: "Site") -> N
     site.create("virtual_machine", volume_ids=[identifier(volume)])
 
 
-def test_a_failed_attachment_leaves_the_volume_free_and_a_failed_detachment_leaves_it_used(site: "Site") -> None:
+def test_a_failed_attachment_leaves_the_volume_free_and_a_failed_detachment_leaves_it_used(site: "TenantWorld") -> None:
     volume, other = site.made("volume", size_gib=1), site.made("volume", size_gib=1)
     machine = site.made("virtual_machine", volume_ids=[identifier(volume)])
 
     site.update(machine, volume_ids=[identifier(other)])
     site.settle(site.hand.recording([], "update"))
 
-    assert site.get(machine)["volume_ids"] == [identifier(volume)]
-    assert (site.get(volume)["used_by"], site.get(other)["used_by"]) == ([identifier(machine)], [])
+    assert site.get(machine).spec.volume_ids == (volume.resource.id,)
+    assert (site.get(volume).used_by, site.get(other).used_by) == ((machine.resource.id,), ())
 
 
-def test_a_volume_that_is_being_made_is_attached_when_it_is_there(site: "Site") -> None:
+def test_a_volume_that_is_being_made_is_attached_when_it_is_there(site: "TenantWorld") -> None:
     machine = site.made("virtual_machine")
     volume = site.create("volume", size_gib=1)
     site.update(machine, volume_ids=[identifier(volume)])
@@ -71,7 +70,7 @@ def test_a_volume_that_is_being_made_is_attached_when_it_is_there(site: "Site") 
     assert [verb for verb, _ in asked] == ["create", "update"]
 
 
-def test_a_volume_of_another_cluster_another_machine_or_nowhere_cannot_be_attached(site: "Site") -> None:
+def test_a_volume_of_another_cluster_another_machine_or_nowhere_cannot_be_attached(site: "TenantWorld") -> None:
     _, elsewhere = site.add_cluster()
     machine = site.made("virtual_machine", cluster=site.cluster)
     far = site.create("volume", size_gib=1, cluster=elsewhere)

@@ -17,31 +17,31 @@ from stratoplane.errors import (
     StateConflictError,
     VersionMismatchError,
 )
-from stratoplane_engine.access.context import Accepted
+from stratoplane_engine.model.change import ChangeResult
 
 if TYPE_CHECKING:
-    from conftest import Site
+    from engine.tests.lifecycle.tenant_world import TenantWorld
 
 
-def identifier(made: Accepted) -> str:
-    return str(made.resource["id"])
+def identifier(made: ChangeResult) -> str:
+    return str(made.resource.id)
 
 
-def test_power_is_changed_by_one_update(site: "Site") -> None:
+def test_power_is_changed_by_one_update(site: "TenantWorld") -> None:
     machine = site.made("virtual_machine")
     accepted = site.update(machine, power="STOPPED")
-    assert accepted.resource["status"] == "UPDATING"
+    assert accepted.resource.status == "UPDATING"
     assert accepted.job is not None
-    assert accepted.job["kind"] == "virtual_machine.update"
+    assert accepted.job.kind == "virtual_machine.update"
     asked: list[tuple[str, Any]] = []
 
     site.settle(site.hand.recording(asked))
 
     assert [(verb, spec["power"]) for verb, spec in asked] == [("update", "STOPPED")]
-    assert site.get(machine)["status"] == site.get(machine)["power"] == "STOPPED"
+    assert site.get(machine).status == site.get(machine).spec.power == "STOPPED"
 
 
-def test_without_a_difference_nothing_happens(site: "Site") -> None:
+def test_without_a_difference_nothing_happens(site: "TenantWorld") -> None:
     machine = site.made("virtual_machine", name="web", labels={"env": "prod"})
     before, shown = site.everything(), site.get(machine)
 
@@ -59,21 +59,21 @@ def test_without_a_difference_nothing_happens(site: "Site") -> None:
     assert site.everything() == before
 
 
-def test_labels_are_changed_at_once_without_a_job(site: "Site") -> None:
+def test_labels_are_changed_at_once_without_a_job(site: "TenantWorld") -> None:
     volume = site.made("volume", size_gib=1)
     answer = site.update(volume, labels={"env": "prod"})
 
     assert answer.job is None
-    assert answer.resource["version"] == volume_version(site, volume)
-    assert site.get(volume)["labels"] == {"env": "prod"}
-    assert (site.get(volume)["status"], site.get(volume)["generation"]) == ("ACTIVE", 1)
+    assert answer.resource.version == volume_version(site, volume)
+    assert site.get(volume).labels == {"env": "prod"}
+    assert (site.get(volume).status, site.get(volume).generation) == ("ACTIVE", 1)
 
 
-def volume_version(site: "Site", volume: Accepted) -> int:
-    return int(site.get(volume)["version"])
+def volume_version(site: "TenantWorld", volume: ChangeResult) -> int:
+    return int(site.get(volume).version)
 
 
-def test_a_version_that_was_read_too_long_ago(site: "Site") -> None:
+def test_a_version_that_was_read_too_long_ago(site: "TenantWorld") -> None:
     volume = site.made("volume", size_gib=1)
     version = volume_version(site, volume)
     site.update(volume, labels={"env": "prod"}, context=site.context(if_version=version))
@@ -88,27 +88,27 @@ def test_a_version_that_was_read_too_long_ago(site: "Site") -> None:
     assert site.everything() == before
 
 
-def test_the_version_that_the_answer_shows_is_the_one_to_send_next(site: "Site") -> None:
+def test_the_version_that_the_answer_shows_is_the_one_to_send_next(site: "TenantWorld") -> None:
     volume = site.made("volume", size_gib=1)
     for size in (2, 3):
-        version = int(str(site.get(volume)["version"]))
+        version = int(str(site.get(volume).version))
         answer = site.update(volume, size_gib=size, context=site.context(if_version=version))
         assert answer.resource == site.get(volume)
 
 
-def test_volumes_only_grow(site: "Site") -> None:
+def test_volumes_only_grow(site: "TenantWorld") -> None:
     volume = site.made("volume", size_gib=5)
     with pytest.raises(InvalidSpecError, match="the volume has 5 GiB; volumes only grow"):
         site.update(volume, size_gib=4)
     site.update(volume, size_gib=7)
     assert site.used()["storage_gib"] == 7
     site.settle()
-    assert site.get(volume)["size_gib"] == 7
+    assert site.get(volume).spec.size_gib == 7
     site.check_accounts()
 
 
 @pytest.mark.parametrize(("limit", "error"), [("quota", QuotaExceededError), ("cluster", NoClusterError)])
-def test_growth_needs_room(site: "Site", limit: str, error: type[Exception]) -> None:
+def test_growth_needs_room(site: "TenantWorld", limit: str, error: type[Exception]) -> None:
     volume = site.made("volume", size_gib=5)
     if limit == "quota":
         site.limit("storage_gib", 6)
@@ -123,7 +123,7 @@ def test_growth_needs_room(site: "Site", limit: str, error: type[Exception]) -> 
     site.check_accounts()
 
 
-def test_a_resize_comes_before_the_rest_of_the_change(site: "Site") -> None:
+def test_a_resize_comes_before_the_rest_of_the_change(site: "TenantWorld") -> None:
     machine = site.made("virtual_machine")
     large = site.add_flavor("large", 4, 4096, 20)
     site.update(machine, flavor=large, power="STOPPED")
@@ -134,17 +134,17 @@ def test_a_resize_comes_before_the_rest_of_the_change(site: "Site") -> None:
 
     assert [(verb, spec["vcpus"], spec["root_gib"]) for verb, spec in asked] == [("resize", 4, 20), ("update", 4, 20)]
     made = site.get(machine)
-    assert (made["flavor"], made["vcpus"], made["memory_mib"], made["disk_gib"]) == (large, 4, 4096, 20)
+    assert (made.spec.flavor, made.spec.vcpus, made.spec.memory_mib, made.spec.disk_gib) == (large, 4, 4096, 20)
     site.check_accounts()
 
 
-def test_disks_do_not_shrink(site: "Site") -> None:
+def test_disks_do_not_shrink(site: "TenantWorld") -> None:
     machine = site.made("virtual_machine")
     with pytest.raises(InvalidSpecError, match="disks only grow"):
         site.update(machine, flavor=site.add_flavor("thin", 4, 4096, 9))
 
 
-def test_a_resize_needs_a_cluster_that_can(site: "Site") -> None:
+def test_a_resize_needs_a_cluster_that_can(site: "TenantWorld") -> None:
     machine = site.made("virtual_machine")
     large = site.add_flavor("large", 4, 4096, 20)
     site.execute("UPDATE cluster SET features = '{compute}' WHERE id = :id", id=site.cluster_id)
@@ -155,7 +155,7 @@ def test_a_resize_needs_a_cluster_that_can(site: "Site") -> None:
     site.update(machine, power="STOPPED")
 
 
-def test_what_a_smaller_size_sets_free_is_given_back_when_it_is_free(site: "Site") -> None:
+def test_what_a_smaller_size_sets_free_is_given_back_when_it_is_free(site: "TenantWorld") -> None:
     large = site.add_flavor("large", 4, 4096, 10)
     machine = site.made("virtual_machine", flavor=large)
     site.update(machine, flavor=site.flavor)
@@ -168,7 +168,7 @@ def test_what_a_smaller_size_sets_free_is_given_back_when_it_is_free(site: "Site
     site.check_accounts()
 
 
-def test_a_failed_resize_leaves_the_machine_as_it_was(site: "Site") -> None:
+def test_a_failed_resize_leaves_the_machine_as_it_was(site: "TenantWorld") -> None:
     machine = site.made("virtual_machine", name="web")
     before = site.get(machine)
     change = site.update(machine, flavor=site.add_flavor("large", 4, 4096, 20), name="api", power="STOPPED")
@@ -181,44 +181,45 @@ def test_a_failed_resize_leaves_the_machine_as_it_was(site: "Site") -> None:
         ("update", 1, "RUNNING", "web"), ("resize", 1, "RUNNING", "web"),
     ]  # fmt: skip
     after = site.get(machine)
-    assert {key: after[key] for key in ("name", "status", "flavor", "vcpus", "power", "disk_gib")} == {
-        key: before[key] for key in ("name", "status", "flavor", "vcpus", "power", "disk_gib")
-    }
-    assert after["detail"] == "no room"
+    assert (after.name, after.status, after.spec) == (before.name, before.status, before.spec)
+    assert after.detail == "no room"
     job = site.job(change)
-    assert (job["state"], job["error"]["code"], job["error"]["step"]) == ("FAILED", "no_capacity_at_provider", "apply")
+    assert job.error is not None
+    assert (job.state, job.error.code, job.error.step) == ("FAILED", "no_capacity_at_provider", "apply")
     assert site.used()["vcpus"] == 1
     site.check_accounts()
 
 
-def test_what_cannot_be_undone_is_recorded(site: "Site") -> None:
+def test_what_cannot_be_undone_is_recorded(site: "TenantWorld") -> None:
     machine = site.made("virtual_machine")
     change = site.update(machine, power="STOPPED")
 
     site.settle(site.hand.recording([], "update", "update"))
 
-    assert site.job(change)["error"]["leaks"] == ["apply"]
+    error = site.job(change).error
+    assert error is not None
+    assert error.leaks == ("apply",)
 
 
-def test_a_failed_rename_keeps_the_new_name_when_the_old_one_was_taken_meanwhile(site: "Site") -> None:
+def test_a_failed_rename_keeps_the_new_name_when_the_old_one_was_taken_meanwhile(site: "TenantWorld") -> None:
     volume, other = site.made("volume", name="a", size_gib=1), site.made("volume", name="x", size_gib=1)
     rename, growth = site.update(volume, name="b"), site.update(other, size_gib=2)
     site.create("volume", name="a", size_gib=1)
 
     site.settle(lambda each: site.hand.failed(each) if each.spec.get("name") == "b" else site.hand.done(each))
 
-    assert (site.job(rename)["state"], site.job(growth)["state"]) == ("FAILED", "SUCCEEDED")
-    assert (site.get(volume)["name"], site.get(volume)["status"]) == ("b", "ACTIVE")
+    assert (site.job(rename).state, site.job(growth).state) == ("FAILED", "SUCCEEDED")
+    assert (site.get(volume).name, site.get(volume).status) == ("b", "ACTIVE")
 
 
-def test_a_new_name_must_be_free(site: "Site") -> None:
+def test_a_new_name_must_be_free(site: "TenantWorld") -> None:
     volume = site.made("volume", name="a", size_gib=1)
     site.create("volume", name="b", size_gib=1)
     with pytest.raises(NameTakenError):
         site.update(volume, name="b")
 
 
-def test_a_machine_can_be_stopped_on_a_drained_cluster_and_beside_a_lost_network(site: "Site") -> None:
+def test_a_machine_can_be_stopped_on_a_drained_cluster_and_beside_a_lost_network(site: "TenantWorld") -> None:
     network = site.made("network", cidr="10.1.0.0/24")
     machine = site.made("virtual_machine", network_ids=[identifier(network)])
     site.execute("UPDATE cluster SET state = 'DRAINING', seen_at = NULL WHERE id = :id", id=site.cluster_id)
@@ -227,11 +228,11 @@ def test_a_machine_can_be_stopped_on_a_drained_cluster_and_beside_a_lost_network
     change = site.update(machine, power="STOPPED")
     site.settle()
 
-    assert (site.job(change)["state"], site.get(machine)["status"]) == ("SUCCEEDED", "STOPPED")
+    assert (site.job(change).state, site.get(machine).status) == ("SUCCEEDED", "STOPPED")
 
 
 @pytest.mark.parametrize("status", ["DELETING", "FAILED", "LOST"])
-def test_what_is_going_or_gone_wrong_cannot_be_changed(site: "Site", status: str) -> None:
+def test_what_is_going_or_gone_wrong_cannot_be_changed(site: "TenantWorld", status: str) -> None:
     volume = site.made("volume", size_gib=1)
     site.execute("UPDATE resource SET status = :status WHERE id = :id", status=status, id=identifier(volume))
 
@@ -239,7 +240,7 @@ def test_what_is_going_or_gone_wrong_cannot_be_changed(site: "Site", status: str
         site.update(volume, size_gib=2)
 
 
-def test_what_was_deleted_cannot_be_changed(site: "Site") -> None:
+def test_what_was_deleted_cannot_be_changed(site: "TenantWorld") -> None:
     machine = site.made("virtual_machine", name="web")
     site.delete(machine)
     site.settle()
@@ -247,7 +248,7 @@ def test_what_was_deleted_cannot_be_changed(site: "Site") -> None:
         site.update(machine, power="STOPPED")
 
 
-def test_what_others_own_is_not_there(site: "Site", other_site: "Site") -> None:
+def test_what_others_own_is_not_there(site: "TenantWorld", other_site: "TenantWorld") -> None:
     volume = other_site.made("volume", size_gib=1, cluster=other_site.cluster)
     neighbour = site.neighbour()
     near = neighbour.made("volume", size_gib=1, cluster=site.cluster)
@@ -257,10 +258,10 @@ def test_what_others_own_is_not_there(site: "Site", other_site: "Site") -> None:
                 attempt(foreign)
 
 
-def test_a_machines_card_stays_the_same_through_every_change(site: "Site") -> None:
+def test_a_machines_card_stays_the_same_through_every_change(site: "TenantWorld") -> None:
     network = site.made("network", cidr="10.1.0.0/24")
     machine = site.made("virtual_machine", network_ids=[identifier(network)])
-    card = site.get(machine)["addresses"][0]["mac"]
+    card = site.get(machine).observed["addresses"][0]["mac"]
     asked: list[tuple[str, Any]] = []
     site.update(machine, power="STOPPED")
     site.settle(site.hand.recording(asked))

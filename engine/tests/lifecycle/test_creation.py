@@ -2,40 +2,39 @@
 """Creates: what is accepted, what the answer says, and what comes of it."""
 
 from typing import TYPE_CHECKING
-from uuid import UUID
 
 from stratoplane_engine.kinds.virtual_machine import mac_address
 
 if TYPE_CHECKING:
-    from conftest import Site
+    from engine.tests.lifecycle.tenant_world import TenantWorld
 
 
-def test_a_network_becomes_active(site: "Site") -> None:
+def test_a_network_becomes_active(site: "TenantWorld") -> None:
     accepted = site.create("network", name="inside", cidr="10.1.0.0/24", labels={"env": "prod"})
-    assert accepted.resource["status"] == "PENDING"
+    assert accepted.resource.status == "PENDING"
     assert accepted.job is not None
-    assert accepted.job["kind"] == "network.create"
-    assert accepted.job["state"] == "PENDING"
+    assert accepted.job.kind == "network.create"
+    assert accepted.job.state == "PENDING"
 
     site.settle()
 
     made = site.get(accepted)
-    assert made["status"] == "ACTIVE"
-    assert (made["cidr"], made["gateway"], made["mode"]) == ("10.1.0.0/24", "10.1.0.1", "NAT")
-    assert made["labels"] == {"env": "prod"}
-    assert made["cluster"] == site.cluster
-    assert made["provider_reference"] == f"native-{made['id']}"
-    assert made["generation"] == made["observed_generation"] == 1
+    assert made.status == "ACTIVE"
+    assert (made.spec.cidr, made.spec.gateway, made.spec.mode) == ("10.1.0.0/24", "10.1.0.1", "NAT")
+    assert made.labels == {"env": "prod"}
+    assert made.cluster == site.cluster
+    assert made.provider_reference == f"native-{made.id}"
+    assert made.generation == made.observed_generation == 1
 
 
-def test_the_answer_shows_the_resource_and_the_job_as_reading_them_does(site: "Site") -> None:
+def test_the_answer_shows_the_resource_and_the_job_as_reading_them_does(site: "TenantWorld") -> None:
     accepted = site.create("volume", size_gib=3)
 
     assert accepted.resource == site.get(accepted)
     assert accepted.job == site.job(accepted)
 
 
-def test_a_volume_can_begin_as_an_image(site: "Site") -> None:
+def test_a_volume_can_begin_as_an_image(site: "TenantWorld") -> None:
     accepted = site.create("volume", size_gib=5, image=site.image)
     site.drain()
     (operation,) = site.hand.offers()
@@ -44,92 +43,97 @@ def test_a_volume_can_begin_as_an_image(site: "Site") -> None:
     image = operation.spec["image"]
     assert isinstance(image, dict)
     assert (image["name"], image["source"]) == (site.image, "debian.qcow2")
-    assert accepted.resource["image_id"] == image["uid"]
+    assert str(accepted.resource.spec.image.uid) == image["uid"]
 
 
-def test_a_bucket_becomes_active(site: "Site") -> None:
-    assert site.get(site.made("bucket", name="backups"))["status"] == "ACTIVE"
+def test_a_bucket_becomes_active(site: "TenantWorld") -> None:
+    assert site.get(site.made("bucket", name="backups")).status == "ACTIVE"
 
 
-def test_a_key_pair_is_there_at_once_without_a_job(site: "Site") -> None:
+def test_a_key_pair_is_there_at_once_without_a_job(site: "TenantWorld") -> None:
     key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGPKSUEyDRJGXJrSYvJF0bjPzS0pVIWzB1oDOLKmRLgj alice@example"
     accepted = site.create("key_pair", name="laptop", public_key=key)
 
     assert accepted.job is None
-    assert accepted.resource["status"] == "ACTIVE"
-    assert accepted.resource["public_key"] == key
-    assert str(accepted.resource["fingerprint"]).startswith("SHA256:")
+    assert accepted.resource.status == "ACTIVE"
+    assert accepted.resource.spec.public_key == key
+    assert accepted.resource.spec.fingerprint.startswith("SHA256:")
 
 
-def test_a_machine_waits_for_what_it_uses_and_then_runs(site: "Site") -> None:
+def test_a_machine_waits_for_what_it_uses_and_then_runs(site: "TenantWorld") -> None:
     network = site.create("network", cidr="10.1.0.0/24")
     volume = site.create("volume", size_gib=5)
     machine = site.create(
-        "virtual_machine", network_ids=[network.resource["id"]], volume_ids=[volume.resource["id"]], user_data="#!"
+        "virtual_machine", network_ids=[network.resource.id], volume_ids=[volume.resource.id], user_data="#!"
     )
     site.drain()
     assert {operation.kind for operation in site.hand.offers()} == {"network", "volume"}
-    assert site.job(machine)["progress"] == {"done": 0, "total": 2, "step": "await_targets"}
+    assert [(step.name, step.state) for step in site.job(machine).steps] == [
+        ("await_targets", "RUNNING"),
+        ("provision", "PENDING"),
+    ]
     site.take_back_offers()
 
     site.settle()
 
     made = site.get(machine)
-    card = mac_address(made["id"], str(network.resource["id"]))
-    assert made["status"] == made["power"] == "RUNNING"
-    assert made["addresses"] == [{"network_id": network.resource["id"], "mac": card, "address": "10.0.0.2"}]
-    assert site.get(network)["used_by"] == site.get(volume)["used_by"] == [made["id"]]
-    assert site.job(machine)["progress"] == {"done": 2, "total": 2, "step": None}
+    card = mac_address(made.id, network.resource.id)
+    assert made.status == made.spec.power == "RUNNING"
+    address = {"network_uid": str(network.resource.id), "mac": card, "address": "10.0.0.2"}
+    assert made.observed["addresses"] == [address]
+    assert site.get(network).used_by == site.get(volume).used_by == (made.id,)
+    assert [step.state for step in site.job(machine).steps] == ["DONE", "DONE"]
 
 
-def test_the_end_of_what_a_machine_waits_for_wakes_it_before_its_next_look(site: "Site") -> None:
+def test_the_end_of_what_a_machine_waits_for_wakes_it_before_its_next_look(site: "TenantWorld") -> None:
     network = site.create("network", cidr="10.1.0.0/24")
-    machine = site.create("virtual_machine", network_ids=[network.resource["id"]])
+    machine = site.create("virtual_machine", network_ids=[network.resource.id])
     site.drain()
     site.hand.work()
 
     site.drain()
 
-    assert [operation.uid for operation in site.hand.offers()] == [UUID(str(machine.resource["id"]))]
+    assert [operation.uid for operation in site.hand.offers()] == [machine.resource.id]
 
 
-def test_a_machine_can_boot_from_a_volume_and_then_holds_no_disk_of_its_own(site: "Site") -> None:
+def test_a_machine_can_boot_from_a_volume_and_then_holds_no_disk_of_its_own(site: "TenantWorld") -> None:
     volume = site.made("volume", size_gib=20, image=site.image)
-    machine = site.made("virtual_machine", boot_volume_id=volume.resource["id"], power="STOPPED")
+    machine = site.made("virtual_machine", boot_volume_id=volume.resource.id, power="STOPPED")
 
-    assert site.get(machine)["status"] == "STOPPED"
+    assert site.get(machine).status == "STOPPED"
     assert site.used() == {"virtual_machines": 1, "vcpus": 1, "memory_mib": 1024, "volumes": 1, "storage_gib": 20}
 
 
-def test_the_driver_is_given_the_key_pairs_public_half(site: "Site") -> None:
+def test_the_driver_is_given_the_key_pairs_public_half(site: "TenantWorld") -> None:
     key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGPKSUEyDRJGXJrSYvJF0bjPzS0pVIWzB1oDOLKmRLgj"
     pair = site.create("key_pair", name="laptop", public_key=key)
     machine = site.create("virtual_machine", key_pair="laptop")
     site.drain()
 
     assert [operation.spec["ssh_keys"] for operation in site.hand.offers()] == [[key]]
-    assert machine.resource["key_pair_id"] == pair.resource["id"]
+    assert machine.resource.spec.key_pair_id == pair.resource.id
 
 
-def test_flavor_and_image_may_be_named_by_id(site: "Site") -> None:
+def test_flavor_and_image_may_be_named_by_id(site: "TenantWorld") -> None:
     flavor, image = (
         str(site.rows(f"SELECT id FROM {table} WHERE name = :name", name=name)[0]["id"])  # noqa: S608  # constants
         for table, name in (("flavor", site.flavor), ("image", site.image))
     )
     machine = site.made("virtual_machine", flavor=flavor, image=image)
 
-    assert (machine.resource["flavor"], machine.resource["image"]) == (site.flavor, site.image)
+    spec = machine.resource.spec
+    assert (spec.flavor, spec.image.name) == (site.flavor, site.image)
 
 
-def test_ids_are_kept_in_one_form_whatever_form_they_came_in(site: "Site") -> None:
+def test_ids_are_kept_in_one_form_whatever_form_they_came_in(site: "TenantWorld") -> None:
     network = site.made("network", cidr="10.1.0.0/24")
-    identifier = str(network.resource["id"])
-    machine = site.made("virtual_machine", network_ids=[identifier.upper()])
+    machine = site.made("virtual_machine", network_ids=[str(network.resource.id).upper()])
 
-    assert machine.resource["network_ids"] == [identifier]
+    assert machine.resource.spec.network_ids == (network.resource.id,)
+    assert site.row(machine)["spec"]["network_ids"] == [str(network.resource.id)]
 
 
-def test_everything_that_is_made_is_counted(site: "Site") -> None:
+def test_everything_that_is_made_is_counted(site: "TenantWorld") -> None:
     site.made("network", cidr="10.1.0.0/24")
     site.made("volume", size_gib=5)
     site.made("virtual_machine")
@@ -142,7 +146,7 @@ def test_everything_that_is_made_is_counted(site: "Site") -> None:
     site.check_accounts()
 
 
-def test_acceptance_and_end_are_on_record_with_the_request_that_caused_them(site: "Site") -> None:
+def test_acceptance_and_end_are_on_record_with_the_request_that_caused_them(site: "TenantWorld") -> None:
     trace = "00-0af7651916cd43dd8448eb211c80319c-b7ad6b7169203331-01"
     context = site.context(request_id="request-7", trace_parent=trace)
     accepted = site.create("volume", size_gib=1, context=context)
@@ -153,7 +157,7 @@ def test_acceptance_and_end_are_on_record_with_the_request_that_caused_them(site
 
     events = site.rows(
         "SELECT action, actor, outcome, request_id, trace_id FROM audit_event WHERE subject_id = :id ORDER BY id",
-        id=accepted.resource["id"],
+        id=accepted.resource.id,
     )
     told = {"request_id": "request-7", "trace_id": "0af7651916cd43dd8448eb211c80319c"}
     assert events == [
@@ -162,10 +166,10 @@ def test_acceptance_and_end_are_on_record_with_the_request_that_caused_them(site
     ]
 
 
-def test_a_failed_create_gives_everything_back_and_says_why(site: "Site") -> None:
+def test_a_failed_create_gives_everything_back_and_says_why(site: "TenantWorld") -> None:
     network = site.made("network", cidr="10.1.0.0/24")
     before = site.used()
-    machine = site.create("virtual_machine", network_ids=[network.resource["id"]])
+    machine = site.create("virtual_machine", network_ids=[network.resource.id])
 
     def refuse(operation):  # type: ignore[no-untyped-def]
         refused = operation.verb == "create"
@@ -173,13 +177,14 @@ def test_a_failed_create_gives_everything_back_and_says_why(site: "Site") -> Non
 
     site.settle(refuse)
 
-    assert site.get(machine)["status"] == "FAILED"
-    assert site.get(machine)["detail"] == "no"
+    assert site.get(machine).status == "FAILED"
+    assert site.get(machine).detail == "no"
     job = site.job(machine)
-    assert job["state"] == "FAILED"
-    assert (job["error"]["code"], job["error"]["step"]) == ("no_capacity_at_provider", "provision")
-    assert job["error"]["provider_text"] == "provider says no"
-    assert [step["state"] for step in job["steps"]] == ["DONE", "UNDONE"]
+    assert job.state == "FAILED"
+    assert job.error is not None
+    assert (job.error.code, job.error.step) == ("no_capacity_at_provider", "provision")
+    assert job.error.provider_text == "provider says no"
+    assert [step.state for step in job.steps] == ["DONE", "UNDONE"]
     assert site.used() == before
-    assert site.get(network)["used_by"] == []
+    assert site.get(network).used_by == ()
     site.check_accounts()

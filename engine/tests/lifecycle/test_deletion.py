@@ -9,7 +9,7 @@ import pytest
 from stratoplane.errors import InUseError, ResourceDeletedError
 
 if TYPE_CHECKING:
-    from conftest import Site
+    from engine.tests.lifecycle.tenant_world import TenantWorld
 
 
 @pytest.mark.parametrize(
@@ -22,35 +22,35 @@ if TYPE_CHECKING:
     ],
 )
 def test_a_deletion_takes_the_object_away_and_gives_everything_back(
-    site: "Site", kind: str, body: dict[str, Any]
+    site: "TenantWorld", kind: str, body: dict[str, Any]
 ) -> None:
     made = site.made(kind, **body)
     deletion = site.delete(made)
-    assert deletion.resource["status"] == "DELETING"
+    assert deletion.resource.status == "DELETING"
     assert site.used() != {}
     asked: list[tuple[str, Any]] = []
 
     site.settle(site.hand.recording(asked))
 
     assert [verb for verb, _ in asked] == ["delete"]
-    assert site.job(deletion)["state"] == "SUCCEEDED"
+    assert site.job(deletion).state == "SUCCEEDED"
     assert site.used() == {}
     with pytest.raises(ResourceDeletedError):
         site.get(made)
     site.check_accounts()
 
 
-def test_a_key_pair_is_gone_at_once(site: "Site") -> None:
+def test_a_key_pair_is_gone_at_once(site: "TenantWorld") -> None:
     key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGPKSUEyDRJGXJrSYvJF0bjPzS0pVIWzB1oDOLKmRLgj"
     pair = site.create("key_pair", name="laptop", public_key=key)
     answer = site.delete(pair)
 
-    assert (answer.job, answer.resource["status"]) == (None, "DELETED")
+    assert (answer.job, answer.resource.status) == (None, "DELETED")
     assert site.used() == {}
     site.create("key_pair", name="laptop", public_key=key)
 
 
-def test_a_second_deletion_answers_the_job_of_the_first(site: "Site") -> None:
+def test_a_second_deletion_answers_the_job_of_the_first(site: "TenantWorld") -> None:
     volume = site.made("volume", size_gib=1)
     first, before = site.delete(volume), site.everything()
 
@@ -58,23 +58,23 @@ def test_a_second_deletion_answers_the_job_of_the_first(site: "Site") -> None:
 
     assert second.job is not None
     assert first.job is not None
-    assert second.job["id"] == first.job["id"]
+    assert second.job.id == first.job.id
     assert site.everything() == before
 
 
-def test_two_deletions_at_once_are_one(site: "Site") -> None:
+def test_two_deletions_at_once_are_one(site: "TenantWorld") -> None:
     volume = site.made("volume", size_gib=1)
     with ThreadPoolExecutor(4) as pool:
         answers = list(pool.map(lambda _: site.delete(volume), range(4)))
 
-    assert len({str((answer.job or {})["id"]) for answer in answers}) == 1
+    assert len({str(answer.job.id) for answer in answers}) == 1
     site.settle()
     site.check_accounts()
 
 
-def test_what_others_use_stays(site: "Site") -> None:
+def test_what_others_use_stays(site: "TenantWorld") -> None:
     network, volume = site.made("network", name="inside", cidr="10.1.0.0/24"), site.made("volume", size_gib=1)
-    ids = {"network_ids": [network.resource["id"]], "volume_ids": [volume.resource["id"]]}
+    ids = {"network_ids": [network.resource.id], "volume_ids": [volume.resource.id]}
     machine = site.made("virtual_machine", name="web", **ids)
     before = site.everything()
 
@@ -94,7 +94,7 @@ def test_what_others_use_stays(site: "Site") -> None:
     assert site.used() == {}
 
 
-def test_a_deletion_while_the_create_is_under_way_comes_after_it(site: "Site") -> None:
+def test_a_deletion_while_the_create_is_under_way_comes_after_it(site: "TenantWorld") -> None:
     volume = site.create("volume", size_gib=1)
     site.drain()
     (creation,) = site.hand.offers()
@@ -103,15 +103,15 @@ def test_a_deletion_while_the_create_is_under_way_comes_after_it(site: "Site") -
 
     site.hand.report(site.hand.done(creation))
     site.drain()
-    assert site.get(volume)["status"] == "DELETING"
+    assert site.get(volume).status == "DELETING"
     site.settle()
 
-    assert (site.job(volume)["state"], site.job(deletion)["state"]) == ("SUCCEEDED", "SUCCEEDED")
+    assert (site.job(volume).state, site.job(deletion).state) == ("SUCCEEDED", "SUCCEEDED")
     assert site.row(volume)["status"] == "DELETED"
     site.check_accounts()
 
 
-def test_a_deletion_behind_a_create_that_failed_ends_well_and_there_is_only_one(site: "Site") -> None:
+def test_a_deletion_behind_a_create_that_failed_ends_well_and_there_is_only_one(site: "TenantWorld") -> None:
     volume = site.create("volume", size_gib=1)
     site.drain()
     (creation,) = site.hand.offers()
@@ -120,18 +120,18 @@ def test_a_deletion_behind_a_create_that_failed_ends_well_and_there_is_only_one(
     site.drain()
     site.hand.work()
     site.drain()
-    assert site.get(volume)["status"] == "DELETING"
+    assert site.get(volume).status == "DELETING"
     assert site.used() == {}
-    assert (site.delete(volume).job or {})["id"] == (deletion.job or {})["id"]
+    assert site.delete(volume).job.id == deletion.job.id
 
     site.settle()
 
-    assert (site.job(volume)["state"], site.job(deletion)["state"]) == ("FAILED", "SUCCEEDED")
+    assert (site.job(volume).state, site.job(deletion).state) == ("FAILED", "SUCCEEDED")
     assert site.row(volume)["status"] == "DELETED"
     site.check_accounts()
 
 
-def test_a_change_that_a_deletion_overtook_is_not_begun(site: "Site") -> None:
+def test_a_change_that_a_deletion_overtook_is_not_begun(site: "TenantWorld") -> None:
     machine = site.made("virtual_machine")
     first, second = site.update(machine, power="STOPPED"), site.update(machine, name="other")
     site.drain()
@@ -143,20 +143,20 @@ def test_a_change_that_a_deletion_overtook_is_not_begun(site: "Site") -> None:
     site.settle(site.hand.recording(asked))
 
     assert [verb for verb, _ in asked] == ["delete"]
-    assert [site.job(each)["state"] for each in (first, second, deletion)] == ["SUCCEEDED", "FAILED", "SUCCEEDED"]
+    assert [site.job(each).state for each in (first, second, deletion)] == ["SUCCEEDED", "FAILED", "SUCCEEDED"]
     assert site.used() == {}
     site.check_accounts()
 
 
-def test_a_failed_deletion_keeps_the_quota_and_can_be_asked_for_again(site: "Site") -> None:
+def test_a_failed_deletion_keeps_the_quota_and_can_be_asked_for_again(site: "TenantWorld") -> None:
     volume = site.made("volume", size_gib=1)
     deletion, used = site.delete(volume), site.used()
     site.settle(site.hand.failed)
 
-    assert (site.get(volume)["status"], site.get(volume)["detail"]) == ("FAILED", "no")
+    assert (site.get(volume).status, site.get(volume).detail) == ("FAILED", "no")
     job = site.job(deletion)
-    assert (job["state"], job["error"]["step"], "leaks" in job["error"]) == ("FAILED", "remove", False)
-    assert [step["state"] for step in job["steps"]] == ["FAILED"]
+    assert (job.state, job.error.step, job.error.leaks) == ("FAILED", "remove", None)
+    assert [step.state for step in job.steps] == ["FAILED"]
     assert site.used() == used
 
     site.delete(volume)
@@ -165,7 +165,7 @@ def test_a_failed_deletion_keeps_the_quota_and_can_be_asked_for_again(site: "Sit
     assert site.used() == {}
 
 
-def test_what_never_came_to_be_can_be_deleted(site: "Site") -> None:
+def test_what_never_came_to_be_can_be_deleted(site: "TenantWorld") -> None:
     volume = site.create("volume", size_gib=1)
     site.settle(lambda each: site.hand.failed(each) if each.verb == "create" else site.hand.done(each))
     site.delete(volume)
@@ -175,7 +175,7 @@ def test_what_never_came_to_be_can_be_deleted(site: "Site") -> None:
     site.check_accounts()
 
 
-def test_every_state_of_a_resource_is_kept_as_a_revision(site: "Site") -> None:
+def test_every_state_of_a_resource_is_kept_as_a_revision(site: "TenantWorld") -> None:
     volume = site.made("volume", size_gib=1)
     site.update(volume, size_gib=2)
     site.settle()
@@ -185,7 +185,7 @@ def test_every_state_of_a_resource_is_kept_as_a_revision(site: "Site") -> None:
     revisions = site.rows(
         "SELECT status, generation, (spec->>'size_gib')::int AS size, quota_usage FROM resource_revision"
         " WHERE resource_id = :id ORDER BY sequence",
-        id=volume.resource["id"],
+        id=volume.resource.id,
     )
     assert [(row["status"], row["generation"], row["size"]) for row in revisions] == [
         ("PENDING", 1, 1), ("ACTIVE", 1, 1), ("UPDATING", 2, 2), ("ACTIVE", 2, 2), ("DELETING", 3, 2), ("DELETED", 3, 2)

@@ -9,31 +9,31 @@ import pytest
 
 from stratoplane.ids import new_id
 from stratoplane.quota import UNLIMITED
-from stratoplane_engine.access.context import Accepted
 from stratoplane_engine.db import jobs as rows
 from stratoplane_engine.jobs.worker_loop import MOST_CRASHES
+from stratoplane_engine.model.change import ChangeResult
 
 if TYPE_CHECKING:
-    from conftest import Site
+    from engine.tests.lifecycle.tenant_world import TenantWorld
 
 
-def claim(site: "Site", limit: int = 100) -> list[dict[str, Any]]:
+def claim(site: "TenantWorld", limit: int = 100) -> list[dict[str, Any]]:
     with site.database.system() as connection:
         return [dict(row) for row in rows.claim(connection, owner="somebody", limit=limit, start=new_id())]
 
 
-def die(site: "Site") -> None:
+def die(site: "TenantWorld") -> None:
     """Let every worker that holds a job be dead for longer than its lease."""
     site.execute("UPDATE job SET lease_until = clock_timestamp() - interval '1 second' WHERE lease_until IS NOT NULL")
 
 
-def made_of_an_unknown_workflow(site: "Site") -> Accepted:
+def made_of_an_unknown_workflow(site: "TenantWorld") -> ChangeResult:
     odd = site.create("volume", size_gib=1)
-    site.execute("UPDATE job SET kind = 'volume.levitate' WHERE id = :id", id=(odd.job or {})["id"])
+    site.execute("UPDATE job SET kind = 'volume.levitate' WHERE id = :id", id=odd.job.id)
     return odd
 
 
-def test_many_jobs_are_moved_in_one_drain(fresh_site: "Site") -> None:
+def test_many_jobs_are_moved_in_one_drain(fresh_site: "TenantWorld") -> None:
     fresh_site.limit("volumes", UNLIMITED)
     for _ in range(250):
         fresh_site.create("volume", size_gib=1)
@@ -41,28 +41,28 @@ def test_many_jobs_are_moved_in_one_drain(fresh_site: "Site") -> None:
     assert len(fresh_site.hand.offers(200)) == 200
 
 
-def test_a_job_that_cannot_be_judged_holds_up_no_other_and_ends_in_quarantine(fresh_site: "Site") -> None:
+def test_a_job_that_cannot_be_judged_holds_up_no_other_and_ends_in_quarantine(fresh_site: "TenantWorld") -> None:
     odd, good = made_of_an_unknown_workflow(fresh_site), fresh_site.create("volume", size_gib=1)
 
     assert fresh_site.drain() == 1
     for _ in range(MOST_CRASHES):
-        assert fresh_site.job(odd)["state"] == "RUNNING"
+        assert fresh_site.job(odd).state == "RUNNING"
         die(fresh_site)
         fresh_site.drain()
 
     job = fresh_site.job(odd)
-    assert (job["state"], job["error"]["code"]) == ("FAILED", "quarantined")
-    assert fresh_site.get(odd)["status"] == "FAILED"
-    assert fresh_site.job(good)["state"] == "RUNNING"
+    assert (job.state, job.error.code) == ("FAILED", "quarantined")
+    assert fresh_site.get(odd).status == "FAILED"
+    assert fresh_site.job(good).state == "RUNNING"
     fresh_site.settle()
-    assert fresh_site.get(good)["status"] == "ACTIVE"
+    assert fresh_site.get(good).status == "ACTIVE"
     fresh_site.delete(odd)
     fresh_site.settle()
     assert fresh_site.row(odd)["status"] == "DELETED"
     fresh_site.check_accounts()
 
 
-def test_what_a_dead_worker_held_is_tried_again_one_by_one(fresh_site: "Site") -> None:
+def test_what_a_dead_worker_held_is_tried_again_one_by_one(fresh_site: "TenantWorld") -> None:
     made = [fresh_site.create("volume", size_gib=1) for _ in range(4)]
     assert len(claim(fresh_site)) == 4
     assert claim(fresh_site) == []
@@ -72,15 +72,17 @@ def test_what_a_dead_worker_held_is_tried_again_one_by_one(fresh_site: "Site") -
     again = claim(fresh_site)
 
     assert {(str(row["id"]), row["crashes"], row["epoch"]) for row in again} == {
-        ((later.job or {})["id"], 0, 1),
-        ((made[0].job or {})["id"], 1, 2),
+        (later.job.id, 0, 1),
+        (made[0].job.id, 1, 2),
     }
     die(fresh_site)
     assert fresh_site.drain() == 5
     assert fresh_site.rows("SELECT sum(crashes)::int AS crashes FROM job") == [{"crashes": 0}]
 
 
-def test_a_job_that_killed_its_workers_is_quarantined_and_names_what_it_may_have_left(fresh_site: "Site") -> None:
+def test_a_job_that_killed_its_workers_is_quarantined_and_names_what_it_may_have_left(
+    fresh_site: "TenantWorld",
+) -> None:
     volume = fresh_site.made("volume", size_gib=1)
     change = fresh_site.update(volume, size_gib=2)
     fresh_site.drain()
@@ -92,25 +94,24 @@ def test_a_job_that_killed_its_workers_is_quarantined_and_names_what_it_may_have
     assert fresh_site.drain() == 1
 
     job = fresh_site.job(change)
-    assert (job["state"], job["error"]["leaks"]) == ("FAILED", ["apply"])
-    assert (fresh_site.get(volume)["status"], fresh_site.get(volume)["size_gib"]) == ("ACTIVE", 1)
-    assert (
-        fresh_site.get(volume)["detail"] == "several workers died in a row while they moved this job; tell an operator"
-    )
+    assert (job.state, job.error.leaks) == ("FAILED", ("apply",))
+    assert (fresh_site.get(volume).status, fresh_site.get(volume).spec.size_gib) == ("ACTIVE", 1)
+    assert fresh_site.get(volume).detail == "several workers died in a row while they moved this job; tell an operator"
     fresh_site.check_accounts()
 
 
-def test_a_verdict_that_cannot_be_written_holds_up_no_other(fresh_site: "Site") -> None:
+def test_a_verdict_that_cannot_be_written_holds_up_no_other(fresh_site: "TenantWorld") -> None:
     odd, good = fresh_site.create("volume", name="odd", size_gib=1), fresh_site.create("volume", size_gib=1)
     with psycopg.connect(fresh_site.database.url, autocommit=True) as connection:
         connection.execute("ALTER TABLE operation ADD CONSTRAINT never CHECK (spec->>'name' IS DISTINCT FROM 'odd')")
 
     assert fresh_site.drain() == 1
 
-    assert (fresh_site.job(good)["progress"]["done"], fresh_site.job(odd)["progress"]["done"]) == (1, 0)
+    states = [[step.state for step in fresh_site.job(each).steps] for each in (good, odd)]
+    assert [found.count("DONE") for found in states] == [1, 0]
 
 
-def test_workers_at_once_never_move_the_same_job(site: "Site") -> None:
+def test_workers_at_once_never_move_the_same_job(site: "TenantWorld") -> None:
     for _ in range(40):
         site.create("volume", size_gib=1)
     with ThreadPoolExecutor(4) as pool:
@@ -119,7 +120,9 @@ def test_workers_at_once_never_move_the_same_job(site: "Site") -> None:
 
 
 @pytest.mark.parametrize("earlier", ["by its time", "by its id"])
-def test_jobs_of_one_resource_run_in_the_order_in_which_they_were_accepted(fresh_site: "Site", earlier: str) -> None:
+def test_jobs_of_one_resource_run_in_the_order_in_which_they_were_accepted(
+    fresh_site: "TenantWorld", earlier: str
+) -> None:
     """Ids are made by several hosts whose clocks differ; the order is that of the database's clock."""
     machine = fresh_site.made("virtual_machine", name="a")
     first = fresh_site.update(machine, name="b")
@@ -129,11 +132,11 @@ def test_jobs_of_one_resource_run_in_the_order_in_which_they_were_accepted(fresh
         statement = "UPDATE job_step SET job_id = :low WHERE job_id = :id"
         with psycopg.connect(fresh_site.database.url, autocommit=True) as connection:
             connection.execute("ALTER TABLE job_step DROP CONSTRAINT job_step_job_id_fkey")
-        fresh_site.execute("UPDATE job SET id = :low WHERE id = :id", low=low, id=(second.job or {})["id"])
-        fresh_site.execute(statement, low=low, id=(second.job or {})["id"])
+        fresh_site.execute("UPDATE job SET id = :low WHERE id = :id", low=low, id=second.job.id)
+        fresh_site.execute(statement, low=low, id=second.job.id)
 
     fresh_site.drain()
 
     (operation,) = fresh_site.hand.offers()
     (row,) = fresh_site.rows("SELECT job_id FROM operation WHERE id = :id", id=operation.id)
-    assert str(row["job_id"]) == (first.job or {})["id"]
+    assert str(row["job_id"]) == first.job.id

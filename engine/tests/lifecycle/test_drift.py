@@ -14,8 +14,8 @@ from hypothesis import strategies as st
 from stratoplane.kinds import ComparedField
 from stratoplane.messages import Outcome
 from stratoplane_engine.access.context import Accepted
-from stratoplane_engine.drift.fields import COMPARED
 from stratoplane_engine.drift.reconciler import ReconcilerRound, reconcile, reconcile_changes
+from stratoplane_engine.kinds.catalogue import BUILTIN_KINDS
 
 if TYPE_CHECKING:
     from conftest import Site
@@ -59,7 +59,11 @@ def set_policy(site: "Site", kind: str, field: str, policy: str) -> None:
 
 @pytest.mark.parametrize(
     ("kind", "field"),
-    [pytest.param(kind, field, id=f"{kind}-{field.name}") for kind, fields in COMPARED.items() for field in fields],
+    [
+        pytest.param(kind, field, id=f"{kind}-{field.name}")
+        for kind, described in BUILTIN_KINDS.items()
+        for field in described.compared
+    ],
 )
 def test_a_difference_in_every_field_is_found_recorded_and_dealt_with(
     fresh_site: "Site", kind: str, field: ComparedField

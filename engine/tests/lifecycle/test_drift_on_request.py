@@ -8,8 +8,8 @@ import pytest
 
 from stratoplane.errors import InvalidSpecError, ResourceNotFoundError
 from stratoplane.kinds import DriftPolicy
-from stratoplane_engine.drift.fields import COMPARED
 from stratoplane_engine.drift.reconciler import reconcile
+from stratoplane_engine.kinds.catalogue import BUILTIN_KINDS
 from stratoplane_engine.model.drift import Drift, DriftFilter, PolicyKey, PolicySetting
 from stratoplane_engine.model.listing import Listing, Page
 from stratoplane_engine.services import cursors, drift
@@ -21,7 +21,9 @@ if TYPE_CHECKING:
 def test_policies_are_listed_set_and_reset_on_record(fresh_site: "Site") -> None:
     database, operator = fresh_site.database, fresh_site.operator()
     own = {(each.kind, each.field): each.policy for each in drift.list_policies(database, operator)}
-    assert own == {(kind, field.name): field.policies[0] for kind, fields in COMPARED.items() for field in fields}
+    assert own == {
+        (kind, field.name): field.policies[0] for kind, each in BUILTIN_KINDS.items() for field in each.compared
+    }
     setting = PolicySetting(kind="volume", field="size_gib", driver="mock", policy=DriftPolicy.ADOPT)
     assert drift.set_policy(database, operator, setting).is_set
     lines = [each for each in drift.list_policies(database, operator) if each.field == "size_gib"]

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Objects of a cluster that are not ours: taken down as they are listed, forgotten when they are listed no more."""
+"""Objects of a cluster that are not ours: recorded as they are listed, forgotten when they are listed no more."""
 
 from uuid import uuid4
 
@@ -8,7 +8,7 @@ import pytest
 from stratoplane.errors import InvalidSpecError, PermissionDeniedError
 from stratoplane.foreign import FOREIGN_LIMIT
 from stratoplane.messages import ForeignItem, Inventory
-from stratoplane_engine.access.context import Page
+from stratoplane_engine.model.listing import Page
 from stratoplane_engine.services import agents, foreign_objects
 
 
@@ -25,7 +25,7 @@ def listed(site, *, cluster_id=None, kind=None, limit=50):
         found = foreign_objects.list_foreign_objects(
             site.database, site.operator(), Page(limit=limit, cursor=cursor), cluster_id=cluster_id, kind=kind
         )
-        names += [each["name"] for each in found.items]
+        names += [each.name for each in found.items]
         cursor = found.next
     return names
 

@@ -12,69 +12,70 @@ import pytest
 from stratoplane.errors import PermissionDeniedError, QuotaExceededError, ResourceNotFoundError, StateConflictError
 from stratoplane.ids import new_id
 from stratoplane.messages import Operation, Outcome
-from stratoplane_engine.access.context import Accepted, Page
 from stratoplane_engine.db import jobs as rows
 from stratoplane_engine.jobs.claims import read_claim
 from stratoplane_engine.jobs.persist import persist_verdicts
 from stratoplane_engine.jobs.runner import advance
+from stratoplane_engine.model.change import ChangeResult
+from stratoplane_engine.model.listing import Page
 from stratoplane_engine.services import job_control, leaks
 
 if TYPE_CHECKING:
-    from conftest import Site
+    from engine.tests.lifecycle.tenant_world import TenantWorld
 
 
-def job_id(made: Accepted) -> UUID:
-    return UUID(str((made.job or {})["id"]))
+def job_id(made: ChangeResult) -> UUID:
+    return made.job.id
 
 
-def cancel(site: "Site", made: Accepted) -> dict[str, Any]:
+def cancel(site: "TenantWorld", made: ChangeResult) -> dict[str, Any]:
     return job_control.cancel(site.database, site.context(), site.project_id, job_id(made))
 
 
-def retry(site: "Site", made: Accepted) -> dict[str, Any]:
+def retry(site: "TenantWorld", made: ChangeResult) -> dict[str, Any]:
     return job_control.retry(site.database, site.plugins, site.context(), site.project_id, job_id(made))
 
 
-def calls(site: "Site", made: Accepted) -> list[tuple[str, str]]:
+def calls(site: "TenantWorld", made: ChangeResult) -> list[tuple[str, str]]:
     rows = site.rows("SELECT verb, state FROM operation WHERE job_id = :job ORDER BY id", job=job_id(made))
     return [(row["verb"], row["state"]) for row in rows]
 
 
-def fail_for_good(site: "Site") -> Any:
+def fail_for_good(site: "TenantWorld") -> Any:
     return lambda operation: site.hand.failed(operation, code="no_capacity_at_provider", detail="no room")
 
 
-def test_a_job_whose_cluster_is_silent_says_what_it_waits_for(site: "Site") -> None:
+def test_a_job_whose_cluster_is_silent_says_what_it_waits_for(site: "TenantWorld") -> None:
     volume = site.create("volume", size_gib=3)
     site.drain()
-    (step,) = [each for each in site.job(volume)["steps"] if each["name"] == "provision"]
+    (step,) = [each for each in site.job(volume).steps if each["name"] == "provision"]
     assert (step["state"], step["waits_for"]) == ("RUNNING", "")
 
     site.execute("UPDATE cluster SET seen_at = seen_at - interval '91 seconds' WHERE id = :id", id=site.cluster_id)
     (name,) = {row["name"] for row in site.rows("SELECT name FROM cluster WHERE id = :id", id=site.cluster_id)}
-    steps = {each["name"]: each["waits_for"] for each in site.job(volume)["steps"]}
+    steps = {each["name"]: each["waits_for"] for each in site.job(volume).steps}
     assert steps == {"await_targets": "", "provision": f"the agent of cluster {name} is silent"}
 
     site.execute("UPDATE cluster SET seen_at = clock_timestamp() WHERE id = :id", id=site.cluster_id)
     site.settle()
-    assert {each["waits_for"] for each in site.job(volume)["steps"]} == {""}
+    assert {each["waits_for"] for each in site.job(volume).steps} == {""}
 
 
-def test_a_job_that_is_stopped_before_it_begins_calls_no_driver(site: "Site") -> None:
+def test_a_job_that_is_stopped_before_it_begins_calls_no_driver(site: "TenantWorld") -> None:
     volume = site.create("volume", size_gib=3)
 
     asked = cancel(site, volume)
     assert (asked["state"], asked["cancelled_by"]) == ("PENDING", site.actor.name)
     site.settle()
 
-    assert site.job(volume)["state"] == "CANCELLED"
+    assert site.job(volume).state == "CANCELLED"
     assert calls(site, volume) == []
-    assert (site.get(volume)["status"], site.used()) == ("FAILED", {})
-    assert "stopped by" in site.get(volume)["detail"]
+    assert (site.get(volume).status, site.used()) == ("FAILED", {})
+    assert "stopped by" in site.get(volume).detail
     site.check_accounts()
 
 
-def test_a_worker_that_judges_while_somebody_stops_the_job_counts_for_nothing(site: "Site") -> None:
+def test_a_worker_that_judges_while_somebody_stops_the_job_counts_for_nothing(site: "TenantWorld") -> None:
     volume = site.create("volume", size_gib=3)
     with site.database.system() as connection:
         claimed = rows.claim(connection, owner="slow", limit=100, start=new_id())
@@ -85,11 +86,11 @@ def test_a_worker_that_judges_while_somebody_stops_the_job_counts_for_nothing(si
     with site.database.system() as connection:
         assert persist_verdicts(connection, [verdict]) == frozenset()
     site.drain()
-    assert site.job(volume)["state"] == "CANCELLED"
+    assert site.job(volume).state == "CANCELLED"
     assert calls(site, volume) == []
 
 
-def test_what_a_worker_offers_while_somebody_waits_to_stop_the_job_is_taken_back(site: "Site") -> None:
+def test_what_a_worker_offers_while_somebody_waits_to_stop_the_job_is_taken_back(site: "TenantWorld") -> None:
     volume = site.create("volume", size_gib=3)
     with site.database.system() as connection:
         claimed = rows.claim(connection, owner="quick", limit=100, start=new_id())
@@ -101,11 +102,11 @@ def test_what_a_worker_offers_while_somebody_waits_to_stop_the_job_is_taken_back
             wait_for_a_lock(site)
         stopping.result()
     site.drain()
-    assert site.job(volume)["state"] == "CANCELLED"
+    assert site.job(volume).state == "CANCELLED"
     assert calls(site, volume) == [("create", "ABANDONED")]
 
 
-def wait_for_a_lock(site: "Site") -> None:
+def wait_for_a_lock(site: "TenantWorld") -> None:
     """Return when somebody waits for a row that another holds."""
     waiting = "SELECT count(*)::int AS n FROM pg_locks WHERE NOT granted"
     until = time.monotonic() + 20
@@ -114,7 +115,7 @@ def wait_for_a_lock(site: "Site") -> None:
         time.sleep(0.01)
 
 
-def test_what_no_agent_has_acknowledged_is_taken_back(site: "Site") -> None:
+def test_what_no_agent_has_acknowledged_is_taken_back(site: "TenantWorld") -> None:
     volume = site.create("volume", size_gib=3)
     site.drain()
     (offered,) = site.hand.offers()
@@ -123,11 +124,11 @@ def test_what_no_agent_has_acknowledged_is_taken_back(site: "Site") -> None:
     assert site.hand.acknowledge(offered).refused == (offered.id,)
     site.settle()
 
-    assert site.job(volume)["state"] == "CANCELLED"
+    assert site.job(volume).state == "CANCELLED"
     assert calls(site, volume) == [("create", "ABANDONED")]
 
 
-def test_what_an_agent_is_at_is_waited_for_and_taken_back(site: "Site") -> None:
+def test_what_an_agent_is_at_is_waited_for_and_taken_back(site: "TenantWorld") -> None:
     volume = site.create("volume", size_gib=3)
     site.drain()
     (taken,) = site.hand.offers()
@@ -135,16 +136,18 @@ def test_what_an_agent_is_at_is_waited_for_and_taken_back(site: "Site") -> None:
 
     cancel(site, volume)
     site.drain()
-    assert site.job(volume)["state"] == "RUNNING"
+    assert site.job(volume).state == "RUNNING"
     site.hand.report(site.hand.failed(taken, Outcome.UNCERTAIN))
     site.settle()
 
-    assert site.job(volume)["state"] == "CANCELLED"
+    assert site.job(volume).state == "CANCELLED"
     assert calls(site, volume) == [("create", "DONE"), ("delete", "DONE")]
     site.check_accounts()
 
 
-def test_a_job_whose_last_step_is_done_has_succeeded_and_says_that_somebody_wanted_it_stopped(site: "Site") -> None:
+def test_a_job_whose_last_step_is_done_has_succeeded_and_says_that_somebody_wanted_it_stopped(
+    site: "TenantWorld",
+) -> None:
     volume = site.create("volume", size_gib=3)
     site.drain()
     (taken,) = site.hand.offers()
@@ -153,33 +156,33 @@ def test_a_job_whose_last_step_is_done_has_succeeded_and_says_that_somebody_want
     site.hand.report(site.hand.done(taken))
     site.settle()
 
-    assert (site.job(volume)["state"], site.job(volume)["cancelled_by"]) == ("SUCCEEDED", site.actor.name)
-    assert site.get(volume)["status"] == "ACTIVE"
+    assert (site.job(volume).state, site.job(volume).cancelled_by) == ("SUCCEEDED", site.actor.name)
+    assert site.get(volume).status == "ACTIVE"
 
 
-def test_a_stopped_change_leaves_the_resource_as_it_was(site: "Site") -> None:
+def test_a_stopped_change_leaves_the_resource_as_it_was(site: "TenantWorld") -> None:
     volume = site.made("volume", size_gib=3)
     change = site.update(volume, size_gib=9)
     cancel(site, change)
     site.settle()
 
-    assert site.job(change)["state"] == "CANCELLED"
-    assert (site.get(volume)["status"], site.get(volume)["size_gib"]) == ("ACTIVE", 3)
+    assert site.job(change).state == "CANCELLED"
+    assert (site.get(volume).status, site.get(volume).spec.size_gib) == ("ACTIVE", 3)
     site.check_accounts()
 
 
-def test_a_stopped_deletion_keeps_the_resource(site: "Site") -> None:
+def test_a_stopped_deletion_keeps_the_resource(site: "TenantWorld") -> None:
     volume = site.made("volume", size_gib=3)
     deletion = site.delete(volume)
     cancel(site, deletion)
     site.settle()
 
-    assert site.job(deletion)["state"] == "CANCELLED"
-    assert site.get(volume)["status"] == "ACTIVE"
+    assert site.job(deletion).state == "CANCELLED"
+    assert site.get(volume).status == "ACTIVE"
     site.check_accounts()
 
 
-def test_a_deletion_that_may_have_begun_is_carried_through(site: "Site") -> None:
+def test_a_deletion_that_may_have_begun_is_carried_through(site: "TenantWorld") -> None:
     volume = site.made("volume", size_gib=3)
     deletion = site.delete(volume)
     site.drain()
@@ -188,70 +191,70 @@ def test_a_deletion_that_may_have_begun_is_carried_through(site: "Site") -> None
     cancel(site, deletion)
     site.settle()
 
-    assert site.job(deletion)["state"] == "SUCCEEDED"
+    assert site.job(deletion).state == "SUCCEEDED"
 
 
-def test_a_job_that_has_ended_is_not_stopped(site: "Site") -> None:
+def test_a_job_that_has_ended_is_not_stopped(site: "TenantWorld") -> None:
     volume = site.made("volume", size_gib=3)
     with pytest.raises(StateConflictError, match="SUCCEEDED"):
         cancel(site, volume)
 
 
-def test_asking_twice_to_stop_is_on_record_once(site: "Site") -> None:
+def test_asking_twice_to_stop_is_on_record_once(site: "TenantWorld") -> None:
     volume = site.create("volume", size_gib=3)
     cancel(site, volume)
     cancel(site, volume)
     count = "SELECT count(*)::int AS n FROM audit_event WHERE subject_id = :id AND action LIKE '%cancel-requested'"
-    assert site.rows(count, id=volume.resource["id"]) == [{"n": 1}]
+    assert site.rows(count, id=volume.resource.id) == [{"n": 1}]
 
 
-def test_another_projects_job_is_not_there_to_be_stopped(site: "Site") -> None:
+def test_another_projects_job_is_not_there_to_be_stopped(site: "TenantWorld") -> None:
     volume = site.create("volume", size_gib=3)
     with pytest.raises(ResourceNotFoundError):
         cancel(site.neighbour(), volume)
     site.settle()
-    assert site.job(volume)["state"] == "SUCCEEDED"
+    assert site.job(volume).state == "SUCCEEDED"
 
 
-def test_a_failed_create_is_made_again(site: "Site") -> None:
+def test_a_failed_create_is_made_again(site: "TenantWorld") -> None:
     network = site.made("network", cidr="10.7.0.0/24")
-    machine = site.create("virtual_machine", network_ids=[network.resource["id"]])
+    machine = site.create("virtual_machine", network_ids=[network.resource.id])
     site.settle(fail_for_good(site))
-    assert site.get(machine)["status"] == "FAILED"
+    assert site.get(machine).status == "FAILED"
 
     again = retry(site, machine)
     assert again["kind"] == "virtual_machine.create"
     site.settle()
 
-    assert site.get(machine)["status"] == "RUNNING"
-    links = site.rows("SELECT role FROM resource_link WHERE source_id = :id", id=machine.resource["id"])
+    assert site.get(machine).status == "RUNNING"
+    links = site.rows("SELECT role FROM resource_link WHERE source_id = :id", id=machine.resource.id)
     assert [row["role"] for row in links] == ["interface"]
     site.check_accounts()
 
 
-def test_making_it_again_needs_room_in_the_quota(site: "Site") -> None:
+def test_making_it_again_needs_room_in_the_quota(site: "TenantWorld") -> None:
     volume = site.create("volume", size_gib=3)
     site.settle(fail_for_good(site))
     site.limit("storage_gib", 2)
 
     with pytest.raises(QuotaExceededError):
         retry(site, volume)
-    assert site.get(volume)["status"] == "FAILED"
+    assert site.get(volume).status == "FAILED"
     site.check_accounts()
 
 
-def test_a_failed_deletion_is_asked_for_again(site: "Site") -> None:
+def test_a_failed_deletion_is_asked_for_again(site: "TenantWorld") -> None:
     volume = site.made("volume", size_gib=3)
     deletion = site.delete(volume)
     site.settle(fail_for_good(site))
-    assert site.job(deletion)["state"] == "FAILED"
+    assert site.job(deletion).state == "FAILED"
 
     retry(site, deletion)
     site.settle()
     assert site.row(volume)["status"] == "DELETED"
 
 
-def test_only_the_last_job_of_a_resource_is_tried_again(site: "Site") -> None:
+def test_only_the_last_job_of_a_resource_is_tried_again(site: "TenantWorld") -> None:
     volume = site.create("volume", size_gib=3)
     site.settle(fail_for_good(site))
     retry(site, volume)
@@ -259,7 +262,7 @@ def test_only_the_last_job_of_a_resource_is_tried_again(site: "Site") -> None:
         retry(site, volume)
 
 
-def test_what_waits_for_its_next_attempt_runs_at_once(site: "Site") -> None:
+def test_what_waits_for_its_next_attempt_runs_at_once(site: "TenantWorld") -> None:
     volume = site.create("volume", size_gib=3)
     site.drain()
     site.hand.work(lambda operation: site.hand.failed(operation, Outcome.TRANSIENT))
@@ -271,7 +274,7 @@ def test_what_waits_for_its_next_attempt_runs_at_once(site: "Site") -> None:
     assert site.drain() == 1
 
 
-def test_a_stuck_job_is_ended_where_it_stands_and_what_it_made_is_registered(fresh_site: "Site") -> None:
+def test_a_stuck_job_is_ended_where_it_stands_and_what_it_made_is_registered(fresh_site: "TenantWorld") -> None:
     site = fresh_site
     volume = site.create("volume", size_gib=3)
     site.drain()
@@ -283,11 +286,11 @@ def test_a_stuck_job_is_ended_where_it_stands_and_what_it_made_is_registered(fre
     assert "the rack is gone" in ended["error"]["detail"]
     assert site.hand.report(site.hand.done(taken)).stale == (taken.id,)
     site.settle()
-    assert site.job(volume)["state"] == "FAILED"
+    assert site.job(volume).state == "FAILED"
 
     page = Page(limit=10)
     (leak,) = leaks.list_leaks(site.database, site.operator(), page, only_open=True).items
-    assert (leak["step"], leak["resource_id"]) == ("provision", volume.resource["id"])
+    assert (leak["step"], leak["resource_id"]) == ("provision", volume.resource.id)
     assert [row["kind"] for row in site.rows("SELECT kind FROM incident")] == ["leak"]
     leaks.resolve_leak(site.database, site.operator(), UUID(leak["id"]), note="looked")
     assert leaks.list_leaks(site.database, site.operator(), page, only_open=True).items == ()
@@ -296,7 +299,7 @@ def test_a_stuck_job_is_ended_where_it_stands_and_what_it_made_is_registered(fre
     site.check_accounts()
 
 
-def test_tenants_neither_resolve_jobs_nor_see_leaks(site: "Site") -> None:
+def test_tenants_neither_resolve_jobs_nor_see_leaks(site: "TenantWorld") -> None:
     for refused in (
         lambda: job_control.resolve(site.database, site.context(), uuid4(), note=""),
         lambda: leaks.list_leaks(site.database, site.context(), Page(limit=1), only_open=True),
@@ -305,7 +308,7 @@ def test_tenants_neither_resolve_jobs_nor_see_leaks(site: "Site") -> None:
             refused()
 
 
-def test_the_story_of_a_job_names_every_driver_call(site: "Site") -> None:
+def test_the_story_of_a_job_names_every_driver_call(site: "TenantWorld") -> None:
     volume = site.create("volume", size_gib=3)
     answers = [Outcome.TRANSIENT, Outcome.DONE]
 

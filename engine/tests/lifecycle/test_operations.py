@@ -15,11 +15,12 @@ from stratoplane_engine.jobs.queue import WorkerNotifier
 from stratoplane_engine.jobs.sweeper import sweep
 
 if TYPE_CHECKING:
-    from conftest import Hand, Site
+    from engine.tests.lifecycle.fake_agent import FakeAgent
+    from engine.tests.lifecycle.tenant_world import TenantWorld
 
 
 @pytest.fixture
-def operation(site: "Site") -> Iterator[Operation]:
+def operation(site: "TenantWorld") -> Iterator[Operation]:
     """The offered create of a volume."""
     site.create("volume", size_gib=1, cluster=site.cluster)
     site.drain()
@@ -28,12 +29,12 @@ def operation(site: "Site") -> Iterator[Operation]:
     site.check_accounts()
 
 
-def state(site: "Site", operation: Operation) -> tuple[str, int]:
+def state(site: "TenantWorld", operation: Operation) -> tuple[str, int]:
     (row,) = site.rows("SELECT state, epoch FROM operation WHERE id = :id", id=operation.id)
     return row["state"], row["epoch"]
 
 
-def job_state(site: "Site", operation: Operation) -> str:
+def job_state(site: "TenantWorld", operation: Operation) -> str:
     site.drain()
     (row,) = site.rows(
         "SELECT j.state FROM job j JOIN operation o ON o.job_id = j.id WHERE o.id = :id", id=operation.id
@@ -41,7 +42,7 @@ def job_state(site: "Site", operation: Operation) -> str:
     return str(row["state"])
 
 
-def test_an_offer_names_everything_that_the_driver_needs(site: "Site", operation: Operation) -> None:
+def test_an_offer_names_everything_that_the_driver_needs(site: "TenantWorld", operation: Operation) -> None:
     (resource,) = site.rows("SELECT id, name FROM resource WHERE organization_id = :id", id=site.organization_id)
     assert (operation.kind, operation.verb, operation.uid) == ("volume", "create", resource["id"])
     assert operation.spec == {
@@ -55,12 +56,12 @@ def test_an_offer_names_everything_that_the_driver_needs(site: "Site", operation
     assert state(site, operation) == ("OFFERED", 1)
 
 
-def test_what_was_offered_is_not_offered_again_at_once(site: "Site", operation: Operation) -> None:
+def test_what_was_offered_is_not_offered_again_at_once(site: "TenantWorld", operation: Operation) -> None:
     assert site.hand.offers() == ()
 
 
 def test_an_offer_that_nobody_acknowledged_is_made_again_with_a_higher_epoch(
-    site: "Site", operation: Operation
+    site: "TenantWorld", operation: Operation
 ) -> None:
     site.take_back_offers()
     (again,) = site.hand.offers()
@@ -74,14 +75,14 @@ def test_an_offer_that_nobody_acknowledged_is_made_again_with_a_higher_epoch(
     assert job_state(site, operation) == "SUCCEEDED"
 
 
-def test_what_was_acknowledged_is_not_offered_again(site: "Site", operation: Operation) -> None:
+def test_what_was_acknowledged_is_not_offered_again(site: "TenantWorld", operation: Operation) -> None:
     site.hand.acknowledge(operation)
     site.take_back_offers()
     assert site.hand.offers() == ()
     assert state(site, operation) == ("RUNNING", 1)
 
 
-def test_acknowledgements_and_results_may_come_twice(site: "Site", operation: Operation) -> None:
+def test_acknowledgements_and_results_may_come_twice(site: "TenantWorld", operation: Operation) -> None:
     for _ in range(2):
         assert site.hand.acknowledge(operation).accepted == (operation.id,)
     for _ in range(2):
@@ -93,29 +94,31 @@ def test_acknowledgements_and_results_may_come_twice(site: "Site", operation: Op
     assert site.hand.acknowledge(operation).refused == (operation.id,)
 
 
-def test_a_result_twice_in_one_report_counts_once(site: "Site", operation: Operation) -> None:
+def test_a_result_twice_in_one_report_counts_once(site: "TenantWorld", operation: Operation) -> None:
     assert site.hand.report(site.hand.done(operation), site.hand.done(operation)).accepted == (operation.id,)
     assert job_state(site, operation) == "SUCCEEDED"
 
 
-def test_a_result_without_an_acknowledgement_counts(site: "Site", operation: Operation) -> None:
+def test_a_result_without_an_acknowledgement_counts(site: "TenantWorld", operation: Operation) -> None:
     assert site.hand.report(site.hand.done(operation)).accepted == (operation.id,)
 
 
-def test_an_epoch_that_never_was_is_stale(site: "Site", operation: Operation) -> None:
+def test_an_epoch_that_never_was_is_stale(site: "TenantWorld", operation: Operation) -> None:
     future = replace(operation, epoch=7)
     assert site.hand.acknowledge(future).refused == (operation.id,)
     assert site.hand.report(site.hand.done(future)).stale == (operation.id,)
 
 
-def test_an_operation_that_nobody_knows_is_stale(site: "Site", operation: Operation) -> None:
+def test_an_operation_that_nobody_knows_is_stale(site: "TenantWorld", operation: Operation) -> None:
     unknown = replace(operation, id=uuid4())
     assert site.hand.acknowledge(unknown).refused == (unknown.id,)
     assert site.hand.report(site.hand.done(unknown)).stale == (unknown.id,)
 
 
-def test_the_agent_of_another_cluster_cannot_touch_it(site: "Site", other_site: "Site", operation: Operation) -> None:
-    stranger: Hand = other_site.hand
+def test_the_agent_of_another_cluster_cannot_touch_it(
+    site: "TenantWorld", other_site: "TenantWorld", operation: Operation
+) -> None:
+    stranger: FakeAgent = other_site.hand
     assert stranger.acknowledge(operation).refused == (operation.id,)
     assert stranger.report(stranger.done(operation)).stale == (operation.id,)
     site.take_back_offers()
@@ -123,8 +126,8 @@ def test_the_agent_of_another_cluster_cannot_touch_it(site: "Site", other_site: 
     assert state(site, operation) == ("OFFERED", 1)
 
 
-def test_offers_come_oldest_first_and_as_many_as_were_asked_for(site: "Site") -> None:
-    made = [str(site.create("volume", size_gib=1).resource["id"]) for _ in range(5)]
+def test_offers_come_oldest_first_and_as_many_as_were_asked_for(site: "TenantWorld") -> None:
+    made = [str(site.create("volume", size_gib=1).resource.id) for _ in range(5)]
     site.drain()
     first, rest = site.hand.offers(2), site.hand.offers()
 
@@ -132,7 +135,7 @@ def test_offers_come_oldest_first_and_as_many_as_were_asked_for(site: "Site") ->
     assert (len(first), len(rest)) == (2, 3)
 
 
-def test_two_agents_at_once_are_never_offered_the_same(site: "Site") -> None:
+def test_two_agents_at_once_are_never_offered_the_same(site: "TenantWorld") -> None:
     for _ in range(20):
         site.create("volume", size_gib=1)
     site.drain()
@@ -144,14 +147,14 @@ def test_two_agents_at_once_are_never_offered_the_same(site: "Site") -> None:
     assert len(taken) == len(set(taken)) == 20
 
 
-def let_time_pass(site: "Site", operation: Operation) -> None:
+def let_time_pass(site: "TenantWorld", operation: Operation) -> None:
     past = "UPDATE operation SET deadline_at = clock_timestamp() - interval '1 second' WHERE id = :id"
     site.execute(past, id=operation.id)
 
 
 @pytest.mark.parametrize("outcome", ["unreachable", "uncertain"])
 def test_an_operation_out_of_time_is_taken_back_and_tried_again(
-    site: "Site", operation: Operation, valkey_url: str, outcome: str
+    site: "TenantWorld", operation: Operation, valkey_url: str, outcome: str
 ) -> None:
     """Without an acknowledgement nothing can have happened; after one, the agent must look before it acts."""
     if outcome == "uncertain":
@@ -171,14 +174,16 @@ def test_an_operation_out_of_time_is_taken_back_and_tried_again(
     assert again.observe_first is (outcome == "uncertain")
 
 
-def test_the_offer_gives_the_agent_the_time_that_it_has_to_acknowledge(site: "Site", operation: Operation) -> None:
+def test_the_offer_gives_the_agent_the_time_that_it_has_to_acknowledge(
+    site: "TenantWorld", operation: Operation
+) -> None:
     (row,) = site.rows(
         "SELECT offered_until - clock_timestamp() AS left FROM operation WHERE id = :id", id=operation.id
     )
     assert 0 < row["left"].total_seconds() <= rows.ACKNOWLEDGE_SECONDS
 
 
-def test_what_a_cluster_reports_wakes_the_workers(site: "Site", operation: Operation) -> None:
+def test_what_a_cluster_reports_wakes_the_workers(site: "TenantWorld", operation: Operation) -> None:
     site.execute("DELETE FROM outbox")
     site.hand.report(site.hand.failed(operation, Outcome.TRANSIENT))
 
@@ -189,6 +194,6 @@ def test_what_a_cluster_reports_wakes_the_workers(site: "Site", operation: Opera
     assert len(site.rows("SELECT FROM outbox")) == 1
 
 
-def test_an_empty_report_is_answered_empty(site: "Site") -> None:
+def test_an_empty_report_is_answered_empty(site: "TenantWorld") -> None:
     assert site.hand.report() == ResultsAnswer()
     assert site.hand.acknowledge() == AcknowledgementAnswer()

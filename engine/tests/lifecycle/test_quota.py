@@ -8,15 +8,15 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from stratoplane.errors import NoClusterError, QuotaExceededError
-from stratoplane_engine.access.context import Accepted
+from stratoplane_engine.model.change import ChangeResult
 
 if TYPE_CHECKING:
-    from conftest import Site
+    from engine.tests.lifecycle.tenant_world import TenantWorld
 
 PEOPLE = 50
 
 
-def at_once(work: Callable[[int], Accepted], error: type[Exception], times: int = PEOPLE) -> tuple[int, int]:
+def at_once(work: Callable[[int], ChangeResult], error: type[Exception], times: int = PEOPLE) -> tuple[int, int]:
     """Do ``work`` many times at once; return how often it was accepted and how often refused with ``error``."""
 
     def attempt(number: int) -> bool:
@@ -32,7 +32,7 @@ def at_once(work: Callable[[int], Accepted], error: type[Exception], times: int 
 
 
 @pytest.mark.parametrize("whose", ["organization", "project"])
-def test_fifty_creates_at_once_at_the_limit(site: "Site", whose: str) -> None:
+def test_fifty_creates_at_once_at_the_limit(site: "TenantWorld", whose: str) -> None:
     site.limit("vcpus", 20, scope_id=site.organization_id if whose == "organization" else site.project_id)
 
     assert at_once(lambda _: site.create("virtual_machine"), QuotaExceededError) == (20, 30)
@@ -40,7 +40,7 @@ def test_fifty_creates_at_once_at_the_limit(site: "Site", whose: str) -> None:
     site.check_accounts()
 
 
-def test_fifty_creates_of_two_projects_at_once_share_the_organizations_limit(site: "Site") -> None:
+def test_fifty_creates_of_two_projects_at_once_share_the_organizations_limit(site: "TenantWorld") -> None:
     site.limit("volumes", 20)
     sites = [site, site.neighbour()]
 
@@ -48,14 +48,14 @@ def test_fifty_creates_of_two_projects_at_once_share_the_organizations_limit(sit
     site.check_accounts()
 
 
-def test_fifty_creates_at_once_that_a_cluster_has_no_room_for(site: "Site") -> None:
+def test_fifty_creates_at_once_that_a_cluster_has_no_room_for(site: "TenantWorld") -> None:
     site.execute("UPDATE cluster SET storage_gib_total = 40 WHERE id = :id", id=site.cluster_id)
 
     assert at_once(lambda _: site.create("volume", size_gib=2), NoClusterError) == (20, 30)
     site.check_accounts()
 
 
-def test_growth_at_once_at_the_limit(site: "Site") -> None:
+def test_growth_at_once_at_the_limit(site: "TenantWorld") -> None:
     volumes = [site.made("volume", size_gib=1) for _ in range(8)]
     site.limit("storage_gib", 8 + 4 * 3)
 
@@ -65,7 +65,7 @@ def test_growth_at_once_at_the_limit(site: "Site") -> None:
     site.check_accounts()
 
 
-def test_creates_deletions_and_failures_at_once_with_several_workers(site: "Site") -> None:
+def test_creates_deletions_and_failures_at_once_with_several_workers(site: "TenantWorld") -> None:
     """Everything at once, until every worker found nothing to do: no error, no deadlock, and the books balance."""
     site.limit("volumes", 15)
     standing = [site.made("volume", size_gib=1) for _ in range(10)]
@@ -95,7 +95,7 @@ def test_creates_deletions_and_failures_at_once_with_several_workers(site: "Site
     site.check_accounts()
 
 
-def test_what_is_given_back_can_be_taken_at_once(site: "Site") -> None:
+def test_what_is_given_back_can_be_taken_at_once(site: "TenantWorld") -> None:
     site.limit("networks", 1)
     for _ in range(3):
         network = site.made("network", cidr="10.1.0.0/24")
@@ -108,7 +108,7 @@ def test_what_is_given_back_can_be_taken_at_once(site: "Site") -> None:
     site.check_accounts()
 
 
-def test_a_limit_below_what_is_used_refuses_more_and_takes_nothing_away(site: "Site") -> None:
+def test_a_limit_below_what_is_used_refuses_more_and_takes_nothing_away(site: "TenantWorld") -> None:
     volume = site.made("volume", size_gib=5)
     site.limit("storage_gib", 3)
 

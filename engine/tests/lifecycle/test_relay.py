@@ -18,7 +18,7 @@ from stratoplane_engine.jobs.outbox_relay import relay
 from stratoplane_engine.jobs.queue import DRAIN, QUEUE, WorkerNotifier
 
 if TYPE_CHECKING:
-    from conftest import Site
+    from engine.tests.lifecycle.tenant_world import TenantWorld
 
 
 @pytest.fixture
@@ -35,27 +35,27 @@ def told(valkey: ValkeyServer) -> list[list[str]]:
     return [job.args[0] for job in queue.jobs]
 
 
-def unsent(site: "Site") -> int:
+def unsent(site: "TenantWorld") -> int:
     return len(site.rows("SELECT FROM outbox"))
 
 
-def test_one_wake_up_tells_of_many_jobs_and_is_told_once(fresh_site: "Site", valkey: ValkeyServer) -> None:
+def test_one_wake_up_tells_of_many_jobs_and_is_told_once(fresh_site: "TenantWorld", valkey: ValkeyServer) -> None:
     made = [fresh_site.create("volume", size_gib=1) for _ in range(3)]
     assert unsent(fresh_site) == 3
 
     assert relay(fresh_site.database, WorkerNotifier(valkey.url)) == 3
     assert relay(fresh_site.database, WorkerNotifier(valkey.url)) == 0
 
-    assert told(valkey) == [[str((each.job or {})["id"]) for each in made]]
+    assert told(valkey) == [[str(each.job.id) for each in made]]
     assert unsent(fresh_site) == 0
 
 
-def test_a_request_that_was_taken_back_tells_nothing(fresh_site: "Site", valkey: ValkeyServer) -> None:
+def test_a_request_that_was_taken_back_tells_nothing(fresh_site: "TenantWorld", valkey: ValkeyServer) -> None:
     fresh_site.create("volume", size_gib=1, context=fresh_site.context(dry_run=True))
     assert relay(fresh_site.database, WorkerNotifier(valkey.url)) == 0
 
 
-def test_two_relays_at_once_tell_everything_and_nothing_twice(fresh_site: "Site", valkey: ValkeyServer) -> None:
+def test_two_relays_at_once_tell_everything_and_nothing_twice(fresh_site: "TenantWorld", valkey: ValkeyServer) -> None:
     made = {str((fresh_site.create("volume", size_gib=1).job or {})["id"]) for _ in range(30)}
     with ThreadPoolExecutor(3) as pool:
         sent = sum(pool.map(lambda _: relay(fresh_site.database, WorkerNotifier(valkey.url)), range(3)))
@@ -65,7 +65,7 @@ def test_two_relays_at_once_tell_everything_and_nothing_twice(fresh_site: "Site"
 
 
 def test_while_valkey_is_away_the_outbox_does_not_grow_and_it_goes_on_when_valkey_is_back(
-    fresh_site: "Site", valkey: ValkeyServer
+    fresh_site: "TenantWorld", valkey: ValkeyServer
 ) -> None:
     notifier = WorkerNotifier(valkey.url)
     valkey.stop()
@@ -77,10 +77,10 @@ def test_while_valkey_is_away_the_outbox_does_not_grow_and_it_goes_on_when_valke
     later = fresh_site.create("volume", size_gib=1)
     assert relay(fresh_site.database, notifier) == 1
 
-    assert told(valkey) == [[str((later.job or {})["id"])]]
+    assert told(valkey) == [[str(later.job.id)]]
 
 
-def test_a_valkey_that_hangs_does_not_hold_the_relay(fresh_site: "Site", valkey: ValkeyServer) -> None:
+def test_a_valkey_that_hangs_does_not_hold_the_relay(fresh_site: "TenantWorld", valkey: ValkeyServer) -> None:
     notifier = WorkerNotifier(valkey.url)
     notifier.send([])
     assert valkey.process is not None

@@ -6,12 +6,12 @@ from typing import TYPE_CHECKING
 import pytest
 from redis import Redis
 
-from stratoplane_engine.access.context import IdempotencyKey
 from stratoplane_engine.jobs.queue import QUEUE, WorkerNotifier
 from stratoplane_engine.jobs.sweeper import Sweep, sweep
+from stratoplane_engine.model.change import IdempotencyKey
 
 if TYPE_CHECKING:
-    from conftest import Site
+    from engine.tests.lifecycle.tenant_world import TenantWorld
 
 NOTHING = Sweep(abandoned=0, stranded=0, due=0, expired=0)
 
@@ -30,14 +30,14 @@ def waiting(valkey: Redis) -> int:
     return length
 
 
-def test_an_idle_platform_is_left_in_peace(fresh_site: "Site", valkey: Redis, valkey_url: str) -> None:
+def test_an_idle_platform_is_left_in_peace(fresh_site: "TenantWorld", valkey: Redis, valkey_url: str) -> None:
     fresh_site.made("volume", size_gib=1)
 
     assert sweep(fresh_site.database, WorkerNotifier(valkey_url)) == NOTHING
     assert waiting(valkey) == 0
 
 
-def test_a_job_whose_wake_up_was_lost_is_found(fresh_site: "Site", valkey: Redis, valkey_url: str) -> None:
+def test_a_job_whose_wake_up_was_lost_is_found(fresh_site: "TenantWorld", valkey: Redis, valkey_url: str) -> None:
     fresh_site.create("volume", size_gib=1)
     fresh_site.execute("DELETE FROM outbox")
 
@@ -46,7 +46,7 @@ def test_a_job_whose_wake_up_was_lost_is_found(fresh_site: "Site", valkey: Redis
 
 
 def test_a_job_whose_worker_died_is_found_when_its_lease_has_ended(
-    fresh_site: "Site", valkey: Redis, valkey_url: str
+    fresh_site: "TenantWorld", valkey: Redis, valkey_url: str
 ) -> None:
     fresh_site.create("volume", size_gib=1)
     fresh_site.execute("UPDATE job SET lease_until = clock_timestamp() + interval '20 s', state = 'RUNNING', epoch = 1")
@@ -59,7 +59,7 @@ def test_a_job_whose_worker_died_is_found_when_its_lease_has_ended(
     assert fresh_site.drain() == 1
 
 
-def test_a_retry_is_due_when_its_time_has_come(fresh_site: "Site", valkey: Redis, valkey_url: str) -> None:
+def test_a_retry_is_due_when_its_time_has_come(fresh_site: "TenantWorld", valkey: Redis, valkey_url: str) -> None:
     fresh_site.create("volume", size_gib=1)
     fresh_site.execute("UPDATE job SET state = 'RETRYING', next_run_at = clock_timestamp() + interval '1 hour'")
     assert sweep(fresh_site.database, WorkerNotifier(valkey_url)) == NOTHING
@@ -70,7 +70,7 @@ def test_a_retry_is_due_when_its_time_has_come(fresh_site: "Site", valkey: Redis
 
 
 def test_a_job_that_waits_for_an_operation_which_is_not_there_is_mended(
-    fresh_site: "Site", valkey: Redis, valkey_url: str
+    fresh_site: "TenantWorld", valkey: Redis, valkey_url: str
 ) -> None:
     volume = fresh_site.create("volume", size_gib=1)
     fresh_site.drain()
@@ -80,11 +80,11 @@ def test_a_job_that_waits_for_an_operation_which_is_not_there_is_mended(
     assert sweep(fresh_site.database, WorkerNotifier(valkey_url)).stranded == 1
     fresh_site.settle()
 
-    assert fresh_site.get(volume)["status"] == "ACTIVE"
+    assert fresh_site.get(volume).status == "ACTIVE"
 
 
 def test_operations_that_no_agent_takes_end_and_the_job_goes_on(
-    fresh_site: "Site", valkey: Redis, valkey_url: str
+    fresh_site: "TenantWorld", valkey: Redis, valkey_url: str
 ) -> None:
     volume = fresh_site.create("volume", size_gib=1)
     fresh_site.drain()
@@ -94,13 +94,15 @@ def test_operations_that_no_agent_takes_end_and_the_job_goes_on(
     assert waiting(valkey) == 1
     fresh_site.drain()
 
-    assert fresh_site.job(volume)["state"] == "RETRYING"
-    assert fresh_site.job(volume)["steps"][1]["error"]["detail"] == (
+    assert fresh_site.job(volume).state == "RETRYING"
+    assert fresh_site.job(volume).steps[1]["error"]["detail"] == (
         "no agent of the cluster took the operation within its time"
     )
 
 
-def test_answers_are_forgotten_when_their_time_is_over(fresh_site: "Site", valkey: Redis, valkey_url: str) -> None:
+def test_answers_are_forgotten_when_their_time_is_over(
+    fresh_site: "TenantWorld", valkey: Redis, valkey_url: str
+) -> None:
     keyed = fresh_site.context(idempotency=IdempotencyKey(key="k", fingerprint="f"))
     fresh_site.made("volume", size_gib=1, context=keyed)
     assert sweep(fresh_site.database, WorkerNotifier(valkey_url)) == NOTHING
@@ -111,7 +113,7 @@ def test_answers_are_forgotten_when_their_time_is_over(fresh_site: "Site", valke
     assert fresh_site.rows("SELECT FROM idempotency") == []
 
 
-def test_without_valkey_everything_but_the_wake_up_is_done(fresh_site: "Site") -> None:
+def test_without_valkey_everything_but_the_wake_up_is_done(fresh_site: "TenantWorld") -> None:
     fresh_site.create("volume", size_gib=1)
 
     assert sweep(fresh_site.database, WorkerNotifier("unix:///nowhere/valkey.sock")).due == 1

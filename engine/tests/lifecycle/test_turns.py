@@ -16,13 +16,13 @@ from stratoplane_engine.jobs.queue import WorkerNotifier
 from stratoplane_engine.jobs.sweeper import sweep
 
 if TYPE_CHECKING:
-    from conftest import Site
+    from engine.tests.lifecycle.tenant_world import TenantWorld
 
 _MANY = 400
 
 
 @pytest.fixture
-def crowded(fresh_site: "Site") -> "Site":
+def crowded(fresh_site: "TenantWorld") -> "TenantWorld":
     """A site whose tenant has many volumes waiting to be made."""
     fresh_site.limit("volumes", UNLIMITED)
     fresh_site.limit("storage_gib", UNLIMITED)
@@ -32,35 +32,39 @@ def crowded(fresh_site: "Site") -> "Site":
 
 
 @pytest.fixture
-def newcomer(crowded: "Site", build_site: object) -> "Site":
+def newcomer(crowded: "TenantWorld", build_site: object) -> "TenantWorld":
     """Another tenant on the same cluster, with one volume waiting."""
-    other: Site = build_site(crowded.database)  # type: ignore[operator]  # a factory of sites
+    other: TenantWorld = build_site(crowded.database)  # type: ignore[operator]  # a factory of sites
     crowded.execute("DELETE FROM cluster WHERE id = :id", id=other.cluster_id)
     other.cluster, other.cluster_id, other.hand = crowded.cluster, crowded.cluster_id, crowded.hand
     other.create("volume", size_gib=1)
     return other
 
 
-def claim(site: "Site", limit: int, start: UUID | None = None) -> Counter[UUID]:
+def claim(site: "TenantWorld", limit: int, start: UUID | None = None) -> Counter[UUID]:
     with site.database.system() as connection:
         claimed = rows.claim(connection, owner="somebody", limit=limit, start=start or new_id())
     return Counter(row["organization_id"] for row in claimed)
 
 
-def test_many_waiting_jobs_of_one_tenant_do_not_delay_anothers(crowded: "Site", newcomer: "Site") -> None:
+def test_many_waiting_jobs_of_one_tenant_do_not_delay_anothers(crowded: "TenantWorld", newcomer: "TenantWorld") -> None:
     assert claim(crowded, 10) == {crowded.organization_id: 5, newcomer.organization_id: 1}
 
 
 @pytest.mark.parametrize("start", [UUID(int=0), UUID(int=2**128 - 1)])
-def test_turns_begin_anywhere(crowded: "Site", newcomer: "Site", start: UUID) -> None:
+def test_turns_begin_anywhere(crowded: "TenantWorld", newcomer: "TenantWorld", start: UUID) -> None:
     assert claim(crowded, 10, start)[newcomer.organization_id] == 1
 
 
-def test_everything_is_moved_however_many_have_something_waiting(crowded: "Site", newcomer: "Site") -> None:
+def test_everything_is_moved_however_many_have_something_waiting(
+    crowded: "TenantWorld", newcomer: "TenantWorld"
+) -> None:
     assert crowded.drain() == _MANY + 1
 
 
-def test_many_open_operations_of_one_tenant_do_not_delay_anothers(crowded: "Site", newcomer: "Site") -> None:
+def test_many_open_operations_of_one_tenant_do_not_delay_anothers(
+    crowded: "TenantWorld", newcomer: "TenantWorld"
+) -> None:
     crowded.drain()
     offered = {operation.id for operation in crowded.hand.offers(10)}
     owners = crowded.rows("SELECT organization_id FROM operation WHERE id = ANY(:ids)", ids=list(offered))
@@ -70,27 +74,27 @@ def test_many_open_operations_of_one_tenant_do_not_delay_anothers(crowded: "Site
     }
 
 
-def test_what_has_priority_goes_first_within_a_tenant(crowded: "Site") -> None:
+def test_what_has_priority_goes_first_within_a_tenant(crowded: "TenantWorld") -> None:
     urgent = crowded.create("volume", size_gib=1)
-    crowded.execute("UPDATE job SET priority = 5 WHERE resource_id = :id", id=urgent.resource["id"])
+    crowded.execute("UPDATE job SET priority = 5 WHERE resource_id = :id", id=urgent.resource.id)
 
     with crowded.database.system() as connection:
         (first,) = rows.claim(connection, owner="somebody", limit=1, start=new_id())
-    assert str(first["resource"]["id"]) == urgent.resource["id"]
+    assert str(first["resource"]["id"]) == urgent.resource.id
 
 
-def fail(site: "Site", times: int) -> None:
+def fail(site: "TenantWorld", times: int) -> None:
     """Let the provider fail so often, each time at an operation of its own."""
     for operation in site.hand.offers(times):
         site.hand.acknowledge(operation)
         site.hand.report(site.hand.failed(operation, Outcome.TRANSIENT))
 
 
-def let_time_pass(site: "Site") -> None:
+def let_time_pass(site: "TenantWorld") -> None:
     site.execute("UPDATE circuit SET open_until = clock_timestamp() - interval '1 second'")
 
 
-def test_a_provider_that_keeps_failing_is_left_alone_and_then_probed(crowded: "Site") -> None:
+def test_a_provider_that_keeps_failing_is_left_alone_and_then_probed(crowded: "TenantWorld") -> None:
     crowded.drain()
     fail(crowded, 30)
     assert crowded.hand.offers(10) == ()
@@ -113,7 +117,7 @@ def test_a_provider_that_keeps_failing_is_left_alone_and_then_probed(crowded: "S
     assert crowded.rows("SELECT status FROM incident") == [{"status": "RESOLVED"}]
 
 
-def test_a_circuit_is_opened_by_no_more_failures_than_its_budget(crowded: "Site") -> None:
+def test_a_circuit_is_opened_by_no_more_failures_than_its_budget(crowded: "TenantWorld") -> None:
     """Twenty calls that would be repeated, and the provider is left alone: the amplification has a bound."""
     crowded.drain()
     sent = 0
@@ -124,7 +128,7 @@ def test_a_circuit_is_opened_by_no_more_failures_than_its_budget(crowded: "Site"
     assert sent == 20
 
 
-def test_now_and_then_a_failure_opens_nothing(crowded: "Site") -> None:
+def test_now_and_then_a_failure_opens_nothing(crowded: "TenantWorld") -> None:
     crowded.drain()
     for at, operation in enumerate(crowded.hand.offers(200)):
         crowded.hand.acknowledge(operation)
@@ -135,7 +139,7 @@ def test_now_and_then_a_failure_opens_nothing(crowded: "Site") -> None:
     assert crowded.rows("SELECT trips::int FROM circuit") == [{"trips": 0}]
 
 
-def test_a_cluster_in_trouble_delays_no_other(crowded: "Site") -> None:
+def test_a_cluster_in_trouble_delays_no_other(crowded: "TenantWorld") -> None:
     other_id, other = crowded.add_cluster()
     crowded.create("volume", size_gib=1, cluster=other)
     crowded.drain()
@@ -145,7 +149,7 @@ def test_a_cluster_in_trouble_delays_no_other(crowded: "Site") -> None:
     assert len(crowded.hand_of(other_id).offers(10)) == 1
 
 
-def test_the_sweeper_tells_agents_when_a_probe_may_go(crowded: "Site", valkey_url: str) -> None:
+def test_the_sweeper_tells_agents_when_a_probe_may_go(crowded: "TenantWorld", valkey_url: str) -> None:
     crowded.drain()
     fail(crowded, 30)
     let_time_pass(crowded)

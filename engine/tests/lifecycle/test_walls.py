@@ -12,12 +12,12 @@ from psycopg.errors import CheckViolation
 from sqlalchemy import Table, delete, insert, text, update
 
 from stratoplane.ids import new_id
-from stratoplane_engine.access.context import IdempotencyKey
 from stratoplane_engine.db import tables
 from stratoplane_engine.db.connection import Connection
+from stratoplane_engine.model.change import IdempotencyKey
 
 if TYPE_CHECKING:
-    from conftest import Site
+    from engine.tests.lifecycle.tenant_world import TenantWorld
 
 TENANT_TABLES = [*tables.TENANT_TABLES, tables.organization]
 # Rights alone keep tenants from changing these.
@@ -36,11 +36,11 @@ HIDDEN = [
 
 
 @pytest.fixture
-def full(site: "Site") -> "Site":
+def full(site: "TenantWorld") -> "TenantWorld":
     """A site with at least one row of its own in every table of tenants."""
     network = site.made("network", cidr="10.1.0.0/24")
     keyed = site.context(idempotency=IdempotencyKey(key="k", fingerprint="f"))
-    site.create("virtual_machine", network_ids=[network.resource["id"]], context=keyed)
+    site.create("virtual_machine", network_ids=[network.resource.id], context=keyed)
     organization, user = site.organization_id, new_id()
     with site.database.system() as connection:
         connection.execute(
@@ -73,7 +73,7 @@ def test_every_table_with_an_organization_is_behind_the_wall() -> None:
 
 @pytest.mark.parametrize("table", TENANT_TABLES, ids=lambda table: table.name)
 def test_another_organizations_rows_are_not_there_to_be_seen_changed_or_deleted(
-    full: "Site", other_site: "Site", table: Table
+    full: "TenantWorld", other_site: "TenantWorld", table: Table
 ) -> None:
     with full.database.tenant(full.organization_id) as connection:
         own = count(connection, table)
@@ -90,13 +90,15 @@ def test_another_organizations_rows_are_not_there_to_be_seen_changed_or_deleted(
         assert count(connection, table) == own
 
 
-def test_without_an_organization_nothing_is_seen(full: "Site") -> None:
+def test_without_an_organization_nothing_is_seen(full: "TenantWorld") -> None:
     with full.database.tenant(full.organization_id) as connection:
         connection.execute(text("SET LOCAL stratoplane.organization = ''"))
         assert [table.name for table in TENANT_TABLES if count(connection, table)] == []
 
 
-def test_the_organization_of_one_transaction_is_not_that_of_the_next(full: "Site", other_site: "Site") -> None:
+def test_the_organization_of_one_transaction_is_not_that_of_the_next(
+    full: "TenantWorld", other_site: "TenantWorld"
+) -> None:
     """The setting ends with its transaction, as it must on connections that are used in turn."""
     with full.database.tenant(full.organization_id) as connection:
         assert count(connection, tables.resource) > 0
@@ -107,7 +109,7 @@ def test_the_organization_of_one_transaction_is_not_that_of_the_next(full: "Site
     assert not str(user).endswith(("_tenant", "_system"))
 
 
-def test_a_row_cannot_be_given_to_another_organization(full: "Site", other_site: "Site") -> None:
+def test_a_row_cannot_be_given_to_another_organization(full: "TenantWorld", other_site: "TenantWorld") -> None:
     values = {"id": new_id(), "organization_id": other_site.organization_id, "name": "planted"}
     planting = insert(tables.project).values(**values)
     giving = update(tables.project).values(organization_id=other_site.organization_id)
@@ -118,7 +120,7 @@ def test_a_row_cannot_be_given_to_another_organization(full: "Site", other_site:
 
 
 @pytest.mark.parametrize("table", HIDDEN)
-def test_what_is_the_providers_alone_cannot_be_read_by_tenants(site: "Site", table: str) -> None:
+def test_what_is_the_providers_alone_cannot_be_read_by_tenants(site: "TenantWorld", table: str) -> None:
     with (
         pytest.raises(DatabaseError, match="permission denied"),
         site.database.tenant(site.organization_id) as connection,
@@ -144,13 +146,13 @@ def test_what_is_the_providers_alone_cannot_be_read_by_tenants(site: "Site", tab
         "CREATE TABLE mine (id int)",
     ],
 )
-def test_tenants_may_not_write_what_is_the_platforms(site: "Site", statement: str) -> None:
+def test_tenants_may_not_write_what_is_the_platforms(site: "TenantWorld", statement: str) -> None:
     denied = pytest.raises(DatabaseError, match=r"permission denied|must be owner")
     with denied, site.database.tenant(site.organization_id) as connection:
         connection.execute(text(statement))
 
 
-def test_the_roles_can_neither_log_in_nor_bypass_and_own_nothing(site: "Site") -> None:
+def test_the_roles_can_neither_log_in_nor_bypass_and_own_nothing(site: "TenantWorld") -> None:
     roles = site.rows(
         "SELECT r.rolname, r.rolcanlogin, r.rolsuper, r.rolbypassrls,"
         " (SELECT count(*) FROM pg_class c WHERE c.relowner = r.oid) AS owned"
@@ -166,7 +168,7 @@ def test_the_roles_can_neither_log_in_nor_bypass_and_own_nothing(site: "Site") -
     "statement",
     ["UPDATE audit_event SET actor = 'nobody'", "DELETE FROM audit_event", "TRUNCATE audit_event"],
 )
-def test_the_audit_trail_only_grows(full: "Site", who: str, statement: str) -> None:
+def test_the_audit_trail_only_grows(full: "TenantWorld", who: str, statement: str) -> None:
     before = full.rows("SELECT * FROM audit_event ORDER BY id")
 
     opened: dict[str, Callable[[], AbstractContextManager[Connection]]] = {
@@ -181,7 +183,7 @@ def test_the_audit_trail_only_grows(full: "Site", who: str, statement: str) -> N
     assert full.rows("SELECT * FROM audit_event ORDER BY id") == before
 
 
-def test_a_change_whose_audit_event_cannot_be_written_does_not_happen(fresh_site: "Site") -> None:
+def test_a_change_whose_audit_event_cannot_be_written_does_not_happen(fresh_site: "TenantWorld") -> None:
     with psycopg.connect(fresh_site.database.url, autocommit=True) as connection:
         refusing = "ALTER TABLE audit_event ADD CONSTRAINT never CHECK (action <> 'tenant:resource:create-accepted')"
         connection.execute(refusing)

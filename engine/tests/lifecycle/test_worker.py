@@ -17,14 +17,14 @@ from rq.worker import BaseWorker
 
 from stratoplane_embedded.postgresql import WITHOUT_DURABILITY, PostgresqlServer
 from stratoplane_embedded.valkey import ValkeyServer
-from stratoplane_engine.access.context import Accepted
 from stratoplane_engine.db.connection import Database
 from stratoplane_engine.db.migrate import upgrade
 from stratoplane_engine.jobs.outbox_relay import relay
 from stratoplane_engine.jobs.queue import QUEUE, WorkerNotifier
+from stratoplane_engine.model.change import ChangeResult
 
 if TYPE_CHECKING:
-    from conftest import Site
+    from engine.tests.lifecycle.tenant_world import TenantWorld
 
 PATIENCE = 60.0
 Start = Callable[..., subprocess.Popen[bytes]]
@@ -77,13 +77,13 @@ def is_idle(valkey: ValkeyServer) -> bool:
     return [worker.get_state() for worker in registered(valkey)] == ["idle"]
 
 
-def is_dispatched(site: "Site", made: Accepted) -> bool:
+def is_dispatched(site: "TenantWorld", made: ChangeResult) -> bool:
     """Tell whether a worker has moved the create job to where an agent has it."""
-    return site.rows("SELECT FROM operation WHERE resource_id = :id", id=made.resource["id"]) != []
+    return site.rows("SELECT FROM operation WHERE resource_id = :id", id=made.resource.id) != []
 
 
 def test_a_worker_is_an_rq_worker_that_drains_on_a_wake_up(
-    fresh_site: "Site", fresh_database_url: str, valkey: ValkeyServer, start: Start
+    fresh_site: "TenantWorld", fresh_database_url: str, valkey: ValkeyServer, start: Start
 ) -> None:
     start("worker", fresh_database_url, valkey.url)
     eventually(lambda: is_idle(valkey), "the worker is registered with RQ and waits")
@@ -122,7 +122,7 @@ def test_a_worker_stops_at_once_while_valkey_is_away(
 
 
 def test_work_goes_on_while_valkey_is_dead_and_wake_ups_work_when_it_is_back(
-    fresh_site: "Site", fresh_database_url: str, valkey: ValkeyServer, start: Start
+    fresh_site: "TenantWorld", fresh_database_url: str, valkey: ValkeyServer, start: Start
 ) -> None:
     child = start("worker", fresh_database_url, valkey.url)
     eventually(lambda: is_idle(valkey), "the worker waits")
@@ -143,7 +143,7 @@ def test_work_goes_on_while_valkey_is_dead_and_wake_ups_work_when_it_is_back(
 
 
 def test_valkey_may_be_emptied_at_any_time_and_a_worker_that_nobody_wakes_looks_by_itself(
-    fresh_site: "Site", fresh_database_url: str, valkey: ValkeyServer, start: Start
+    fresh_site: "TenantWorld", fresh_database_url: str, valkey: ValkeyServer, start: Start
 ) -> None:
     child = start("worker", fresh_database_url, valkey.url)
     eventually(lambda: is_idle(valkey), "the worker waits")
@@ -159,7 +159,7 @@ def test_valkey_may_be_emptied_at_any_time_and_a_worker_that_nobody_wakes_looks_
 
 
 def test_jobs_from_before_the_start_are_moved_without_a_wake_up_or_valkey(
-    fresh_site: "Site", fresh_database_url: str, start: Start
+    fresh_site: "TenantWorld", fresh_database_url: str, start: Start
 ) -> None:
     made = fresh_site.create("volume", size_gib=1)
     start("worker", fresh_database_url, "unix:///nowhere/valkey.sock")
@@ -170,7 +170,7 @@ def test_jobs_from_before_the_start_are_moved_without_a_wake_up_or_valkey(
 
 
 def test_worker_and_scheduler_survive_the_death_of_the_database(
-    tmp_path: Path, valkey: ValkeyServer, start: Start, build_site: "Callable[[Database], Site]"
+    tmp_path: Path, valkey: ValkeyServer, start: Start, build_site: "Callable[[Database], TenantWorld]"
 ) -> None:
     with PostgresqlServer(tmp_path / "postgresql", settings=WITHOUT_DURABILITY) as server:
         upgrade(server.url)
@@ -189,7 +189,7 @@ def test_worker_and_scheduler_survive_the_death_of_the_database(
         second = site.create("volume", size_gib=1)
         eventually(lambda: is_dispatched(site, second), "the second job is moved")
         site.hand.work()
-        eventually(lambda: site.get(second)["status"] == "ACTIVE", "what the agent reported is settled")
+        eventually(lambda: site.get(second).status == "ACTIVE", "what the agent reported is settled")
         assert [child.poll() for child in children] == [None, None]
         for child in children:
             child.send_signal(signal.SIGTERM)

@@ -1,14 +1,26 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The accepting statement in memory: everything of an acceptance is written, or nothing."""
+"""The writing statement in memory: everything of a change is written, or nothing."""
 
 from datetime import datetime
 from typing import Any
+from uuid import UUID
 
 from stratoplane.quota import fits
 from stratoplane.resources import READY, ResourceStatus
-from stratoplane_engine.db.changes import Acceptance, RefusedError
+from stratoplane.wire import to_json
+from stratoplane_engine.accounting import ClaimChange, QuotaChange
+from stratoplane_engine.db.changes import ChangeRows, LinkRow, Refusal, RefusedError, ShortQuota
 from tests.simulation.simulated.tables import EPOCH, Row, Tables
 
+_CLAIMED = ("vcpus", "memory_mib", "storage_gib")
+_RESOURCE = (
+    "id", "organization_id", "project_id", "kind", "name", "status", "labels", "spec", "quota_usage", "detail",
+    "cluster_id", "generation", "version", "created_at", "updated_at",
+)  # fmt: skip
+_JOB = (
+    "id", "organization_id", "project_id", "resource_id", "resource_kind", "resource_name", "cluster_id", "kind",
+    "state", "input", "deadline_at", "actor", "request_id", "trace_parent", "created_at",
+)  # fmt: skip
 _USABLE = {ResourceStatus.PENDING.value, *(status.value for status in READY)}
 _NEW_RESOURCE: Row = {
     "observed": {},
@@ -38,33 +50,40 @@ class VolumeTakenError(Exception):
     """The unique index on attached volumes refused."""
 
 
-def accept(tables: Tables, acceptance: Acceptance, *, new: bool) -> None:
-    """Write everything of an acceptance.
+def accept(tables: Tables, rows: ChangeRows) -> None:
+    """Write everything of a change.
 
     Raises:
         RefusedError, VolumeTakenError: it does not fit; nothing was written.
     """
-    _refuse(tables, acceptance)
-    for line in acceptance.quota:
-        tables.quota[line["scope_id"], line["key"]]["used"] += line["amount"]
-    if acceptance.claim:
-        cluster = tables.clusters[acceptance.claim["cluster_id"]]
-        for key in ("vcpus", "memory_mib", "storage_gib"):
-            cluster[f"{key}_claimed"] += acceptance.claim[key]
-    row = {key: _plain(value) for key, value in acceptance.resource.items() if key != "cluster"}
-    if new:
+    _refuse(tables, rows)
+    for line in rows.quota:
+        tables.quota[line.scope_id, str(line.key)]["used"] += line.amount
+    if rows.claim is not None:
+        cluster = tables.clusters[rows.claim.cluster_id]
+        for key in _CLAIMED:
+            cluster[f"{key}_claimed"] += getattr(rows.claim, key)
+    row = _row(rows.resource, _RESOURCE)
+    if rows.is_new:
         tables.resources[row["id"]] = {**_NEW_RESOURCE, **row}
         tables.watch.resource(None, tables.resources[row["id"]])
     else:
         written = ("name", "status", "labels", "spec", "quota_usage", "generation", "updated_at", "detail")
         tables.change_resource(row["id"], **{key: row[key] for key in written})
-    for link in acceptance.links:
-        tables.links[link["source_id"], link["target_id"], link["role"]] = link["position"]
-    if acceptance.job is not None:
-        insert_job(tables, dict(acceptance.job), [step["name"] for step in acceptance.steps])
-    if acceptance.idempotency is not None:
-        kept = acceptance.idempotency
-        tables.answers[kept["actor_id"], kept["key"]] = dict(kept)
+    for link in rows.links:
+        tables.links[link.source_id, link.target_id, link.role] = link.position
+    if rows.job is not None:
+        insert_job(tables, _row(rows.job, _JOB), [step.name for step in rows.job.steps])
+    if rows.answer is not None:
+        tables.answers[rows.answer.actor_id, rows.answer.key] = _row(rows.answer, ("fingerprint", "expires_at"))
+
+
+def _row(value: object, members: tuple[str, ...]) -> Row:
+    """Return members of a value as the tables have them: JSON values, but for ids and times."""
+    given = {name: getattr(value, name) for name in members}
+    return {name: each if isinstance(each, UUID | datetime) else to_json(each) for name, each in given.items()} | {
+        name: _plain(each) for name, each in given.items() if isinstance(each, datetime)
+    }
 
 
 def insert_job(tables: Tables, job: Row, steps: list[str]) -> None:
@@ -77,36 +96,41 @@ def insert_job(tables: Tables, job: Row, steps: list[str]) -> None:
     tables.tell([row["id"]])
 
 
-def _refuse(tables: Tables, acceptance: Acceptance) -> None:
-    short = [line for line in acceptance.quota if not _fits(tables, line)]
-    gone = [str(link["target_id"]) for link in acceptance.links if not _is_usable(tables, link)]
-    kept = acceptance.idempotency
-    taken = kept is not None and (kept["actor_id"], kept["key"]) in tables.answers
-    no_room = bool(acceptance.claim) and not _has_room(tables, acceptance.claim)
+def _refuse(tables: Tables, rows: ChangeRows) -> None:
+    short = tuple(
+        ShortQuota(scope_id=line.scope_id, key=str(line.key), amount=line.amount)
+        for line in rows.quota
+        if not _fits(tables, line)
+    )
+    gone = tuple(link.target_id for link in rows.links if not _is_usable(tables, link))
+    taken = rows.answer is not None and (rows.answer.actor_id, rows.answer.key) in tables.answers
+    no_room = rows.claim is not None and not _has_room(tables, rows.claim)
     if short or gone or taken or no_room:
-        raise RefusedError({"short": short, "no_room": no_room, "gone": gone, "key_taken": taken})
-    for link in acceptance.links:
-        users = {key[0] for key in tables.links if key[1] == link["target_id"] and key[2] == link["role"]}
-        if link["role"] == "volume" and users - {link["source_id"]}:
+        raise RefusedError(Refusal(short=short, gone=gone, no_room=no_room, key_taken=taken))
+    for link in rows.links:
+        users = {key[0] for key in tables.links if key[1] == link.target_id and key[2] == link.role}
+        if link.role == "volume" and users - {link.source_id}:
             raise VolumeTakenError
 
 
-def _fits(tables: Tables, line: Any) -> bool:
-    row = tables.quota.get((line["scope_id"], line["key"]))
-    return row is not None and fits(row["limit_amount"], row["used"], line["amount"])
+def _fits(tables: Tables, line: QuotaChange) -> bool:
+    row = tables.quota.get((line.scope_id, str(line.key)))
+    return row is not None and fits(row["limit_amount"], row["used"], line.amount)
 
 
-def _has_room(tables: Tables, claim: Any) -> bool:
-    cluster = tables.clusters[claim["cluster_id"]]
-    keys = ("vcpus", "memory_mib", "storage_gib")
-    return all(claim[key] <= 0 or cluster[f"{key}_claimed"] + claim[key] <= cluster[f"{key}_total"] for key in keys)
+def _has_room(tables: Tables, claim: ClaimChange) -> bool:
+    cluster = tables.clusters[claim.cluster_id]
+    wanted = {key: getattr(claim, key) for key in _CLAIMED}
+    return all(
+        amount <= 0 or cluster[f"{key}_claimed"] + amount <= cluster[f"{key}_total"] for key, amount in wanted.items()
+    )
 
 
-def _is_usable(tables: Tables, link: Any) -> bool:
-    target = tables.resources.get(link["target_id"])
+def _is_usable(tables: Tables, link: LinkRow) -> bool:
+    target = tables.resources.get(link.target_id)
     if target is None or target["deleted_at"] is not None:
         return False
-    return target["status"] in _USABLE or (link["source_id"], link["target_id"], link["role"]) in tables.links
+    return target["status"] in _USABLE or (link.source_id, link.target_id, link.role) in tables.links
 
 
 def _plain(value: Any) -> Any:

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
-from stratoplane_engine.services.changes_rows_old import JOB_DEADLINE
+from stratoplane_engine.services.changes.rows import JOB_DEADLINE
 from stratoplane_engine.workflows.catalogue import step_names
 from tests.simulation.simulated.acceptance_rows import insert_job
 from tests.simulation.simulated.tables import Row, Tables

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+from stratoplane_engine.accounting import ClaimChange, QuotaChange
 from stratoplane_engine.db.jobs import LEASE_SECONDS
 from tests.simulation.simulated.tables import Row, Tables, is_live
 
@@ -160,12 +161,12 @@ def _hand_on(tables: Tables, settlement: Row) -> None:
         tables.change_job(job["id"], input={**job["input"], "before": before})
 
 
-def give_back(tables: Tables, quota: Sequence[Mapping[str, Any]], claims: Sequence[Mapping[str, Any]]) -> None:
+def give_back(tables: Tables, quota: Sequence[QuotaChange], claims: Sequence[ClaimChange]) -> None:
     for line in quota:
-        row = tables.quota.get((line["scope_id"], line["key"]))
+        row = tables.quota.get((line.scope_id, line.key))
         if row is not None:
-            row["used"] += line["amount"]
+            row["used"] += line.amount
     for change in claims:
-        cluster = tables.clusters[change["cluster_id"]]
+        cluster = tables.clusters[change.cluster_id]
         for key in ("vcpus", "memory_mib", "storage_gib"):
-            cluster[f"{key}_claimed"] += change[key]
+            cluster[f"{key}_claimed"] += getattr(change, key)

@@ -3,35 +3,42 @@
 
 from collections import Counter
 from collections.abc import Callable
+from dataclasses import fields, replace
+from datetime import timedelta
 from functools import partial
-from typing import Any
 from uuid import UUID
 
 from stratoplane.audit import AuditAction
 from stratoplane.drivers import Capacity
-from stratoplane.ids import new_id
+from stratoplane.kinds import Spec
 from stratoplane.quota import difference
-from stratoplane.resources import CHANGEABLE, ResourceStatus
-from stratoplane_engine.access.context import Accepted, Actor, IdempotencyKey, RequestContext
-from stratoplane_engine.db.changes import Acceptance, RefusedError
-from stratoplane_engine.kinds.catalogue import KINDS
-from stratoplane_engine.services import changes_rows_old as acceptance
+from stratoplane.resources import CHANGEABLE, PowerState, ResourceStatus
+from stratoplane.wire import to_json
+from stratoplane_engine.access.context import Actor, RequestContext
+from stratoplane_engine.accounting import larger
+from stratoplane_engine.db.changes import ChangeRows, RefusedError
+from stratoplane_engine.kinds.catalogue import BUILTIN_KINDS, Kinds
+from stratoplane_engine.kinds.virtual_machine import VirtualMachineSpec
+from stratoplane_engine.kinds.volume import VolumeSpec
+from stratoplane_engine.model.change import ChangeResult, IdempotencyKey
+from stratoplane_engine.model.resource import Resource
+from stratoplane_engine.services.changes.rows import Change, change_rows, create_rows
 from tests.simulation.simulated import operation_rows
 from tests.simulation.simulated.acceptance_rows import VolumeTakenError, accept
 from tests.simulation.simulated.kernel import Kernel
-from tests.simulation.simulated.tables import Row, Tables, is_live
+from tests.simulation.simulated.tables import EPOCH, Row, Tables, is_live
 
 LIMITS = {"virtual_machines": 6, "vcpus": 12, "memory_mib": 24_000, "volumes": 8, "storage_gib": 200}
+RowsOf = Callable[[RequestContext, Kinds, Change], tuple[ChangeRows, ChangeResult]]
 _CAPACITY = Capacity(vcpus=64, memory_mib=1_000_000, storage_gib=10_000)
-_MACHINE = {"flavor_id": "", "flavor": "small", "vcpus": 1, "memory_mib": 1024, "disk_gib": 10, "image": None}
-_MACHINE |= {"boot_volume_id": None, "key_pair_id": None, "ssh_keys": [], "network_ids": [], "user_data": ""}
+_MACHINE = VirtualMachineSpec(flavor_id=UUID(int=1), flavor="small", vcpus=1, memory_mib=1024, disk_gib=10)
 
 
 class Tenant:
     """One organization with one project and one user.
 
     Attributes:
-        accept: writes an acceptance, or refuses.
+        accept: writes a change, or refuses.
     """
 
     def __init__(self, kernel: Kernel, tables: Tables, clusters: list[UUID]) -> None:
@@ -71,27 +78,38 @@ class Tenant:
     def _wish_create(self) -> Callable[[str], None]:
         generator = self.kernel.generator
         kind, cluster = generator.choice(("volume", "virtual_machine")), generator.choice(self.clusters)
-        spec: dict[str, Any] = {"size_gib": generator.randint(1, 20), "image": None}
+        spec: Spec = VolumeSpec(size_gib=generator.randint(1, 20))
         if kind == "virtual_machine":
             volumes = [row["id"] for row in self._mine() if row["kind"] == "volume" and row["cluster_id"] == cluster]
             chosen = generator.sample(volumes, min(len(volumes), generator.choice((0, 1, 1))))
-            power = generator.choice(("RUNNING", "RUNNING", "STOPPED"))
-            spec = {**_MACHINE, "volume_ids": [str(each) for each in chosen], "power": power}
-        return lambda key: self._write(key, lambda context: self._created(context, kind, spec, cluster), new=True)
+            power = generator.choice((PowerState.RUNNING, PowerState.RUNNING, PowerState.STOPPED))
+            spec = replace(_MACHINE, volume_ids=tuple(chosen), power=power)
+        return lambda key: self._write(key, lambda: self._created(kind, spec, cluster), create_rows)
 
-    def _created(self, context: RequestContext, kind: str, spec: Row, cluster: UUID) -> tuple[Row, Row, Any]:
-        now, quota_usage = self.tables.wall(), KINDS[kind].quota_usage(spec)
-        identifier = self.kernel.new_id()
-        row = {"id": identifier, "organization_id": self.organization_id, "project_id": self.project_id, "kind": kind}
-        row |= {"name": f"it-{identifier.hex[:12]}", "status": "PENDING", "labels": {}, "spec": spec}
-        row |= {
-            "quota_usage": _words(quota_usage),
-            "cluster_id": cluster,
-            "generation": 1,
-            "created_at": now,
-            "updated_at": now,
-        }
-        return row, acceptance.job_row(context, row, f"{kind}.create", now, {}), quota_usage
+    def _created(self, name: str, spec: Spec, cluster: UUID) -> Change:
+        now, kind, identifier = self.tables.wall(), BUILTIN_KINDS[name], self.kernel.new_id()
+        resource = Resource(
+            id=identifier,
+            organization_id=self.organization_id,
+            project_id=self.project_id,
+            kind=name,
+            name=f"it-{identifier.hex[:12]}",
+            status=ResourceStatus.PENDING,
+            labels={},
+            spec=spec,
+            observed={},
+            quota_usage=kind.quota_usage(spec),
+            cluster_id=cluster,
+            created_at=now,
+            updated_at=now,
+        )
+        return Change(
+            resource=resource,
+            audited=AuditAction.RESOURCE_CREATE_ACCEPTED,
+            quota=resource.quota_usage,
+            verb="create",
+            links_of=kind,
+        )
 
     def _wish_update(self) -> Callable[[str], None] | None:
         mine = [row for row in self._mine() if row["status"] in CHANGEABLE]
@@ -99,45 +117,62 @@ class Tenant:
             return None
         generator = self.kernel.generator
         chosen, grown = generator.choice(mine)["id"], generator.randint(1, 10)
-        power = generator.choice(("RUNNING", "STOPPED"))
+        power = generator.choice((PowerState.RUNNING, PowerState.STOPPED))
         wider = generator.random() < 0.3
-        return lambda key: self._write(key, lambda context: self._updated(context, chosen, grown, power, wider=wider))
+        return lambda key: self._write(key, lambda: self._updated(chosen, grown, power, wider=wider), change_rows)
 
-    def _updated(
-        self, context: RequestContext, chosen: UUID, grown: int, power: str, *, wider: bool
-    ) -> tuple[Row, Row, Any] | None:
-        row, now = self.tables.resources[chosen], self.tables.wall()
-        if row["status"] not in CHANGEABLE:
+    def _updated(self, chosen: UUID, grown: int, power: PowerState, *, wider: bool) -> Change | None:
+        before = self._resource(chosen)
+        if before.status not in CHANGEABLE:
             return None
-        before, kind = row["spec"], KINDS[row["kind"]]
-        spec = {**before, "size_gib": before.get("size_gib", 0) + grown}
-        if row["kind"] == "virtual_machine":
-            spec = {**before, "power": power, "vcpus": 3 - before["vcpus"] if wider else before["vcpus"]}
-        if spec == before:
+        spec, kind = _changed(before.spec, grown, power, wider=wider), BUILTIN_KINDS[before.kind]
+        if spec == before.spec:
             return None
-        held = dict(row["quota_usage"])
-        charged = acceptance.larger(held, kind.quota_usage(spec))
-        status = row["status"] if row["status"] == ResourceStatus.PENDING else "UPDATING"
-        after = {**row, "spec": spec, "quota_usage": _words(charged), "status": status, "updated_at": now, "detail": ""}
-        after["generation"] = row["generation"] + 1
-        given = {"before": {"spec": before, "name": row["name"]}}
-        job = acceptance.job_row(context, after, f"{kind.name}.update", now, given)
-        return after, job, difference(held, charged)
+        charged = larger(before.quota_usage, kind.quota_usage(spec))
+        status = before.status if before.status is ResourceStatus.PENDING else ResourceStatus.UPDATING
+        after = replace(
+            before,
+            spec=spec,
+            quota_usage=charged,
+            status=status,
+            updated_at=self.tables.wall(),
+            detail="",
+            generation=before.generation + 1,
+        )
+        return Change(
+            resource=after,
+            audited=AuditAction.RESOURCE_UPDATE_ACCEPTED,
+            quota=difference(before.quota_usage, charged),
+            verb="update",
+            given={"before": {"spec": to_json(before.spec), "name": before.name}},
+            links_of=kind,
+        )
 
     def _wish_delete(self) -> Callable[[str], None] | None:
         mine = self._mine()
         if not mine:
             return None
         chosen = self.kernel.generator.choice(mine)["id"]
-        return lambda key: self._write(key, lambda context: self._deleted(context, chosen))
+        return lambda key: self._write(key, lambda: self._deleted(chosen), change_rows)
 
-    def _deleted(self, context: RequestContext, chosen: UUID) -> tuple[Row, Row, Any] | None:
-        row, now = self.tables.resources[chosen], self.tables.wall()
+    def _deleted(self, chosen: UUID) -> Change | None:
+        before, now = self._resource(chosen), self.tables.wall()
         used = any(target == chosen for _, target, _ in self.tables.links)
-        if row["status"] in ("DELETING", "DELETED") or used:
+        if before.status in (ResourceStatus.DELETING, ResourceStatus.DELETED) or used:
             return None
-        after = {**row, "status": "DELETING", "generation": row["generation"] + 1, "detail": "", "updated_at": now}
-        return after, acceptance.job_row(context, after, f"{row['kind']}.delete", now, {}), {}
+        after = replace(
+            before, status=ResourceStatus.DELETING, generation=before.generation + 1, detail="", updated_at=now
+        )
+        return Change(resource=after, audited=AuditAction.RESOURCE_DELETE_ACCEPTED, verb="delete")
+
+    def _resource(self, identifier: UUID) -> Resource[Spec]:
+        """Return a resource of the tables as services have it."""
+        row = self.tables.resources[identifier]
+        known = {each.name for each in fields(Resource)} & row.keys()
+        times = {name: EPOCH + timedelta(seconds=row[name]) for name in ("created_at", "updated_at")}
+        members = {name: row[name] for name in known} | times
+        spec, status = BUILTIN_KINDS.read_spec(row["kind"], row["spec"]), ResourceStatus(row["status"])
+        return Resource(**{**members, "spec": spec, "status": status, "deleted_at": None})
 
     def _cancel(self) -> None:
         jobs = [job for job in self.tables.jobs.values() if is_live(job)]
@@ -147,58 +182,33 @@ class Tenant:
             operation_rows.cancel(self.tables, chosen, actor="user:alice")
             self.counts["cancelled"] += 1
 
-    def _write(
-        self, key: str, make: Callable[[RequestContext], tuple[Row, Row, Any] | None], *, new: bool = False
-    ) -> None:
+    def _write(self, key: str, make: Callable[[], Change | None], rows_of: RowsOf) -> None:
         """Accept what ``make`` returns, in one transaction; an answer under the key is replayed instead."""
         if (self.actor.id, key) in self.tables.answers:
             self.counts["replayed"] += 1
             return
         idempotency = IdempotencyKey(key=key, fingerprint=key)
         context = RequestContext(actor=self.actor, organization_id=self.organization_id, idempotency=idempotency)
-        made = make(context)
-        if made is None:
+        change = make()
+        if change is None:
             return
-        row, job, change = made
-        job = {**job, "id": self.kernel.new_id()}
-        document = _document(context, row, job, change, new=new)
+        rows, _ = rows_of(context, BUILTIN_KINDS, change)
+        assert rows.job is not None
+        rows = replace(rows, job=replace(rows.job, id=self.kernel.new_id()))
         try:
-            self.accept(document, new=new)
+            self.accept(rows)
         except (RefusedError, VolumeTakenError):
             self.counts["refused"] += 1
             return
         self.counts["accepted"] += 1
-        self.kernel.say("accepted", kind=job["kind"], job=job["id"], resource=row["id"])
+        self.kernel.say("accepted", kind=rows.job.kind, job=rows.job.id, resource=rows.resource.id)
 
 
-def _words(amount: Any) -> dict[str, int]:
-    return {key.value: value for key, value in amount.items()}
-
-
-def _document(context: RequestContext, row: Row, job: Row, change: Any, *, new: bool) -> Acceptance:
-    """Put together what the services' changes put together."""
-    now = job["created_at"]
-    links = [
-        {
-            "organization_id": row["organization_id"],
-            "source_id": row["id"],
-            "target_id": link.target_id,
-            "role": link.role,
-            "position": link.position,
-            "pointer": link.pointer,
-        }
-        for link in (KINDS[row["kind"]].uses(row["spec"]) if not job["kind"].endswith(".delete") else ())
-    ]
-    return Acceptance(
-        resource=row,
-        quota=acceptance.quota_lines(row["organization_id"], row["project_id"], change),
-        claim=acceptance.claim(row["cluster_id"], change, even_nothing=new),
-        links=links,
-        job=job,
-        steps=acceptance.step_rows(job),
-        audit={**acceptance.audit_row(context, AuditAction.RESOURCE_CREATE_ACCEPTED, row, now, {}), "id": new_id()},
-        idempotency=acceptance.idempotency_row(context, now, Accepted(resource={}, job={})),
-    )
+def _changed(present: Spec, grown: int, power: PowerState, *, wider: bool) -> Spec:
+    if isinstance(present, VolumeSpec):
+        return replace(present, size_gib=present.size_gib + grown)
+    assert isinstance(present, VirtualMachineSpec)
+    return replace(present, power=power, vcpus=3 - present.vcpus if wider else present.vcpus)
 
 
 def cluster_row() -> Row:

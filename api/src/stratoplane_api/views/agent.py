@@ -13,9 +13,9 @@ from stratoplane_api import answers, json_body
 from stratoplane_api.agent_gateway import AgentGateway, agent, agent_gateway
 from stratoplane_api.authentication import signed_request
 from stratoplane_api.endpoints import Endpoint, Gate
+from stratoplane_api.namespaces import AGENT
 from stratoplane_api.polls import Poll
 from stratoplane_api.request_errors import MalformedBodyError
-from stratoplane_api.routes import Routes
 from stratoplane_engine.db.wake_names import wake_name
 from stratoplane_engine.services import agent_authentication, agents, enrolment
 from stratoplane_engine.services.agent_authentication import AgentIdentity
@@ -31,7 +31,7 @@ _MIDDLE: Final = 1024 * 1024
 _TAG: Final = "Agents"
 _Message = TypeVar("_Message")
 
-ROUTES: Final = Routes("agent", "/api/agent/v1", "What the agents of clusters say.")
+ROUTES: Final = AGENT
 
 
 def _operation(name: str, summary: str, *, gate: Gate = Gate.AGENT, limit: int = LARGEST_REPORT) -> Endpoint:

@@ -1,47 +1,52 @@
 # SPDX-License-Identifier: Apache-2.0
 """The answer to an accepted change, at once or, as ``Prefer: wait`` asks, when its job has ended."""
 
-from collections.abc import Mapping
 from dataclasses import replace
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from flask import Response
 
 from stratoplane.errors import ResourceDeletedError
+from stratoplane.kinds import Spec
 from stratoplane.resources import ResourceStatus
 from stratoplane_api import answers, prefer
 from stratoplane_api.gateway import context, database, dry_run, gateway, preferred_wait
-from stratoplane_engine.access.context import Accepted
-from stratoplane_engine.services import jobs, resources
+from stratoplane_api.views.kinds import KindRoutes
+from stratoplane_engine.model.change import ChangeResult
+from stratoplane_engine.model.job import Job
+from stratoplane_engine.model.resource import Resource
+from stratoplane_engine.services import jobs
+from stratoplane_engine.services.resources import get_resource
 
 _JOBS: Final = "/api/tenant/v1/projects/{project}/jobs"
 
 
-def answer_change(kind: str, project_id: UUID, outcome: Accepted) -> Response:
-    """Return the answer to a change of a resource of ``kind``."""
+def answer_change(routes: KindRoutes, project_id: UUID, outcome: ChangeResult) -> Response:
+    """Return the answer to a change of a resource."""
     if dry_run():
-        return answers.planned(kind, outcome)
+        return answers.planned(routes.name, routes.present(outcome.resource), outcome.plan)
     seconds = preferred_wait()
     held = outcome.job is not None and seconds > 0
     if outcome.job is not None and held:
-        job = job_after(project_id, UUID(str(outcome.job["id"])), seconds)
-        outcome = replace(outcome, job=job, resource=_as_it_is_now(kind, project_id, outcome.resource))
-    response = answers.accepted(kind, outcome, _JOBS.format(project=project_id))
+        job = job_after(project_id, outcome.job.id, seconds)
+        outcome = replace(outcome, job=job, resource=_as_it_is_now(routes, outcome.resource))
+    shown = routes.present(outcome.resource)
+    response = answers.accepted(routes.name, shown, outcome, _JOBS.format(project=project_id))
     if held:
         response.headers[prefer.APPLIED_HEADER] = f"wait={seconds:.0f}"
     return response
 
 
-def _as_it_is_now(kind: str, project_id: UUID, accepted: Mapping[str, object]) -> Mapping[str, object]:
+def _as_it_is_now(routes: KindRoutes, accepted: Resource[Spec]) -> Resource[Spec]:
     """Return the resource after the wait; one that is gone by now is shown as it was, with that status."""
     try:
-        return resources.get(database(), context(), project_id, kind, UUID(str(accepted["id"])))
+        return get_resource(database(), context(), accepted.project_id, routes.kind, accepted.id)
     except ResourceDeletedError:
-        return {**accepted, "status": ResourceStatus.DELETED.value}
+        return replace(accepted, status=ResourceStatus.DELETED)
 
 
-def job_after(project_id: UUID, job_id: UUID, seconds: float) -> dict[str, Any]:
+def job_after(project_id: UUID, job_id: UUID, seconds: float) -> Job:
     """Return the job when it has ended, as it is after ``seconds``, or at once while too many requests are held."""
     with gateway().wait_slots.take() as taken:
         return jobs.wait_for_job(database(), context(), project_id, job_id, seconds=seconds if taken else 0.0)

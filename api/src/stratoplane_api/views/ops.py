@@ -10,7 +10,7 @@ from stratoplane_api.views import (
     clusters,
     drift,  # noqa: F401  # adds its endpoints
     fleet,
-    foreign_objects,
+    foreign_objects,  # noqa: F401  # adds its endpoints
     incidents,  # noqa: F401  # adds its endpoints
     job_control,
     operators,
@@ -20,7 +20,6 @@ ROUTES: Final = OPS
 
 operators.serve(ROUTES)
 job_control.serve_operators(ROUTES)
-foreign_objects.serve(ROUTES)
 clusters.serve_operators(ROUTES)
 fleet.serve_operators(ROUTES)
 catalogue.serve_operators(ROUTES)

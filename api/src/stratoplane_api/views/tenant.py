@@ -6,17 +6,18 @@ from typing import Final
 from stratoplane_api.namespaces import TENANT
 from stratoplane_api.views import (
     audit,  # noqa: F401  # adds its endpoints
+    buckets,  # noqa: F401  # imported for its registration, as the others are
     job_control,
     jobs,
+    key_pairs,  # noqa: F401
+    networks,  # noqa: F401
     organization,
-    resources,
+    virtual_machines,  # noqa: F401
+    volumes,  # noqa: F401
 )
-from stratoplane_api.views.kinds import KINDS
 
 ROUTES: Final = TENANT
 
 organization.serve(ROUTES)
-for _kind in KINDS:
-    resources.serve(ROUTES, _kind)
 jobs.serve(ROUTES)
 job_control.serve_tenant(ROUTES)

@@ -5,19 +5,27 @@ Rows are locked in one order everywhere, so that no two transactions wait for ea
 job, the changed resource, resources that it uses, quota (by scope and key), cluster.
 """
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field
-from typing import Any, Final
+from collections.abc import Mapping
+from dataclasses import dataclass
+from datetime import datetime
+from typing import Final
 from uuid import UUID
 
 import orjson
 import psycopg
-from sqlalchemy import text
 
 from stratoplane.crashpoints import crashpoint
+from stratoplane.kinds import Spec
 from stratoplane.resources import READY, ResourceStatus
-from stratoplane_engine.db.connection import Connection, dump_json
+from stratoplane_engine.accounting import ClaimChange, QuotaChange
+from stratoplane_engine.db.connection import Connection, Parameters, dump_json, read
+from stratoplane_engine.db.resources import read_resource
 from stratoplane_engine.db.statement import Statement
+from stratoplane_engine.kinds.catalogue import Kinds
+from stratoplane_engine.model.audit import AuditEvent
+from stratoplane_engine.model.change import ChangePlan, ChangeResult, JobResult, StoredAnswer
+from stratoplane_engine.model.job import Job
+from stratoplane_engine.model.resource import Resource
 
 OUTBOX_CHANNEL: Final = "stratoplane_outbox"
 
@@ -54,7 +62,8 @@ claimed AS (
         memory_mib_claimed = c.memory_mib_claimed + k.memory_mib,
         storage_gib_claimed = c.storage_gib_claimed + k.storage_gib
     FROM draft, held,
-        jsonb_to_record(d->'claim') AS k(cluster_id uuid, vcpus bigint, memory_mib bigint, storage_gib bigint)
+        jsonb_to_record(nullif(d->'claim', 'null'))
+            AS k(cluster_id uuid, vcpus bigint, memory_mib bigint, storage_gib bigint)
     WHERE c.id = k.cluster_id AND c.deleted_at IS NULL AND held.rows >= 0
         AND (k.vcpus <= 0 OR c.vcpus_claimed + k.vcpus <= c.vcpus_total)
         AND (k.memory_mib <= 0 OR c.memory_mib_claimed + k.memory_mib <= c.memory_mib_total)
@@ -99,13 +108,13 @@ job_written AS (
         input, deadline_at, actor, request_id, trace_parent, created_at, next_run_at)
     SELECT j.id, j.organization_id, j.project_id, j.resource_id, j.resource_kind, j.resource_name, j.cluster_id, j.kind,
         j.input, j.deadline_at, j.actor, j.request_id, j.trace_parent, j.created_at, j.created_at
-    FROM draft, jsonb_populate_record(NULL::job, d->'job') AS j WHERE j.id IS NOT NULL
-    RETURNING id
+    FROM draft, jsonb_populate_record(NULL::job, nullif(d->'job', 'null')) AS j WHERE j.id IS NOT NULL
+    RETURNING id, organization_id
 ),
 steps_written AS (
     INSERT INTO job_step (organization_id, job_id, position, name)
-    SELECT s.organization_id, s.job_id, s.position, s.name
-    FROM draft, jsonb_populate_recordset(NULL::job_step, d->'steps') AS s
+    SELECT j.organization_id, j.id, s.position, s.name
+    FROM draft, job_written j, jsonb_to_recordset(d->'job'->'steps') AS s(position int, name text)
 ),
 audit_written AS (
     INSERT INTO audit_event (id, organization_id, project_id, action, outcome, actor, subject_id, subject_name,
@@ -117,7 +126,7 @@ audit_written AS (
 answer_written AS (
     INSERT INTO idempotency (organization_id, actor_id, key, fingerprint, answer, expires_at)
     SELECT i.organization_id, i.actor_id, i.key, i.fingerprint, i.answer, i.expires_at
-    FROM draft, jsonb_populate_record(NULL::idempotency, d->'idempotency') AS i WHERE i.key IS NOT NULL
+    FROM draft, jsonb_populate_record(NULL::idempotency, nullif(d->'answer', 'null')) AS i WHERE i.key IS NOT NULL
     ON CONFLICT (organization_id, actor_id, key) DO UPDATE SET fingerprint = EXCLUDED.fingerprint,
         answer = EXCLUDED.answer, expires_at = EXCLUDED.expires_at,
         created_at = clock_timestamp() WHERE idempotency.expires_at < clock_timestamp()
@@ -133,7 +142,7 @@ refusal AS MATERIALIZED (
         (SELECT jsonb_agg(k.target_id) FROM link k WHERE NOT EXISTS (SELECT FROM usable u WHERE u.id = k.target_id))
             AS gone,
         (d->'claim' ? 'cluster_id') AND NOT EXISTS (SELECT FROM claimed) AS no_room,
-        (d->'idempotency' ? 'key') AND NOT EXISTS (SELECT FROM answer_written) AS key_taken,
+        (d->'answer' ? 'key') AND NOT EXISTS (SELECT FROM answer_written) AS key_taken,
         (SELECT count(*) FROM resource_written) AS written
     FROM draft
 )
@@ -144,13 +153,13 @@ FROM refusal r
 """
 _CREATE: Final = Statement(f"WITH {_RESERVE}, {_INSERT_RESOURCE}, {_REST}")
 _CHANGE: Final = Statement(f"WITH {_RESERVE}, {_UPDATE_RESOURCE}, {_REST}")
-_KEEP_ANSWER: Final = text("""
+_KEEP_ANSWER: Final = Statement("""
 INSERT INTO idempotency (organization_id, actor_id, key, fingerprint, answer, expires_at)
 SELECT i.organization_id, i.actor_id, i.key, i.fingerprint, i.answer, i.expires_at
-FROM jsonb_populate_record(NULL::idempotency, CAST(:idempotency AS jsonb)) AS i
+FROM jsonb_populate_record(NULL::idempotency, CAST(:answer AS jsonb)) AS i
 ON CONFLICT (organization_id, actor_id, key) DO NOTHING
 """)
-_STORED_ANSWER: Final = text("""
+_STORED_ANSWER: Final = Statement("""
 SELECT i.fingerprint, i.answer FROM idempotency i WHERE i.organization_id = :organization AND i.actor_id = :actor
     AND i.key = :key AND i.expires_at > clock_timestamp()
 """)
@@ -158,47 +167,87 @@ _USABLE: Final = sorted({ResourceStatus.PENDING.value, *(status.value for status
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Acceptance:
-    """Rows to write, as JSON values whose members are column names; None where there is no such row.
+class LinkRow:
+    """A "uses" of the resource; ``pointer`` is the request's member that asks for it."""
+
+    organization_id: UUID
+    source_id: UUID
+    target_id: UUID
+    role: str
+    position: int
+    pointer: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class AnswerRow:
+    """An answer that is kept for the caller's idempotency key."""
+
+    organization_id: UUID
+    actor_id: UUID
+    key: str
+    fingerprint: str
+    answer: ChangeResult | JobResult
+    expires_at: datetime
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ChangeRows:
+    """Everything that a change writes; None where there is no such row.
 
     Attributes:
-        quota: ``{scope_id, key, amount}``; negative amounts give back.
-        claim: ``{cluster_id, vcpus, memory_mib, storage_gib}``.
+        is_new: whether the resource is inserted.
+        claim: one of nothing still makes sure that the cluster is not deleted meanwhile; new resources make one.
         links: everything that the resource uses from now on; links that it has and that are not here are kept.
     """
 
-    resource: Mapping[str, Any]
-    quota: Sequence[Mapping[str, Any]] = ()
-    claim: Mapping[str, Any] | None = None
-    links: Sequence[Mapping[str, Any]] = ()
-    job: Mapping[str, Any] | None = None
-    steps: Sequence[Mapping[str, Any]] = ()
-    audit: Mapping[str, Any] = field(default_factory=dict)
-    idempotency: Mapping[str, Any] | None = None
+    resource: Resource[Spec]
+    audit: AuditEvent
+    is_new: bool = False
+    quota: tuple[QuotaChange, ...] = ()
+    claim: ClaimChange | None = None
+    links: tuple[LinkRow, ...] = ()
+    job: Job | None = None
+    answer: AnswerRow | None = None
 
 
-class RefusedError(Exception):
-    """Something does not fit any more; nothing was written and the transaction is lost.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ShortQuota:
+    """A line of a quota that ``amount`` more did not fit in; no ``limit`` means that the scope is gone."""
+
+    scope_id: UUID
+    key: str
+    amount: int
+    limit: int | None = None
+    used: int | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Refusal:
+    """What did not fit.
 
     Attributes:
-        short: quota lines that did not fit: ``{scope_id, key, amount, limit, used}``; no limit means no scope.
-        no_room: whether the cluster has filled up.
+        short: quota lines that did not fit.
         gone: ids of what was to be used and cannot be any more.
+        no_room: whether the cluster has filled up.
         key_taken: whether the idempotency key is that of an answer which was committed in between.
     """
 
-    def __init__(self, refusal: Mapping[str, Any]) -> None:
+    short: tuple[ShortQuota, ...] | None = None
+    gone: tuple[UUID, ...] | None = None
+    no_room: bool = False
+    key_taken: bool = False
+
+
+class RefusedError(Exception):
+    """Something does not fit any more; nothing was written and the transaction is lost."""
+
+    def __init__(self, refusal: Refusal) -> None:
         super().__init__("refused")
-        self.short: Sequence[Mapping[str, Any]] = refusal["short"] or ()
-        self.no_room: bool = refusal["no_room"]
-        self.gone = frozenset(map(UUID, refusal["gone"] or ()))
-        self.key_taken: bool = refusal["key_taken"]
+        self.refusal: Final = refusal
 
 
-def accept(
-    connection: Connection, organization_id: UUID, acceptance: Acceptance, *, new: bool, commit: bool = True
-) -> None:
-    """Write everything in one statement, and end the transaction with it unless ``commit`` is off.
+def write_change(connection: Connection, rows: ChangeRows) -> None:
+    """Write everything in one statement, and end the transaction with it.
 
     The rows of quotas are where the creates of a project meet: they are held until the commit, which therefore goes
     with the statement and does not wait for this process to come back. So it is the statement that refuses.
@@ -207,36 +256,59 @@ def accept(
         RefusedError: something did not fit.
         psycopg.IntegrityError: a name or a volume is taken; the constraint's name tells.
     """
-    document = {
-        "resource": acceptance.resource,
-        "quota": acceptance.quota,
-        "claim": acceptance.claim or {},
-        "links": acceptance.links,
-        "job": acceptance.job or {},
-        "steps": acceptance.steps,
-        "audit": acceptance.audit,
-        "idempotency": acceptance.idempotency or {},
-    }
-    statement = _CREATE if new else _CHANGE
-    parameters = {"draft": dump_json(document), "organization": organization_id, "usable": _USABLE}
     try:
         crashpoint("api-before-commit")
-        if commit:
-            connection.commit_with(statement, parameters)
-        else:
-            connection.run(statement, parameters)
+        connection.commit_with(_statement(rows), _parameters(rows))
         crashpoint("api-after-commit")
     except psycopg.errors.RaiseException as error:
-        raise RefusedError(orjson.loads(error.diag.message_detail or "{}")) from error
+        raise _refused(error) from error
 
 
-def keep_answer(connection: Connection, idempotency: Mapping[str, Any]) -> None:
+def try_change(connection: Connection, rows: ChangeRows) -> None:
+    """Write everything as :func:`write_change` does, and leave it to the caller to take it back. Raises alike."""
+    try:
+        connection.run(_statement(rows), _parameters(rows))
+    except psycopg.errors.RaiseException as error:
+        raise _refused(error) from error
+
+
+def _statement(rows: ChangeRows) -> Statement:
+    return _CREATE if rows.is_new else _CHANGE
+
+
+def _parameters(rows: ChangeRows) -> Parameters:
+    return {"draft": dump_json(rows), "organization": rows.resource.organization_id, "usable": _USABLE}
+
+
+def _refused(error: psycopg.errors.RaiseException) -> RefusedError:
+    return RefusedError(read(Refusal, orjson.loads(error.diag.message_detail or "{}")))
+
+
+def keep_answer(connection: Connection, answer: AnswerRow) -> None:
     """Write the answer to a request that changed nothing, unless its key has one."""
-    connection.execute(_KEEP_ANSWER, {"idempotency": dump_json(idempotency)})
+    connection.run(_KEEP_ANSWER, {"answer": dump_json(answer)})
 
 
-def stored_answer(connection: Connection, organization_id: UUID, actor_id: UUID, key: str) -> Mapping[str, Any] | None:
-    """Return ``fingerprint`` and ``answer`` of an idempotency key, None when it is new or its time is over."""
-    parameters = {"organization": organization_id, "actor": actor_id, "key": key}
-    row = connection.execute(_STORED_ANSWER, parameters).one_or_none()
-    return row._asdict() if row else None
+def stored_answer(connection: Connection, organization_id: UUID, actor_id: UUID, key: str) -> StoredAnswer | None:
+    """Return the answer of an idempotency key, None when the key is new or has expired."""
+    return connection.first(
+        StoredAnswer, _STORED_ANSWER, {"organization": organization_id, "actor": actor_id, "key": key}
+    )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _KeptChange:
+    resource: Mapping[str, object]
+    job: Job | None
+    plan: ChangePlan
+
+
+def read_change(kinds: Kinds, answer: Mapping[str, object]) -> ChangeResult:
+    """Return the answer to a change of a resource that was kept for an idempotency key."""
+    kept = read(_KeptChange, answer)
+    return ChangeResult(resource=read_resource(kinds, kept.resource), job=kept.job, plan=kept.plan, replayed=True)
+
+
+def read_job_result(_kinds: Kinds, answer: Mapping[str, object]) -> JobResult:
+    """Return the answer to a request about a job that was kept for an idempotency key."""
+    return JobResult(job=read(Job, answer["job"]), replayed=True)

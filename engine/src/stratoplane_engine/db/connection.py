@@ -27,6 +27,7 @@ from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
 from stratoplane.errors import UnavailableError
 from stratoplane_engine.db.statement import Statement
+from stratoplane_engine.kinds.catalogue import BUILTIN_KINDS, Kinds
 
 SYSTEM_ROLE: Final = "stratoplane_system"
 TENANT_ROLE: Final = "stratoplane_tenant"
@@ -49,7 +50,7 @@ _ENTER: Final = (
 
 def dump_json(value: object) -> str:
     """Return dataclasses, mappings, ids, times and enumerations as JSON, members named as in the model."""
-    return orjson.dumps(value, default=_plain).decode()
+    return orjson.dumps(value, default=_plain, option=orjson.OPT_NON_STR_KEYS).decode()
 
 
 def _plain(value: object) -> object:
@@ -83,13 +84,29 @@ class Connection:
     """
 
     def __init__(
-        self, pool: QueuePool, *, role: str, organization: str, in_transaction: bool, watch: Watch | None = None
+        self,
+        pool: QueuePool,
+        *,
+        role: str,
+        organization: str,
+        in_transaction: bool,
+        kinds: Kinds,
+        watch: Watch | None = None,
     ) -> None:
+        self.kinds: Final = kinds
         self._pool: Final = pool
         self._watch: Final = watch
         self._entering: Final = {"role": role, "organization": organization}
         self._in_transaction: Final = in_transaction
+        self._queued: list[tuple[Statement, Parameters]] = []
         self._pooled: PoolProxiedConnection | None = None
+
+    def queue(self, statement: Statement, parameters: Parameters = _NOTHING) -> None:
+        """Send a statement, a lock for one, in the same flush as the next one, which sees what it has waited for.
+
+        Its rows are not read.
+        """
+        self._queued.append((statement, parameters))
 
     def run(self, statement: Statement, parameters: Parameters = _NOTHING) -> int:
         """Run a statement and return how many rows it wrote."""
@@ -152,8 +169,13 @@ class Connection:
             self._driver().execute("COMMIT", prepare=False)
 
     def _run(self, statement: Statement, parameters: Parameters) -> _Cursor:
+        cursor = self._first_or_next(statement, parameters)
+        self._queued.clear()
+        return cursor
+
+    def _first_or_next(self, statement: Statement, parameters: Parameters) -> _Cursor:
         if self._in_transaction and self._is_open():
-            return self._send(statement.sql, parameters)
+            return self._send_together(statement, parameters)
         try:
             return self._enter(statement, parameters)
         except psycopg.OperationalError:
@@ -169,7 +191,18 @@ class Connection:
             if self._in_transaction:
                 self._driver().execute("BEGIN", prepare=False)
             self._driver().execute(_ENTER, self._entering, prepare=True)
+            return self._send_all(statement, parameters)
+
+    def _send_together(self, statement: Statement, parameters: Parameters) -> _Cursor:
+        if not self._queued:
             return self._send(statement.sql, parameters)
+        with self._driver().pipeline():
+            return self._send_all(statement, parameters)
+
+    def _send_all(self, statement: Statement, parameters: Parameters) -> _Cursor:
+        for queued, its_parameters in self._queued:
+            self._send(queued.sql, its_parameters)
+        return self._send(statement.sql, parameters)
 
     def _send(self, query: bytes, parameters: Parameters) -> _Cursor:
         if self._watch is not None:
@@ -269,6 +302,7 @@ class Database:
         application: shown in ``pg_stat_activity``.
         patience: seconds that a transaction waits for a connection while all are in use.
         watch: is told of every statement before it is sent.
+        kinds: those that the process knows; the specs of resources are read by them.
 
     One object serves a process; make it after a fork, never before.
     """
@@ -282,8 +316,10 @@ class Database:
         patience: float = 5.0,
         spare: int | None = None,
         watch: Watch | None = None,
+        kinds: Kinds = BUILTIN_KINDS,
     ) -> None:
         self._watch: Final = watch
+        self.kinds: Final = kinds
         self.url: Final = url
         self._application: Final = application
         self._pool = QueuePool(
@@ -339,7 +375,12 @@ class Database:
     @contextmanager
     def _connected(self, *, role: str, organization: str, in_transaction: bool) -> Iterator[Connection]:
         connection = Connection(
-            self._pool, role=role, organization=organization, in_transaction=in_transaction, watch=self._watch
+            self._pool,
+            role=role,
+            organization=organization,
+            in_transaction=in_transaction,
+            kinds=self.kinds,
+            watch=self._watch,
         )
         try:
             try:

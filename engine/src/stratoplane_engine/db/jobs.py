@@ -9,9 +9,11 @@ from sqlalchemy import text
 
 from stratoplane.jobs import LIVE
 from stratoplane_engine.accounting import ClaimChange, QuotaChange
-from stratoplane_engine.db.connection import Connection, dump_json
+from stratoplane_engine.db.connection import Connection, Document, dump_json, read
 from stratoplane_engine.db.liveness import is_online
+from stratoplane_engine.db.statement import Statement
 from stratoplane_engine.kinds import wire_form
+from stratoplane_engine.model.job import Job
 
 LEASE_SECONDS: Final = 30.0
 _LIVE: Final = "(" + ", ".join(f"'{state}'" for state in sorted(LIVE)) + ")"
@@ -229,10 +231,10 @@ woken AS (UPDATE job d SET next_run_at = clock_timestamp() FROM locked l WHERE d
 told AS (INSERT INTO outbox (topic, payload) SELECT 'job', jsonb_build_object('job_id', id) FROM woken RETURNING id)
 SELECT pg_notify('stratoplane_outbox', '') FROM told LIMIT 1
 """)
-_READ: Final = text(f"""
+_READ: Final = Statement(f"""
 SELECT {_SHOWN} FROM job j WHERE j.organization_id = :organization AND j.project_id = :project AND j.id = :id
 """)
-_LIVE_JOB: Final = text(f"""
+_LIVE_JOB: Final = Statement(f"""
 SELECT {_SHOWN} FROM job j WHERE j.resource_id = :resource AND j.state IN {_LIVE} ORDER BY j.id DESC LIMIT 1
 """)
 _READ_ANY: Final = text(f"SELECT {_SHOWN} FROM job j WHERE j.id = :id")
@@ -287,11 +289,7 @@ def settle(connection: Connection, settlements: Sequence[Mapping[str, Any]]) -> 
     return settled
 
 
-def give_back(
-    connection: Connection,
-    quota: Sequence[Mapping[str, Any] | QuotaChange],
-    claims: Sequence[Mapping[str, Any] | ClaimChange],
-) -> None:
+def give_back(connection: Connection, quota: Sequence[QuotaChange], claims: Sequence[ClaimChange]) -> None:
     """Change quotas and clusters' claims by the given amounts (negative gives back), without looking at limits."""
     if quota:
         connection.execute(_RETURN_QUOTA, {"quota": dump_json(quota)})
@@ -307,10 +305,20 @@ def get(connection: Connection, organization_id: UUID, project_id: UUID, job_id:
     return _wire(found._asdict()) if found else None
 
 
-def live_job(connection: Connection, resource_id: UUID) -> dict[str, Any] | None:
-    """Return the newest job of a resource that has not ended, in wire form."""
-    found = connection.execute(_LIVE_JOB, {"resource": resource_id}).one_or_none()
-    return _wire(found._asdict()) if found else None
+def find(connection: Connection, organization_id: UUID, project_id: UUID, job_id: UUID) -> Job | None:
+    """Return a job of a project, None when there is none."""
+    found = connection.documents(_READ, {"organization": organization_id, "project": project_id, "id": job_id})
+    return _value(found[0]) if found else None
+
+
+def live_job(connection: Connection, resource_id: UUID) -> Job | None:
+    """Return the newest job of a resource that has not ended."""
+    found = connection.documents(_LIVE_JOB, {"resource": resource_id})
+    return _value(found[0]) if found else None
+
+
+def _value(row: Document) -> Job:
+    return read(Job, {**row, "steps": row["steps"] or (), "silent_cluster": row["silent"]})
 
 
 def get_any(connection: Connection, job_id: UUID) -> dict[str, Any] | None:

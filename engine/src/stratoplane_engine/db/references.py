@@ -1,18 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One statement that looks up everything a create or a change points at."""
+"""One statement that looks up everything a request for a change needs to know, behind the lock of what it changes."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import datetime
 from typing import Any, Final
 from uuid import UUID
 
-from sqlalchemy import text
-
-from stratoplane.resources import ResourceStatus
-from stratoplane_engine.db.connection import Connection
+from stratoplane.kinds import FlavorReference, FoundImage, NamedRange, References, ResolvedReferences, Spec, Target
+from stratoplane_engine.db.connection import Connection, Document, read
 from stratoplane_engine.db.liveness import is_online
-from stratoplane_engine.kinds.draft import Gathered, References, Target
+from stratoplane_engine.db.resources import COLUMNS, read_resource
+from stratoplane_engine.db.statement import Statement
+from stratoplane_engine.kinds.catalogue import Kinds
+from stratoplane_engine.model.change import StoredAnswer
+from stratoplane_engine.model.cluster import PlacementCluster
+from stratoplane_engine.model.resource import Resource
 
 _CLUSTER: Final = f"""
     jsonb_build_object('id', c.id, 'name', c.name, 'state', c.state, 'features', to_jsonb(c.features),
@@ -24,24 +27,34 @@ _CLUSTER: Final = f"""
 _TARGET: Final = """
     jsonb_build_object('id', r.id, 'kind', r.kind, 'name', r.name, 'status', r.status, 'project_id', r.project_id,
         'cluster_id', r.cluster_id, 'spec', r.spec,
-        'volume_user_id', (SELECT l.source_id FROM resource_link l WHERE l.organization_id = r.organization_id
+        'user_id', (SELECT l.source_id FROM resource_link l WHERE l.organization_id = r.organization_id
             AND l.target_id = r.id AND l.role IN ('volume', 'boot_volume')))
+"""
+_IMAGE: Final = """
+    jsonb_build_object('minimum_disk_gib', m.minimum_disk_gib, 'reference', jsonb_build_object(
+        'uid', m.id, 'name', m.name, 'source', m.source, 'format', m.format, 'sha256', m.sha256))
 """
 OVERLAPS: Final = """
     SELECT jsonb_build_object('name', r.name, 'cidr', r.spec->>'cidr') FROM resource r
     WHERE r.organization_id = :organization AND r.project_id = :project AND r.kind = 'network' AND r.deleted_at IS NULL
         AND r.quota_usage <> '{}' AND CAST(r.spec->>'cidr' AS inet) && CAST(:cidr AS inet) LIMIT 1
 """
-"""A network whose range overlaps; one that failed to come to be holds nothing and is in nobody's way."""
+"""A network whose range overlaps; one whose create failed takes nothing of a quota and does not count."""
 # Creates of networks in a project go one after the other, or two that overlap would not see each other. The lock is
 # weak enough for everything else in the project, which refers to the same row.
-_ONE_AT_A_TIME: Final = text("""
+_ONE_AT_A_TIME: Final = Statement("""
 SELECT FROM project p WHERE p.organization_id = :organization AND p.id = :project FOR NO KEY UPDATE
 """)
-_GATHER: Final = text(f"""
+_LOCK_RESOURCE: Final = Statement("""
+SELECT FROM resource r
+WHERE r.organization_id = :organization AND r.project_id = :project AND r.kind = :kind AND r.id = :resource
+FOR UPDATE OF r
+""")
+_RESOLVE: Final = Statement(f"""
 WITH fixed AS MATERIALIZED (
-    SELECT array_remove(CAST(:cluster_id AS uuid) || ARRAY(SELECT r.cluster_id FROM resource r
-        WHERE r.organization_id = :organization AND r.id = ANY(CAST(:targets AS uuid[]))), NULL) AS ids
+    SELECT ARRAY(SELECT r.cluster_id FROM resource r WHERE r.organization_id = :organization
+        AND r.cluster_id IS NOT NULL
+        AND (r.id = CAST(:resource AS uuid) OR r.id = ANY(CAST(:targets AS uuid[])))) AS ids
 )
 SELECT clock_timestamp() AS now,
     (SELECT p.name FROM project p WHERE p.organization_id = :organization AND p.id = :project
@@ -49,9 +62,18 @@ SELECT clock_timestamp() AS now,
     (SELECT jsonb_build_object('fingerprint', i.fingerprint, 'answer', i.answer) FROM idempotency i
         WHERE i.organization_id = :organization AND i.actor_id = :actor AND i.key = :key
         AND i.expires_at > clock_timestamp()) AS stored,
+    (SELECT to_jsonb(o) FROM (
+        SELECT {COLUMNS} FROM resource r LEFT JOIN cluster c ON c.id = r.cluster_id
+        WHERE r.organization_id = :organization AND r.project_id = :project AND r.kind = :kind
+            AND r.id = CAST(:resource AS uuid)) AS o) AS resource,
+    (SELECT jsonb_agg(u.name) FROM (
+        SELECT replace(r.kind, '_', ' ') || ' ' || r.name AS name FROM resource_link l
+        JOIN resource r ON r.organization_id = l.organization_id AND r.id = l.source_id
+        WHERE l.organization_id = :organization AND l.target_id = CAST(:resource AS uuid)
+        ORDER BY r.name LIMIT 10) AS u) AS users,
     (SELECT to_jsonb(f) FROM flavor f WHERE (f.name = :flavor OR f.id = CAST(:flavor_id AS uuid))
         AND f.deleted_at IS NULL LIMIT 1) AS flavor,
-    (SELECT to_jsonb(m) FROM image m WHERE (m.name = :image OR m.id = CAST(:image_id AS uuid))
+    (SELECT {_IMAGE} FROM image m WHERE (m.name = :image OR m.id = CAST(:image_id AS uuid))
         AND m.deleted_at IS NULL LIMIT 1) AS image,
     (SELECT {_TARGET} FROM resource r WHERE r.organization_id = :organization AND r.project_id = :project
         AND r.kind = 'key_pair' AND r.deleted_at IS NULL
@@ -62,7 +84,7 @@ SELECT clock_timestamp() AS now,
     (SELECT jsonb_agg(cluster) FROM (
         SELECT {_CLUSTER} AS cluster FROM cluster c, fixed
         WHERE c.deleted_at IS NULL AND (c.id = ANY(fixed.ids)
-            OR (CAST(:cluster_id AS uuid) IS NULL AND :cluster = '' AND c.state = 'ENABLED'
+            OR (CAST(:resource AS uuid) IS NULL AND :cluster = '' AND c.state = 'ENABLED'
                 AND {is_online("c")})
             OR c.name = :cluster)
         ORDER BY c.id = ANY(fixed.ids) DESC, c.memory_mib_total - c.memory_mib_claimed DESC LIMIT 50) AS near)
@@ -71,89 +93,125 @@ SELECT clock_timestamp() AS now,
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Surroundings:
-    """What the gathering statement found.
+class Lookup:
+    """What a request for a change needs to know.
 
     Attributes:
-        now: the database's clock; every time of the acceptance is this one.
+        idempotency_key: of ``actor_id``, empty for none.
+        resource_id: the resource that is changed, of this kind; it stays locked. None for a new one.
+    """
+
+    organization_id: UUID
+    project_id: UUID
+    actor_id: UUID
+    kind: str
+    references: References = field(default_factory=References)
+    idempotency_key: str = ""
+    resource_id: UUID | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Resolution:
+    """What was found.
+
+    Attributes:
+        now: the database's clock; every time of the change is this one.
         project_name: None when the project does not exist here.
         stored: an earlier answer under the caller's idempotency key.
+        resource: the one that is changed, a deleted one too.
+        users: up to ten resources that use it, as ``virtual machine web-1``.
         clusters: candidates for placement and the clusters of the linked resources.
     """
 
     now: datetime
     project_name: str | None
-    stored: Mapping[str, Any] | None
-    clusters: tuple[Mapping[str, Any], ...]
-    gathered: Gathered
+    stored: StoredAnswer | None
+    resource: Resource[Spec] | None
+    users: tuple[str, ...]
+    clusters: tuple[PlacementCluster, ...]
+    references: ResolvedReferences
 
 
-def _uuid_or_none(candidate: str) -> str | None:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Row:
+    """The part of the row that needs no kind to be read."""
+
+    now: datetime
+    project_name: str | None
+    stored: StoredAnswer | None
+    users: tuple[str, ...] | None
+    flavor: FlavorReference | None
+    image: FoundImage | None
+    overlapping: NamedRange | None
+    clusters: tuple[PlacementCluster, ...] | None
+
+
+def resolve_references(connection: Connection, lookup: Lookup) -> Resolution:
+    """Look up everything that ``lookup`` names, once what it changes is locked; all of it in one round trip."""
+    parameters = _parameters(lookup)
+    if lookup.resource_id is not None:
+        connection.queue(_LOCK_RESOURCE, parameters)
+    if lookup.references.cidr:
+        connection.queue(_ONE_AT_A_TIME, parameters)
+    return _resolution(connection.kinds, lookup, connection.documents(_RESOLVE, parameters)[0])
+
+
+def _parameters(lookup: Lookup) -> dict[str, object]:
+    wanted = lookup.references
+    return {
+        "organization": lookup.organization_id,
+        "project": lookup.project_id,
+        "actor": lookup.actor_id,
+        "kind": lookup.kind,
+        "resource": lookup.resource_id,
+        "key": lookup.idempotency_key,
+        "flavor": wanted.flavor,
+        "flavor_id": _uuid_or_none(wanted.flavor),
+        "image": wanted.image,
+        "image_id": _uuid_or_none(wanted.image),
+        "key_pair": wanted.key_pair,
+        "key_pair_id": _uuid_or_none(wanted.key_pair),
+        "cluster": wanted.cluster,
+        "cidr": wanted.cidr or None,
+        "targets": list(wanted.resource_ids),
+    }
+
+
+def _uuid_or_none(candidate: str) -> UUID | None:
     try:
-        return str(UUID(candidate))
+        return UUID(candidate)
     except ValueError:
         return None
 
 
-def _target(row: Mapping[str, Any]) -> Target:
-    return Target(
-        id=UUID(row["id"]),
-        kind=row["kind"],
-        name=row["name"],
-        status=ResourceStatus(row["status"]),
-        project_id=UUID(row["project_id"]),
-        cluster_id=UUID(row["cluster_id"]) if row["cluster_id"] else None,
-        spec=row["spec"],
-        volume_user_id=UUID(row["volume_user_id"]) if row["volume_user_id"] else None,
-    )
-
-
-def gather(
-    connection: Connection,
-    references: References,
-    *,
-    organization_id: UUID,
-    project_id: UUID,
-    actor_id: UUID,
-    idempotency_key: str = "",
-    resource_id: UUID | None = None,
-    cluster_id: UUID | None = None,
-) -> Surroundings:
-    """Look up everything that ``references`` name, with the project, the stored answer and candidate clusters.
-
-    ``resource_id`` and ``cluster_id`` are those of a resource that is changed, None for a new one.
-    """
-    parameters = {
-        "organization": organization_id,
-        "project": project_id,
-        "actor": actor_id,
-        "key": idempotency_key,
-        "flavor": references.flavor,
-        "flavor_id": _uuid_or_none(references.flavor),
-        "image": references.image,
-        "image_id": _uuid_or_none(references.image),
-        "key_pair": references.key_pair,
-        "key_pair_id": _uuid_or_none(references.key_pair),
-        "cluster": references.cluster,
-        "cluster_id": cluster_id,
-        "cidr": references.cidr or None,
-        "targets": [identifier for each in references.resource_ids if (identifier := _uuid_or_none(each))],
-    }
-    if references.cidr:
-        connection.execute(_ONE_AT_A_TIME, parameters)
-    row = connection.execute(_GATHER, parameters).one()
-    return Surroundings(
+def _resolution(kinds: Kinds, lookup: Lookup, document: Document) -> Resolution:
+    row = read(_Row, document)
+    targets = [_target(kinds, each) for each in _objects(document["targets"])]
+    key_pairs = [_target(kinds, each) for each in _objects([document["key_pair"]])]
+    resources = [read_resource(kinds, each) for each in _objects([document["resource"]])]
+    return Resolution(
         now=row.now,
         project_name=row.project_name,
         stored=row.stored,
-        clusters=tuple(row.clusters or ()),
-        gathered=Gathered(
-            project_id=project_id,
-            resource_id=resource_id,
+        resource=resources[0] if resources else None,
+        users=row.users or (),
+        clusters=row.clusters or (),
+        references=ResolvedReferences(
+            project_id=lookup.project_id,
+            resource_id=lookup.resource_id,
             flavor=row.flavor,
             image=row.image,
-            key_pair=_target(row.key_pair) if row.key_pair else None,
+            key_pair=key_pairs[0] if key_pairs else None,
             overlapping=row.overlapping,
-            targets={target.id: target for target in map(_target, row.targets or ())},
+            targets={target.id: target for target in targets},
         ),
     )
+
+
+def _objects(value: object) -> list[Mapping[str, Any]]:
+    """Return the JSON objects of a list; a list or an object that is NULL has none."""
+    return [each for each in value if each is not None] if isinstance(value, list) else []
+
+
+def _target(kinds: Kinds, document: Mapping[str, Any]) -> Target:
+    return read(Target, {**document, "spec": kinds.read_spec(document["kind"], document["spec"])})

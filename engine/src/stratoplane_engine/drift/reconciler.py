@@ -126,7 +126,7 @@ def _compare_all(connection: Connection, most_new: int) -> _Compared | None:
 
 
 def _record(connection: Connection, began: datetime, *, since: datetime | None, most_new: int) -> _Compared:
-    recorded = drift.record(connection, compared_kinds(), since=since, limit=most_new)
+    recorded = drift.record(connection, compared_kinds(connection.kinds), since=since, limit=most_new)
     incidents.resolve(connection, *map(findings.drift_key, recorded.ended))
     audit.write(connection, *map(findings.drift_record, recorded.new))
     is_complete = len(recorded.new) < most_new

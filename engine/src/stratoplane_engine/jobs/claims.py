@@ -7,8 +7,9 @@ from typing import Any
 from uuid import UUID
 
 from stratoplane.jobs import StepState
+from stratoplane.kinds import ResourceSnapshot, Spec
 from stratoplane.resources import ResourceStatus
-from stratoplane_engine.kinds.draft import ResourceSnapshot
+from stratoplane_engine.kinds.catalogue import BUILTIN_KINDS, Kinds
 from stratoplane_engine.workflows.context import LinkedTarget, StepContext
 
 
@@ -38,10 +39,10 @@ class ClaimedJob:
     operation: Mapping[str, Any] | None
 
 
-def read_claim(row: Mapping[str, Any]) -> ClaimedJob:
+def read_claim(row: Mapping[str, Any], kinds: Kinds = BUILTIN_KINDS) -> ClaimedJob:
     """Make the claimed job of a claim's row."""
     resource = row["resource"]
-    described = ResourceSnapshot(
+    described: ResourceSnapshot[Spec] = ResourceSnapshot(
         id=UUID(resource["id"]),
         organization_id=row["organization_id"],
         project_id=row["project_id"],
@@ -49,7 +50,7 @@ def read_claim(row: Mapping[str, Any]) -> ClaimedJob:
         name=resource["name"],
         status=ResourceStatus(resource["status"]),
         cluster_id=row["cluster_id"],
-        spec=resource["spec"],
+        spec=kinds.read_spec(resource["kind"], resource["spec"]),
         observed=resource["observed"],
         quota_usage=resource["quota_usage"],
         generation=resource["generation"],
@@ -67,6 +68,7 @@ def read_claim(row: Mapping[str, Any]) -> ClaimedJob:
         targets=targets,
         outputs={step["name"]: step["output"] for step in steps if step["state"] == StepState.DONE},
         token=notes_of(steps, row["position"]).get("token", {}),
+        kinds=kinds,
     )
     copied = ("id", "kind", "epoch", "position", "undoing", "attempts", "error", "overdue", "priority")
     words = ("cancelled_by", "actor", "request_id", "trace_parent")

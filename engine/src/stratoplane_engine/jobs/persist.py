@@ -7,7 +7,9 @@ from typing import Any, Final
 from stratoplane.audit import AuditAction
 from stratoplane.ids import new_id
 from stratoplane.jobs import TERMINAL, JobState
+from stratoplane.kinds import Link
 from stratoplane.quota import difference
+from stratoplane_engine.accounting import ClaimChange, QuotaChange, claim_change, quota_changes
 from stratoplane_engine.db import audit as audit_rows
 from stratoplane_engine.db import incidents as incident_rows
 from stratoplane_engine.db import jobs as rows
@@ -16,8 +18,6 @@ from stratoplane_engine.db.connection import Connection
 from stratoplane_engine.jobs.failure_records import findings, leaks
 from stratoplane_engine.jobs.runner import Verdict
 from stratoplane_engine.kinds import wire_form
-from stratoplane_engine.kinds.draft import Link
-from stratoplane_engine.services.changes_rows_old import claim
 
 _AUDIT_ACTIONS: Final = {
     JobState.SUCCEEDED: (AuditAction.JOB_SUCCEEDED, "succeeded"),
@@ -80,20 +80,16 @@ def _link(link: Link) -> dict[str, Any]:
     return {"target_id": link.target_id, "role": link.role}
 
 
-def _returned(settled: Sequence[Mapping[str, Any]]) -> tuple[list[dict[str, Any]], list[dict[str, Any]]]:
+def _returned(settled: Sequence[Mapping[str, Any]]) -> tuple[list[QuotaChange], list[ClaimChange]]:
     """Return the quota lines and cluster claims that follow from what the resources no longer (or again) hold."""
-    quota, claims = [], []
+    quota, claims = list[QuotaChange](), list[ClaimChange]()
     for row in settled:
         before = dict(row["previous_usage"])
         after = dict(row["quota_usage"])
         change = difference(before, after)
-        quota += [
-            {"organization_id": row["organization_id"], "scope_id": scope, "key": str(key), "amount": amount}
-            for scope in (row["organization_id"], row["project_id"])
-            for key, amount in change.items()
-        ]
-        if claimed := claim(row["cluster_id"], change):
-            claims.append(claimed)
+        quota += quota_changes(row["organization_id"], row["project_id"], change)
+        if row["cluster_id"] is not None and not (claim := claim_change(row["cluster_id"], change)).is_nothing:
+            claims.append(claim)
     return quota, claims
 
 

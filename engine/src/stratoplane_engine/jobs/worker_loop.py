@@ -17,7 +17,9 @@ from stratoplane_engine.db.connection import Database
 from stratoplane_engine.jobs.claims import read_claim
 from stratoplane_engine.jobs.persist import persist_verdicts
 from stratoplane_engine.jobs.runner import Verdict, advance, quarantine
+from stratoplane_engine.kinds.catalogue import Kinds
 from stratoplane_engine.plugins import Plugins
+from stratoplane_engine.workflows.catalogue import workflows_for
 
 _log: Final = logging.getLogger(__name__)
 BATCH: Final = 100
@@ -63,7 +65,7 @@ def _move(
     database: Database, plugins: Plugins, claimed: Sequence[Mapping[str, Any]], generator: random.Random
 ) -> Sequence[Verdict]:
     """Move claimed jobs and return the verdicts that counted."""
-    verdicts = [verdict for row in claimed if (verdict := _judge(row, generator))]
+    verdicts = [verdict for row in claimed if (verdict := _judge(row, generator, database.kinds))]
     crashpoint("worker-after-verdict")
     current = _written(database, verdicts)
     crashpoint("worker-after-write")
@@ -72,10 +74,10 @@ def _move(
     return counted
 
 
-def _judge(row: Mapping[str, Any], generator: random.Random) -> Verdict | None:
+def _judge(row: Mapping[str, Any], generator: random.Random, kinds: Kinds) -> Verdict | None:
     try:
-        job = read_claim(row)
-        return advance(job, generator) if row["crashes"] < MOST_CRASHES else quarantine(job)
+        job, workflows = read_claim(row, kinds), workflows_for(kinds)
+        return advance(job, generator, workflows) if row["crashes"] < MOST_CRASHES else quarantine(job, workflows)
     except Exception:  # noqa: BLE001  # one job that cannot be judged must not hold up those claimed with it
         _log.exception(
             "job %s (%s) cannot be moved; it is tried again when its lease has ended", row["id"], row["kind"]

@@ -1,45 +1,64 @@
 # SPDX-License-Identifier: Apache-2.0
 """Buckets: places for objects, on clusters whose storage driver keeps them."""
 
-from typing import Final
+from dataclasses import dataclass
 
 from stratoplane.drivers import Feature, Interface
-from stratoplane.quota import Amount, QuotaKey
-from stratoplane_engine.kinds.draft import Draft, Gathered, Json, Kind, References, ResourceSnapshot
-
-
-def _references(body: Json, _present: Json | None) -> References:
-    return References(cluster=body.get("cluster", ""))
-
-
-def _draft(_body: Json, _gathered: Gathered) -> Draft:
-    return Draft(spec={}, features=frozenset({Feature.BUCKETS.value}))
-
-
-def _redraft(present: Json, _patch: Json, _gathered: Gathered) -> Draft:
-    return Draft(spec=present)
-
-
-def _quota_usage(_spec: Json) -> Amount:
-    return {QuotaKey.BUCKETS: 1}
-
-
-def _driver_spec(resource: ResourceSnapshot) -> Json:
-    return {"uid": str(resource.id), "project_id": str(resource.project_id), "name": resource.name}
-
-
-def _describe(_spec: Json, observed: Json) -> Json:
-    return {"endpoint": observed.get("endpoint", "")}
-
-
-BUCKET: Final = Kind(
-    name="bucket",
-    interface=Interface.STORAGE,
-    count=QuotaKey.BUCKETS,
-    references=_references,
-    draft=_draft,
-    redraft=_redraft,
-    quota_usage=_quota_usage,
-    driver_spec=_driver_spec,
-    describe=_describe,
+from stratoplane.kinds import (
+    ComparedField,
+    Comparison,
+    Draft,
+    DriftPolicy,
+    Kind,
+    References,
+    ResolvedReferences,
+    ResourcePatch,
+    ResourceRequest,
+    ResourceSnapshot,
+    Spec,
 )
+from stratoplane.quota import DEFAULT_LIMITS, Amount, QuotaKey
+from stratoplane.storage import BucketSpec as DriverBucketSpec
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BucketSpec(Spec):
+    """A bucket as it should be: it has nothing beside its name."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BucketRequest(ResourceRequest):
+    """A bucket to make."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class BucketPatch(ResourcePatch):
+    """What may change of a bucket."""
+
+
+class BucketKind(Kind[BucketSpec, BucketRequest, BucketPatch]):
+    """Buckets."""
+
+    name = "bucket"
+    interface = Interface.STORAGE
+    quota_key = QuotaKey.BUCKETS
+    default_limit = DEFAULT_LIMITS[QuotaKey.BUCKETS]
+    spec = BucketSpec
+    request = BucketRequest
+    patch = BucketPatch
+    compared = (ComparedField(name="name", policies=(DriftPolicy.ALERT,), comparison=Comparison.NAME),)
+
+    def references(self, wanted: BucketRequest | BucketPatch) -> References:
+        return References(cluster=wanted.cluster if isinstance(wanted, BucketRequest) else "")
+
+    def draft(self, wanted: BucketRequest, found: ResolvedReferences) -> Draft[BucketSpec]:  # noqa: ARG002
+        return Draft(spec=BucketSpec(), features=frozenset({Feature.BUCKETS.value}))
+
+    def redraft(self, present: BucketSpec, change: BucketPatch, found: ResolvedReferences) -> Draft[BucketSpec]:  # noqa: ARG002
+        return Draft(spec=present)
+
+    def quota_usage(self, spec: BucketSpec) -> Amount:  # noqa: ARG002
+        return {QuotaKey.BUCKETS: 1}
+
+    def driver_spec(self, resource: ResourceSnapshot[BucketSpec]) -> DriverBucketSpec:
+        return DriverBucketSpec(uid=resource.id, project_id=resource.project_id, name=resource.name)

@@ -1,17 +1,78 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Every kind by its name."""
+"""Every kind by its name: the built-in ones, and those of enabled plugins."""
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Iterable, Iterator, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from stratoplane_engine.kinds.bucket import BUCKET
-from stratoplane_engine.kinds.draft import Kind
-from stratoplane_engine.kinds.key_pair import KEY_PAIR
-from stratoplane_engine.kinds.network import NETWORK
-from stratoplane_engine.kinds.virtual_machine import VIRTUAL_MACHINE
-from stratoplane_engine.kinds.volume import VOLUME
+import msgspec
 
-KINDS: Final[Mapping[str, Kind]] = MappingProxyType(
-    {kind.name: kind for kind in (VIRTUAL_MACHINE, NETWORK, VOLUME, BUCKET, KEY_PAIR)}
-)
+from stratoplane.kinds import AnyKind, Spec
+from stratoplane.quota import DEFAULT_LIMITS, Amount
+from stratoplane_engine.kinds.bucket import BucketKind
+from stratoplane_engine.kinds.key_pair import KeyPairKind
+from stratoplane_engine.kinds.network import NetworkKind
+from stratoplane_engine.kinds.virtual_machine import VirtualMachineKind
+from stratoplane_engine.kinds.volume import VolumeKind
+
+
+class Kinds(Mapping[str, AnyKind]):
+    """The kinds that a process knows.
+
+    A plugin's kind that is no longer enabled is not among them: its resources stay in the database, and nobody
+    changes them until it is enabled again.
+    """
+
+    def __init__(self, kinds: Iterable[AnyKind]) -> None:
+        """Keep the kinds; their names differ, as the registry of plugins has made sure."""
+        self._kinds: Final = MappingProxyType({kind.name: kind for kind in kinds})
+
+    def __getitem__(self, name: str) -> AnyKind:
+        return self._kinds[name]
+
+    def __iter__(self) -> Iterator[str]:
+        return iter(self._kinds)
+
+    def __len__(self) -> int:
+        return len(self._kinds)
+
+    def __hash__(self) -> int:
+        return hash(tuple(self._kinds))
+
+    def read_spec(self, name: str, document: object) -> Spec:
+        """Return the spec that a kind has stored as ``document``; an empty one for a kind that is not enabled."""
+        kind = self._kinds.get(name)
+        return Spec() if kind is None else read_spec(kind, document)
+
+    @functools.cached_property
+    def clustered(self) -> tuple[AnyKind, ...]:
+        """The kinds that a cluster's driver makes."""
+        return tuple(kind for kind in self.values() if kind.interface is not None)
+
+    @functools.cached_property
+    def adoptable(self) -> tuple[str, ...]:
+        """Names of the kinds whose foreign objects can become resources."""
+        return tuple(kind.name for kind in self.values() if kind.is_adoptable)
+
+    @functools.cached_property
+    def default_limits(self) -> Amount:
+        """Limits of a new organization for everything that is counted."""
+        return MappingProxyType(
+            {**DEFAULT_LIMITS, **{str(kind.quota_key): kind.default_limit for kind in self.values()}}
+        )
+
+    @functools.cached_property
+    def quota_keys(self) -> tuple[str, ...]:
+        """Everything that is counted: sizes, and the resources of each kind."""
+        return tuple(map(str, self.default_limits))
+
+
+def read_spec(kind: AnyKind, document: object) -> Spec:
+    """Return the spec that a kind has stored as ``document``."""
+    spec: Spec = msgspec.convert(document, kind.spec)
+    return spec
+
+
+BUILTIN_KINDS: Final = Kinds((VirtualMachineKind(), NetworkKind(), VolumeKind(), BucketKind(), KeyPairKind()))
+"""The kinds that every installation has."""

@@ -2,172 +2,197 @@
 """Virtual machines: a flavor, something to boot from, networks and volumes of the same cluster."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Iterable
+from dataclasses import dataclass, replace
 from typing import Final
 from uuid import UUID
 
+from stratoplane.compute import ImageReference, MachineInterface, MachineSpec
 from stratoplane.drivers import Feature, Interface
 from stratoplane.errors import InUseError, ResourceNotFoundError
-from stratoplane.quota import Amount, QuotaKey
-from stratoplane.resources import PowerState, ResourceStatus
-from stratoplane_engine.kinds.draft import (
+from stratoplane.kinds import (
+    ComparedField,
+    Comparison,
     Draft,
-    Gathered,
-    Json,
+    DriftPolicy,
+    FlavorReference,
     Kind,
     Link,
+    Observed,
     References,
+    ResolvedReferences,
+    ResourcePatch,
+    ResourceRequest,
     ResourceSnapshot,
+    Spec,
     Target,
-    absent,
-    image_reference,
     invalid,
 )
+from stratoplane.quota import DEFAULT_LIMITS, Amount, QuotaKey
+from stratoplane.resources import PowerState, ResourceStatus
+from stratoplane_engine.kinds.key_pair import KeyPairSpec
+
+_CORRECTED: Final = (DriftPolicy.CORRECT, DriftPolicy.ALERT)
+_ALERTED: Final = (DriftPolicy.ALERT,)
 
 
-def _references(body: Json, _present: Json | None) -> References:
-    boot = body.get("boot_volume_id")
-    return References(
-        flavor=body.get("flavor") or "",
-        image=body.get("image") or "",
-        key_pair=body.get("key_pair") or "",
-        cluster=body.get("cluster", ""),
-        resource_ids=(*body.get("network_ids", ()), *body.get("volume_ids", ()), *([boot] if boot else [])),
+@dataclass(frozen=True, kw_only=True, slots=True)
+class VirtualMachineSpec(Spec):
+    """A machine as it should be.
+
+    Attributes:
+        flavor: name of the flavor at the time of the request; vcpus, memory and root disk are as it was then.
+        image: what the root disk starts from, or
+        boot_volume_id: the volume that it boots from instead.
+        network_ids, volume_ids: in the guest's order; a boot volume is not among the volumes.
+        ssh_keys: public keys for the guest's first user, as the key pair had them.
+    """
+
+    flavor_id: UUID
+    flavor: str
+    vcpus: int
+    memory_mib: int
+    disk_gib: int
+    image: ImageReference | None = None
+    boot_volume_id: UUID | None = None
+    key_pair_id: UUID | None = None
+    ssh_keys: tuple[str, ...] = ()
+    network_ids: tuple[UUID, ...] = ()
+    volume_ids: tuple[UUID, ...] = ()
+    user_data: str = ""
+    power: PowerState = PowerState.RUNNING
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class VirtualMachineRequest(ResourceRequest):
+    """A machine to make; flavor, image and key pair are named by id or name, with exactly one source to boot from."""
+
+    flavor: str
+    image: str = ""
+    boot_volume_id: UUID | None = None
+    network_ids: tuple[UUID, ...] = ()
+    volume_ids: tuple[UUID, ...] = ()
+    key_pair: str = ""
+    user_data: str = ""
+    power: PowerState = PowerState.RUNNING
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class VirtualMachinePatch(ResourcePatch):
+    """What may change of a machine; ``volume_ids`` are all that it shall have, others are detached."""
+
+    power: PowerState | None = None
+    flavor: str | None = None
+    volume_ids: tuple[UUID, ...] | None = None
+
+
+class VirtualMachineKind(Kind[VirtualMachineSpec, VirtualMachineRequest, VirtualMachinePatch]):
+    """Virtual machines."""
+
+    name = "virtual_machine"
+    interface = Interface.COMPUTE
+    quota_key = QuotaKey.VIRTUAL_MACHINES
+    default_limit = DEFAULT_LIMITS[QuotaKey.VIRTUAL_MACHINES]
+    spec = VirtualMachineSpec
+    request = VirtualMachineRequest
+    patch = VirtualMachinePatch
+    compared = (
+        ComparedField(name="power", policies=(DriftPolicy.CORRECT, DriftPolicy.ADOPT, DriftPolicy.ALERT)),
+        ComparedField(name="name", policies=_CORRECTED, comparison=Comparison.NAME),
+        ComparedField(name="vcpus", policies=_ALERTED),
+        ComparedField(name="memory_mib", policies=_ALERTED),
+        ComparedField(name="volumes", policies=_CORRECTED, comparison=Comparison.ATTACHED_VOLUMES),
     )
 
+    def references(self, wanted: VirtualMachineRequest | VirtualMachinePatch) -> References:
+        if isinstance(wanted, VirtualMachinePatch):
+            return References(flavor=wanted.flavor or "", resource_ids=wanted.volume_ids or ())
+        boot = () if wanted.boot_volume_id is None else (wanted.boot_volume_id,)
+        return References(
+            flavor=wanted.flavor,
+            image=wanted.image,
+            key_pair=wanted.key_pair,
+            cluster=wanted.cluster,
+            resource_ids=(*wanted.network_ids, *wanted.volume_ids, *boot),
+        )
 
-def _flavor(body: Json, gathered: Gathered) -> Json:
-    if gathered.flavor is None:
-        raise ResourceNotFoundError(f"flavor: there is no flavor {body['flavor']!r}; list the flavors")
-    chosen = gathered.flavor
-    sizes = {"vcpus": chosen["vcpus"], "memory_mib": chosen["memory_mib"], "disk_gib": chosen["disk_gib"]}
-    return {"flavor_id": str(chosen["id"]), "flavor": chosen["name"], **sizes}
+    def draft(self, wanted: VirtualMachineRequest, found: ResolvedReferences) -> Draft[VirtualMachineSpec]:
+        flavor = _flavor(wanted.flavor, found)
+        key_pair_id, ssh_keys = _key(wanted.key_pair, found)
+        spec = VirtualMachineSpec(
+            flavor_id=flavor.id,
+            flavor=flavor.name,
+            vcpus=flavor.vcpus,
+            memory_mib=flavor.memory_mib,
+            disk_gib=flavor.disk_gib,
+            image=_image(wanted, found, flavor.disk_gib),
+            boot_volume_id=wanted.boot_volume_id,
+            key_pair_id=key_pair_id,
+            ssh_keys=ssh_keys,
+            network_ids=_distinct(wanted.network_ids, "/network_ids"),
+            volume_ids=_distinct(wanted.volume_ids, "/volume_ids", wanted.boot_volume_id),
+            user_data=wanted.user_data,
+            power=wanted.power,
+        )
+        return Draft(spec=spec, pinned=_clusters_of(found, self.uses(spec)))
 
+    def redraft(
+        self, present: VirtualMachineSpec, change: VirtualMachinePatch, found: ResolvedReferences
+    ) -> Draft[VirtualMachineSpec]:
+        spec = replace(present, power=change.power or present.power)
+        if change.flavor is not None:
+            spec = _resized(spec, _flavor(change.flavor, found))
+        if change.volume_ids is not None:
+            attached = _distinct(change.volume_ids, "/volume_ids", spec.boot_volume_id)
+            spec = replace(spec, volume_ids=attached)
+        # What the machine uses already needs no second look: a lost network must not keep it from being stopped.
+        kept = {link.target_id for link in self.uses(present)}
+        new = [link for link in self.uses(spec) if link.target_id not in kept]
+        features = frozenset({Feature.RESIZE.value}) if _size(spec) != _size(present) else frozenset[str]()
+        return Draft(spec=spec, pinned=_clusters_of(found, new), features=features)
 
-def _boot_source(body: Json, gathered: Gathered, disk_gib: int) -> Json:
-    image, volume = body.get("image"), body.get("boot_volume_id")
-    if bool(image) == bool(volume):
-        raise invalid("/image", "name either an image or a boot_volume_id, not both and not neither")
-    if volume:
-        return {"image": None, "boot_volume_id": _one_form(volume, "volume", "/boot_volume_id")}
-    if gathered.image is None:
-        raise ResourceNotFoundError(f"image: there is no image {image!r}; list the images")
-    if disk_gib < gathered.image["minimum_disk_gib"]:
-        needed = f"image {gathered.image['name']} needs a disk of {gathered.image['minimum_disk_gib']} GiB"
-        raise invalid("/flavor", f"{needed}; choose a larger flavor")
-    return {"image": image_reference(gathered.image), "boot_volume_id": None}
+    def quota_usage(self, spec: VirtualMachineSpec) -> Amount:
+        return {
+            QuotaKey.VIRTUAL_MACHINES: 1,
+            QuotaKey.VCPUS: spec.vcpus,
+            QuotaKey.MEMORY_MIB: spec.memory_mib,
+            QuotaKey.STORAGE_GIB: 0 if spec.boot_volume_id else spec.disk_gib,
+        }
 
+    def uses(self, spec: VirtualMachineSpec) -> tuple[Link, ...]:
+        boot = () if spec.boot_volume_id is None else (spec.boot_volume_id,)
+        return (
+            *_links(spec.network_ids, "interface", "/network_ids"),
+            *_links(spec.volume_ids, "volume", "/volume_ids"),
+            *(Link(target_id=each, role="boot_volume", position=0, pointer="/boot_volume_id") for each in boot),
+        )
 
-def _one_form(identifier: str, kind: str, pointer: str) -> str:
-    """Return an id in the form that the platform writes, whatever form of it the request has."""
-    try:
-        return str(UUID(identifier))
-    except ValueError as error:
-        raise absent(identifier, kind, pointer) from error
+    def driver_spec(self, resource: ResourceSnapshot[VirtualMachineSpec]) -> MachineSpec:
+        spec = resource.spec
+        boot = () if spec.boot_volume_id is None else (spec.boot_volume_id,)
+        return MachineSpec(
+            uid=resource.id,
+            project_id=resource.project_id,
+            name=resource.name,
+            vcpus=spec.vcpus,
+            memory_mib=spec.memory_mib,
+            root_gib=spec.disk_gib,
+            image=spec.image,
+            interfaces=tuple(
+                MachineInterface(network_uid=network, mac=mac_address(resource.id, network))
+                for network in spec.network_ids
+            ),
+            volume_uids=(*boot, *spec.volume_ids),
+            ssh_keys=spec.ssh_keys,
+            user_data=spec.user_data,
+            power=spec.power,
+        )
 
-
-def _distinct(identifiers: Sequence[str], kind: str, member: str, *others: str | None) -> list[str]:
-    found = [_one_form(each, kind, f"{member}/{at}") for at, each in enumerate(identifiers)]
-    if len({*found, *others}) != len(found) + len(others):
-        raise invalid(member, "the same id appears twice; name each once")
-    return found
-
-
-def _network(gathered: Gathered, identifier: UUID, pointer: str) -> Target:
-    return gathered.target(identifier, "network", pointer)
-
-
-def _volume(gathered: Gathered, identifier: UUID, pointer: str) -> Target:
-    target = gathered.target(identifier, "volume", pointer)
-    user = target.volume_user_id
-    if user is not None and user != gathered.resource_id:
-        detail = f"volume {target.name} is used by virtual machine {user}; detach it there first"
-        raise InUseError(detail, used_by=[str(user)])
-    return target
-
-
-_LOOKED_UP: Final = {"interface": _network, "volume": _volume, "boot_volume": _volume}
-
-
-def _uses(spec: Json) -> tuple[Link, ...]:
-    boot = [spec["boot_volume_id"]] if spec["boot_volume_id"] else []
-    return (
-        *_links(spec["network_ids"], "interface", "/network_ids"),
-        *_links(spec["volume_ids"], "volume", "/volume_ids"),
-        *(Link(target_id=UUID(each), role="boot_volume", position=0, pointer="/boot_volume_id") for each in boot),
-    )
-
-
-def _links(identifiers: Sequence[str], role: str, member: str) -> list[Link]:
-    return [
-        Link(target_id=UUID(each), role=role, position=at, pointer=f"{member}/{at}")
-        for at, each in enumerate(identifiers)
-    ]
-
-
-def _look_up(gathered: Gathered, links: Sequence[Link]) -> frozenset[UUID]:
-    """Check that what is used from now on can be used; return the clusters that it is on."""
-    targets = [_LOOKED_UP[link.role](gathered, link.target_id, link.pointer) for link in links]
-    return frozenset(target.cluster_id for target in targets if target.cluster_id)
-
-
-def _key(body: Json, gathered: Gathered) -> Json:
-    if not body.get("key_pair"):
-        return {"key_pair_id": None, "ssh_keys": []}
-    if gathered.key_pair is None:
-        raise ResourceNotFoundError(f"key_pair: this project has no key pair {body['key_pair']!r}; list its key pairs")
-    return {"key_pair_id": str(gathered.key_pair.id), "ssh_keys": [gathered.key_pair.spec["public_key"]]}
-
-
-def _quota_usage(spec: Json) -> Amount:
-    root = 0 if spec["boot_volume_id"] else spec["disk_gib"]
-    return {
-        QuotaKey.VIRTUAL_MACHINES: 1,
-        QuotaKey.VCPUS: spec["vcpus"],
-        QuotaKey.MEMORY_MIB: spec["memory_mib"],
-        QuotaKey.STORAGE_GIB: root,
-    }
+    def status(self, observed: Observed) -> ResourceStatus:
+        return ResourceStatus.RUNNING if observed.get("power") == PowerState.RUNNING else ResourceStatus.STOPPED
 
 
-def _draft(body: Json, gathered: Gathered) -> Draft:
-    sizes = _flavor(body, gathered)
-    source = _boot_source(body, gathered, sizes["disk_gib"])
-    spec = {
-        **sizes,
-        **source,
-        **_key(body, gathered),
-        "network_ids": _distinct(body.get("network_ids", ()), "network", "/network_ids"),
-        "volume_ids": _distinct(body.get("volume_ids", ()), "volume", "/volume_ids", source["boot_volume_id"]),
-        "user_data": body.get("user_data") or "",
-        "power": body.get("power", PowerState.RUNNING.value),
-    }
-    return Draft(spec=spec, pinned=_look_up(gathered, _uses(spec)))
-
-
-def _redraft(present: Json, patch: Json, gathered: Gathered) -> Draft:
-    spec = {**present, "power": patch.get("power", present["power"])}
-    features = frozenset[str]()
-    if "flavor" in patch:
-        sizes = _flavor(patch, gathered)
-        if sizes["disk_gib"] < present["disk_gib"]:
-            raise invalid(
-                "/flavor", f"its disk of {sizes['disk_gib']} GiB is smaller than the machine's; disks only grow"
-            )
-        spec |= sizes
-        features = frozenset({Feature.RESIZE.value}) if _size(spec) != _size(present) else features
-    if "volume_ids" in patch:
-        spec["volume_ids"] = _distinct(patch["volume_ids"], "volume", "/volume_ids", spec["boot_volume_id"])
-    # What the machine uses already needs no second look: a lost network must not keep it from being stopped.
-    kept = {link.target_id for link in _uses(present)}
-    attached = [link for link in _uses(spec) if link.target_id not in kept]
-    return Draft(spec=spec, pinned=_look_up(gathered, attached), features=features)
-
-
-def _size(spec: Json) -> tuple[int, int, int]:
-    return spec["vcpus"], spec["memory_mib"], spec["disk_gib"]
-
-
-def mac_address(machine_id: UUID | str, network_id: UUID | str) -> str:
+def mac_address(machine_id: UUID, network_id: UUID) -> str:
     """Return the card's address: locally administered and unicast (IEEE 802, bit 1 of the first octet), by hash.
 
     It follows from the two ids, so that every attempt at the same machine has the same card.
@@ -176,58 +201,77 @@ def mac_address(machine_id: UUID | str, network_id: UUID | str) -> str:
     return ":".join(f"{octet:02x}" for octet in (0x02, *digest[:5]))
 
 
-def _driver_spec(resource: ResourceSnapshot) -> Json:
-    spec = resource.spec
-    boot = [spec["boot_volume_id"]] if spec["boot_volume_id"] else []
-    return {
-        "uid": str(resource.id),
-        "project_id": str(resource.project_id),
-        "name": resource.name,
-        "vcpus": spec["vcpus"],
-        "memory_mib": spec["memory_mib"],
-        "root_gib": spec["disk_gib"],
-        "image": spec["image"],
-        "interfaces": [
-            {"network_uid": network, "mac": mac_address(resource.id, network)} for network in spec["network_ids"]
-        ],
-        "volume_uids": [*boot, *spec["volume_ids"]],
-        "ssh_keys": spec["ssh_keys"],
-        "user_data": spec["user_data"],
-        "power": spec["power"],
-    }
+def _flavor(wanted: str, found: ResolvedReferences) -> FlavorReference:
+    if found.flavor is None:
+        raise ResourceNotFoundError(f"flavor: there is no flavor {wanted!r}; list the flavors")
+    return found.flavor
 
 
-def _describe(spec: Json, observed: Json) -> Json:
-    shown = ("flavor", "vcpus", "memory_mib", "disk_gib", "boot_volume_id", "key_pair_id", "network_ids", "volume_ids")
-    addresses = [
-        {"network_id": each["network_uid"], "mac": each["mac"], "address": each["address"]}
-        for each in observed.get("addresses", ())
+def _resized(present: VirtualMachineSpec, flavor: FlavorReference) -> VirtualMachineSpec:
+    if flavor.disk_gib < present.disk_gib:
+        shrunk = f"its disk of {flavor.disk_gib} GiB is smaller than the machine's"
+        raise invalid("/flavor", f"{shrunk}; disks only grow")
+    return replace(
+        present,
+        flavor_id=flavor.id,
+        flavor=flavor.name,
+        vcpus=flavor.vcpus,
+        memory_mib=flavor.memory_mib,
+        disk_gib=flavor.disk_gib,
+    )
+
+
+def _size(spec: VirtualMachineSpec) -> tuple[int, int, int]:
+    return spec.vcpus, spec.memory_mib, spec.disk_gib
+
+
+def _image(wanted: VirtualMachineRequest, found: ResolvedReferences, disk_gib: int) -> ImageReference | None:
+    if bool(wanted.image) == (wanted.boot_volume_id is not None):
+        raise invalid("/image", "specify exactly one of image and boot_volume_id")
+    if wanted.boot_volume_id is not None:
+        return None
+    if found.image is None:
+        raise ResourceNotFoundError(f"image: there is no image {wanted.image!r}; list the images")
+    if disk_gib < found.image.minimum_disk_gib:
+        needed = f"image {found.image.reference.name} needs a disk of {found.image.minimum_disk_gib} GiB"
+        raise invalid("/flavor", f"{needed}; choose a larger flavor")
+    return found.image.reference
+
+
+def _key(wanted: str, found: ResolvedReferences) -> tuple[UUID | None, tuple[str, ...]]:
+    """Return the key pair's id and the keys that the guest lets in."""
+    if not wanted:
+        return None, ()
+    if found.key_pair is None or not isinstance(found.key_pair.spec, KeyPairSpec):
+        raise ResourceNotFoundError(f"key_pair: this project has no key pair {wanted!r}; list its key pairs")
+    return found.key_pair.id, (found.key_pair.spec.public_key,)
+
+
+def _distinct(identifiers: tuple[UUID, ...], member: str, *others: UUID | None) -> tuple[UUID, ...]:
+    if len({*identifiers, *others}) != len(identifiers) + len(others):
+        raise invalid(member, "the same id appears twice; name each once")
+    return identifiers
+
+
+def _links(identifiers: tuple[UUID, ...], role: str, member: str) -> list[Link]:
+    return [
+        Link(target_id=each, role=role, position=at, pointer=f"{member}/{at}") for at, each in enumerate(identifiers)
     ]
-    return {
-        **{key: spec[key] for key in shown},
-        "image_id": spec["image"]["uid"] if spec["image"] else None,
-        "image": spec["image"]["name"] if spec["image"] else None,
-        "power": spec["power"],
-        "addresses": addresses,
-        "host": observed.get("host", ""),
-    }
 
 
-def _status(observed: Json) -> ResourceStatus:
-    return ResourceStatus.RUNNING if observed.get("power") == PowerState.RUNNING else ResourceStatus.STOPPED
+def _clusters_of(found: ResolvedReferences, links: Iterable[Link]) -> frozenset[UUID]:
+    """Check that what is used from now on can be used; return the clusters that it is on."""
+    targets = [_network(found, link) if link.role == "interface" else _volume(found, link) for link in links]
+    return frozenset(target.cluster_id for target in targets if target.cluster_id)
 
 
-VIRTUAL_MACHINE: Final = Kind(
-    name="virtual_machine",
-    interface=Interface.COMPUTE,
-    count=QuotaKey.VIRTUAL_MACHINES,
-    changeable=frozenset({"power", "flavor", "volume_ids"}),
-    references=_references,
-    draft=_draft,
-    redraft=_redraft,
-    quota_usage=_quota_usage,
-    uses=_uses,
-    driver_spec=_driver_spec,
-    describe=_describe,
-    status=_status,
-)
+def _network(found: ResolvedReferences, link: Link) -> Target:
+    return found.target(link.target_id, "network", link.pointer)
+
+
+def _volume(found: ResolvedReferences, link: Link) -> Target:
+    target = found.target(link.target_id, "volume", link.pointer)
+    if target.user_id is not None and target.user_id != found.resource_id:
+        detail = f"volume {target.name} is used by virtual machine {target.user_id}; detach it there first"
+        raise InUseError(detail, used_by=[str(target.user_id)])
+    return target

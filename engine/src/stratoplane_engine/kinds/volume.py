@@ -1,75 +1,100 @@
 # SPDX-License-Identifier: Apache-2.0
 """Volumes: block storage that outlives machines."""
 
-from typing import Final
+from dataclasses import dataclass, replace
 
+from stratoplane.compute import ImageReference
 from stratoplane.drivers import Interface
 from stratoplane.errors import ResourceNotFoundError
-from stratoplane.quota import Amount, QuotaKey
-from stratoplane_engine.kinds.draft import (
+from stratoplane.kinds import (
+    ComparedField,
+    Comparison,
     Draft,
-    Gathered,
-    Json,
+    DriftPolicy,
     Kind,
+    Observed,
     References,
+    ResolvedReferences,
+    ResourcePatch,
+    ResourceRequest,
     ResourceSnapshot,
-    image_reference,
+    Spec,
     invalid,
 )
+from stratoplane.quota import DEFAULT_LIMITS, Amount, QuotaKey
+from stratoplane.storage import VolumeSpec as DriverVolumeSpec
 
 
-def _references(body: Json, _present: Json | None) -> References:
-    return References(image=body.get("image") or "", cluster=body.get("cluster", ""))
+@dataclass(frozen=True, kw_only=True, slots=True)
+class VolumeSpec(Spec):
+    """A volume as it should be: ``size_gib`` in GiB, empty or filled from ``image``."""
+
+    size_gib: int
+    image: ImageReference | None = None
 
 
-def _draft(body: Json, gathered: Gathered) -> Draft:
-    size = body["size_gib"]
-    image = None
-    if body.get("image"):
-        if gathered.image is None:
-            raise ResourceNotFoundError(f"image: there is no image {body['image']!r}; list the images")
-        smallest = gathered.image["minimum_disk_gib"]
-        if size < smallest:
-            raise invalid("/size_gib", f"image {gathered.image['name']} needs at least {smallest} GiB")
-        image = image_reference(gathered.image)
-    return Draft(spec={"size_gib": size, "image": image})
+@dataclass(frozen=True, kw_only=True, slots=True)
+class VolumeRequest(ResourceRequest):
+    """A volume to make; ``image`` is the id or name of one to fill it with."""
+
+    size_gib: int
+    image: str = ""
 
 
-def _redraft(present: Json, patch: Json, _gathered: Gathered) -> Draft:
-    size = patch.get("size_gib", present["size_gib"])
-    if size < present["size_gib"]:
-        raise invalid("/size_gib", f"the volume has {present['size_gib']} GiB; volumes only grow")
-    return Draft(spec={**present, "size_gib": size})
+@dataclass(frozen=True, kw_only=True, slots=True)
+class VolumePatch(ResourcePatch):
+    """What may change of a volume."""
+
+    size_gib: int | None = None
 
 
-def _quota_usage(spec: Json) -> Amount:
-    return {QuotaKey.VOLUMES: 1, QuotaKey.STORAGE_GIB: spec["size_gib"]}
+class VolumeKind(Kind[VolumeSpec, VolumeRequest, VolumePatch]):
+    """Volumes."""
 
+    name = "volume"
+    interface = Interface.STORAGE
+    quota_key = QuotaKey.VOLUMES
+    default_limit = DEFAULT_LIMITS[QuotaKey.VOLUMES]
+    spec = VolumeSpec
+    request = VolumeRequest
+    patch = VolumePatch
+    compared = (
+        ComparedField(name="name", policies=(DriftPolicy.CORRECT, DriftPolicy.ALERT), comparison=Comparison.NAME),
+        ComparedField(name="size_gib", policies=(DriftPolicy.ALERT, DriftPolicy.ADOPT)),
+    )
 
-def _driver_spec(resource: ResourceSnapshot) -> Json:
-    wanted = {key: resource.spec[key] for key in ("size_gib", "image")}
-    return {"uid": str(resource.id), "project_id": str(resource.project_id), "name": resource.name, **wanted}
+    def references(self, wanted: VolumeRequest | VolumePatch) -> References:
+        if isinstance(wanted, VolumePatch):
+            return References()
+        return References(image=wanted.image, cluster=wanted.cluster)
 
+    def draft(self, wanted: VolumeRequest, found: ResolvedReferences) -> Draft[VolumeSpec]:
+        if not wanted.image:
+            return Draft(spec=VolumeSpec(size_gib=wanted.size_gib))
+        if found.image is None:
+            raise ResourceNotFoundError(f"image: there is no image {wanted.image!r}; list the images")
+        image, smallest = found.image.reference, found.image.minimum_disk_gib
+        if wanted.size_gib < smallest:
+            raise invalid("/size_gib", f"image {image.name} needs at least {smallest} GiB")
+        return Draft(spec=VolumeSpec(size_gib=wanted.size_gib, image=image))
 
-def _describe(spec: Json, _observed: Json) -> Json:
-    image = spec.get("image")
-    return {"size_gib": spec["size_gib"], "image_id": image["uid"] if image else None}
+    def redraft(self, present: VolumeSpec, change: VolumePatch, found: ResolvedReferences) -> Draft[VolumeSpec]:  # noqa: ARG002
+        size = present.size_gib if change.size_gib is None else change.size_gib
+        if size < present.size_gib:
+            raise invalid("/size_gib", f"the volume has {present.size_gib} GiB; volumes only grow")
+        return Draft(spec=replace(present, size_gib=size))
 
+    def quota_usage(self, spec: VolumeSpec) -> Amount:
+        return {QuotaKey.VOLUMES: 1, QuotaKey.STORAGE_GIB: spec.size_gib}
 
-def _adopted(observed: Json) -> Json:
-    return {"size_gib": observed["size_gib"]}
+    def driver_spec(self, resource: ResourceSnapshot[VolumeSpec]) -> DriverVolumeSpec:
+        return DriverVolumeSpec(
+            uid=resource.id,
+            project_id=resource.project_id,
+            name=resource.name,
+            size_gib=resource.spec.size_gib,
+            image=resource.spec.image,
+        )
 
-
-VOLUME: Final = Kind(
-    name="volume",
-    interface=Interface.STORAGE,
-    count=QuotaKey.VOLUMES,
-    changeable=frozenset({"size_gib"}),
-    references=_references,
-    draft=_draft,
-    redraft=_redraft,
-    quota_usage=_quota_usage,
-    driver_spec=_driver_spec,
-    describe=_describe,
-    adopted=_adopted,
-)
+    def adopted(self, observed: Observed, name: str, cluster: str) -> VolumeRequest:
+        return self.read_request({"size_gib": observed["size_gib"], "name": name, "cluster": cluster})

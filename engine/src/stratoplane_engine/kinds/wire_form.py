@@ -1,11 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Resources and jobs as the API shows them: JSON values, from rows of the database."""
+"""Jobs and more as the API shows them: JSON values, from rows of the database."""
 
 from collections.abc import Mapping, Sequence
+from dataclasses import fields
 from datetime import datetime
 from typing import Any, Final
 
-from stratoplane_engine.kinds.catalogue import KINDS
+from stratoplane.wire import to_json
+from stratoplane_engine.model.job import Job, JobError, StepError
 
 
 def instant(moment: datetime | str | None) -> str | None:
@@ -15,27 +17,16 @@ def instant(moment: datetime | str | None) -> str | None:
     return moment.isoformat().replace("+00:00", "Z")
 
 
-def resource(row: Mapping[str, Any]) -> dict[str, Any]:
-    """Return the wire form of a resource's row (with ``cluster`` name and ``used_by`` joined, where they are)."""
-    kind = KINDS[row["kind"]]
-    return {
-        "id": str(row["id"]),
-        "organization_id": str(row["organization_id"]),
-        "project_id": str(row["project_id"]),
-        "name": row["name"],
-        "status": row["status"],
-        "detail": row.get("detail", ""),
-        "labels": row["labels"],
-        **kind.describe(row["spec"], row.get("observed") or {}),
-        "used_by": [str(each) for each in row.get("used_by") or ()],
-        "cluster": row.get("cluster"),
-        "provider_reference": row.get("provider_reference", ""),
-        "generation": row["generation"],
-        "observed_generation": row.get("observed_generation", 0),
-        "version": row["version"],
-        "created_at": instant(row["created_at"]),
-        "updated_at": instant(row["updated_at"]),
-    }
+def job_value(value: Job) -> dict[str, Any]:
+    """Return the wire form of a job, for services that still answer with JSON values."""
+    row = {each.name: getattr(value, each.name) for each in fields(value)}
+    steps = [{each.name: getattr(step, each.name) for each in fields(step)} for step in value.steps]
+    shown = [{**step, "error": _error(step["error"])} for step in steps]
+    return job({**row, "error": _error(value.error), "silent": value.silent_cluster}, shown)
+
+
+def _error(value: StepError | JobError | None) -> dict[str, Any] | None:
+    return None if value is None else {name: each for name, each in to_json(value).items() if each is not None}
 
 
 _JOB_TIMES: Final = ("created_at", "started_at", "finished_at", "deadline_at", "cancel_requested_at")

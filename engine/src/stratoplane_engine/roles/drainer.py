@@ -20,8 +20,10 @@ class Drainer:
     """What an RQ job needs of its process: the database, the plugins, and who it is."""
 
     def __init__(self, settings: EngineSettings) -> None:
-        self.database: Final = Database(settings.database_url, pool_size=2, application="stratoplane-worker")
         self.plugins: Final = Plugins.load(settings.plugins)
+        self.database: Final = Database(
+            settings.database_url, pool_size=2, application="stratoplane-worker", kinds=self.plugins.kinds
+        )
         self.owner: Final = f"{socket.gethostname()}:{os.getpid()}"
         self._random: Final = random.Random()  # noqa: S311  # jitter of retries, not a secret
 

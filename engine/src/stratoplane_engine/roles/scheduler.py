@@ -22,6 +22,7 @@ from stratoplane_engine.jobs.sweeper import sweep
 from stratoplane_engine.plugins import Plugins
 from stratoplane_engine.roles.logs import configure_logging
 from stratoplane_engine.roles.stopping import stop_event
+from stratoplane_engine.services.quota import seed_limits
 from stratoplane_engine.settings import load_settings
 
 _log: Final = logging.getLogger(__name__)
@@ -33,14 +34,14 @@ def main() -> None:
     """Serve until SIGTERM or SIGINT."""
     configure_logging()
     settings = load_settings()
-    database = Database(settings.database_url, pool_size=5, application="stratoplane-scheduler")
+    plugins, generator = Plugins.load(settings.plugins), random.Random()  # noqa: S311  # spreads retries, hides nothing
+    database = Database(settings.database_url, pool_size=5, application="stratoplane-scheduler", kinds=plugins.kinds)
     notifier = WorkerNotifier(settings.redis_url)
     stop = stop_event()
     threading.Thread(target=_relay_for_ever, args=(settings.database_url, database, notifier), daemon=True).start()
     threading.Thread(
         target=_repeat, args=(stop, settings.sweep_seconds, lambda: sweep(database, notifier)), daemon=True
     ).start()
-    plugins, generator = Plugins.load(settings.plugins), random.Random()  # noqa: S311  # spreads retries, hides nothing
     for seconds, work in (
         (
             settings.reconcile_seconds,
@@ -51,6 +52,7 @@ def main() -> None:
         (_NOTIFY_SECONDS, lambda: notify(database, plugins, generator=generator)),
     ):
         threading.Thread(target=_repeat, args=(stop, seconds, work), daemon=True).start()
+    _guarded(lambda: seed_limits(database))
     _log.info("scheduler is ready")
     stop.wait()
     notifier.close()

@@ -11,10 +11,11 @@ from psycopg.errors import IntegrityError
 from stratoplane.audit import AuditAction
 from stratoplane.errors import InvalidSpecError, NameTakenError, StateConflictError, Violation
 from stratoplane.ids import new_id
-from stratoplane_engine.access.permissions import BUILTIN_ROLES, Scope
-from stratoplane_engine.db import audit, catalogue, identity, installation
+from stratoplane_engine.access.permissions import BUILTIN_ROLES
+from stratoplane_engine.db import audit, catalogue, identity, installation, quota
 from stratoplane_engine.db.catalogue import Offer
 from stratoplane_engine.db.connection import Connection, Database
+from stratoplane_engine.model.identity import Scope
 from stratoplane_engine.services import credentials
 from stratoplane_engine.services.audit_records import operator_record
 from stratoplane_engine.services.organizations import insert_organization
@@ -33,7 +34,7 @@ _CREATED: Final = {Offer.FLAVOR: AuditAction.FLAVOR_CREATED, Offer.IMAGE: AuditA
 
 
 def bootstrap(database: Database, images: Sequence[Mapping[str, Any]] = ()) -> UUID:
-    """Make the installation's id, the built-in roles, the provider's organization, flavors and ``images``.
+    """Make the installation's id, the built-in roles, the provider's organization, flavors, ``images`` and limits.
 
     Args:
         images: ``name``, ``source`` and optionally ``description``, ``format``, ``sha256``, ``minimum_disk_gib``;
@@ -53,6 +54,7 @@ def bootstrap(database: Database, images: Sequence[Mapping[str, Any]] = ()) -> U
         defaults = {"description": "", "format": "qcow2", "sha256": "", "minimum_disk_gib": 1}
         for image in images:
             _offer(connection, Offer.IMAGE, {**defaults, **image})
+        quota.seed_quota_lines(connection)
     return kept
 
 

@@ -14,6 +14,7 @@ from stratoplane_engine.access.permissions import Permission
 from stratoplane_engine.db import audit, comparison, drift
 from stratoplane_engine.db.connection import Connection, Database
 from stratoplane_engine.drift.fields import compared_field, compared_kinds
+from stratoplane_engine.kinds.catalogue import Kinds
 from stratoplane_engine.model.drift import Drift, DriftFilter, Orphan, PolicyKey, PolicyLine, PolicySetting
 from stratoplane_engine.model.listing import Listing, Page
 from stratoplane_engine.services.audit_records import platform_record
@@ -67,7 +68,8 @@ def list_policies(database: Database, context: RequestContext) -> tuple[PolicyLi
     with database.system_reads() as connection:
         settings = drift.policies(connection)
     own = {(each.kind, each.field, each.driver): each.policy for each in settings}
-    return tuple(line for kind in compared_kinds() for field in kind.fields for line in _lines(kind.name, field, own))
+    kinds = compared_kinds(database.kinds)
+    return tuple(line for kind in kinds for field in kind.fields for line in _lines(kind.name, field, own))
 
 
 def _lines(kind: str, field: ComparedField, own: Mapping[tuple[str, str, str], DriftPolicy]) -> Iterator[PolicyLine]:
@@ -108,7 +110,7 @@ def set_policy(database: Database, context: RequestContext, setting: PolicySetti
         InvalidSpecError: the field is not compared, or cannot have this policy.
     """
     require(context, Permission.PLATFORM_WRITE)
-    field = _checked(setting)
+    field = _checked(database.kinds, setting)
     with database.system() as connection:
         drift.set_policy(connection, setting)
         key = PolicyKey(kind=setting.kind, field=setting.field, driver=setting.driver)
@@ -116,10 +118,10 @@ def set_policy(database: Database, context: RequestContext, setting: PolicySetti
     return _line(setting, field)
 
 
-def _checked(setting: PolicySetting) -> ComparedField:
-    field = compared_field(setting.kind, setting.field)
+def _checked(kinds: Kinds, setting: PolicySetting) -> ComparedField:
+    field = compared_field(kinds, setting.kind, setting.field)
     if field is None:
-        names = [each.name for kind in compared_kinds() if kind.name == setting.kind for each in kind.fields]
+        names = [each.name for each in kinds[setting.kind].compared] if setting.kind in kinds else []
         raise invalid("/field", f"of {setting.kind} these fields are compared: {', '.join(names) or 'none'}")
     if setting.policy not in field.policies:
         raise invalid("/policy", f"{setting.field} of {setting.kind} can have {', '.join(field.policies)}")

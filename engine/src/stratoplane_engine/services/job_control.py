@@ -5,31 +5,38 @@ from collections.abc import Callable, Mapping
 from dataclasses import replace
 from datetime import UTC, datetime
 from functools import partial
-from typing import Any, Final
+from typing import Any, Final, TypeVar
 from uuid import UUID
 
 from stratoplane.audit import AuditAction, AuditRecord
 from stratoplane.errors import ResourceNotFoundError, StateConflictError
 from stratoplane.jobs import TERMINAL, JobState
 from stratoplane_engine.access.authorization import require
-from stratoplane_engine.access.context import Accepted, Listing, Page, RequestContext
+from stratoplane_engine.access.context import RequestContext
 from stratoplane_engine.access.permissions import Permission
 from stratoplane_engine.db import audit, job_control
 from stratoplane_engine.db import jobs as rows
-from stratoplane_engine.db.changes import keep_answer
+from stratoplane_engine.db.changes import keep_answer, read_job_result
 from stratoplane_engine.db.connection import Connection, Database
 from stratoplane_engine.jobs.claims import read_claim
 from stratoplane_engine.jobs.persist import persist_verdicts
 from stratoplane_engine.jobs.runner import give_up
 from stratoplane_engine.kinds import wire_form
+from stratoplane_engine.model.change import JobResult
+from stratoplane_engine.model.listing import Listing, Page
 from stratoplane_engine.plugins import Plugins
-from stratoplane_engine.services import changes_old as changes
-from stratoplane_engine.services import jobs, resources
-from stratoplane_engine.services.changes_rows_old import idempotency_row
+from stratoplane_engine.services import jobs
+from stratoplane_engine.services.changes.delete import delete
+from stratoplane_engine.services.changes.recreate import recreate
+from stratoplane_engine.services.changes.replay import transact
+from stratoplane_engine.services.changes.request import ChangeRequest
+from stratoplane_engine.services.changes.rows import answer_row
+from stratoplane_engine.workflows.catalogue import workflows_for
 
 RESOLVED: Final = "resolved_by_operator"
 _MOST_OPERATIONS: Final = 500
 _Job = dict[str, Any]
+_JobT = TypeVar("_JobT")
 
 
 def cancel(database: Database, context: RequestContext, project_id: UUID, job_id: UUID) -> _Job:
@@ -99,13 +106,16 @@ def _again(plugins: Plugins, connection: Connection, context: RequestContext, jo
         raise StateConflictError("the job has SUCCEEDED; there is nothing to try again")
     if not job_control.is_latest(connection, UUID(job["id"])):
         raise StateConflictError("a later job exists for the same resource; look at that one")
-    again = {"create": changes.recreate, "delete": changes.delete}.get(verb)
+    again = {"create": recreate, "delete": delete}.get(verb)
     if again is None:
         raise StateConflictError(f"what the {verb} began was taken back; ask for it again")
     # The answer is kept for the caller's key by the one who asked, not by what is asked here.
     inner = replace(context, idempotency=None)
-    accepted = again(connection, plugins, inner, UUID(job["project_id"]), kind, UUID(job["resource_id"]))
-    return dict(accepted.job or {})
+    request = ChangeRequest(
+        context=inner, project_id=UUID(job["project_id"]), kind=connection.kinds[kind], plugins=plugins
+    )
+    begun = again(connection, request, UUID(job["resource_id"])).job
+    return {} if begun is None else wire_form.job_value(begun)
 
 
 def _transact(
@@ -117,14 +127,17 @@ def _transact(
 ) -> _Job:
     """Do ``work`` on the job in one transaction, which keeps the answer for the caller's key."""
 
-    def transact(connection: Connection) -> Accepted:
+    def answer(connection: Connection) -> JobResult:
         found = _found(rows.get(connection, context.organization_id, project_id, job_id), job_id)
-        answer = Accepted(resource={}, job=work(connection, context, found))
-        if (kept := idempotency_row(context, datetime.now(UTC), answer)) is not None:
+        done = work(connection, context, found)
+        # No change of the same request reads its row meanwhile, so the job is as the answer shows it.
+        job = rows.find(connection, context.organization_id, project_id, UUID(done["id"]))
+        result = JobResult(job=_found(job, job_id))
+        if (kept := answer_row(context, datetime.now(UTC), result)) is not None:
             keep_answer(connection, kept)
-        return answer
+        return result
 
-    return dict(resources.transact(database, context, transact).job or {})
+    return wire_form.job_value(transact(database, context, answer, read_job_result).job)
 
 
 def _inside(context: RequestContext, job: Mapping[str, Any]) -> RequestContext:
@@ -151,12 +164,15 @@ def resolve(database: Database, context: RequestContext, job_id: UUID, *, note: 
         if seized is None:
             raise _ended(before)
         detail = f"ended by {context.actor.name}: {note}"
-        persist_verdicts(connection, [give_up(read_claim(seized), code=RESOLVED, detail=detail)])
+        job, workflows = read_claim(seized, database.kinds), workflows_for(database.kinds)
+        persist_verdicts(connection, [give_up(job, code=RESOLVED, detail=detail, workflows=workflows)])
         _record(connection, context, AuditAction.JOB_RESOLVED, before, note)
         return _found(rows.get_any(connection, job_id), job_id)
 
 
-def list_operations(database: Database, context: RequestContext, job_id: UUID, page: Page) -> Listing:
+def list_operations(
+    database: Database, context: RequestContext, job_id: UUID, page: Page
+) -> Listing[Mapping[str, object]]:
     """Return the driver calls of a job, oldest first: where each ran, by whom, and what the provider said.
 
     Raises:
@@ -169,7 +185,7 @@ def list_operations(database: Database, context: RequestContext, job_id: UUID, p
     return Listing(items=tuple(map(wire_form.operation, found)), next=None)
 
 
-def _found(job: _Job | None, job_id: UUID) -> _Job:
+def _found(job: _JobT | None, job_id: UUID) -> _JobT:
     if job is None:
         raise ResourceNotFoundError(f"there is no job {job_id}; list the jobs")
     return job

@@ -2,17 +2,19 @@
 """Jobs as people see them."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 from uuid import UUID
 
 from stratoplane.errors import ResourceNotFoundError
 from stratoplane.jobs import TERMINAL
 from stratoplane_engine.access.authorization import require
-from stratoplane_engine.access.context import Listing, Page, RequestContext
+from stratoplane_engine.access.context import RequestContext
 from stratoplane_engine.access.permissions import Permission
 from stratoplane_engine.db import jobs as rows
 from stratoplane_engine.db.connection import Database
+from stratoplane_engine.model.job import Job
+from stratoplane_engine.model.listing import Listing, Page
 from stratoplane_engine.services import cursors
 
 LONGEST_WAIT: Final = 30.0
@@ -21,15 +23,15 @@ _LONGEST_PAUSE: Final = 0.25
 _SORT: Final = "-created_at"
 
 
-def get_job(database: Database, context: RequestContext, project_id: UUID, job_id: UUID) -> dict[str, Any]:
-    """Return one job of a project in wire form.
+def get_job(database: Database, context: RequestContext, project_id: UUID, job_id: UUID) -> Job:
+    """Return one job of a project.
 
     Raises:
         ResourceNotFoundError: the project has no such job.
     """
     require(context, Permission.JOB_READ, organization_id=context.organization_id, project_id=project_id)
-    with database.tenant(context.organization_id) as connection:
-        found = rows.get(connection, context.organization_id, project_id, job_id)
+    with database.tenant_reads(context.organization_id) as connection:
+        found = rows.find(connection, context.organization_id, project_id, job_id)
     if found is None:
         raise ResourceNotFoundError(f"this project has no job {job_id}; list its jobs")
     return found
@@ -43,7 +45,7 @@ def wait_for_job(
     *,
     seconds: float,
     sleep: Callable[[float], object] = time.sleep,
-) -> dict[str, Any]:
+) -> Job:
     """Return the job when it has ended, or as it is after ``seconds`` (30 at most). Raises as :func:`get_job`.
 
     The pauses between looks grow from 10 to 250 ms, so that a quick job is answered at once.
@@ -53,7 +55,7 @@ def wait_for_job(
     while True:
         found = get_job(database, context, project_id, job_id)
         left = until - time.monotonic()
-        if found["state"] in TERMINAL or left <= 0:
+        if found.state in TERMINAL or left <= 0:
             return found
         sleep(min(pause, left))
         pause = min(pause * 1.5, _LONGEST_PAUSE)
@@ -61,7 +63,7 @@ def wait_for_job(
 
 def list_jobs(
     database: Database, context: RequestContext, project_id: UUID, page: Page, resource_id: UUID | None = None
-) -> Listing:
+) -> Listing[Mapping[str, object]]:
     """Return one page of a project's jobs, newest first."""
     require(context, Permission.JOB_READ, organization_id=context.organization_id, project_id=project_id)
     with database.tenant(context.organization_id) as connection:
@@ -77,7 +79,7 @@ def list_jobs(
     return _listing(found, page)
 
 
-def list_all_jobs(database: Database, context: RequestContext, page: Page) -> Listing:
+def list_all_jobs(database: Database, context: RequestContext, page: Page) -> Listing[Mapping[str, object]]:
     """Return one page of every organization's jobs, newest first, for operators."""
     require(context, Permission.PLATFORM_READ)
     with database.system() as connection:
@@ -106,7 +108,7 @@ def get_any_job(database: Database, context: RequestContext, job_id: UUID) -> di
     return found
 
 
-def _listing(found: Any, page: Page) -> Listing:
+def _listing(found: Any, page: Page) -> Listing[Mapping[str, object]]:
     shown = found[: page.limit]
     more = len(found) > page.limit
     return Listing(items=tuple(shown), next=cursors.encode(_SORT, shown[-1]["id"]) if more else None)

@@ -1,54 +1,92 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Choosing the cluster of a new resource."""
+"""Choosing the cluster of a new resource: pure rules over the clusters that were found for the request."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
 from stratoplane.errors import (
     FeatureUnsupportedError,
-    InvalidSpecError,
     NoClusterError,
     ResourceNotFoundError,
-    Violation,
+    StratoplaneError,
 )
-from stratoplane.hookspecs import AdmissionRequest, PlacementCandidate
+from stratoplane.hookspecs import PlacementCandidate
+from stratoplane.kinds import AnyKind, Draft, display_name, invalid
 from stratoplane.quota import Amount, QuotaKey
-from stratoplane_engine.kinds.draft import Draft, Kind
-from stratoplane_engine.plugins import Plugins
-
-Cluster = Mapping[str, Any]
+from stratoplane_engine.model.cluster import ClusterState, PlacementCluster
 
 
-def choose_cluster(
-    kind: Kind, draft: Draft, clusters: Sequence[Cluster], wanted: str, request: AdmissionRequest, plugins: Plugins
-) -> Cluster:
-    """Return the cluster that the new resource goes to.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Placement:
+    """A new resource that needs a cluster; ``wanted`` is the name of the one that the caller wants, empty for any."""
 
-    Linked resources pin it to their cluster; else the caller's wish, else a plugin's, else the one with most free
-    memory (the gathering query sorted them).
+    kind: AnyKind
+    draft: Draft[Any]  # of the kind
+    wanted: str = ""
+
+    @property
+    def needed(self) -> frozenset[str]:
+        """The abilities that the cluster must have."""
+        interface = {str(self.kind.interface)} if self.kind.interface is not None else set[str]()
+        return self.draft.features | interface
+
+    def missing(self, cluster: PlacementCluster) -> str:
+        """Return the abilities that a cluster lacks, as text; empty for none."""
+        return ", ".join(sorted(self.needed - cluster.features))
+
+
+def fixed_cluster(placement: Placement, clusters: Sequence[PlacementCluster]) -> PlacementCluster | None:
+    """Return the only cluster that the new resource can go to; None when there is a choice.
+
+    Linked resources pin it to their cluster; else it is the one that the caller names.
 
     Raises:
         InvalidSpecError: the linked resources are on different clusters, or not on the wanted one.
         ResourceNotFoundError: no cluster has the wanted name.
-        FeatureUnsupportedError: the only possible cluster lacks an ability.
-        NoClusterError: no cluster is enabled, connected, able and roomy enough.
+        FeatureUnsupportedError: the cluster lacks an ability.
+        NoClusterError: the cluster is not enabled or not connected.
     """
-    _check_pinned(draft.pinned, "/network_ids")
-    fixed = _fixed(draft, clusters, wanted)
-    if fixed is not None:
-        _check_fixed(kind, draft, fixed)
-        return fixed
-    able = [each for each in clusters if _online(each) and not _missing(kind, draft, each)]
-    roomy = [each for each in able if _has_room(kind.quota_usage(draft.spec), each)]
+    _check_pinned(placement.draft.pinned, "/network_ids")
+    fixed = _named_or_pinned(placement, clusters)
+    if fixed is None:
+        return None
+    if not _takes_new(fixed):
+        why = "its agent is not connected" if fixed.state is ClusterState.ENABLED else f"it is {fixed.state}"
+        raise NoClusterError(f"cluster {fixed.name} takes nothing new: {why}; try later or another cluster")
+    if missing := placement.missing(fixed):
+        raise _unsupported(missing, fixed)
+    return fixed
+
+
+def eligible_clusters(placement: Placement, clusters: Sequence[PlacementCluster]) -> tuple[PlacementCluster, ...]:
+    """Return the clusters that are enabled, connected, able and roomy enough, in the order given.
+
+    Raises:
+        NoClusterError, FeatureUnsupportedError: there is none, and why.
+    """
+    able = [each for each in clusters if _takes_new(each) and not placement.missing(each)]
+    usage = placement.kind.quota_usage(placement.draft.spec)
+    roomy = tuple(each for each in able if _has_room(usage, each))
     if not roomy:
-        raise _no_cluster(kind, draft, clusters, able)
-    chosen = plugins.place(request, [_candidate(each) for each in roomy])
-    return next((each for each in roomy if chosen is not None and UUID(each["id"]) == chosen), roomy[0])
+        raise _no_cluster(placement, clusters, able)
+    return roomy
 
 
-def check_cluster(draft: Draft, clusters: Sequence[Cluster], cluster_id: UUID) -> None:
-    """Refuse a change that the resource's own cluster cannot do; one that is away or drained does it later.
+def candidate(cluster: PlacementCluster) -> PlacementCandidate:
+    """Return a cluster as plugins see it."""
+    return PlacementCandidate(
+        cluster_id=cluster.id,
+        name=cluster.name,
+        free_vcpus=cluster.free_vcpus,
+        free_memory_mib=cluster.free_memory_mib,
+        free_storage_gib=cluster.free_storage_gib,
+    )
+
+
+def check_cluster(draft: Draft[Any], clusters: Sequence[PlacementCluster], cluster_id: UUID) -> None:
+    """Refuse a change that the resource's own cluster cannot do; one that is offline or draining does it later.
 
     Raises:
         InvalidSpecError: what is to be used is on another cluster.
@@ -56,79 +94,60 @@ def check_cluster(draft: Draft, clusters: Sequence[Cluster], cluster_id: UUID) -
         NoClusterError: the cluster is not there any more.
     """
     _check_pinned(draft.pinned | {cluster_id}, "/volume_ids")
-    cluster = next((each for each in clusters if UUID(each["id"]) == cluster_id), None)
+    cluster = next((each for each in clusters if each.id == cluster_id), None)
     if cluster is None:
         raise NoClusterError("its cluster was removed; it can only be deleted")
-    if missing := ", ".join(sorted(draft.features - set(cluster["features"]))):
+    if missing := ", ".join(sorted(draft.features - cluster.features)):
         raise _unsupported(missing, cluster)
 
 
 def _check_pinned(pinned: frozenset[UUID], pointer: str) -> None:
     if len(pinned) > 1:
-        problem = "the networks and volumes are on different clusters; a machine uses those of one cluster"
-        raise InvalidSpecError(problem, [Violation(pointer=pointer, detail=problem)])
+        raise invalid(
+            pointer, "the networks and volumes are on different clusters; a machine uses those of one cluster"
+        )
 
 
-def _unsupported(missing: str, cluster: Cluster) -> FeatureUnsupportedError:
-    detail = f"cluster {cluster['name']} cannot do {missing}; choose another cluster"
-    return FeatureUnsupportedError(detail, feature=missing, cluster=cluster["name"])
+def _unsupported(missing: str, cluster: PlacementCluster) -> FeatureUnsupportedError:
+    detail = f"cluster {cluster.name} cannot do {missing}; choose another cluster"
+    return FeatureUnsupportedError(detail, feature=missing, cluster=cluster.name)
 
 
-def _fixed(draft: Draft, clusters: Sequence[Cluster], wanted: str) -> Cluster | None:
-    pinned = next((each for each in clusters if UUID(each["id"]) in draft.pinned), None)
+def _named_or_pinned(placement: Placement, clusters: Sequence[PlacementCluster]) -> PlacementCluster | None:
+    pinned = next((each for each in clusters if each.id in placement.draft.pinned), None)
+    wanted = placement.wanted
     if not wanted:
         return pinned
-    named = next((each for each in clusters if each["name"] == wanted), None)
+    named = next((each for each in clusters if each.name == wanted), None)
     if named is None:
         raise ResourceNotFoundError(f"cluster: there is no cluster {wanted!r}; list the clusters")
     if pinned is not None and pinned is not named:
-        problem = f"the networks and volumes are on cluster {pinned['name']}, not {wanted}; leave cluster out"
-        raise InvalidSpecError(problem, [Violation(pointer="/cluster", detail=problem)])
+        where = f"the networks and volumes are on cluster {pinned.name}, not {wanted}"
+        raise invalid("/cluster", f"{where}; leave cluster out")
     return named
 
 
-def _check_fixed(kind: Kind, draft: Draft, cluster: Cluster) -> None:
-    if not _online(cluster):
-        why = "its agent is not connected" if cluster["state"] == "ENABLED" else f"it is {cluster['state']}"
-        raise NoClusterError(f"cluster {cluster['name']} takes nothing new: {why}; try later or another cluster")
-    if missing := _missing(kind, draft, cluster):
-        raise _unsupported(missing, cluster)
+def _takes_new(cluster: PlacementCluster) -> bool:
+    return cluster.online and cluster.state is ClusterState.ENABLED
 
 
-def _online(cluster: Cluster) -> bool:
-    return bool(cluster["online"]) and cluster["state"] == "ENABLED"
-
-
-def _missing(kind: Kind, draft: Draft, cluster: Cluster) -> str:
-    interface = {kind.interface.value} if kind.interface else set()
-    return ", ".join(sorted((draft.features | interface) - set(cluster["features"])))
-
-
-def _has_room(wanted: Amount, cluster: Cluster) -> bool:
-    amounts = {
-        "free_vcpus": wanted.get(QuotaKey.VCPUS, 0),
-        "free_memory_mib": wanted.get(QuotaKey.MEMORY_MIB, 0),
-        "free_storage_gib": wanted.get(QuotaKey.STORAGE_GIB, 0),
-    }
-    return all(amount <= 0 or cluster[free] >= amount for free, amount in amounts.items())
-
-
-def _candidate(cluster: Cluster) -> PlacementCandidate:
-    return PlacementCandidate(
-        cluster_id=UUID(cluster["id"]),
-        name=cluster["name"],
-        free_vcpus=cluster["free_vcpus"],
-        free_memory_mib=cluster["free_memory_mib"],
-        free_storage_gib=cluster["free_storage_gib"],
+def _has_room(wanted: Amount, cluster: PlacementCluster) -> bool:
+    pairs = (
+        (wanted.get(QuotaKey.VCPUS, 0), cluster.free_vcpus),
+        (wanted.get(QuotaKey.MEMORY_MIB, 0), cluster.free_memory_mib),
+        (wanted.get(QuotaKey.STORAGE_GIB, 0), cluster.free_storage_gib),
     )
+    return all(amount <= 0 or free >= amount for amount, free in pairs)
 
 
-def _no_cluster(kind: Kind, draft: Draft, clusters: Sequence[Cluster], able: Sequence[Cluster]) -> Exception:
-    words = kind.name.replace("_", " ")
+def _no_cluster(
+    placement: Placement, clusters: Sequence[PlacementCluster], able: Sequence[PlacementCluster]
+) -> StratoplaneError:
     if able:
-        return NoClusterError(f"no cluster has room for this {words}; try a smaller one or tell an operator")
-    connected = [each for each in clusters if _online(each)]
+        noun = display_name(placement.kind.name)
+        return NoClusterError(f"no cluster has room for this {noun}; try a smaller one or tell an operator")
+    connected = [each for each in clusters if _takes_new(each)]
     if not connected:
         return NoClusterError("no cluster is connected; an operator must start an agent (stratoplane-server status)")
-    missing = _missing(kind, draft, connected[0])
+    missing = placement.missing(connected[0])
     return FeatureUnsupportedError(f"no connected cluster can do {missing}; ask an operator", feature=missing)

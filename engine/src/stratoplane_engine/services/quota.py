@@ -13,6 +13,7 @@ from stratoplane_engine.access.permissions import Permission
 from stratoplane_engine.db import audit
 from stratoplane_engine.db import organizations as rows
 from stratoplane_engine.db.connection import Connection, Database
+from stratoplane_engine.db.quota import seed_quota_lines
 from stratoplane_engine.services.audit_records import record
 
 
@@ -81,6 +82,16 @@ def set_project_limits(
         )
         audit.write(connection, event)
         return _quotas(connection, home, project_id)
+
+
+def seed_limits(database: Database) -> int:
+    """Give organizations and projects the limits of kinds that were enabled since; return how many lines were added.
+
+    Raises:
+        UnavailableError: the database does not answer; until this was done, resources of a new kind are refused.
+    """
+    with database.system() as connection:
+        return seed_quota_lines(connection)
 
 
 def _project(connection: Connection, project_id: UUID) -> dict[str, Any]:

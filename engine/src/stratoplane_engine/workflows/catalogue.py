@@ -1,29 +1,41 @@
 # SPDX-License-Identifier: Apache-2.0
 """Every workflow by its name, the ``kind`` of a job."""
 
-from collections.abc import Mapping
+import functools
+from collections.abc import Iterable, Mapping
 from types import MappingProxyType
 from typing import Final
 
-from stratoplane_engine.kinds.catalogue import KINDS
+from stratoplane.kinds import AnyKind
+from stratoplane_engine.kinds.catalogue import BUILTIN_KINDS, Kinds
 from stratoplane_engine.workflows import virtual_machine
 from stratoplane_engine.workflows.clustered import adoption_of, workflows_of
 from stratoplane_engine.workflows.context import Workflow
 
-WORKFLOWS: Final[Mapping[str, Workflow]] = MappingProxyType(
-    {
-        workflow.name: workflow
-        for workflow in (
-            *(each for kind in KINDS.values() if kind.interface for each in workflows_of(kind.name)),
-            *(adoption_of(kind.name) for kind in KINDS.values() if kind.adopted),
-            virtual_machine.UPDATE,
-            virtual_machine.REBOOT,
-            virtual_machine.READ_CONSOLE,
-        )
-    }
-)
+_OF_MACHINES: Final = (virtual_machine.UPDATE, virtual_machine.REBOOT, virtual_machine.READ_CONSOLE)
 
 
-def step_names(kind: str) -> tuple[str, ...]:
+def workflows_for(kinds: Kinds) -> Mapping[str, Workflow]:
+    """Return the workflows of every kind that a cluster's driver makes, by name."""
+    return _workflows(tuple(kinds.values()))
+
+
+@functools.lru_cache(maxsize=8)
+def _workflows(kinds: tuple[AnyKind, ...]) -> Mapping[str, Workflow]:
+    usual = (workflow for kind in kinds if kind.interface is not None for workflow in _of_kind(kind))
+    return MappingProxyType({workflow.name: workflow for workflow in (*usual, *_OF_MACHINES)})
+
+
+def _of_kind(kind: AnyKind) -> Iterable[Workflow]:
+    yield from workflows_of(kind.name)
+    if kind.is_adoptable:
+        yield adoption_of(kind.name)
+
+
+WORKFLOWS: Final = workflows_for(BUILTIN_KINDS)
+"""The workflows of the built-in kinds."""
+
+
+def step_names(kind: str, kinds: Kinds = BUILTIN_KINDS) -> tuple[str, ...]:
     """Return the names of a job's steps, in order."""
-    return tuple(step.name for step in WORKFLOWS[kind].steps)
+    return tuple(step.name for step in workflows_for(kinds)[kind].steps)

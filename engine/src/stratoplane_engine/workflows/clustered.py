@@ -7,11 +7,12 @@ from uuid import UUID
 
 from stratoplane.errors import StateConflictError
 from stratoplane.jobs import Dispatch, Done, Step, StepAnswer, Wait
+from stratoplane.kinds import ResourceSnapshot, Spec
 from stratoplane.quota import Amount
 from stratoplane.resources import CHANGEABLE, READY, ResourceStatus
-from stratoplane_engine.kinds.catalogue import KINDS
-from stratoplane_engine.kinds.draft import Json
-from stratoplane_engine.workflows.context import NOTHING, ResourceOutcome, StepContext, Workflow
+from stratoplane.wire import to_json
+from stratoplane_engine.kinds.catalogue import read_spec
+from stratoplane_engine.workflows.context import NOTHING, Json, ResourceOutcome, StepContext, Workflow
 
 _NONE: Final[frozenset[UUID]] = frozenset()
 LOOK_AGAIN: Final = 2.0
@@ -34,8 +35,8 @@ def _used_before(context: StepContext) -> frozenset[UUID]:
     """Return what the resource uses since earlier: a change of something else does not depend on its state."""
     if "drift" in context.given:
         return frozenset(target.id for target in context.targets)
-    before = _before(context)
-    return frozenset(link.target_id for link in KINDS[context.resource.kind].uses(before["spec"])) if before else _NONE
+    before = spec_before(context)
+    return _NONE if before is None else frozenset(link.target_id for link in context.kind.uses(before))
 
 
 def await_turn(context: StepContext) -> StepAnswer:
@@ -48,15 +49,26 @@ def await_turn(context: StepContext) -> StepAnswer:
 
 def driver_spec(context: StepContext) -> Json:
     """Return the driver's specification of the job's resource."""
-    return KINDS[context.resource.kind].driver_spec(context.resource)
+    return _driver_json(context, context.resource)
 
 
 def driver_spec_before(context: StepContext) -> Json | None:
     """Return the driver's specification before the change, None when there is nothing to go back to."""
-    before, resource = _before(context), context.resource
-    if not before or resource.status is ResourceStatus.DELETING:
+    spec, resource = spec_before(context), context.resource
+    if spec is None or resource.status is ResourceStatus.DELETING:
         return None
-    return KINDS[resource.kind].driver_spec(replace(resource, spec=before["spec"], name=before["name"]))
+    return _driver_json(context, replace(resource, spec=spec, name=_before(context)["name"]))
+
+
+def _driver_json(context: StepContext, resource: ResourceSnapshot[Spec]) -> Json:
+    specification: Json = to_json(context.kind.driver_spec(resource))
+    return specification
+
+
+def spec_before(context: StepContext) -> Spec | None:
+    """Return what was desired before the change, None when there is nothing to go back to."""
+    before = _before(context)
+    return read_spec(context.kind, before["spec"]) if before else None
 
 
 def _before(context: StepContext) -> Json:
@@ -83,7 +95,7 @@ def revert(context: StepContext) -> StepAnswer:
 
 def stable_status(context: StepContext, observed: Json) -> ResourceStatus:
     """Return the status that a resource rests in."""
-    return KINDS[context.resource.kind].status(observed)
+    return context.kind.status(observed)
 
 
 def observed_by(context: StepContext, step: str) -> Json:
@@ -93,7 +105,7 @@ def observed_by(context: StepContext, step: str) -> Json:
 
 
 def _settled(context: StepContext, step: str) -> ResourceOutcome:
-    observed, kind = observed_by(context, step), KINDS[context.resource.kind]
+    observed, kind = observed_by(context, step), context.kind
     return ResourceOutcome(
         status=stable_status(context, observed),
         observed=observed,
@@ -120,19 +132,18 @@ def updated(context: StepContext) -> ResourceOutcome:
 
 def not_updated(context: StepContext, why: str) -> ResourceOutcome:
     """Return to the desired state before the change, since the change will not come."""
-    resource, before = context.resource, _before(context)
+    resource, before, spec = context.resource, _before(context), spec_before(context)
     if resource.status not in CHANGEABLE:
         return ResourceOutcome()
     status = stable_status(context, resource.observed)
-    if not before:
+    if spec is None:
         return ResourceOutcome(status=status, detail=why)
-    kind, spec = KINDS[resource.kind], before["spec"]
     return ResourceOutcome(
         status=status,
-        spec=spec,
+        spec=before["spec"],
         name=before["name"],
-        quota_usage=plain(kind.quota_usage(spec)),
-        keep=kind.uses(spec),
+        quota_usage=plain(context.kind.quota_usage(spec)),
+        keep=context.kind.uses(spec),
         detail=why,
     )
 

@@ -7,8 +7,11 @@ from typing import Any, Final
 from uuid import UUID
 
 from stratoplane.jobs import Step
+from stratoplane.kinds import AnyKind, Link, ResourceSnapshot, Spec
 from stratoplane.resources import ResourceStatus
-from stratoplane_engine.kinds.draft import Json, Link, ResourceSnapshot
+from stratoplane_engine.kinds.catalogue import BUILTIN_KINDS, Kinds
+
+Json = Mapping[str, Any]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,14 +32,21 @@ class StepContext:
         given: the job's input.
         outputs: of the finished steps, by name.
         token: the bookmark of the step's last :class:`~stratoplane.jobs.Wait`.
+        kinds: those that the worker knows; the resource's is among them, or the job's workflow would not be known.
     """
 
     job_id: UUID
-    resource: ResourceSnapshot
+    resource: ResourceSnapshot[Spec]
     given: Json
     targets: tuple[LinkedTarget, ...] = ()
     outputs: Mapping[str, Json] = field(default_factory=dict)
     token: Json = field(default_factory=dict)
+    kinds: Kinds = BUILTIN_KINDS
+
+    @property
+    def kind(self) -> AnyKind:
+        """The kind of the job's resource."""
+        return self.kinds[self.resource.kind]
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -4,6 +4,7 @@
 from typing import Final
 
 from stratoplane.jobs import Dispatch, Done, Step, StepAnswer
+from stratoplane_engine.kinds.virtual_machine import VirtualMachineSpec
 from stratoplane_engine.workflows.clustered import (
     apply,
     await_turn,
@@ -12,16 +13,17 @@ from stratoplane_engine.workflows.clustered import (
     not_updated,
     observed_by,
     revert,
+    spec_before,
     updated,
 )
-from stratoplane_engine.workflows.context import NOTHING, ResourceOutcome, StepContext, Workflow
-
-_SIZES: Final = ("vcpus", "memory_mib", "disk_gib")
+from stratoplane_engine.workflows.context import ResourceOutcome, StepContext, Workflow
 
 
 def _other_size(context: StepContext) -> bool:
-    before = context.given.get("before", NOTHING).get("spec") or context.resource.spec
-    return any(before[size] != context.resource.spec[size] for size in _SIZES)
+    before, wanted = spec_before(context), context.resource.spec
+    if not isinstance(before, VirtualMachineSpec) or not isinstance(wanted, VirtualMachineSpec):
+        return False
+    return (before.vcpus, before.memory_mib, before.disk_gib) != (wanted.vcpus, wanted.memory_mib, wanted.disk_gib)
 
 
 def _resize(context: StepContext) -> StepAnswer:

@@ -1,0 +1,84 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Creating a resource of any kind."""
+
+from dataclasses import replace
+
+from stratoplane.ids import new_id
+from stratoplane.kinds import Draft, ResourceRequest, Spec
+from stratoplane.resources import ResourceStatus
+from stratoplane_engine.db.changes import read_change
+from stratoplane_engine.db.connection import Connection, Database
+from stratoplane_engine.db.references import Resolution
+from stratoplane_engine.model.change import ChangeResult
+from stratoplane_engine.model.resource import Resource
+from stratoplane_engine.services.changes.replay import replayed_change, transact
+from stratoplane_engine.services.changes.request import DRIVER_CREATED, ChangeRequest, CreationSource
+from stratoplane_engine.services.changes.rows import Change, create_rows, write_rows
+from stratoplane_engine.services.placement import Placement, eligible_clusters, fixed_cluster
+
+
+def create_resource(database: Database, request: ChangeRequest, wanted: ResourceRequest) -> ChangeResult:
+    """Accept a new resource: everything is written in one transaction, or nothing.
+
+    Args:
+        wanted: of the kind's class ``request``, its shape already checked.
+
+    Raises:
+        InvalidSpecError, ResourceNotFoundError: something that the request names is wrong or absent.
+        QuotaExceededError, NoClusterError, FeatureUnsupportedError: it does not fit anywhere.
+        NameTakenError, InUseError: a name or a volume is taken.
+        IdempotencyMismatchError: the key belongs to another request.
+    """
+    request.require()
+    return transact(database, request.context, lambda connection: create(connection, request, wanted), read_change)
+
+
+def create(
+    connection: Connection, request: ChangeRequest, wanted: ResourceRequest, source: CreationSource = DRIVER_CREATED
+) -> ChangeResult:
+    """Write a new resource with its job. Raises as :func:`create_resource`."""
+    kind = request.kind
+    found = request.resolve(connection, kind.references(wanted))
+    if (answer := replayed_change(request.context, found.stored, connection.kinds)) is not None:
+        return answer
+    draft = kind.draft(wanted, found.references)
+    draft = replace(draft, features=draft.features | source.features)
+    resource = _new_resource(request, wanted, draft, found)
+    admission = request.admit("create", resource)
+    if kind.interface is not None:
+        placement = Placement(kind=kind, draft=draft, wanted=wanted.cluster)
+        cluster = fixed_cluster(placement, found.clusters) or request.place(
+            admission, eligible_clusters(placement, found.clusters)
+        )
+        resource = replace(resource, cluster_id=cluster.id, cluster=cluster.name, status=ResourceStatus.PENDING)
+    change = Change(
+        resource=resource,
+        audited=source.audited,
+        detail={"quota_usage": resource.quota_usage, "cluster": resource.cluster, **source.given},
+        quota=resource.quota_usage,
+        verb=None if kind.interface is None else source.verb,
+        given=source.given,
+        links_of=kind,
+    )
+    rows, answer = create_rows(request.context, connection.kinds, change)
+    write_rows(connection, request.context, rows)
+    return answer
+
+
+def _new_resource(
+    request: ChangeRequest, wanted: ResourceRequest, draft: Draft[Spec], found: Resolution
+) -> Resource[Spec]:
+    return Resource(
+        id=new_id(),
+        organization_id=request.context.organization_id,
+        project_id=request.project_id,
+        kind=request.kind.name,
+        name=wanted.name,
+        status=ResourceStatus.ACTIVE,
+        labels=wanted.labels,
+        spec=draft.spec,
+        observed={},
+        quota_usage=request.kind.quota_usage(draft.spec),
+        created_at=found.now,
+        updated_at=found.now,
+    )

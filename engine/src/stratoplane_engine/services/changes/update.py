@@ -1,0 +1,100 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Changing a resource of any kind."""
+
+from dataclasses import fields, replace
+from uuid import UUID
+
+from stratoplane.audit import AuditAction
+from stratoplane.errors import StateConflictError
+from stratoplane.kinds import Draft, ResourcePatch, Spec
+from stratoplane.quota import difference
+from stratoplane.resources import CHANGEABLE, ResourceStatus
+from stratoplane.wire import to_json
+from stratoplane_engine.accounting import larger
+from stratoplane_engine.db.changes import read_change
+from stratoplane_engine.db.connection import Connection, Database
+from stratoplane_engine.model.change import ChangeResult
+from stratoplane_engine.model.resource import Resource
+from stratoplane_engine.services.changes.replay import replayed_change, transact
+from stratoplane_engine.services.changes.request import ChangeRequest, existing
+from stratoplane_engine.services.changes.rows import Change, change_rows, unchanged, write_rows
+from stratoplane_engine.services.placement import check_cluster
+from stratoplane_engine.services.versions import check_version
+
+
+def update_resource(
+    database: Database, request: ChangeRequest, resource_id: UUID, patch: ResourcePatch
+) -> ChangeResult:
+    """Accept a change of name, labels or the kind's own members; without a difference nothing happens.
+
+    Args:
+        patch: of the kind's class ``patch``, its shape already checked.
+
+    Raises:
+        VersionMismatchError: the resource changed since the caller read it.
+        StateConflictError: it is being deleted, failed or is lost.
+        StratoplaneError: as :func:`stratoplane_engine.services.changes.create.create_resource`.
+    """
+    request.require()
+    return transact(
+        database, request.context, lambda connection: _update(connection, request, resource_id, patch), read_change
+    )
+
+
+def _update(connection: Connection, request: ChangeRequest, resource_id: UUID, patch: ResourcePatch) -> ChangeResult:
+    kind, context = request.kind, request.context
+    found = request.resolve(connection, kind.references(patch), resource_id)
+    if (answer := replayed_change(context, found.stored, connection.kinds)) is not None:
+        return answer
+    resource = existing(found.resource, kind.name, resource_id)
+    check_version(context, resource)
+    if resource.status not in CHANGEABLE:
+        raise StateConflictError(f"{request.noun} {resource.name} is {resource.status}; it can only be deleted")
+    draft = kind.redraft(resource.spec, patch, found.references)
+    after = _patched(resource, patch, draft)
+    if (after.spec, after.name, after.labels) == (resource.spec, resource.name, resource.labels):
+        return unchanged(connection, context, found.now, ChangeResult(resource=resource))
+    request.admit("update", after, previous_name=resource.name)
+    if resource.cluster_id is not None:
+        check_cluster(draft, found.clusters, resource.cluster_id)
+    change = _change(request, resource, replace(after, version=resource.version + 1, updated_at=found.now), patch)
+    rows, answer = change_rows(context, connection.kinds, change)
+    write_rows(connection, context, rows)
+    return answer
+
+
+def _patched(resource: Resource[Spec], patch: ResourcePatch, draft: Draft[Spec]) -> Resource[Spec]:
+    return replace(
+        resource,
+        name=resource.name if patch.name is None else patch.name,
+        labels=resource.labels if patch.labels is None else patch.labels,
+        spec=draft.spec,
+    )
+
+
+def _change(request: ChangeRequest, before: Resource[Spec], after: Resource[Spec], patch: ResourcePatch) -> Change:
+    """Charge what the resource may have until the change is done, and begin a job where the provider must follow."""
+    charged = larger(before.quota_usage, request.kind.quota_usage(after.spec))
+    after = replace(after, quota_usage=charged)
+    verb = None
+    if request.kind.interface is not None and (after.spec, after.name) != (before.spec, before.name):
+        verb = "update"
+        status = before.status if before.status is ResourceStatus.PENDING else ResourceStatus.UPDATING
+        after = replace(after, detail="", generation=before.generation + 1, status=status)
+    quota = difference(before.quota_usage, charged)
+    return Change(
+        resource=after,
+        audited=AuditAction.RESOURCE_UPDATE_ACCEPTED,
+        detail={"members": _changed(before, patch), "quota": quota},
+        quota=quota,
+        verb=verb,
+        given={"before": {"spec": to_json(before.spec), "name": before.name}},
+        links_of=request.kind,
+    )
+
+
+def _changed(before: Resource[Spec], patch: ResourcePatch) -> list[str]:
+    """Return the members that the patch names, without a name or labels that stay."""
+    given = {each.name: getattr(patch, each.name) for each in fields(patch)}
+    kept = {"name": before.name, "labels": before.labels}
+    return sorted(name for name, value in given.items() if value is not None and value != kept.get(name))
