@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Incidents: what the platform may not or cannot mend by itself, until somebody has seen to it."""
+"""Incidents: what the platform may not or cannot mend by itself, until a person has looked at it."""
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
@@ -24,11 +24,11 @@ class IncidentStatus(StrEnum):
     """Where an incident is."""
 
     OPEN = "OPEN"
-    """Nobody has said that they look at it; it escalates by time."""
+    """Nobody has acknowledged it; it escalates by time."""
     ACKNOWLEDGED = "ACKNOWLEDGED"
     """Somebody looks at it; it no longer escalates."""
     RESOLVED = "RESOLVED"
-    """Seen to, by a person or because its cause went away. It opens again when the cause comes back soon."""
+    """Over: a person says so, or its cause went away. It opens again when the cause comes back soon."""
 
 
 TRANSITIONS: Final[Mapping[IncidentStatus, frozenset[IncidentStatus]]] = MappingProxyType(
@@ -48,7 +48,7 @@ class IncidentKind(StrEnum):
     RESOURCE_LOST = "resource-lost"
     """The cluster no longer has a resource that should be there."""
     ORPHAN = "orphan"
-    """An object carries our mark and belongs to no resource."""
+    """An object carries the platform's mark and belongs to no resource."""
     DUPLICATE = "duplicate"
     """Two objects carry the mark of one resource."""
     LEAK = "leak"
