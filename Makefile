@@ -27,7 +27,7 @@ DEVELOPMENT := $(VENV)/.installed-dev
 LIBVIRT := $(VENV)/.installed-libvirt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test test-long coverage check lint format types imports isolated docs docs-check bench bench-agents bench-reconcile simulate chaos test-chaos test-contrib test-libvirt dev changelog clean
+.PHONY: help demo up down test test-long coverage check lint format types imports isolated docs docs-check messages bench bench-agents bench-reconcile simulate chaos test-chaos test-contrib test-libvirt dev changelog clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -76,6 +76,9 @@ docs-check: $(DEVELOPMENT) ## Check that the generated pages are up to date
 
 isolated: $(DEVELOPMENT) ## Install each distribution alone and run its tests
 	@$(BIN)/tox run-parallel -q -p $(JOBS) --parallel-no-spinner -f isolated
+
+messages: $(DEVELOPMENT) ## List every message that a user can get, from the code (ARGS="--kind error", ARGS=--count)
+	@$(BIN)/python tools/list_messages.py $(ARGS)
 
 bench: $(DEVELOPMENT) ## Measure rates and latencies, and print them as a table and as JSON
 	@$(BIN)/python -m tests.bench.run $(ARGS)

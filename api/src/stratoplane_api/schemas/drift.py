@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Differences, the policies for them, and objects of nobody."""
+"""Differences between desired and observed state, the policies for them, and orphans."""
 
 from marshmallow import fields
 
@@ -10,7 +10,7 @@ from stratoplane_api.schemas.strict import Answer, Request
 
 
 class Drift(Answer):
-    """A difference between what is desired and what a cluster shows."""
+    """A difference between desired and observed state."""
 
     id = m.identifier(required=True)
     organization_id = m.identifier(required=True)
@@ -34,7 +34,7 @@ class Policy(Answer):
 
     kind = m.text(required=True)
     field = m.text(required=True)
-    driver = m.text("A driver's name, or `*` for every one without a line of its own.", required=True)
+    driver = m.text("A driver's name, or `*` for every one without a policy of its own.", required=True)
     policy = m.choice(DriftPolicy, required=True)
     is_set = m.flag("Whether an operator has set it.", required=True)
     allowed = m.words((), "What it may be, the platform's own choice first.", required=True)
@@ -61,7 +61,7 @@ class PolicySet(PolicyKey):
 
 
 class Orphan(Answer):
-    """An object that carries our mark and belongs to no resource."""
+    """An object that carries the platform's mark and belongs to no resource."""
 
     uid = m.identifier(required=True)
     kind = m.text(required=True)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Incidents: what somebody must see to."""
+"""Incidents: what a person must look at."""
 
 from stratoplane.incidents import IncidentKind, IncidentStatus, Severity
 from stratoplane_api.schemas import members as m
@@ -9,7 +9,7 @@ from stratoplane_engine.model.incident import DeliveryState
 
 
 class Incident(Answer):
-    """What cannot be mended without somebody; everything that is seen of one cause is one incident."""
+    """What the platform cannot mend by itself; all findings of one cause are one incident."""
 
     id = m.identifier(required=True)
     kind = m.choice(IncidentKind, required=True)
@@ -17,18 +17,18 @@ class Incident(Answer):
     status = m.choice(IncidentStatus, required=True)
     title = m.text("What happened to what.", required=True)
     detail = m.mapping("What is known.", required=True)
-    occurrences = m.whole("How often it was written down again; once a minute at most.", required=True)
+    occurrences = m.whole("How often a finding was added; once a minute at most.", required=True)
     assignee = m.text("Who looks at it, as in `user:alice`.", required=True)
-    escalation = m.whole("How often it was told again because nobody had acknowledged it.", required=True)
-    escalates_at = m.moment("When it is told again unless somebody acknowledges it.", required=True, allow_none=True)
+    escalation = m.whole("How often it was notified again because nobody had acknowledged it.", required=True)
+    escalates_at = m.moment("When it escalates unless somebody acknowledges it.", required=True, allow_none=True)
     organization_id = m.identifier(required=True, allow_none=True)
     cluster_id = m.identifier(required=True, allow_none=True)
     cluster = m.text(required=True, allow_none=True)
     resource_id = m.identifier(required=True, allow_none=True)
     opened_at = m.moment("When it was opened, the last time.", required=True)
-    seen_at = m.moment("When it was seen last.", required=True)
-    acknowledged_at = m.moment("When somebody said that they look at it.", required=True, allow_none=True)
-    resolved_at = m.moment("When it was over.", required=True, allow_none=True)
+    seen_at = m.moment("When it was found last.", required=True)
+    acknowledged_at = m.moment("When it was acknowledged.", required=True, allow_none=True)
+    resolved_at = m.moment("When it was resolved.", required=True, allow_none=True)
 
 
 class IncidentEvent(Answer):
@@ -56,7 +56,7 @@ class Delivery(Answer):
 
 
 class IncidentStory(Incident):
-    """An incident with everything that has happened with it, and who was told."""
+    """An incident with its history and notifications."""
 
     events = m.several(IncidentEvent, required=True)
     deliveries = m.several(Delivery, required=True)
@@ -73,7 +73,7 @@ class IncidentsQuery(PageQuery):
 
 
 class Remark(Request):
-    """Words for the history; may be empty."""
+    """A note for the history; may be empty."""
 
     note = m.text("For people.", 1000, load_default="")
 

@@ -91,7 +91,7 @@ def _filter(query: _Body) -> IncidentFilter:
         method="GET",
         path="/incidents/<id:id>",
         access=_READ,
-        summary="Show an incident with its history and who was told",
+        summary="Show an incident with its history and notifications",
         tag=_TAG,
         answer=schemas.IncidentStory,
         example=examples.INCIDENT_STORY,
@@ -106,7 +106,7 @@ def get_incident(id: UUID) -> Response:  # noqa: A002  # the path parameter's pu
     _change(
         id="acknowledge_incident",
         path="/incidents/<id:id>/acknowledge",
-        summary="Say that you look at an incident",
+        summary="Acknowledge an incident",
         body=schemas.Remark,
         body_example=_NOTE,
     )
@@ -120,7 +120,7 @@ def acknowledge_incident(id: UUID, body: _Body) -> Response:  # noqa: A002  # as
     _change(
         id="resolve_incident",
         path="/incidents/<id:id>/resolve",
-        summary="Say that an incident has been seen to",
+        summary="Resolve an incident",
         body=schemas.Remark,
         body_example=_NOTE,
     )
@@ -134,7 +134,7 @@ def resolve_incident(id: UUID, body: _Body) -> Response:  # noqa: A002  # as abo
     _change(
         id="reopen_incident",
         path="/incidents/<id:id>/reopen",
-        summary="Say that an incident is not over",
+        summary="Reopen an incident",
         body=schemas.Remark,
         body_example=_NOTE,
     )
@@ -148,7 +148,7 @@ def reopen_incident(id: UUID, body: _Body) -> Response:  # noqa: A002  # as abov
     _change(
         id="note_incident",
         path="/incidents/<id:id>/note",
-        summary="Add words to the history of an incident",
+        summary="Add a note to an incident",
         body=Resolution,
         body_example=_NOTE,
         errors=(),
@@ -163,7 +163,7 @@ def note_incident(id: UUID, body: _Body) -> Response:  # noqa: A002  # as above
     _change(
         id="assign_incident",
         path="/incidents/<id:id>/assign",
-        summary="Say who is to look at an incident",
+        summary="Assign an incident",
         body=schemas.Assignment,
         body_example={"assignee": "user:alice"},
     )

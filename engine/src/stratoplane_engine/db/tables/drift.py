@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Differences between what is desired and what is there, and what to do about which."""
+"""Differences between desired and observed state, and what is done about each."""
 
 from sqlalchemy import (
     CheckConstraint,
@@ -25,7 +25,7 @@ drift_policy = Table(
     metadata,
     words("kind", None),
     words("field", None),
-    # A driver's name; '*' is every driver that has no line of its own.
+    # A driver's name; '*' is every driver that has no policy of its own.
     words("driver", "*"),
     words("policy", None),
     moment("updated_at", default=True),
@@ -50,7 +50,7 @@ drift = Table(
     # How many jobs were started to correct it.
     Column("corrections", Integer, nullable=False, server_default=text("0")),
     moment("found_at", default=True),
-    # When the difference was gone, or had been taken over as what is desired.
+    # When the difference was gone, or had become what is desired.
     moment("ended_at", nullable=True),
     CheckConstraint(_POLICIES, name="policy"),
     Index("drift_open_key", "resource_id", "field", unique=True, postgresql_where=text("ended_at IS NULL")),
@@ -66,7 +66,7 @@ watermark = Table(
     moment("looked_at"),
 )
 
-# Objects of a cluster that carry no mark of ours. They are listed and never touched, unless an operator adopts one.
+# Objects of a cluster that do not carry the platform's mark: listed and never touched, unless an operator adopts one.
 foreign_object = Table(
     "foreign_object",
     metadata,

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What somebody must see to, what was done about it, and who was told."""
+"""What somebody must look at, what was done about it, and who was notified."""
 
 from sqlalchemy import CheckConstraint, Column, ForeignKey, Index, Integer, Table, UniqueConstraint, Uuid, text
 
@@ -12,7 +12,7 @@ incident = Table(
     words("kind", None),
     words("severity", None),
     words("status", "OPEN"),
-    # Sightings with one key are one incident.
+    # Findings with one key are one incident.
     words("key", None),
     words("title", None),
     json_object("detail"),
