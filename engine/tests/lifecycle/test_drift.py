@@ -4,18 +4,19 @@
 from collections.abc import Mapping
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 
+from engine.tests.lifecycle.fake_agent import fake_agent
 from stratoplane.kinds import ComparedField
 from stratoplane.messages import Outcome
-from stratoplane_engine.access.context import Accepted
 from stratoplane_engine.drift.reconciler import ReconcilerRound, reconcile, reconcile_changes
 from stratoplane_engine.kinds.catalogue import BUILTIN_KINDS
+from stratoplane_engine.model.change import ChangeResult
 
 if TYPE_CHECKING:
-    from conftest import Site
+    from engine.tests.lifecycle.tenant_world import TenantWorld
 
 PEACE = ReconcilerRound()
 BODIES: Mapping[str, Mapping[str, Any]] = {
@@ -40,16 +41,16 @@ STRANGE: Mapping[str, Any] = {
 MEMBER = {"volumes": "volume_uids"}
 
 
-def drifts(site: "Site") -> list[dict[str, Any]]:
+def drifts(site: "TenantWorld") -> list[dict[str, Any]]:
     found = site.rows("SELECT * FROM drift ORDER BY found_at")
     return [{**row, "open": row["ended_at"] is None} for row in found]
 
 
-def incidents(site: "Site") -> list[tuple[str, str]]:
+def incidents(site: "TenantWorld") -> list[tuple[str, str]]:
     return [(row["kind"], row["status"]) for row in site.rows("SELECT kind, status FROM incident ORDER BY kind")]
 
 
-def set_policy(site: "Site", kind: str, field: str, policy: str) -> None:
+def set_policy(site: "TenantWorld", kind: str, field: str, policy: str) -> None:
     insert = "INSERT INTO drift_policy (kind, field, driver, policy) VALUES (:kind, :field, '*', :policy)"
     site.execute(insert, kind=kind, field=field, policy=policy)
 
@@ -63,7 +64,7 @@ def set_policy(site: "Site", kind: str, field: str, policy: str) -> None:
     ],
 )
 def test_a_difference_in_every_field_is_found_recorded_and_dealt_with(
-    fresh_site: "Site", kind: str, field: ComparedField
+    fresh_site: "TenantWorld", kind: str, field: ComparedField
 ) -> None:
     made = fresh_site.made(kind, name="it", **BODIES[kind])
     fresh_site.list_objects(**{MEMBER.get(field.name, field.name): STRANGE[field.name]})
@@ -79,7 +80,7 @@ def test_a_difference_in_every_field_is_found_recorded_and_dealt_with(
     if field.policies[0] == "correct":
         assert (outcome.corrected, row["corrections"], incidents(fresh_site)) == (1, 1, [])
         fresh_site.settle()
-        assert fresh_site.get(made)["status"] in {"ACTIVE", "RUNNING"}
+        assert fresh_site.get(made).status in {"ACTIVE", "RUNNING"}
     else:
         assert (outcome.alerted, incidents(fresh_site)) == (1, [("drift", "OPEN")])
 
@@ -89,7 +90,7 @@ def test_a_difference_in_every_field_is_found_recorded_and_dealt_with(
     assert incidents(fresh_site) in ([], [("drift", "RESOLVED")])
 
 
-def test_several_differences_of_one_resource_are_corrected_by_one_job(fresh_site: "Site") -> None:
+def test_several_differences_of_one_resource_are_corrected_by_one_job(fresh_site: "TenantWorld") -> None:
     fresh_site.made("virtual_machine", name="it")
     fresh_site.list_objects(power="STOPPED", name="renamed")
     assert reconcile(fresh_site.database).corrected == 1
@@ -97,14 +98,14 @@ def test_several_differences_of_one_resource_are_corrected_by_one_job(fresh_site
     assert (job["priority"], sorted(job["input"]["drift"])) == (-10, ["name", "power"])
 
 
-def test_what_operators_set_goes_before_the_default(fresh_site: "Site") -> None:
+def test_what_operators_set_goes_before_the_default(fresh_site: "TenantWorld") -> None:
     set_policy(fresh_site, "virtual_machine", "power", "alert")
     fresh_site.made("virtual_machine")
     fresh_site.list_objects(power="STOPPED")
     assert reconcile(fresh_site.database) == ReconcilerRound(alerted=1)
 
 
-def test_what_is_set_for_a_driver_counts_for_its_clusters_only(fresh_site: "Site") -> None:
+def test_what_is_set_for_a_driver_counts_for_its_clusters_only(fresh_site: "TenantWorld") -> None:
     fresh_site.execute(
         "INSERT INTO provider (cluster_id, interface, driver, status) VALUES (:id, 'compute', 'mock', 'READY')",
         id=fresh_site.cluster_id,
@@ -117,32 +118,32 @@ def test_what_is_set_for_a_driver_counts_for_its_clusters_only(fresh_site: "Site
     assert reconcile(fresh_site.database).alerted == 1
 
 
-def test_adopted_power_becomes_what_is_desired(fresh_site: "Site") -> None:
+def test_adopted_power_becomes_what_is_desired(fresh_site: "TenantWorld") -> None:
     set_policy(fresh_site, "virtual_machine", "power", "adopt")
     machine = fresh_site.made("virtual_machine")
     fresh_site.list_objects(power="STOPPED")
 
     assert reconcile(fresh_site.database).adopted == 1
-    assert (fresh_site.get(machine)["status"], fresh_site.get(machine)["power"]) == ("STOPPED", "STOPPED")
+    assert (fresh_site.get(machine).status, fresh_site.row(machine)["spec"]["power"]) == ("STOPPED", "STOPPED")
     fresh_site.list_objects(power="STOPPED")
     assert reconcile(fresh_site.database) == PEACE
     assert [row["open"] for row in drifts(fresh_site)] == [False]
 
 
-def test_an_adopted_size_is_charged(fresh_site: "Site") -> None:
+def test_an_adopted_size_is_charged(fresh_site: "TenantWorld") -> None:
     set_policy(fresh_site, "volume", "size_gib", "adopt")
     volume = fresh_site.made("volume", size_gib=3)
     fresh_site.list_objects(size_gib=8)
 
     assert reconcile(fresh_site.database).adopted == 1
-    assert fresh_site.get(volume)["size_gib"] == 8
+    assert fresh_site.row(volume)["spec"]["size_gib"] == 8
     assert fresh_site.used()["storage_gib"] == 8
     fresh_site.check_accounts()
     revisions = fresh_site.rows("SELECT spec->>'size_gib' AS size FROM resource_revision ORDER BY sequence")
     assert revisions[-1] == {"size": "8"}
 
 
-def test_a_correction_that_does_not_hold_is_given_up_and_told_of(fresh_site: "Site") -> None:
+def test_a_correction_that_does_not_hold_is_given_up_and_told_of(fresh_site: "TenantWorld") -> None:
     machine = fresh_site.made("virtual_machine")
     outcomes = []
     for _ in range(5):
@@ -152,10 +153,10 @@ def test_a_correction_that_does_not_hold_is_given_up_and_told_of(fresh_site: "Si
         fresh_site.settle()
     assert outcomes == [(1, 0), (1, 0), (1, 0), (0, 1), (0, 1)]
     assert incidents(fresh_site) == [("drift", "OPEN")]
-    assert fresh_site.get(machine)["status"] == "RUNNING"
+    assert fresh_site.get(machine).status == "RUNNING"
 
 
-def test_flapping_is_counted_over_the_hour(fresh_site: "Site") -> None:
+def test_flapping_is_counted_over_the_hour(fresh_site: "TenantWorld") -> None:
     fresh_site.made("virtual_machine")
     corrected = []
     for _ in range(4):
@@ -167,7 +168,7 @@ def test_flapping_is_counted_over_the_hour(fresh_site: "Site") -> None:
     assert corrected == [1, 1, 1, 0]
 
 
-def test_two_reconcilers_at_once_do_the_work_once(fresh_site: "Site") -> None:
+def test_two_reconcilers_at_once_do_the_work_once(fresh_site: "TenantWorld") -> None:
     for number in range(5):
         fresh_site.made("volume", size_gib=1, name=f"it-{number}")
     fresh_site.list_objects(name="renamed")
@@ -177,7 +178,7 @@ def test_two_reconcilers_at_once_do_the_work_once(fresh_site: "Site") -> None:
     assert fresh_site.rows("SELECT count(*)::int AS n FROM job WHERE actor = 'reconciler'") == [{"n": 5}]
 
 
-def test_between_full_comparisons_what_has_changed_is_compared(fresh_site: "Site") -> None:
+def test_between_full_comparisons_what_has_changed_is_compared(fresh_site: "TenantWorld") -> None:
     fresh_site.made("volume", size_gib=3)
     fresh_site.list_objects()
     assert reconcile(fresh_site.database) == PEACE
@@ -192,7 +193,7 @@ def test_between_full_comparisons_what_has_changed_is_compared(fresh_site: "Site
     assert reconcile_changes(fresh_site.database).ended == 1
 
 
-def test_many_lasting_differences_hold_up_no_other(fresh_site: "Site") -> None:
+def test_many_lasting_differences_hold_up_no_other(fresh_site: "TenantWorld") -> None:
     volumes = [fresh_site.made("volume", size_gib=3, name=f"it-{number}") for number in range(5)]
     fresh_site.list_objects(size_gib=8)
     assert reconcile(fresh_site.database, page=2).alerted == 5
@@ -201,11 +202,11 @@ def test_many_lasting_differences_hold_up_no_other(fresh_site: "Site") -> None:
     outcome = reconcile_changes(fresh_site.database, page=2)
     assert (outcome.corrected, outcome.alerted) == (1, 0)
     fresh_site.settle()
-    assert fresh_site.get(machine)["status"] == "RUNNING"
+    assert fresh_site.get(machine).status == "RUNNING"
     assert len(volumes) == sum(row["open"] for row in drifts(fresh_site) if row["field"] == "size_gib")
 
 
-def test_more_new_differences_than_a_round_takes_are_found_by_the_next(fresh_site: "Site") -> None:
+def test_more_new_differences_than_a_round_takes_are_found_by_the_next(fresh_site: "TenantWorld") -> None:
     for number in range(5):
         fresh_site.made("volume", size_gib=3, name=f"it-{number}")
     fresh_site.list_objects(size_gib=8)
@@ -217,7 +218,7 @@ def test_more_new_differences_than_a_round_takes_are_found_by_the_next(fresh_sit
     assert set(incidents(fresh_site)) == {("drift", "RESOLVED")}
 
 
-def test_an_incident_that_was_resolved_too_early_opens_again(fresh_site: "Site") -> None:
+def test_an_incident_that_was_resolved_too_early_opens_again(fresh_site: "TenantWorld") -> None:
     fresh_site.made("volume", size_gib=3)
     fresh_site.list_objects(size_gib=8)
     reconcile(fresh_site.database)
@@ -226,7 +227,7 @@ def test_an_incident_that_was_resolved_too_early_opens_again(fresh_site: "Site")
     assert incidents(fresh_site) == [("drift", "OPEN")]
 
 
-def test_what_is_adopted_after_an_alert_ends_the_alert_on_record(fresh_site: "Site") -> None:
+def test_what_is_adopted_after_an_alert_ends_the_alert_on_record(fresh_site: "TenantWorld") -> None:
     fresh_site.made("volume", size_gib=3)
     fresh_site.list_objects(size_gib=8)
     reconcile(fresh_site.database)
@@ -238,17 +239,17 @@ def test_what_is_adopted_after_an_alert_ends_the_alert_on_record(fresh_site: "Si
     assert audited[1]["detail"]["size_gib"] == {"desired": 3, "observed": 8}
 
 
-def test_a_volume_that_shrank_is_not_adopted(fresh_site: "Site") -> None:
+def test_a_volume_that_shrank_is_not_adopted(fresh_site: "TenantWorld") -> None:
     set_policy(fresh_site, "volume", "size_gib", "adopt")
     volume = fresh_site.made("volume", size_gib=3)
     fresh_site.list_objects(size_gib=1)
     outcome = reconcile(fresh_site.database)
     assert (outcome.adopted, outcome.alerted) == (0, 1)
-    assert fresh_site.get(volume)["size_gib"] == 3
+    assert fresh_site.row(volume)["spec"]["size_gib"] == 3
     assert incidents(fresh_site) == [("drift", "OPEN")]
 
 
-def test_a_size_that_is_not_a_number_is_left_to_a_person(fresh_site: "Site") -> None:
+def test_a_size_that_is_not_a_number_is_left_to_a_person(fresh_site: "TenantWorld") -> None:
     set_policy(fresh_site, "volume", "size_gib", "adopt")
     volume = fresh_site.made("volume", size_gib=3)
     fresh_site.list_objects(size_gib="big")
@@ -257,7 +258,7 @@ def test_a_size_that_is_not_a_number_is_left_to_a_person(fresh_site: "Site") -> 
     assert fresh_site.row(volume)["spec"]["size_gib"] == 3
 
 
-def test_two_fields_of_one_resource_are_adopted_one_after_the_other(fresh_site: "Site") -> None:
+def test_two_fields_of_one_resource_are_adopted_one_after_the_other(fresh_site: "TenantWorld") -> None:
     for field in ("power", "vcpus"):
         set_policy(fresh_site, "virtual_machine", field, "adopt")
     machine = fresh_site.made("virtual_machine")
@@ -271,7 +272,7 @@ def test_two_fields_of_one_resource_are_adopted_one_after_the_other(fresh_site: 
     assert (spec["power"], spec["vcpus"]) == ("STOPPED", 31)
 
 
-def test_the_incident_of_a_lost_resource_ends_when_it_is_deleted(fresh_site: "Site") -> None:
+def test_the_incident_of_a_lost_resource_ends_when_it_is_deleted(fresh_site: "TenantWorld") -> None:
     volume = fresh_site.made("volume", size_gib=3)
     fresh_site.list_objects()
     fresh_site.hand.list_inventory({})
@@ -283,7 +284,7 @@ def test_the_incident_of_a_lost_resource_ends_when_it_is_deleted(fresh_site: "Si
     assert incidents(fresh_site) == [("resource-lost", "RESOLVED")]
 
 
-def test_what_is_lost_is_an_incident_until_it_is_back(fresh_site: "Site") -> None:
+def test_what_is_lost_is_an_incident_until_it_is_back(fresh_site: "TenantWorld") -> None:
     fresh_site.made("volume", size_gib=3)
     fresh_site.list_objects()
     whole = {row["uid"]: (row["kind"], row["status"]) for row in fresh_site.rows("SELECT * FROM inventory")}
@@ -295,7 +296,7 @@ def test_what_is_lost_is_an_incident_until_it_is_back(fresh_site: "Site") -> Non
     assert incidents(fresh_site) == [("resource-lost", "RESOLVED")]
 
 
-def test_an_object_of_nobody_is_an_incident_until_it_is_gone(fresh_site: "Site") -> None:
+def test_an_object_of_nobody_is_an_incident_until_it_is_gone(fresh_site: "TenantWorld") -> None:
     fresh_site.hand.list_inventory({uuid4(): ("volume", {"name": "x"})})
     for _ in range(2):
         reconcile(fresh_site.database)
@@ -305,20 +306,20 @@ def test_an_object_of_nobody_is_an_incident_until_it_is_gone(fresh_site: "Site")
     assert incidents(fresh_site) == [("orphan", "RESOLVED")]
 
 
-def test_one_mark_on_two_clusters_is_an_incident(fresh_site: "Site") -> None:
+def test_one_mark_on_two_clusters_is_an_incident(fresh_site: "TenantWorld") -> None:
     fresh_site.made("volume", size_gib=3, cluster=fresh_site.cluster)
     fresh_site.list_objects()
     elsewhere, _ = fresh_site.add_cluster()
     (item,) = fresh_site.rows("SELECT uid, kind, status FROM inventory")
-    fresh_site.hand_of(elsewhere).list_inventory({item["uid"]: (item["kind"], item["status"])})
+    fake_agent(fresh_site.database, elsewhere).list_inventory({item["uid"]: (item["kind"], item["status"])})
     reconcile(fresh_site.database)
     assert ("duplicate", "OPEN") in incidents(fresh_site)
-    fresh_site.hand_of(elsewhere).list_inventory({})
+    fake_agent(fresh_site.database, elsewhere).list_inventory({})
     reconcile(fresh_site.database)
     assert ("duplicate", "RESOLVED") in incidents(fresh_site)
 
 
-def leave_behind(site: "Site") -> Accepted:
+def leave_behind(site: "TenantWorld") -> ChangeResult:
     """Let a create fail that cannot be taken back."""
     volume = site.create("volume", size_gib=3)
     answers = {"create": Outcome.UNCERTAIN, "delete": Outcome.PERMANENT}
@@ -326,9 +327,9 @@ def leave_behind(site: "Site") -> Accepted:
     return volume
 
 
-def test_a_leak_closes_when_its_cluster_does_not_show_it(fresh_site: "Site") -> None:
+def test_a_leak_closes_when_its_cluster_does_not_show_it(fresh_site: "TenantWorld") -> None:
     volume = leave_behind(fresh_site)
-    uid = UUID(str(volume.resource["id"]))
+    uid = volume.resource.id
     fresh_site.execute("UPDATE leak SET found_at = found_at - interval '1 minute'")
     fresh_site.hand.list_inventory({uid: ("volume", {"name": "x"})})
     reconcile(fresh_site.database)

@@ -16,10 +16,10 @@ from stratoplane_engine.drift.reconciler import reconcile
 from stratoplane_engine.model.drift import ComparedKind
 
 if TYPE_CHECKING:
-    from conftest import Site
+    from engine.tests.lifecycle.tenant_world import TenantWorld
 
 
-def test_a_field_that_only_a_plugin_compares_is_found(fresh_site: "Site") -> None:
+def test_a_field_that_only_a_plugin_compares_is_found(fresh_site: "TenantWorld") -> None:
     volume = fresh_site.made("volume", size_gib=3)
     fresh_site.execute('UPDATE resource SET spec = spec || \'{"colour": "red"}\'')
     fresh_site.list_objects(colour="blue", sealed=False)
@@ -32,7 +32,7 @@ def test_a_field_that_only_a_plugin_compares_is_found(fresh_site: "Site") -> Non
         ("colour", "red", "blue", DriftPolicy.ALERT),
         ("sealed", True, False, DriftPolicy.CORRECT),
     }
-    assert {str(each.id) for each in found} == {volume.resource["id"]}
+    assert {each.id for each in found} == {volume.resource.id}
 
 
 @pytest.mark.parametrize("name", ["", "a'b", "a:b", "a b", "a;--", "\u00fc"])
@@ -54,12 +54,12 @@ VALUES = {
 @settings(max_examples=40, suppress_health_check=list(HealthCheck))
 @given(observed=st.fixed_dictionaries({}, optional=VALUES), desired=st.fixed_dictionaries(VALUES))
 def test_the_statement_finds_what_a_plain_comparison_finds(
-    fresh_site: "Site", observed: dict[str, Any], desired: dict[str, Any]
+    fresh_site: "TenantWorld", observed: dict[str, Any], desired: dict[str, Any]
 ) -> None:
     fresh_site.execute("DELETE FROM drift")
     fresh_site.execute("DELETE FROM job WHERE actor = 'reconciler'")
     known = fresh_site.rows("SELECT id FROM resource WHERE kind = 'virtual_machine'")
-    identifier = known[0]["id"] if known else UUID(str(fresh_site.made("virtual_machine").resource["id"]))
+    identifier = known[0]["id"] if known else fresh_site.made("virtual_machine").resource.id
     spec = {name: value for name, value in desired.items() if name not in {"volume_uids", "name"}}
     fresh_site.execute(
         "UPDATE resource SET name = :name, status = 'RUNNING', updated_at = clock_timestamp() - interval '1 minute',"

@@ -15,10 +15,10 @@ from stratoplane_engine.model.listing import Listing, Page
 from stratoplane_engine.services import cursors, drift
 
 if TYPE_CHECKING:
-    from conftest import Site
+    from engine.tests.lifecycle.tenant_world import TenantWorld
 
 
-def test_policies_are_listed_set_and_reset_on_record(fresh_site: "Site") -> None:
+def test_policies_are_listed_set_and_reset_on_record(fresh_site: "TenantWorld") -> None:
     database, operator = fresh_site.database, fresh_site.operator()
     own = {(each.kind, each.field): each.policy for each in drift.list_policies(database, operator)}
     assert own == {
@@ -48,18 +48,18 @@ def test_policies_are_listed_set_and_reset_on_record(fresh_site: "Site") -> None
     ],
 )
 def test_a_policy_that_makes_no_sense_is_refused(
-    site: "Site", kind: str, field: str, policy: DriftPolicy, message: str
+    site: "TenantWorld", kind: str, field: str, policy: DriftPolicy, message: str
 ) -> None:
     setting = PolicySetting(kind=kind, field=field, driver="*", policy=policy)
     with pytest.raises(InvalidSpecError, match=message):
         drift.set_policy(site.database, site.operator(), setting)
 
 
-def listed(site: "Site", page: Page, wanted: DriftFilter = DriftFilter()) -> Listing[Drift]:  # noqa: B008  # frozen
+def listed(site: "TenantWorld", page: Page, wanted: DriftFilter = DriftFilter()) -> Listing[Drift]:  # noqa: B008  # frozen
     return drift.list_drift(site.database, site.operator(), page, wanted)
 
 
-def test_differences_are_listed_while_they_last_and_after(fresh_site: "Site") -> None:
+def test_differences_are_listed_while_they_last_and_after(fresh_site: "TenantWorld") -> None:
     for number in range(3):
         fresh_site.made("volume", size_gib=3, name=f"it-{number}")
     fresh_site.list_objects(size_gib=8)
@@ -75,14 +75,14 @@ def test_differences_are_listed_while_they_last_and_after(fresh_site: "Site") ->
     ]
 
 
-def test_objects_of_nobody_are_listed(fresh_site: "Site") -> None:
+def test_objects_of_nobody_are_listed(fresh_site: "TenantWorld") -> None:
     uid = uuid4()
     fresh_site.hand.list_inventory({uid: ("volume", {"name": "x"})})
     (orphan,) = drift.list_orphans(fresh_site.database, fresh_site.operator(), Page(limit=9)).items
     assert (orphan.uid, orphan.kind) == (uid, "volume")
 
 
-def test_all_objects_of_nobody_are_told_of_and_listed_in_pages(fresh_site: "Site") -> None:
+def test_all_objects_of_nobody_are_told_of_and_listed_in_pages(fresh_site: "TenantWorld") -> None:
     uids = {str(uuid4()) for _ in range(5)}
     fresh_site.hand.list_inventory({UUID(uid): ("volume", {"name": "x"}) for uid in uids})
     assert reconcile(fresh_site.database, page=2).orphans == 5
@@ -99,6 +99,6 @@ def test_all_objects_of_nobody_are_told_of_and_listed_in_pages(fresh_site: "Site
 
 
 @pytest.mark.parametrize("key", ["x", "a/b", f"{UUID(int=1)}", f"{UUID(int=1)}/{UUID(int=1)}/{UUID(int=1)}"])
-def test_a_forged_cursor_is_refused(site: "Site", key: str) -> None:
+def test_a_forged_cursor_is_refused(site: "TenantWorld", key: str) -> None:
     with pytest.raises(InvalidSpecError, match="not one of this list"):
         drift.list_orphans(site.database, site.operator(), Page(limit=2, cursor=cursors.encode("cluster", key)))

@@ -7,19 +7,20 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from engine.tests.lifecycle.fake_agent import fake_agent
 from stratoplane.messages import Inventory, InventoryItem
-from stratoplane_engine.access.context import Accepted
 from stratoplane_engine.db import drift
 from stratoplane_engine.drift.reconciler import ReconcilerRound, reconcile, reconcile_in_turn
+from stratoplane_engine.model.change import ChangeResult
 from stratoplane_engine.services import agents
 
 if TYPE_CHECKING:
-    from conftest import Site
+    from engine.tests.lifecycle.tenant_world import TenantWorld
 
 PEACE = ReconcilerRound()
 
 
-def items(site: "Site", **changes: Mapping[str, object]) -> dict[UUID, tuple[str, Mapping[str, object]]]:
+def items(site: "TenantWorld", **changes: Mapping[str, object]) -> dict[UUID, tuple[str, Mapping[str, object]]]:
     """Return what a cluster holds that has everything as it was observed, with ``changes`` by name."""
     rows = site.rows(
         "SELECT id, kind, name, observed FROM resource WHERE cluster_id = :cluster AND deleted_at IS NULL",
@@ -28,21 +29,21 @@ def items(site: "Site", **changes: Mapping[str, object]) -> dict[UUID, tuple[str
     return {row["id"]: (row["kind"], {**row["observed"], **changes.get(row["name"], {})}) for row in rows}
 
 
-def age(site: "Site") -> None:
+def age(site: "TenantWorld") -> None:
     """Let a minute pass since everything came to rest."""
     site.execute("UPDATE resource SET updated_at = updated_at - interval '1 minute'")
 
 
-def uid(made: Accepted) -> UUID:
-    return UUID(str(made.resource["id"]))
+def uid(made: ChangeResult) -> UUID:
+    return made.resource.id
 
 
-def drift_events(site: "Site") -> list[dict[str, Any]]:
+def drift_events(site: "TenantWorld") -> list[dict[str, Any]]:
     found = site.rows("SELECT subject_name, detail FROM audit_event WHERE action = 'engine:resource:drift-found'")
     return [{"name": row["subject_name"], **row["detail"]} for row in found]
 
 
-def test_as_desired_means_nothing_to_do(fresh_site: "Site") -> None:
+def test_as_desired_means_nothing_to_do(fresh_site: "TenantWorld") -> None:
     for kind, body in (("network", {"cidr": "10.1.0.0/24"}), ("volume", {"size_gib": 1}), ("bucket", {})):
         fresh_site.made(kind, **body)
     fresh_site.made("virtual_machine")
@@ -53,7 +54,7 @@ def test_as_desired_means_nothing_to_do(fresh_site: "Site") -> None:
     assert drift_events(fresh_site) == []
 
 
-def test_everything_is_compared_when_it_is_time_and_not_before(fresh_site: "Site") -> None:
+def test_everything_is_compared_when_it_is_time_and_not_before(fresh_site: "TenantWorld") -> None:
     site = fresh_site
     assert reconcile_in_turn(site.database, full_seconds=60) == PEACE
     stray = uuid4()
@@ -63,7 +64,7 @@ def test_everything_is_compared_when_it_is_time_and_not_before(fresh_site: "Site
     assert reconcile_in_turn(site.database, full_seconds=0).orphans == 1
 
 
-def test_a_full_comparison_that_another_held_up_is_made_up_for_in_the_next_round(fresh_site: "Site") -> None:
+def test_a_full_comparison_that_another_held_up_is_made_up_for_in_the_next_round(fresh_site: "TenantWorld") -> None:
     site = fresh_site
     site.hand.list_inventory({uuid4(): ("volume", {})})
     with site.database.system() as connection:
@@ -73,7 +74,7 @@ def test_a_full_comparison_that_another_held_up_is_made_up_for_in_the_next_round
     assert reconcile_in_turn(site.database, full_seconds=3600).orphans == 1
 
 
-def test_a_full_comparison_that_left_something_for_the_next_round_stays_due(fresh_site: "Site") -> None:
+def test_a_full_comparison_that_left_something_for_the_next_round_stays_due(fresh_site: "TenantWorld") -> None:
     site = fresh_site
     for name in ("web", "db"):
         site.made("virtual_machine", name=name)
@@ -88,19 +89,19 @@ def test_a_full_comparison_that_left_something_for_the_next_round_stays_due(fres
         assert not drift.is_full_due(connection, 3600)
 
 
-def test_a_machine_whose_power_drifted_is_corrected(fresh_site: "Site") -> None:
+def test_a_machine_whose_power_drifted_is_corrected(fresh_site: "TenantWorld") -> None:
     machine = fresh_site.made("virtual_machine", name="web")
     age(fresh_site)
     fresh_site.hand.list_inventory(items(fresh_site, web={"power": "STOPPED"}))
 
     assert reconcile(fresh_site.database).corrected == 1
-    assert fresh_site.get(machine)["status"] == "UPDATING"
+    assert fresh_site.get(machine).status == "UPDATING"
     assert reconcile(fresh_site.database) == PEACE
     asked: list[tuple[str, Any]] = []
     fresh_site.settle(fresh_site.hand.recording(asked))
 
     assert [(verb, spec["power"]) for verb, spec in asked] == [("update", "RUNNING")]
-    assert fresh_site.get(machine)["status"] == "RUNNING"
+    assert fresh_site.get(machine).status == "RUNNING"
     power = {"desired": "RUNNING", "observed": "STOPPED"}
     assert drift_events(fresh_site) == [
         {"name": "web", "kind": "virtual_machine", "power": power, "done": "correct"}
@@ -108,7 +109,7 @@ def test_a_machine_whose_power_drifted_is_corrected(fresh_site: "Site") -> None:
     assert reconcile(fresh_site.database) == PEACE
 
 
-def test_a_correction_that_failed_is_tried_again_after_the_next_look(fresh_site: "Site") -> None:
+def test_a_correction_that_failed_is_tried_again_after_the_next_look(fresh_site: "TenantWorld") -> None:
     fresh_site.made("virtual_machine", name="web")
     age(fresh_site)
     fresh_site.hand.list_inventory(items(fresh_site, web={"power": "STOPPED"}))
@@ -122,7 +123,7 @@ def test_a_correction_that_failed_is_tried_again_after_the_next_look(fresh_site:
     assert reconcile(fresh_site.database).corrected == 1
 
 
-def test_what_was_listed_before_a_change_came_to_rest_does_not_count(fresh_site: "Site") -> None:
+def test_what_was_listed_before_a_change_came_to_rest_does_not_count(fresh_site: "TenantWorld") -> None:
     machine = fresh_site.made("virtual_machine", name="web")
     fresh_site.hand.list_inventory(items(fresh_site))
     fresh_site.update(machine, power="STOPPED")
@@ -132,7 +133,7 @@ def test_what_was_listed_before_a_change_came_to_rest_does_not_count(fresh_site:
     assert reconcile(fresh_site.database) == PEACE
 
 
-def test_a_machine_that_a_job_works_on_is_left_to_the_job(fresh_site: "Site") -> None:
+def test_a_machine_that_a_job_works_on_is_left_to_the_job(fresh_site: "TenantWorld") -> None:
     machine = fresh_site.made("virtual_machine", name="web")
     fresh_site.act(machine, "reboot")
     age(fresh_site)
@@ -154,7 +155,7 @@ def test_a_machine_that_a_job_works_on_is_left_to_the_job(fresh_site: "Site") ->
     ],
 )
 def test_what_is_missing_is_lost_and_comes_back_when_it_is_seen_again(
-    fresh_site: "Site", kind: str, body: dict[str, Any], status: str
+    fresh_site: "TenantWorld", kind: str, body: dict[str, Any], status: str
 ) -> None:
     made = fresh_site.made(kind, name="web", **body)
     whole = items(fresh_site)
@@ -163,20 +164,20 @@ def test_what_is_missing_is_lost_and_comes_back_when_it_is_seen_again(
 
     assert reconcile(fresh_site.database).lost == 1
     assert reconcile(fresh_site.database) == PEACE
-    assert fresh_site.get(made)["status"] == "LOST"
-    assert fresh_site.get(made)["detail"] == "the cluster no longer has it; an operator must look"
+    assert fresh_site.get(made).status == "LOST"
+    assert fresh_site.get(made).detail == "the cluster no longer has it; an operator must look"
     fresh_site.check_accounts()
 
     fresh_site.hand.list_inventory(whole)
 
     assert reconcile(fresh_site.database).found == 1
-    assert (fresh_site.get(made)["status"], fresh_site.get(made)["detail"]) == (status, "")
+    assert (fresh_site.get(made).status, fresh_site.get(made).detail) == (status, "")
     assert [event["done"] for event in drift_events(fresh_site)] == ["alert", "returned"]
     revisions = fresh_site.rows("SELECT status FROM resource_revision ORDER BY sequence")
     assert [row["status"] for row in revisions] == ["PENDING", status, "LOST", status]
 
 
-def test_what_was_made_while_the_cluster_was_listed_is_not_lost(fresh_site: "Site") -> None:
+def test_what_was_made_while_the_cluster_was_listed_is_not_lost(fresh_site: "TenantWorld") -> None:
     fresh_site.made("volume", size_gib=1)
     fresh_site.execute("UPDATE resource SET updated_at = clock_timestamp() - interval '20 seconds'")
     listing = Inventory(kinds=("volume",), items=(), age_seconds=30)
@@ -188,7 +189,7 @@ def test_what_was_made_while_the_cluster_was_listed_is_not_lost(fresh_site: "Sit
     assert reconcile(fresh_site.database).lost == 1
 
 
-def test_a_kind_that_could_not_be_listed_is_not_lost(fresh_site: "Site") -> None:
+def test_a_kind_that_could_not_be_listed_is_not_lost(fresh_site: "TenantWorld") -> None:
     fresh_site.made("volume", size_gib=1)
     fresh_site.made("virtual_machine")
     age(fresh_site)
@@ -198,26 +199,26 @@ def test_a_kind_that_could_not_be_listed_is_not_lost(fresh_site: "Site") -> None
     assert fresh_site.rows("SELECT kind FROM resource WHERE status = 'LOST'") == [{"kind": "virtual_machine"}]
 
 
-def test_a_cluster_that_says_nothing_loses_nothing(fresh_site: "Site") -> None:
+def test_a_cluster_that_says_nothing_loses_nothing(fresh_site: "TenantWorld") -> None:
     fresh_site.made("volume", size_gib=1)
     age(fresh_site)
     assert reconcile(fresh_site.database) == PEACE
 
 
-def test_what_another_cluster_lists_is_not_ours(fresh_site: "Site") -> None:
+def test_what_another_cluster_lists_is_not_ours(fresh_site: "TenantWorld") -> None:
     made = fresh_site.made("volume", size_gib=1, cluster=fresh_site.cluster)
     elsewhere, _ = fresh_site.add_cluster()
     whole = items(fresh_site)
     age(fresh_site)
     fresh_site.hand.list_inventory({})
-    fresh_site.hand_of(elsewhere).list_inventory(whole)
+    fake_agent(fresh_site.database, elsewhere).list_inventory(whole)
 
     assert reconcile(fresh_site.database) == ReconcilerRound(lost=1, orphans=1)
     assert reconcile(fresh_site.database).found == 0
-    assert fresh_site.get(made)["status"] == "LOST"
+    assert fresh_site.get(made).status == "LOST"
 
 
-def test_objects_of_nobody_are_found_and_left_alone(fresh_site: "Site") -> None:
+def test_objects_of_nobody_are_found_and_left_alone(fresh_site: "TenantWorld") -> None:
     volume = fresh_site.made("volume", size_gib=1)
     present = items(fresh_site)
     fresh_site.hand.list_inventory({**present, uuid4(): ("virtual_machine", {"power": "RUNNING"})})
@@ -232,7 +233,7 @@ def test_objects_of_nobody_are_found_and_left_alone(fresh_site: "Site") -> None:
     assert reconcile(fresh_site.database).orphans == 1
 
 
-def test_what_is_lost_can_be_deleted(fresh_site: "Site") -> None:
+def test_what_is_lost_can_be_deleted(fresh_site: "TenantWorld") -> None:
     volume = fresh_site.made("volume", size_gib=1)
     age(fresh_site)
     fresh_site.hand.list_inventory({})
@@ -244,7 +245,7 @@ def test_what_is_lost_can_be_deleted(fresh_site: "Site") -> None:
     fresh_site.check_accounts()
 
 
-def test_a_list_that_names_an_object_twice_or_has_a_strange_power_harms_nobody(fresh_site: "Site") -> None:
+def test_a_list_that_names_an_object_twice_or_has_a_strange_power_harms_nobody(fresh_site: "TenantWorld") -> None:
     machine = fresh_site.made("virtual_machine", name="web")
     age(fresh_site)
     fresh_site.hand.list_inventory({})
@@ -254,10 +255,10 @@ def test_a_list_that_names_an_object_twice_or_has_a_strange_power_harms_nobody(f
     agents.report_inventory(fresh_site.database, fresh_site.hand.identity, listing)
 
     assert reconcile(fresh_site.database).found == 1
-    assert fresh_site.get(machine)["status"] == "STOPPED"
+    assert fresh_site.get(machine).status == "STOPPED"
 
 
-def test_capacity_is_what_the_cluster_said_last(fresh_site: "Site") -> None:
+def test_capacity_is_what_the_cluster_said_last(fresh_site: "TenantWorld") -> None:
     from stratoplane.drivers import Capacity
 
     told = Inventory(kinds=(), items=(), capacity=Capacity(vcpus=7, memory_mib=8, storage_gib=9))
