@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Examples for the document; a test holds each to its schema."""
 
-from collections.abc import Mapping
 from typing import Any, Final
 
 ORGANIZATION_ID: Final = "0199d2a4-7c10-7a3e-9b51-3f0f6a1b2c01"
@@ -13,7 +12,6 @@ MACHINE_ID: Final = "0199d2a5-0c28-7a00-8000-9f504fb17c06"
 IMAGE_ID: Final = "0199d2a4-7d00-7a00-8000-a06150c28d07"
 KEY_PAIR_ID: Final = "0199d2a5-0c30-7a00-8000-b17261d39e08"
 BUCKET_ID: Final = "0199d2a5-0c34-7a00-8000-c28372e4af09"
-PLUGIN_RESOURCE_ID: Final = "0199d2a5-0c38-7a00-8000-4b1cea7d7312"
 JOB_ID: Final = "0199d2a5-0c29-7a00-8000-d39483f5b00a"
 PUBLIC_KEY: Final = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJqfMMYtQKbzYbqPTxMm1wwUJC2FnzcdIIRq0Gk0c7nL alice@laptop"
 
@@ -40,11 +38,6 @@ def _resource(identifier: str, name: str, status: str, **members: Any) -> dict[s
         "updated_at": _LATER,
         **members,
     }
-
-
-def resource(name: str, members: Mapping[str, Any]) -> dict[str, Any]:
-    """Return a resource of a plugin's kind with the members of its own."""
-    return _resource(PLUGIN_RESOURCE_ID, name, "ACTIVE", **members)
 
 
 VIRTUAL_MACHINE: Final = _resource(

@@ -21,6 +21,7 @@ from stratoplane_api.presentation.resources import resource_of_plugin
 from stratoplane_api.routes import Routes
 from stratoplane_api.schemas import examples
 from stratoplane_api.schemas.plugin_kinds import answer_schema, create_schema, example, update_schema
+from stratoplane_api.schemas.resources import Resource
 from stratoplane_api.views.changes import answer_change
 from stratoplane_api.views.kinds import (
     KindRoutes,
@@ -46,7 +47,8 @@ def routes_for(kinds: Iterable[AnyKind]) -> Routes:
 
 
 def _describe(kind: AnyKind) -> KindRoutes:
-    shown = examples.resource(f"{kind.name.replace('_', '-')}-1", example(kind.view or kind.spec))
+    common = {member: value for member, value in examples.BUCKET.items() if member in Resource().fields}
+    shown = {**common, "name": f"{kind.name.replace('_', '-')}-1", **example(kind.view or kind.spec)}
     wanted = {**example(kind.request), "name": shown["name"], "labels": shown["labels"]}
     return KindRoutes(
         kind=kind,
