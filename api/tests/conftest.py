@@ -15,13 +15,13 @@ import pytest
 from flask.testing import FlaskClient
 from jsonschema import Draft202012Validator, FormatChecker
 from psycopg import sql
-from sqlalchemy import text
 
 from stratoplane_api.app import create_agent_app, create_app
 from stratoplane_api.openapi import document
 from stratoplane_api.settings import ApiSettings
 from stratoplane_engine.db.connection import Database
 from stratoplane_engine.db.migrate import upgrade
+from stratoplane_engine.db.statement import Statement
 from stratoplane_engine.jobs.worker_loop import drain
 from stratoplane_engine.plugins import Plugins
 from stratoplane_engine.services.bootstrap import bootstrap, create_administrator
@@ -306,7 +306,7 @@ def ask(database):
 
     def run(statement, **parameters):
         with database.system() as connection:
-            return [tuple(row) for row in connection.execute(text(statement), parameters)]
+            return [tuple(row.values()) for row in connection.documents(Statement(statement), parameters)]
 
     return run
 

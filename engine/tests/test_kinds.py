@@ -6,19 +6,30 @@ import re
 import shutil
 import struct
 import subprocess
+from dataclasses import fields
 from ipaddress import IPv4Address, IPv4Network, ip_network
 from pathlib import Path
 from uuid import UUID, uuid4
 
+import orjson
 import pytest
 from hypothesis import example, given
 from hypothesis import strategies as st
 
+from stratoplane.compute import ImageReference
 from stratoplane.errors import InvalidSpecError
-from stratoplane_engine.kinds.catalogue import BUILTIN_KINDS
-from stratoplane_engine.kinds.key_pair import fingerprint
-from stratoplane_engine.kinds.network import PRIVATE, parse_cidr
-from stratoplane_engine.kinds.virtual_machine import mac_address
+from stratoplane.kinds import Spec
+from stratoplane.network import NetworkMode
+from stratoplane.quota import DEFAULT_LIMITS, QuotaKey
+from stratoplane.registry import resource_kind_problem
+from stratoplane.resources import PowerState
+from stratoplane_engine.db.connection import dump_json
+from stratoplane_engine.kinds.bucket import BucketSpec
+from stratoplane_engine.kinds.catalogue import BUILTIN_KINDS, Kinds
+from stratoplane_engine.kinds.key_pair import KeyPairSpec, fingerprint
+from stratoplane_engine.kinds.network import PRIVATE, NetworkSpec, parse_cidr
+from stratoplane_engine.kinds.virtual_machine import VirtualMachineSpec, mac_address
+from stratoplane_engine.kinds.volume import VolumeSpec
 from stratoplane_engine.workflows.catalogue import WORKFLOWS, step_names
 
 ED25519 = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGPKSUEyDRJGXJrSYvJF0bjPzS0pVIWzB1oDOLKmRLgj"
@@ -155,3 +166,46 @@ def test_a_workflows_steps_have_names_of_their_own() -> None:
     for name, workflow in WORKFLOWS.items():
         assert workflow.name == name
         assert len(set(step_names(name))) == len(step_names(name)) > 0
+
+
+def test_every_kinds_specs_are_read_back_as_they_were_written() -> None:
+    image = ImageReference(uid=uuid4(), name="debian", source="debian.qcow2")
+    machine = VirtualMachineSpec(
+        flavor_id=uuid4(), flavor="small", vcpus=1, memory_mib=1024, disk_gib=10, image=image, key_pair_id=uuid4(),
+        ssh_keys=(ED25519,), network_ids=(uuid4(), uuid4()), volume_ids=(uuid4(),), power=PowerState.STOPPED,
+    )  # fmt: skip
+    specs = {
+        "virtual_machine": machine,
+        "network": NetworkSpec(cidr="10.1.0.0/24", gateway="10.1.0.1", mode=NetworkMode.ISOLATED),
+        "volume": VolumeSpec(size_gib=3, image=image),
+        "bucket": BucketSpec(),
+        "key_pair": KeyPairSpec(public_key=ED25519, fingerprint="SHA256:x"),
+    }
+    assert specs.keys() == BUILTIN_KINDS.keys()
+    for name, spec in specs.items():
+        assert BUILTIN_KINDS.read_spec(name, orjson.loads(dump_json(spec))) == spec
+
+
+def test_what_sql_reads_of_a_spec_stands_in_it_by_these_names() -> None:
+    """Statements of the reconciler and of placement read them; a rename needs a migration."""
+    members = {each.name for each in fields(VirtualMachineSpec)}
+    assert members >= {"power", "vcpus", "memory_mib", "disk_gib", "volume_ids", "boot_volume_id"}
+    assert {each.name for each in fields(NetworkSpec)} == {"cidr", "gateway", "mode"}
+    assert {each.name for each in fields(VolumeSpec)} == {"size_gib", "image"}
+
+
+def test_the_spec_of_a_kind_that_is_not_enabled_stays_unread() -> None:
+    assert type(BUILTIN_KINDS.read_spec("load_balancer", {"port": 443})) is Spec
+
+
+def test_everything_that_is_counted_has_a_default_limit() -> None:
+    assert dict(BUILTIN_KINDS.default_limits) == {str(key): limit for key, limit in DEFAULT_LIMITS.items()}
+    assert set(BUILTIN_KINDS.quota_keys) == set(QuotaKey)
+
+
+def test_every_kind_with_a_driver_can_be_served_and_none_takes_anothers_place() -> None:
+    for kind in BUILTIN_KINDS.values():
+        others = Kinds(each for each in BUILTIN_KINDS.values() if each is not kind)
+        problem = resource_kind_problem(kind, others.values())
+        # Its own key is among those of the platform, which only plugins' kinds must not take.
+        assert problem == f"the quota key {kind.quota_key} is in use already"

@@ -15,11 +15,12 @@ from stratoplane_api.poll_fallback import PollFallback
 from stratoplane_api.polls import Polls
 from stratoplane_api.ratelimit import Limit, RateLimiter
 from stratoplane_api.settings import ApiSettings
-from stratoplane_api.views import agent, everybody, ops, tenant
+from stratoplane_api.views import agent, everybody, ops, plugin_kinds, tenant
 from stratoplane_api.wait_slots import WaitSlots
 from stratoplane_api.waiter_registry import WaiterRegistry
 from stratoplane_engine.db.connection import Database
 from stratoplane_engine.db.operations import OPERATION_CHANNEL
+from stratoplane_engine.kinds.catalogue import BUILTIN_KINDS
 from stratoplane_engine.plugins import Plugins
 from stratoplane_engine.services import identity
 
@@ -29,11 +30,15 @@ _MINUTE = 60
 def create_app(database: Database, plugins: Plugins, settings: ApiSettings) -> Flask:
     """Return the application of the three public namespaces.
 
+    Kinds of resources that plugins add get operations of their own.
+
     Raises:
         UndeclaredAccessError: a route does not say who may call it.
     """
     rules = _rules(settings, by_token(functools.partial(identity.authenticate, database)))
-    app = assemble((everybody.ROUTES, tenant.ROUTES, ops.ROUTES), rules)
+    added = [kind for kind in plugins.kinds.values() if kind.name not in BUILTIN_KINDS]
+    namespaces = (everybody.ROUTES, tenant.ROUTES, ops.ROUTES, *((plugin_kinds.routes_for(added),) if added else ()))
+    app = assemble(namespaces, rules)
     parts = gateway.Gateway(
         database=database,
         plugins=plugins,

@@ -26,8 +26,17 @@ from stratoplane.errors import SettingsError
 from stratoplane.kinds import AnyKind, Kind, ResourcePatch, ResourceRequest, Spec
 from stratoplane.quota import QuotaKey
 from stratoplane.settings import NoSettings, load
+from stratoplane.wire import unsupported_member
 
 PLUGIN_GROUP: Final = "stratoplane.plugins"
+RESERVED_KIND_NAMES: Final = frozenset(
+    {
+        "agent", "audit_event", "cluster", "flavor", "foreign_object", "image", "incident", "job", "join_token",
+        "leak", "organization", "orphan", "plugin", "project", "provider", "quota", "resource", "role",
+        "role_binding", "session", "token", "user",
+    }
+)  # fmt: skip
+"""What the platform has operations for; a kind of this name would take their ids and paths."""
 _KIND_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 
@@ -218,6 +227,8 @@ def resource_kind_problem(candidate: object, known: Iterable[AnyKind]) -> str:
         each for each in ("name", "interface", "quota_key", "spec", "request", "patch") if not hasattr(candidate, each)
     ]:
         return f"{where} does not set {', '.join(missing)}"
+    if candidate.name in RESERVED_KIND_NAMES:
+        return f"{where}: {candidate.name} is a noun of the platform; choose another name"
     if not _is_name(candidate.name) or not _is_name(candidate.quota_key):
         return f"{where}: name and quota_key take lower case letters, digits and underscores"
     if candidate.interface is not None and not _is_name(candidate.interface):
@@ -236,7 +247,9 @@ def _shape_of_values(kind: AnyKind) -> str:
         value = getattr(kind, member)
         if not (inspect.isclass(value) and issubclass(value, base) and dataclasses.is_dataclass(value)):
             return f"{type(kind).__qualname__}.{member} must be a dataclass and a subclass of {base.__qualname__}"
-    return ""
+        if problem := unsupported_member(value):
+            return problem
+    return unsupported_member(kind.view) if kind.view is not None else ""
 
 
 def _clash(kind: AnyKind, known: Iterable[AnyKind]) -> str:

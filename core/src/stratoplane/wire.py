@@ -7,7 +7,7 @@ import types
 import typing
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from enum import Enum
+from enum import Enum, StrEnum
 from typing import Any, TypeVar
 from uuid import UUID
 
@@ -46,6 +46,30 @@ def from_json(wanted: type[ValueT], document: object) -> ValueT:
     """
     made: ValueT = _read(wanted, document, "")
     return made
+
+
+def unsupported_member(wanted: type) -> str:
+    """Return which field of a dataclass cannot be exchanged as JSON and why, empty if all can."""
+    for name, hint in _hints(wanted).items():
+        if not _is_supported(hint):
+            return f"{wanted.__qualname__}.{name}: {hint} cannot be read from JSON"
+    return ""
+
+
+def _is_supported(hint: Any) -> bool:
+    origin, arguments = typing.get_origin(hint), typing.get_args(hint)
+    if isinstance(hint, types.UnionType) or origin is typing.Union:
+        present = [each for each in arguments if each is not types.NoneType]
+        return len(present) == 1 and _is_supported(present[0])
+    if origin is tuple:
+        return len(arguments) == 2 and arguments[1] is Ellipsis and _is_supported(arguments[0])  # noqa: PLR2004  # tuple[X, ...]
+    if origin is not None:
+        return isinstance(origin, type) and issubclass(origin, Mapping)
+    if not isinstance(hint, type):
+        return False
+    if dataclasses.is_dataclass(hint):
+        return not unsupported_member(hint)
+    return hint in (str, int, float, bool, UUID, datetime) or issubclass(hint, StrEnum)
 
 
 @functools.lru_cache(maxsize=256)

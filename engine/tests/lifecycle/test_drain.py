@@ -71,7 +71,7 @@ def test_what_a_dead_worker_held_is_tried_again_one_by_one(fresh_site: "TenantWo
 
     again = claim(fresh_site)
 
-    assert {(str(row["id"]), row["crashes"], row["epoch"]) for row in again} == {
+    assert {(row["id"], row["crashes"], row["epoch"]) for row in again} == {
         (later.job.id, 0, 1),
         (made[0].job.id, 1, 2),
     }
@@ -139,4 +139,4 @@ def test_jobs_of_one_resource_run_in_the_order_in_which_they_were_accepted(
 
     (operation,) = fresh_site.hand.offers()
     (row,) = fresh_site.rows("SELECT job_id FROM operation WHERE id = :id", id=operation.id)
-    assert str(row["job_id"]) == first.job.id
+    assert row["job_id"] == first.job.id

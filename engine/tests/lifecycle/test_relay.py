@@ -56,7 +56,7 @@ def test_a_request_that_was_taken_back_tells_nothing(fresh_site: "TenantWorld", 
 
 
 def test_two_relays_at_once_tell_everything_and_nothing_twice(fresh_site: "TenantWorld", valkey: ValkeyServer) -> None:
-    made = {str((fresh_site.create("volume", size_gib=1).job or {})["id"]) for _ in range(30)}
+    made = {str(fresh_site.create("volume", size_gib=1).job.id) for _ in range(30)}
     with ThreadPoolExecutor(3) as pool:
         sent = sum(pool.map(lambda _: relay(fresh_site.database, WorkerNotifier(valkey.url)), range(3)))
 

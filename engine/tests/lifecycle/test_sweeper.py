@@ -95,7 +95,7 @@ def test_operations_that_no_agent_takes_end_and_the_job_goes_on(
     fresh_site.drain()
 
     assert fresh_site.job(volume).state == "RETRYING"
-    assert fresh_site.job(volume).steps[1]["error"]["detail"] == (
+    assert fresh_site.job(volume).steps[1].error.detail == (
         "no agent of the cluster took the operation within its time"
     )
 

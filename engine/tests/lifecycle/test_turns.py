@@ -80,7 +80,7 @@ def test_what_has_priority_goes_first_within_a_tenant(crowded: "TenantWorld") ->
 
     with crowded.database.system() as connection:
         (first,) = rows.claim(connection, owner="somebody", limit=1, start=new_id())
-    assert str(first["resource"]["id"]) == urgent.resource.id
+    assert first["resource"]["id"] == str(urgent.resource.id)
 
 
 def fail(site: "TenantWorld", times: int) -> None:

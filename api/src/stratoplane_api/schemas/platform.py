@@ -1,11 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """What operators keep: clusters, providers, flavors, images, quotas, plugins; and what says how the platform is."""
 
-from typing import Final
+from typing import Any, Final
+
+from marshmallow import fields
 
 from stratoplane.messages import ProviderStatus
 from stratoplane.quota import UNLIMITED, QuotaKey
 from stratoplane.registry import ExtensionState
+from stratoplane_api.gateway import gateway
 from stratoplane_api.schemas import members as m
 from stratoplane_api.schemas.strict import Answer, Request, request
 
@@ -184,7 +187,7 @@ class ImageUpdate(Request):
 class QuotaLine(Answer):
     """One limit and what is used of it."""
 
-    key = m.choice(QuotaKey, required=True)
+    key = m.text("What is counted, as `vcpus`; kinds of plugins have keys of their own.", required=True)
     limit = m.whole(f"{UNLIMITED} for no limit.", required=True)
     used = m.whole(required=True)
 
@@ -196,10 +199,22 @@ class Quotas(Answer):
     project = m.several(QuotaLine, required=True)
 
 
-QuotaUpdate = request(
-    "QuotaUpdate",
-    {str(key): m.whole(f"New limit, {UNLIMITED} for none.", least=UNLIMITED, most=_LARGEST_LIMIT) for key in QuotaKey},
-)
+def _limit() -> fields.Integer:
+    return m.whole(f"New limit, {UNLIMITED} for none.", least=UNLIMITED, most=_LARGEST_LIMIT)
+
+
+class _Limits(Request):
+    """Limits by key: those that are declared, and those of kinds that plugins add."""
+
+    def load(self, data: Any, **options: Any) -> dict[str, int]:
+        """Return the limits of ``data``; its keys must be those of the kinds that this process knows."""
+        added = {key: _limit() for key in gateway().plugins.kinds.quota_keys if key not in self.declared_fields}
+        if not added:
+            return dict(super().load(data, **options))
+        return dict(request("QuotaUpdate", {**self.declared_fields, **added})().load(data, **options))
+
+
+QuotaUpdate: Final[type[Request]] = type("QuotaUpdate", (_Limits,), {str(key): _limit() for key in QuotaKey})
 """New limits by key; keys that are left out stay."""
 
 
