@@ -22,7 +22,8 @@ from stratoplane_api.schemas import members as m
 from stratoplane_api.schemas.queries import ChangeQuery, PageQuery
 from stratoplane_api.schemas.strict import Request
 from stratoplane_engine.access.context import Actor
-from stratoplane_engine.access.permissions import Grant, Permission, Scope
+from stratoplane_engine.access.permissions import Grant, Permission
+from stratoplane_engine.model.identity import Scope
 
 ORGANIZATION = uuid.uuid4()
 PLENTY = Limit(name="requests", requests=1000, seconds=60)

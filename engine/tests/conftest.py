@@ -17,10 +17,11 @@ from psycopg import sql
 
 from stratoplane.ids import new_id
 from stratoplane_engine.access.context import Actor, RequestContext
-from stratoplane_engine.access.permissions import BUILTIN_ROLES, Grant, Permission, Scope
+from stratoplane_engine.access.permissions import BUILTIN_ROLES, Grant, Permission
 from stratoplane_engine.db import installation
 from stratoplane_engine.db.connection import Database
 from stratoplane_engine.db.migrate import upgrade
+from stratoplane_engine.model.identity import Scope
 from stratoplane_engine.services import bootstrap, organizations, projects
 
 

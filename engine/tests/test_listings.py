@@ -9,8 +9,8 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stratoplane.errors import InvalidSpecError
-from stratoplane_engine.access.context import Page
 from stratoplane_engine.db.catalogue import Offer
+from stratoplane_engine.model.listing import Page
 from stratoplane_engine.services import (
     audit,
     catalogue,

@@ -10,8 +10,10 @@ import pytest
 from sqlalchemy import text
 
 from stratoplane.errors import AuthenticationFailedError, PermissionDeniedError, ResourceNotFoundError
-from stratoplane_engine.access.context import Page, RequestContext
-from stratoplane_engine.access.permissions import BUILTIN_ROLES, Permission, Scope
+from stratoplane_engine.access.context import RequestContext
+from stratoplane_engine.access.permissions import BUILTIN_ROLES, Permission
+from stratoplane_engine.model.identity import Scope
+from stratoplane_engine.model.listing import Page
 from stratoplane_engine.services import audit, credentials, identity, role_bindings, users
 
 PASSWORD = "correct horse battery"

@@ -15,9 +15,10 @@ from sqlalchemy import text
 
 from stratoplane.errors import StratoplaneError
 from stratoplane_engine.access.context import RequestContext
-from stratoplane_engine.access.permissions import Permission, Scope
+from stratoplane_engine.access.permissions import Permission
 from stratoplane_engine.db import identity as rows
 from stratoplane_engine.db import organizations as organization_rows
+from stratoplane_engine.model.identity import Scope
 from stratoplane_engine.services import credentials, identity, role_bindings, users
 
 USERS = 4

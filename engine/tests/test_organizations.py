@@ -17,8 +17,8 @@ from stratoplane.errors import (
     VersionMismatchError,
 )
 from stratoplane.quota import DEFAULT_LIMITS, UNLIMITED, QuotaKey
-from stratoplane_engine.access.context import Page
 from stratoplane_engine.db.connection import Database
+from stratoplane_engine.model.listing import Page
 from stratoplane_engine.services import audit, identity, organizations, projects, quota, users
 
 NOWHERE = uuid.UUID(int=7)

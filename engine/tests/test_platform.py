@@ -24,9 +24,10 @@ from stratoplane.join_tokens import read_join_token
 from stratoplane.messages import EnrolRequest, Hello, ProviderReport
 from stratoplane.signatures import Message, read_request, sign_request
 from stratoplane_engine import signing_keys as keys
-from stratoplane_engine.access.context import Page
-from stratoplane_engine.access.permissions import BUILTIN_ROLES, Permission, Scope
+from stratoplane_engine.access.permissions import BUILTIN_ROLES, Permission
 from stratoplane_engine.db.catalogue import Offer
+from stratoplane_engine.model.identity import Scope
+from stratoplane_engine.model.listing import Page
 from stratoplane_engine.services import (
     agent_authentication,
     agents,

@@ -12,10 +12,10 @@ from stratoplane.errors import (
     PermissionDeniedError,
     ResourceNotFoundError,
 )
-from stratoplane_engine.access.context import Page
 from stratoplane_engine.access.permissions import Permission
 from stratoplane_engine.db import identity as rows
 from stratoplane_engine.db import installation
+from stratoplane_engine.model.listing import Page
 from stratoplane_engine.services import audit, bootstrap, projects, role_bindings, users
 
 

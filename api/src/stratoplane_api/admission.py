@@ -15,7 +15,8 @@ from stratoplane_api.ratelimit import Allowance, Limit, RateLimiter
 from stratoplane_api.routes import current_endpoint
 from stratoplane_api.tracing import REQUEST_ID_HEADER, Trace, read_trace
 from stratoplane_engine.access.context import Actor
-from stratoplane_engine.access.permissions import Permission, Scope
+from stratoplane_engine.access.permissions import Permission
+from stratoplane_engine.model.identity import Scope
 
 OPERATORS: Final = "ops."
 """Endpoints whose permission must be held for the whole platform."""

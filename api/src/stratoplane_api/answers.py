@@ -8,7 +8,8 @@ from flask import Response, request
 
 from stratoplane_api import etag, json_body
 from stratoplane_api.idempotency import REPLAYED_HEADER
-from stratoplane_engine.access.context import Accepted, Listing
+from stratoplane_engine.model.change import Accepted
+from stratoplane_engine.model.listing import Listing
 
 JSON = "application/json"
 
@@ -42,7 +43,7 @@ def item(body: Mapping[str, object], status: int = 200) -> Response:
     return response
 
 
-def page(listing: Listing) -> Response:
+def page(listing: Listing[Mapping[str, object]]) -> Response:
     """Return one page; ``Link`` leads to the next with the same filters."""
     response = content({"items": listing.items, "next": listing.next})
     if listing.next is not None:

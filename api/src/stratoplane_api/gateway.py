@@ -12,8 +12,10 @@ from stratoplane_api.endpoints import Endpoint, Feature
 from stratoplane_api.ratelimit import Limit, RateLimiter
 from stratoplane_api.tracing import Trace
 from stratoplane_api.wait_slots import WaitSlots
-from stratoplane_engine.access.context import Actor, IdempotencyKey, Page, RequestContext
+from stratoplane_engine.access.context import Actor, RequestContext
 from stratoplane_engine.db.connection import Database
+from stratoplane_engine.model.change import IdempotencyKey
+from stratoplane_engine.model.listing import Page
 from stratoplane_engine.plugins import Plugins
 
 _EXTENSION: Final = "stratoplane"

@@ -5,12 +5,13 @@ from collections.abc import Callable, Mapping
 from typing import Any, Final, TypeAlias
 from uuid import UUID
 
-from stratoplane_engine.access.context import Listing, Page, RequestContext
+from stratoplane_engine.access.context import RequestContext
 from stratoplane_engine.db.catalogue import Offer
 from stratoplane_engine.db.connection import Database
+from stratoplane_engine.model.listing import Listing, Page
 
 Json: TypeAlias = Mapping[str, Any]
-ListService: TypeAlias = Callable[[Database, RequestContext, Page], Listing]
+ListService: TypeAlias = Callable[[Database, RequestContext, Page], Listing[Json]]
 CreateService: TypeAlias = Callable[[Database, RequestContext, Json], Json]
 GetService: TypeAlias = Callable[[Database, RequestContext, UUID], Json]
 UpdateService: TypeAlias = Callable[[Database, RequestContext, UUID, Json], Json]

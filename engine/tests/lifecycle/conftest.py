@@ -28,11 +28,13 @@ from stratoplane.messages import (
     ResultsAnswer,
 )
 from stratoplane.quota import DEFAULT_LIMITS, UNLIMITED, Amount
-from stratoplane_engine.access.context import Accepted, Actor, RequestContext
-from stratoplane_engine.access.permissions import Grant, Permission, Scope
+from stratoplane_engine.access.context import Actor, RequestContext
+from stratoplane_engine.access.permissions import Grant, Permission
 from stratoplane_engine.db import tables
 from stratoplane_engine.db.connection import Connection, Database
 from stratoplane_engine.jobs.worker_loop import drain
+from stratoplane_engine.model.change import Accepted
+from stratoplane_engine.model.identity import Scope
 from stratoplane_engine.plugins import Plugins
 from stratoplane_engine.services import agents, jobs, resources
 
@@ -324,7 +326,7 @@ def _add_quota(connection: Connection, organization_id: UUID, scope_id: UUID, li
         {"organization_id": organization_id, "scope_id": scope_id, "key": key.value, "limit_amount": limit}
         for key, limit in limits.items()
     ]
-    connection.execute(insert(tables.quota), lines)
+    connection.execute(insert(tables.quota).values(lines))
 
 
 def _add_project(connection: Connection, organization_id: UUID) -> UUID:

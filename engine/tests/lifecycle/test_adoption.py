@@ -18,7 +18,7 @@ from stratoplane.errors import (
     StateConflictError,
 )
 from stratoplane.messages import ForeignItem, Inventory, Operation, OperationResult, Outcome
-from stratoplane_engine.access.context import Accepted, IdempotencyKey
+from stratoplane_engine.model.change import Accepted, IdempotencyKey
 from stratoplane_engine.services import adoption, agents
 
 if TYPE_CHECKING:

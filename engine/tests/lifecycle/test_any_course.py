@@ -18,7 +18,6 @@ from stratoplane import jobs, resources
 from stratoplane.errors import StratoplaneError, UnavailableError
 from stratoplane.ids import new_id
 from stratoplane.messages import Operation, OperationResult, Outcome
-from stratoplane_engine.access.context import Accepted
 from stratoplane_engine.db import jobs as job_rows
 from stratoplane_engine.db.connection import Database
 from stratoplane_engine.drift.reconciler import reconcile
@@ -27,6 +26,7 @@ from stratoplane_engine.jobs.persist import persist_verdicts
 from stratoplane_engine.jobs.queue import WorkerNotifier
 from stratoplane_engine.jobs.runner import Verdict, advance
 from stratoplane_engine.jobs.sweeper import sweep
+from stratoplane_engine.model.change import Accepted
 from stratoplane_engine.services import job_control
 
 if TYPE_CHECKING:

@@ -10,7 +10,7 @@ from stratoplane.errors import (
     InvalidSpecError,
     ResourceNotFoundError,
 )
-from stratoplane_engine.access.context import Accepted
+from stratoplane_engine.model.change import Accepted
 
 if TYPE_CHECKING:
     from conftest import Site

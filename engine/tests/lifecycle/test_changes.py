@@ -17,7 +17,7 @@ from stratoplane.errors import (
     StateConflictError,
     VersionMismatchError,
 )
-from stratoplane_engine.access.context import Accepted
+from stratoplane_engine.model.change import Accepted
 
 if TYPE_CHECKING:
     from conftest import Site

@@ -9,9 +9,9 @@ import pytest
 
 from stratoplane.ids import new_id
 from stratoplane.quota import UNLIMITED
-from stratoplane_engine.access.context import Accepted
 from stratoplane_engine.db import jobs as rows
 from stratoplane_engine.jobs.worker_loop import MOST_CRASHES
+from stratoplane_engine.model.change import Accepted
 
 if TYPE_CHECKING:
     from conftest import Site

@@ -12,9 +12,9 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stratoplane.messages import Outcome
-from stratoplane_engine.access.context import Accepted
 from stratoplane_engine.drift.fields import COMPARABLE
 from stratoplane_engine.drift.reconciler import Comparison, reconcile
+from stratoplane_engine.model.change import Accepted
 
 if TYPE_CHECKING:
     from conftest import Site

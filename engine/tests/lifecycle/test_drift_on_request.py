@@ -1,15 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """What operators see of differences and of objects of nobody, and the policies that they set."""
 
+from collections.abc import Mapping
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4
 
 import pytest
 
 from stratoplane.errors import InvalidSpecError, ResourceNotFoundError
-from stratoplane_engine.access.context import Listing, Page
 from stratoplane_engine.drift.fields import COMPARABLE
 from stratoplane_engine.drift.reconciler import reconcile
+from stratoplane_engine.model.listing import Listing, Page
 from stratoplane_engine.services import cursors, drift
 
 if TYPE_CHECKING:
@@ -46,7 +47,7 @@ def test_a_policy_that_makes_no_sense_is_refused(site: "Site", kind: str, field:
         drift.set_policy(site.database, site.operator(), kind=kind, field=field, driver="*", policy=policy)
 
 
-def listed(site: "Site", page: Page, *, only_open: bool = True) -> Listing:
+def listed(site: "Site", page: Page, *, only_open: bool = True) -> Listing[Mapping[str, object]]:
     return drift.list_drift(site.database, site.operator(), page, only_open=only_open, resource_id=None)
 
 

@@ -8,7 +8,7 @@ import pytest
 from stratoplane.errors import InvalidSpecError, PermissionDeniedError
 from stratoplane.foreign import FOREIGN_LIMIT
 from stratoplane.messages import ForeignItem, Inventory
-from stratoplane_engine.access.context import Page
+from stratoplane_engine.model.listing import Page
 from stratoplane_engine.services import agents, foreign_objects
 
 

@@ -15,7 +15,8 @@ from stratoplane.errors import (
     ResourceDeletedError,
     StratoplaneError,
 )
-from stratoplane_engine.access.context import Accepted, IdempotencyKey, RequestContext
+from stratoplane_engine.access.context import RequestContext
+from stratoplane_engine.model.change import Accepted, IdempotencyKey
 
 if TYPE_CHECKING:
     from conftest import Site

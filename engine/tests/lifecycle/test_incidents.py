@@ -15,10 +15,10 @@ from hypothesis import strategies as st
 from stratoplane.errors import PermissionDeniedError, ResourceNotFoundError, StateConflictError, TransientError
 from stratoplane.hookspecs import Notification, hookimpl
 from stratoplane.incidents import TRANSITIONS, Finding, IncidentKind, IncidentStatus, Severity
-from stratoplane_engine.access.context import Page
 from stratoplane_engine.db import incidents as rows
 from stratoplane_engine.incidents.monitor import look_once
 from stratoplane_engine.incidents.notifier import RETRY, notify
+from stratoplane_engine.model.listing import Page
 from stratoplane_engine.plugins import Plugins
 from stratoplane_engine.services import incidents
 from stratoplane_engine.settings import EngineSettings

@@ -12,11 +12,12 @@ import pytest
 from stratoplane.errors import PermissionDeniedError, QuotaExceededError, ResourceNotFoundError, StateConflictError
 from stratoplane.ids import new_id
 from stratoplane.messages import Operation, Outcome
-from stratoplane_engine.access.context import Accepted, Page
 from stratoplane_engine.db import jobs as rows
 from stratoplane_engine.jobs.claims import read_claim
 from stratoplane_engine.jobs.persist import persist_verdicts
 from stratoplane_engine.jobs.runner import advance
+from stratoplane_engine.model.change import Accepted
+from stratoplane_engine.model.listing import Page
 from stratoplane_engine.services import job_control, leaks
 
 if TYPE_CHECKING:

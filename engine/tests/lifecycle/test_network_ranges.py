@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING
 import pytest
 
 from stratoplane.errors import InvalidSpecError
-from stratoplane_engine.access.context import Accepted
+from stratoplane_engine.model.change import Accepted
 
 if TYPE_CHECKING:
     from conftest import Site

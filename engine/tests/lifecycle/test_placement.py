@@ -8,7 +8,7 @@ from uuid import UUID
 import pytest
 
 from stratoplane.errors import FeatureUnsupportedError, InvalidSpecError, NoClusterError, ResourceNotFoundError
-from stratoplane_engine.access.context import Accepted
+from stratoplane_engine.model.change import Accepted
 
 if TYPE_CHECKING:
     from conftest import Site

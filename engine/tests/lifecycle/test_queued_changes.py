@@ -3,7 +3,7 @@
 
 from typing import TYPE_CHECKING, Any
 
-from stratoplane_engine.access.context import Accepted
+from stratoplane_engine.model.change import Accepted
 
 if TYPE_CHECKING:
     from conftest import Site

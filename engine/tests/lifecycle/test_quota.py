@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from stratoplane.errors import NoClusterError, QuotaExceededError
-from stratoplane_engine.access.context import Accepted
+from stratoplane_engine.model.change import Accepted
 
 if TYPE_CHECKING:
     from conftest import Site

@@ -8,9 +8,9 @@ from uuid import UUID, uuid4
 import pytest
 
 from stratoplane.messages import Inventory, InventoryItem
-from stratoplane_engine.access.context import Accepted
 from stratoplane_engine.db import drift
 from stratoplane_engine.drift.reconciler import Comparison, reconcile, reconcile_in_turn
+from stratoplane_engine.model.change import Accepted
 from stratoplane_engine.services import agents
 
 if TYPE_CHECKING:

@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING
 import pytest
 from redis import Redis
 
-from stratoplane_engine.access.context import IdempotencyKey
 from stratoplane_engine.jobs.queue import QUEUE, WorkerNotifier
 from stratoplane_engine.jobs.sweeper import Sweep, sweep
+from stratoplane_engine.model.change import IdempotencyKey
 
 if TYPE_CHECKING:
     from conftest import Site

@@ -12,9 +12,9 @@ from psycopg.errors import CheckViolation
 from sqlalchemy import Table, delete, insert, text, update
 
 from stratoplane.ids import new_id
-from stratoplane_engine.access.context import IdempotencyKey
 from stratoplane_engine.db import tables
 from stratoplane_engine.db.connection import Connection
+from stratoplane_engine.model.change import IdempotencyKey
 
 if TYPE_CHECKING:
     from conftest import Site

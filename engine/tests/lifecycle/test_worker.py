@@ -17,11 +17,11 @@ from rq.worker import BaseWorker
 
 from stratoplane_embedded.postgresql import WITHOUT_DURABILITY, PostgresqlServer
 from stratoplane_embedded.valkey import ValkeyServer
-from stratoplane_engine.access.context import Accepted
 from stratoplane_engine.db.connection import Database
 from stratoplane_engine.db.migrate import upgrade
 from stratoplane_engine.jobs.outbox_relay import relay
 from stratoplane_engine.jobs.queue import QUEUE, WorkerNotifier
+from stratoplane_engine.model.change import Accepted
 
 if TYPE_CHECKING:
     from conftest import Site

@@ -11,11 +11,12 @@ from sqlalchemy.exc import ProgrammingError
 
 from stratoplane.errors import InvalidSpecError
 from stratoplane.ids import new_id
-from stratoplane_engine.access.context import Page, RequestContext
+from stratoplane_engine.access.context import RequestContext
 from stratoplane_engine.audit_trail.sealer import Sealing, seal
 from stratoplane_engine.audit_trail.verify import verify
 from stratoplane_engine.db.incidents import PLATFORM
 from stratoplane_engine.incidents.monitor import look_once
+from stratoplane_engine.model.listing import Page
 from stratoplane_engine.services import cursors
 from stratoplane_engine.services.audit import list_audit_checkpoints
 from stratoplane_engine.settings import EngineSettings

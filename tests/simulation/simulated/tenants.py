@@ -16,9 +16,10 @@ from stratoplane.drivers import Capacity
 from stratoplane.ids import new_id
 from stratoplane.quota import QuotaKey, difference
 from stratoplane.resources import CHANGEABLE, ResourceStatus
-from stratoplane_engine.access.context import Accepted, Actor, IdempotencyKey, RequestContext
+from stratoplane_engine.access.context import Actor, RequestContext
 from stratoplane_engine.db.changes import Acceptance, RefusedError
 from stratoplane_engine.kinds.catalogue import KINDS
+from stratoplane_engine.model.change import Accepted, IdempotencyKey
 from stratoplane_engine.services import changes_rows_old as acceptance
 
 LIMITS = {"virtual_machines": 6, "vcpus": 12, "memory_mib": 24_000, "volumes": 8, "storage_gib": 200}

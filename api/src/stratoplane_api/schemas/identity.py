@@ -5,7 +5,8 @@ from typing import Final
 
 from stratoplane_api.schemas import members as m
 from stratoplane_api.schemas.strict import Answer, Request
-from stratoplane_engine.access.permissions import Permission, Scope
+from stratoplane_engine.access.permissions import Permission
+from stratoplane_engine.model.identity import Scope
 
 USERNAME_PATTERN: Final = r"^[a-z0-9]([a-z0-9._@+-]{0,126}[a-z0-9])?$"
 _USERNAME: Final = "must be 1 to 128 of a-z, 0-9 and ._@+- and begin and end with a letter or digit"

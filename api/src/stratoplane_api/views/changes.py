@@ -12,7 +12,7 @@ from stratoplane.errors import ResourceDeletedError
 from stratoplane.resources import ResourceStatus
 from stratoplane_api import answers, prefer
 from stratoplane_api.gateway import context, database, dry_run, gateway, preferred_wait
-from stratoplane_engine.access.context import Accepted
+from stratoplane_engine.model.change import Accepted
 from stratoplane_engine.services import jobs, resources
 
 _JOBS: Final = "/api/tenant/v1/projects/{project}/jobs"

@@ -7,7 +7,8 @@ from uuid import UUID
 
 from stratoplane.errors import PermissionDeniedError
 from stratoplane_engine.access.context import Actor, RequestContext
-from stratoplane_engine.access.permissions import Permission, Scope
+from stratoplane_engine.access.permissions import Permission
+from stratoplane_engine.model.identity import Scope
 
 _KNOWN: Final = frozenset(Permission)
 

@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Who asks, on whose behalf, and in which request: the first argument of every service."""
 
-from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass
 from uuid import UUID
 
 from stratoplane_engine.access.permissions import Grant, Permission, allows
+from stratoplane_engine.model.change import IdempotencyKey
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -33,14 +33,6 @@ class Actor:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class IdempotencyKey:
-    """The caller's key and the fingerprint (SHA-256, hexadecimal) of method, route and body it came with."""
-
-    key: str
-    fingerprint: str
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class RequestContext:
     """One request as the services see it.
 
@@ -58,44 +50,3 @@ class RequestContext:
     idempotency: IdempotencyKey | None = None
     if_version: int | None = None
     dry_run: bool = False
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Page:
-    """Which part of a list: at most ``limit`` rows after ``cursor``, filtered and sorted.
-
-    Attributes:
-        cursor: opaque text of an earlier answer, empty for the beginning.
-        sort: ``created_at``, ``-created_at`` or ``name``.
-        labels: label selectors (``key`` -> value), all of which must hold; ``excluded`` must not.
-        name_contains: part of the name.
-    """
-
-    limit: int = 50
-    cursor: str = ""
-    sort: str = "created_at"
-    status: str = ""
-    name_contains: str = ""
-    labels: Mapping[str, str] = field(default_factory=dict)
-    excluded: Mapping[str, str] = field(default_factory=dict)
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Listing:
-    """One page: the items in wire form (JSON values) and the cursor of the next page, None at the end."""
-
-    items: tuple[Mapping[str, object], ...]
-    next: str | None = None
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Accepted:
-    """The answer to a mutation: the resource and its job in wire form.
-
-    ``job`` is None when nothing is left to do. ``replayed`` tells that an idempotency key met its stored answer.
-    """
-
-    resource: Mapping[str, object]
-    job: Mapping[str, object] | None = None
-    plan: Mapping[str, object] | None = None
-    replayed: bool = False

@@ -8,6 +8,8 @@ from types import MappingProxyType
 from typing import Final
 from uuid import UUID
 
+from stratoplane_engine.model.identity import Scope
+
 
 class Permission(StrEnum):
     """What a role can allow. Every route names one, or says that it is public."""
@@ -27,14 +29,6 @@ class Permission(StrEnum):
     CATALOGUE_READ = "catalogue:read"
     PLATFORM_READ = "platform:read"
     PLATFORM_WRITE = "platform:write"
-
-
-class Scope(StrEnum):
-    """Where a role counts."""
-
-    PLATFORM = "PLATFORM"
-    ORGANIZATION = "ORGANIZATION"
-    PROJECT = "PROJECT"
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -9,12 +9,13 @@ from stratoplane.audit import AuditAction
 from stratoplane.drivers import Feature
 from stratoplane.errors import InvalidSpecError, ResourceNotFoundError, StateConflictError, Violation
 from stratoplane_engine.access.authorization import require
-from stratoplane_engine.access.context import Accepted, RequestContext
+from stratoplane_engine.access.context import RequestContext
 from stratoplane_engine.access.permissions import Permission
 from stratoplane_engine.db import foreign_objects as rows
 from stratoplane_engine.db.connection import Database
 from stratoplane_engine.kinds.catalogue import KINDS
 from stratoplane_engine.kinds.draft import Json
+from stratoplane_engine.model.change import Accepted
 from stratoplane_engine.plugins import Plugins
 from stratoplane_engine.services import changes_old as changes
 from stratoplane_engine.services.resources import stored, transact

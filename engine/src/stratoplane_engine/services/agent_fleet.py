@@ -8,12 +8,13 @@ from uuid import UUID
 from stratoplane.audit import AuditAction
 from stratoplane.errors import ResourceNotFoundError
 from stratoplane_engine.access.authorization import require
-from stratoplane_engine.access.context import Listing, Page, RequestContext
+from stratoplane_engine.access.context import RequestContext
 from stratoplane_engine.access.permissions import Permission
 from stratoplane_engine.db import agent_keys, audit
 from stratoplane_engine.db import agents as rows
 from stratoplane_engine.db.connection import Database
 from stratoplane_engine.kinds.wire_form import instant
+from stratoplane_engine.model.listing import Listing, Page
 from stratoplane_engine.services import listings
 from stratoplane_engine.services.audit_records import record
 
@@ -25,7 +26,9 @@ def _wire(row: Mapping[str, Any]) -> dict[str, Any]:
     return {**row, "id": str(row["id"]), "cluster_id": str(row["cluster_id"]), **times}
 
 
-def list_agents(database: Database, context: RequestContext, page: Page, cluster_id: UUID | None = None) -> Listing:
+def list_agents(
+    database: Database, context: RequestContext, page: Page, cluster_id: UUID | None = None
+) -> Listing[Mapping[str, object]]:
     """Return a page of agents, those of one cluster or all, for operators."""
     require(context, Permission.PLATFORM_READ)
     with database.system() as connection:

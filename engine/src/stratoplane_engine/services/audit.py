@@ -6,12 +6,13 @@ from typing import Any, Final
 from uuid import UUID
 
 from stratoplane_engine.access.authorization import require
-from stratoplane_engine.access.context import Listing, Page, RequestContext
+from stratoplane_engine.access.context import RequestContext
 from stratoplane_engine.access.permissions import Permission
 from stratoplane_engine.db import audit as rows
 from stratoplane_engine.db import audit_tree
 from stratoplane_engine.db.connection import Database
 from stratoplane_engine.kinds.wire_form import instant
+from stratoplane_engine.model.listing import Listing, Page
 from stratoplane_engine.services import cursors, listings
 
 _SORT: Final = "-created_at"
@@ -26,7 +27,7 @@ def list_audit_events(
     *,
     project_id: UUID | None = None,
     subject_id: UUID | None = None,
-) -> Listing:
+) -> Listing[Mapping[str, object]]:
     """Return a page of the organization's or one project's events, newest first."""
     require(context, Permission.AUDIT_READ, organization_id=context.organization_id, project_id=project_id)
     with database.tenant(context.organization_id) as connection:
@@ -43,7 +44,7 @@ def list_audit_events(
 
 def list_all_audit_events(
     database: Database, context: RequestContext, page: Page, *, subject_id: UUID | None = None
-) -> Listing:
+) -> Listing[Mapping[str, object]]:
     """Return a page of every event of the platform, newest first, for operators."""
     require(context, Permission.PLATFORM_READ)
     with database.system() as connection:
@@ -58,7 +59,7 @@ def list_all_audit_events(
     return listings.listing(found, page, _wire, _SORT)
 
 
-def list_audit_checkpoints(database: Database, context: RequestContext, page: Page) -> Listing:
+def list_audit_checkpoints(database: Database, context: RequestContext, page: Page) -> Listing[Mapping[str, object]]:
     """Return a page of signed checkpoints of the trail, newest first, for operators who keep them elsewhere."""
     require(context, Permission.PLATFORM_READ)
     before = _size(cursors.decode(_BY_SIZE, page.cursor))

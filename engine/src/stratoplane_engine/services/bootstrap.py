@@ -11,10 +11,11 @@ from psycopg.errors import IntegrityError
 from stratoplane.audit import AuditAction
 from stratoplane.errors import InvalidSpecError, NameTakenError, StateConflictError, Violation
 from stratoplane.ids import new_id
-from stratoplane_engine.access.permissions import BUILTIN_ROLES, Scope
+from stratoplane_engine.access.permissions import BUILTIN_ROLES
 from stratoplane_engine.db import audit, catalogue, identity, installation
 from stratoplane_engine.db.catalogue import Offer
 from stratoplane_engine.db.connection import Connection, Database
+from stratoplane_engine.model.identity import Scope
 from stratoplane_engine.services import credentials
 from stratoplane_engine.services.audit_records import operator_record
 from stratoplane_engine.services.organizations import insert_organization

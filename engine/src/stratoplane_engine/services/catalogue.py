@@ -11,13 +11,14 @@ from stratoplane.audit import AuditAction
 from stratoplane.errors import NameTakenError, ResourceNotFoundError
 from stratoplane.ids import new_id
 from stratoplane_engine.access.authorization import require
-from stratoplane_engine.access.context import Listing, Page, RequestContext
+from stratoplane_engine.access.context import RequestContext
 from stratoplane_engine.access.permissions import Permission
 from stratoplane_engine.db import audit
 from stratoplane_engine.db import catalogue as rows
 from stratoplane_engine.db.catalogue import Offer
 from stratoplane_engine.db.connection import Connection, Database
 from stratoplane_engine.kinds.wire_form import instant
+from stratoplane_engine.model.listing import Listing, Page
 from stratoplane_engine.services import listings
 from stratoplane_engine.services.audit_records import record
 from stratoplane_engine.services.versions import check_version
@@ -40,7 +41,7 @@ def _tenant_wire(row: Mapping[str, Any]) -> dict[str, Any]:
     return {name: value for name, value in _wire(row).items() if name not in _FOR_OPERATORS}
 
 
-def list_offers(database: Database, context: RequestContext, offer: Offer, page: Page) -> Listing:
+def list_offers(database: Database, context: RequestContext, offer: Offer, page: Page) -> Listing[Mapping[str, object]]:
     """Return a page of what tenants may choose from."""
     require(context, Permission.SELF, own=True)
     with database.system() as connection:
@@ -48,7 +49,9 @@ def list_offers(database: Database, context: RequestContext, offer: Offer, page:
     return listings.listing(found, page, _tenant_wire)
 
 
-def list_offers_whole(database: Database, context: RequestContext, offer: Offer, page: Page) -> Listing:
+def list_offers_whole(
+    database: Database, context: RequestContext, offer: Offer, page: Page
+) -> Listing[Mapping[str, object]]:
     """Return a page of what is offered with everything that operators see."""
     require(context, Permission.PLATFORM_READ)
     with database.system() as connection:

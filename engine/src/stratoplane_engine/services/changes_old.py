@@ -19,7 +19,7 @@ from stratoplane.hookspecs import AdmissionRequest
 from stratoplane.ids import new_id
 from stratoplane.quota import Amount, QuotaKey, difference
 from stratoplane.resources import CHANGEABLE, ResourceStatus
-from stratoplane_engine.access.context import Accepted, RequestContext
+from stratoplane_engine.access.context import RequestContext
 from stratoplane_engine.db import jobs as job_rows
 from stratoplane_engine.db import resources as rows
 from stratoplane_engine.db.changes import Acceptance, keep_answer
@@ -28,6 +28,7 @@ from stratoplane_engine.db.references import Surroundings, gather
 from stratoplane_engine.kinds import wire_form
 from stratoplane_engine.kinds.catalogue import KINDS
 from stratoplane_engine.kinds.draft import Draft, Json, Kind, References
+from stratoplane_engine.model.change import Accepted
 from stratoplane_engine.plugins import Plugins
 from stratoplane_engine.services import changes_rows_old as acceptance
 from stratoplane_engine.services.placement import check_cluster, choose_cluster

@@ -24,10 +24,11 @@ from stratoplane.errors import (
 )
 from stratoplane.ids import new_id
 from stratoplane.quota import Amount, QuotaKey
-from stratoplane_engine.access.context import Accepted, RequestContext
+from stratoplane_engine.access.context import RequestContext
 from stratoplane_engine.db.changes import Acceptance, RefusedError, accept
 from stratoplane_engine.db.connection import Connection
 from stratoplane_engine.kinds import wire_form
+from stratoplane_engine.model.change import Accepted
 from stratoplane_engine.workflows.catalogue import step_names
 
 JOB_DEADLINE: Final = timedelta(hours=1)

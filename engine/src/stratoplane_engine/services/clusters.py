@@ -12,12 +12,13 @@ from stratoplane.audit import AuditAction
 from stratoplane.errors import InUseError, NameTakenError, ResourceNotFoundError
 from stratoplane.ids import new_id
 from stratoplane_engine.access.authorization import require
-from stratoplane_engine.access.context import Listing, Page, RequestContext
+from stratoplane_engine.access.context import RequestContext
 from stratoplane_engine.access.permissions import Permission
 from stratoplane_engine.db import audit
 from stratoplane_engine.db import clusters as rows
 from stratoplane_engine.db.connection import Connection, Database
 from stratoplane_engine.kinds.wire_form import instant
+from stratoplane_engine.model.listing import Listing, Page
 from stratoplane_engine.services import credentials, cursors, listings
 from stratoplane_engine.services.audit_records import operator_record, record
 from stratoplane_engine.services.enrolment import pinned
@@ -32,7 +33,7 @@ def _wire(row: Mapping[str, Any]) -> dict[str, Any]:
     return {**row, "id": str(row["id"]), **times}
 
 
-def list_clusters(database: Database, context: RequestContext, page: Page) -> Listing:
+def list_clusters(database: Database, context: RequestContext, page: Page) -> Listing[Mapping[str, object]]:
     """Return a page of clusters, for operators."""
     require(context, Permission.PLATFORM_READ)
     with database.system() as connection:
@@ -40,7 +41,7 @@ def list_clusters(database: Database, context: RequestContext, page: Page) -> Li
     return listings.listing(found, page, _wire)
 
 
-def list_cluster_names(database: Database, context: RequestContext, page: Page) -> Listing:
+def list_cluster_names(database: Database, context: RequestContext, page: Page) -> Listing[Mapping[str, object]]:
     """Return a page of clusters as tenants see them: name, features, whether it is connected."""
     require(context, Permission.SELF, own=True)
     with database.system() as connection:
@@ -169,7 +170,7 @@ def ensure_local_cluster(database: Database, name: str) -> tuple[UUID, str]:
         return cluster_id, token
 
 
-def list_providers(database: Database, context: RequestContext, page: Page) -> Listing:
+def list_providers(database: Database, context: RequestContext, page: Page) -> Listing[Mapping[str, object]]:
     """Return a page of every cluster's drivers as their agents reported them."""
     require(context, Permission.PLATFORM_READ)
     cluster, _, interface = (cursors.decode(_PROVIDER_SORT, page.cursor) or "").partition("/")

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Differences between what is desired and what is there, policies for them, and objects of nobody; for operators."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
@@ -9,12 +9,13 @@ from uuid import UUID
 from stratoplane.audit import AuditAction, AuditRecord
 from stratoplane.errors import InvalidSpecError, ResourceNotFoundError, Violation
 from stratoplane_engine.access.authorization import require
-from stratoplane_engine.access.context import Listing, Page, RequestContext
+from stratoplane_engine.access.context import RequestContext
 from stratoplane_engine.access.permissions import Permission
 from stratoplane_engine.db import audit, comparison, drift
 from stratoplane_engine.db.connection import Connection, Database
 from stratoplane_engine.drift.fields import BY_FIELD, COMPARABLE
 from stratoplane_engine.kinds import wire_form
+from stratoplane_engine.model.listing import Listing, Page
 from stratoplane_engine.services import cursors
 
 EVERY_DRIVER: Final = "*"
@@ -25,7 +26,7 @@ _Document = dict[str, Any]
 
 def list_drift(
     database: Database, context: RequestContext, page: Page, *, only_open: bool, resource_id: UUID | None
-) -> Listing:
+) -> Listing[Mapping[str, object]]:
     """Return one page of differences, newest first: those that last, or all there have been."""
     require(context, Permission.PLATFORM_READ)
     last = cursors.decode(_SORT, page.cursor)
@@ -104,7 +105,7 @@ def reset_policy(database: Database, context: RequestContext, *, kind: str, fiel
         _record(connection, context, {"kind": kind, "field": field, "driver": driver, "policy": None})
 
 
-def list_orphans(database: Database, context: RequestContext, page: Page) -> Listing:
+def list_orphans(database: Database, context: RequestContext, page: Page) -> Listing[Mapping[str, object]]:
     """Return one page of the objects that carry our mark and belong to no resource, by cluster and mark."""
     require(context, Permission.PLATFORM_READ)
     after = _place(cursors.decode(_BY_PLACE, page.cursor))

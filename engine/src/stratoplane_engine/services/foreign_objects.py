@@ -2,17 +2,19 @@
 """Objects of clusters that carry no mark of ours: taken down as agents list them, and shown to operators."""
 
 import re
+from collections.abc import Mapping
 from typing import Any, Final
 from uuid import UUID
 
 from stratoplane.foreign import FOREIGN_LIMIT
 from stratoplane.messages import Inventory
 from stratoplane_engine.access.authorization import require
-from stratoplane_engine.access.context import Listing, Page, RequestContext
+from stratoplane_engine.access.context import RequestContext
 from stratoplane_engine.access.permissions import Permission
 from stratoplane_engine.db import foreign_objects as rows
 from stratoplane_engine.db.connection import Connection, Database
 from stratoplane_engine.kinds.wire_form import instant
+from stratoplane_engine.model.listing import Listing, Page
 from stratoplane_engine.services import cursors
 
 _SORT: Final = "foreign"
@@ -37,7 +39,7 @@ def record_listing(connection: Connection, cluster_id: UUID, message: Inventory)
 
 def list_foreign_objects(
     database: Database, context: RequestContext, page: Page, *, cluster_id: UUID | None, kind: str | None
-) -> Listing:
+) -> Listing[Mapping[str, object]]:
     """Return one page of foreign objects, by cluster, kind and reference.
 
     Raises:

@@ -10,12 +10,14 @@ from stratoplane.audit import AuditAction, AuditRecord
 from stratoplane.errors import AuthenticationFailedError, PermissionDeniedError, ResourceNotFoundError
 from stratoplane.ids import new_id
 from stratoplane_engine.access.authorization import require
-from stratoplane_engine.access.context import Actor, Listing, Page, RequestContext
-from stratoplane_engine.access.permissions import Grant, Permission, Scope
+from stratoplane_engine.access.context import Actor, RequestContext
+from stratoplane_engine.access.permissions import Grant, Permission
 from stratoplane_engine.db import audit, organizations
 from stratoplane_engine.db import identity as rows
 from stratoplane_engine.db.connection import Connection, Database
 from stratoplane_engine.kinds.wire_form import instant
+from stratoplane_engine.model.identity import Scope
+from stratoplane_engine.model.listing import Listing, Page
 from stratoplane_engine.services import credentials, listings
 from stratoplane_engine.services.audit_records import record
 
@@ -133,7 +135,7 @@ def get_me(database: Database, context: RequestContext) -> dict[str, Any]:
     return {"user": user_wire(user), "organization": organization_wire(home), "grants": grants}
 
 
-def list_tokens(database: Database, context: RequestContext, page: Page) -> Listing:
+def list_tokens(database: Database, context: RequestContext, page: Page) -> Listing[Mapping[str, object]]:
     """Return a page of the actor's own API tokens."""
     require(context, Permission.SELF, organization_id=context.actor.organization_id, own=True)
     with database.tenant(context.actor.organization_id) as connection:

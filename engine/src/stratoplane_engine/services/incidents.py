@@ -10,12 +10,13 @@ from stratoplane.audit import AuditAction, AuditRecord
 from stratoplane.errors import ResourceNotFoundError, StateConflictError
 from stratoplane.incidents import TRANSITIONS, IncidentStatus
 from stratoplane_engine.access.authorization import require
-from stratoplane_engine.access.context import Listing, Page, RequestContext
+from stratoplane_engine.access.context import RequestContext
 from stratoplane_engine.access.permissions import Permission
 from stratoplane_engine.db import audit, deliveries
 from stratoplane_engine.db import incidents as rows
 from stratoplane_engine.db.connection import Connection, Database
 from stratoplane_engine.kinds import wire_form
+from stratoplane_engine.model.listing import Listing, Page
 from stratoplane_engine.services import cursors
 
 _SORT: Final = "-created_at"
@@ -23,7 +24,9 @@ _UNRESOLVED: Final = (IncidentStatus.OPEN.value, IncidentStatus.ACKNOWLEDGED.val
 _Document = dict[str, Any]
 
 
-def list_incidents(database: Database, context: RequestContext, page: Page, filters: Mapping[str, Any]) -> Listing:
+def list_incidents(
+    database: Database, context: RequestContext, page: Page, filters: Mapping[str, Any]
+) -> Listing[Mapping[str, object]]:
     """Return one page of incidents, newest first.
 
     Args:

@@ -12,7 +12,7 @@ from stratoplane.audit import AuditAction, AuditRecord
 from stratoplane.errors import ResourceNotFoundError, StateConflictError
 from stratoplane.jobs import TERMINAL, JobState
 from stratoplane_engine.access.authorization import require
-from stratoplane_engine.access.context import Accepted, Listing, Page, RequestContext
+from stratoplane_engine.access.context import RequestContext
 from stratoplane_engine.access.permissions import Permission
 from stratoplane_engine.db import audit, job_control
 from stratoplane_engine.db import jobs as rows
@@ -22,6 +22,8 @@ from stratoplane_engine.jobs.claims import read_claim
 from stratoplane_engine.jobs.persist import persist_verdicts
 from stratoplane_engine.jobs.runner import give_up
 from stratoplane_engine.kinds import wire_form
+from stratoplane_engine.model.change import Accepted
+from stratoplane_engine.model.listing import Listing, Page
 from stratoplane_engine.plugins import Plugins
 from stratoplane_engine.services import changes_old as changes
 from stratoplane_engine.services import jobs, resources
@@ -156,7 +158,9 @@ def resolve(database: Database, context: RequestContext, job_id: UUID, *, note: 
         return _found(rows.get_any(connection, job_id), job_id)
 
 
-def list_operations(database: Database, context: RequestContext, job_id: UUID, page: Page) -> Listing:
+def list_operations(
+    database: Database, context: RequestContext, job_id: UUID, page: Page
+) -> Listing[Mapping[str, object]]:
     """Return the driver calls of a job, oldest first: where each ran, by whom, and what the provider said.
 
     Raises:

@@ -2,17 +2,18 @@
 """Jobs as people see them."""
 
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 from uuid import UUID
 
 from stratoplane.errors import ResourceNotFoundError
 from stratoplane.jobs import TERMINAL
 from stratoplane_engine.access.authorization import require
-from stratoplane_engine.access.context import Listing, Page, RequestContext
+from stratoplane_engine.access.context import RequestContext
 from stratoplane_engine.access.permissions import Permission
 from stratoplane_engine.db import jobs as rows
 from stratoplane_engine.db.connection import Database
+from stratoplane_engine.model.listing import Listing, Page
 from stratoplane_engine.services import cursors
 
 LONGEST_WAIT: Final = 30.0
@@ -61,7 +62,7 @@ def wait_for_job(
 
 def list_jobs(
     database: Database, context: RequestContext, project_id: UUID, page: Page, resource_id: UUID | None = None
-) -> Listing:
+) -> Listing[Mapping[str, object]]:
     """Return one page of a project's jobs, newest first."""
     require(context, Permission.JOB_READ, organization_id=context.organization_id, project_id=project_id)
     with database.tenant(context.organization_id) as connection:
@@ -77,7 +78,7 @@ def list_jobs(
     return _listing(found, page)
 
 
-def list_all_jobs(database: Database, context: RequestContext, page: Page) -> Listing:
+def list_all_jobs(database: Database, context: RequestContext, page: Page) -> Listing[Mapping[str, object]]:
     """Return one page of every organization's jobs, newest first, for operators."""
     require(context, Permission.PLATFORM_READ)
     with database.system() as connection:
@@ -106,7 +107,7 @@ def get_any_job(database: Database, context: RequestContext, job_id: UUID) -> di
     return found
 
 
-def _listing(found: Any, page: Page) -> Listing:
+def _listing(found: Any, page: Page) -> Listing[Mapping[str, object]]:
     shown = found[: page.limit]
     more = len(found) > page.limit
     return Listing(items=tuple(shown), next=cursors.encode(_SORT, shown[-1]["id"]) if more else None)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The leak register, for operators."""
 
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from typing import Any, Final
 from uuid import UUID
@@ -8,18 +9,21 @@ from uuid import UUID
 from stratoplane.audit import AuditAction, AuditRecord
 from stratoplane.errors import ResourceNotFoundError
 from stratoplane_engine.access.authorization import require
-from stratoplane_engine.access.context import Listing, Page, RequestContext
+from stratoplane_engine.access.context import RequestContext
 from stratoplane_engine.access.permissions import Permission
 from stratoplane_engine.db import audit
 from stratoplane_engine.db import leaks as rows
 from stratoplane_engine.db.connection import Database
 from stratoplane_engine.kinds import wire_form
+from stratoplane_engine.model.listing import Listing, Page
 from stratoplane_engine.services import cursors
 
 _SORT: Final = "-created_at"
 
 
-def list_leaks(database: Database, context: RequestContext, page: Page, *, only_open: bool) -> Listing:
+def list_leaks(
+    database: Database, context: RequestContext, page: Page, *, only_open: bool
+) -> Listing[Mapping[str, object]]:
     """Return one page of what failed jobs left behind, newest first."""
     require(context, Permission.PLATFORM_READ)
     after = cursors.decode(_SORT, page.cursor)

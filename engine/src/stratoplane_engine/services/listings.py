@@ -4,7 +4,7 @@
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
-from stratoplane_engine.access.context import Listing, Page
+from stratoplane_engine.model.listing import Listing, Page
 from stratoplane_engine.services import cursors
 
 Row = Mapping[str, Any]
@@ -19,7 +19,9 @@ def after(page: Page, sort: str = "created_at") -> str | None:
     return cursors.decode(sort, page.cursor)
 
 
-def listing(rows: Sequence[Row], page: Page, wire: Callable[[Row], Row], sort: str = "created_at") -> Listing:
+def listing(
+    rows: Sequence[Row], page: Page, wire: Callable[[Row], Row], sort: str = "created_at"
+) -> Listing[Mapping[str, object]]:
     """Return the listing of ``rows``, of which the one beyond the limit only tells that there are more."""
     shown = rows[: page.limit]
     more = len(rows) > page.limit

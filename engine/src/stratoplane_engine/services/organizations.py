@@ -12,11 +12,12 @@ from stratoplane.errors import InUseError, NameTakenError, ResourceNotFoundError
 from stratoplane.ids import new_id
 from stratoplane.quota import DEFAULT_LIMITS
 from stratoplane_engine.access.authorization import require
-from stratoplane_engine.access.context import Listing, Page, RequestContext
+from stratoplane_engine.access.context import RequestContext
 from stratoplane_engine.access.permissions import Permission
 from stratoplane_engine.db import audit
 from stratoplane_engine.db import organizations as rows
 from stratoplane_engine.db.connection import Connection, Database
+from stratoplane_engine.model.listing import Listing, Page
 from stratoplane_engine.services import listings
 from stratoplane_engine.services.audit_records import record
 from stratoplane_engine.services.identity import organization_wire
@@ -63,7 +64,7 @@ def existing(connection: Connection, organization_id: UUID, *, lock: bool = Fals
     return found
 
 
-def list_organizations(database: Database, context: RequestContext, page: Page) -> Listing:
+def list_organizations(database: Database, context: RequestContext, page: Page) -> Listing[Mapping[str, object]]:
     """Return a page of organizations, for operators."""
     require(context, Permission.PLATFORM_READ)
     with database.system() as connection:

@@ -12,11 +12,13 @@ from stratoplane.errors import InUseError, NameTakenError, ResourceNotFoundError
 from stratoplane.ids import new_id
 from stratoplane.quota import UNLIMITED, QuotaKey
 from stratoplane_engine.access.authorization import require
-from stratoplane_engine.access.context import Listing, Page, RequestContext
-from stratoplane_engine.access.permissions import Permission, Scope
+from stratoplane_engine.access.context import RequestContext
+from stratoplane_engine.access.permissions import Permission
 from stratoplane_engine.db import audit, quota
 from stratoplane_engine.db import organizations as rows
 from stratoplane_engine.db.connection import Connection, Database
+from stratoplane_engine.model.identity import Scope
+from stratoplane_engine.model.listing import Listing, Page
 from stratoplane_engine.services import listings
 from stratoplane_engine.services.audit_records import record
 from stratoplane_engine.services.identity import organization_wire
@@ -58,7 +60,7 @@ def _existing(
     return found
 
 
-def list_projects(database: Database, context: RequestContext, page: Page) -> Listing:
+def list_projects(database: Database, context: RequestContext, page: Page) -> Listing[Mapping[str, object]]:
     """Return a page of the organization's projects; those whose only roles are in projects see these alone."""
     organization = context.organization_id
     whole = context.actor.may(Permission.PROJECT_READ, organization_id=organization)

@@ -1,19 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
 """What tenants own: one way to create, change, delete and read every kind."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import Any, Final
 from uuid import UUID
 
 from stratoplane.errors import NoClusterError, StratoplaneError, UnavailableError
 from stratoplane_engine.access.authorization import require
-from stratoplane_engine.access.context import Accepted, Listing, Page, RequestContext
+from stratoplane_engine.access.context import RequestContext
 from stratoplane_engine.access.permissions import Permission
 from stratoplane_engine.db import resources as rows
 from stratoplane_engine.db.changes import stored_answer
 from stratoplane_engine.db.connection import Connection, Database
 from stratoplane_engine.kinds import wire_form
 from stratoplane_engine.kinds.draft import Json
+from stratoplane_engine.model.change import Accepted
+from stratoplane_engine.model.listing import Listing, Page
 from stratoplane_engine.plugins import Plugins
 from stratoplane_engine.services import changes_old as changes
 from stratoplane_engine.services import changes_rows_old as acceptance
@@ -33,7 +35,9 @@ def get(database: Database, context: RequestContext, project_id: UUID, kind: str
         return wire_form.resource(changes.existing(connection, context, project_id, kind, resource_id))
 
 
-def list_resources(database: Database, context: RequestContext, project_id: UUID, kind: str, page: Page) -> Listing:
+def list_resources(
+    database: Database, context: RequestContext, project_id: UUID, kind: str, page: Page
+) -> Listing[Mapping[str, object]]:
     """Return one page of a project's resources of a kind.
 
     Raises:

@@ -16,19 +16,21 @@ from stratoplane.errors import (
 )
 from stratoplane.ids import new_id
 from stratoplane_engine.access.authorization import require, require_all_of
-from stratoplane_engine.access.context import Listing, Page, RequestContext
-from stratoplane_engine.access.permissions import Permission, Scope
+from stratoplane_engine.access.context import RequestContext
+from stratoplane_engine.access.permissions import Permission
 from stratoplane_engine.db import audit
 from stratoplane_engine.db import identity as rows
 from stratoplane_engine.db import organizations as organization_rows
 from stratoplane_engine.db.connection import Connection, Database
 from stratoplane_engine.kinds.wire_form import instant
+from stratoplane_engine.model.identity import Scope
+from stratoplane_engine.model.listing import Listing, Page
 from stratoplane_engine.services import listings
 from stratoplane_engine.services.audit_records import record
 from stratoplane_engine.services.users import existing as existing_user
 
 
-def list_roles(database: Database, context: RequestContext) -> Listing:
+def list_roles(database: Database, context: RequestContext) -> Listing[Mapping[str, object]]:
     """Return every role; there are few."""
     require(context, Permission.SELF, own=True)
     with database.system() as connection:
@@ -54,7 +56,7 @@ def _wire(row: Mapping[str, Any]) -> dict[str, Any]:
     }
 
 
-def list_role_bindings(database: Database, context: RequestContext, page: Page) -> Listing:
+def list_role_bindings(database: Database, context: RequestContext, page: Page) -> Listing[Mapping[str, object]]:
     """Return a page of the organization's role bindings."""
     require(context, Permission.USER_READ, organization_id=context.organization_id)
     with database.tenant(context.organization_id) as connection:
@@ -63,7 +65,7 @@ def list_role_bindings(database: Database, context: RequestContext, page: Page) 
     return listings.listing(found, page, _wire)
 
 
-def list_all_role_bindings(database: Database, context: RequestContext, page: Page) -> Listing:
+def list_all_role_bindings(database: Database, context: RequestContext, page: Page) -> Listing[Mapping[str, object]]:
     """Return a page of every organization's role bindings, for operators."""
     require(context, Permission.PLATFORM_READ)
     with database.system() as connection:

@@ -11,11 +11,13 @@ from stratoplane.audit import AuditAction
 from stratoplane.errors import NameTakenError, ResourceNotFoundError, StateConflictError
 from stratoplane.ids import new_id
 from stratoplane_engine.access.authorization import require, require_all_of
-from stratoplane_engine.access.context import Listing, Page, RequestContext
-from stratoplane_engine.access.permissions import Permission, Scope
+from stratoplane_engine.access.context import RequestContext
+from stratoplane_engine.access.permissions import Permission
 from stratoplane_engine.db import audit
 from stratoplane_engine.db import identity as rows
 from stratoplane_engine.db.connection import Connection, Database
+from stratoplane_engine.model.identity import Scope
+from stratoplane_engine.model.listing import Listing, Page
 from stratoplane_engine.services import credentials, listings
 from stratoplane_engine.services.audit_records import record
 from stratoplane_engine.services.identity import user_wire
@@ -64,7 +66,7 @@ def insert_user(
     return rows.insert_user(connection, values)
 
 
-def list_users(database: Database, context: RequestContext, page: Page) -> Listing:
+def list_users(database: Database, context: RequestContext, page: Page) -> Listing[Mapping[str, object]]:
     """Return a page of the organization's users."""
     require(context, Permission.USER_READ, organization_id=context.organization_id)
     with database.tenant(context.organization_id) as connection:
@@ -73,7 +75,7 @@ def list_users(database: Database, context: RequestContext, page: Page) -> Listi
     return listings.listing(found, page, user_wire)
 
 
-def list_all_users(database: Database, context: RequestContext, page: Page) -> Listing:
+def list_all_users(database: Database, context: RequestContext, page: Page) -> Listing[Mapping[str, object]]:
     """Return a page of every organization's users, for operators."""
     require(context, Permission.PLATFORM_READ)
     with database.system() as connection:
