@@ -13,8 +13,8 @@ from stratoplane_api.poll_fallback import PollFallback
 from stratoplane_api.polls import Polls
 from stratoplane_api.waiter_registry import WaiterRegistry
 from stratoplane_engine.db.connection import Database
+from stratoplane_engine.installation_key import InstallationKey, read_installation_key
 from stratoplane_engine.services.agent_authentication import AgentIdentity
-from stratoplane_engine.services.enrolment import InstallationKey, read_installation_key
 
 _EXTENSION: Final = "stratoplane_agents"
 _OK: Final = range(200, 300)

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Answers of views: services make the content in its final form, so that here it only becomes bytes and headers."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from typing import TypeVar
 from urllib.parse import urlencode
 
 from flask import Response, request
@@ -12,6 +13,7 @@ from stratoplane_engine.model.change import Accepted
 from stratoplane_engine.model.listing import Listing
 
 JSON = "application/json"
+ItemT = TypeVar("ItemT")
 
 
 def content(body: object, status: int = 200) -> Response:
@@ -50,6 +52,11 @@ def page(listing: Listing[Mapping[str, object]]) -> Response:
         query = {**request.args.to_dict(), "cursor": listing.next}
         response.headers["Link"] = f'<{request.path}?{urlencode(query)}>; rel="next"'
     return response
+
+
+def page_of(listing: Listing[ItemT], render: Callable[[ItemT], Mapping[str, object]]) -> Response:
+    """Return one page of values, each in the wire form that ``render`` gives it; ``Link`` leads to the next."""
+    return page(Listing(items=tuple(map(render, listing.items)), next=listing.next))
 
 
 def accepted(kind: str, outcome: Accepted, job_path: str) -> Response:

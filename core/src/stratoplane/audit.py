@@ -80,6 +80,7 @@ class AuditRecord:
     """One entry of the audit trail, written in the transaction of the change it tells of.
 
     Attributes:
+        occurred_at: when; None for the time of the database at which the record is written.
         actor: who did it, for people (``user:alice``, ``agent:rack-1``, ``engine``).
         subject_id: the object's id, and ``subject_name`` its name at that time.
         outcome: ``accepted``, ``succeeded``, ``failed`` or ``refused``.
@@ -88,7 +89,7 @@ class AuditRecord:
 
     action: AuditAction
     actor: str
-    occurred_at: datetime
+    occurred_at: datetime | None = None
     outcome: str = "succeeded"
     organization_id: UUID | None = None
     project_id: UUID | None = None

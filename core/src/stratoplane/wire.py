@@ -6,7 +6,7 @@ import functools
 import types
 import typing
 from collections.abc import Mapping
-from datetime import datetime
+from datetime import UTC, datetime
 from enum import Enum
 from typing import Any, TypeVar
 from uuid import UUID
@@ -31,6 +31,11 @@ def to_json(value: Any) -> Any:  # any value of a contract dataclass
     if isinstance(value, datetime):
         return value.isoformat()
     return value
+
+
+def rfc3339(timestamp: datetime) -> str:
+    """Return an aware time as text of RFC 3339 in UTC, for JSON values that people and other programs read."""
+    return timestamp.astimezone(UTC).isoformat().replace("+00:00", "Z")
 
 
 def from_json(wanted: type[ValueT], document: object) -> ValueT:

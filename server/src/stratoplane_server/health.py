@@ -5,7 +5,7 @@ from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 import redis
 
@@ -13,6 +13,7 @@ from stratoplane.errors import StratoplaneError
 from stratoplane.messages import ProviderStatus
 from stratoplane_engine.db import clusters, migrate
 from stratoplane_engine.db.connection import Database
+from stratoplane_engine.model.cluster import Cluster, ClusterState, Provider
 from stratoplane_engine.valkey import connect
 from stratoplane_server.addresses import describe_url
 from stratoplane_server.process_table import memory_bytes, seconds_running
@@ -140,27 +141,28 @@ def _schema(database: Database) -> ServiceHealth:
 
 
 def _clusters(database: Database) -> Sequence[ClusterHealth]:
-    with database.system() as connection:
-        rows = clusters.page(connection, after=None, limit=_MANY)
-        providers = clusters.providers(connection, after=("", ""), limit=_MANY)
-    by_cluster: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    with database.system_reads() as connection:
+        found = clusters.page(connection, after=None, limit=_MANY)
+        providers = clusters.providers(connection, cluster="", interface="", limit=_MANY)
+    by_cluster: dict[str, list[Provider]] = defaultdict(list)
     for each in providers:
-        by_cluster[each["cluster"]].append(each)
+        by_cluster[each.cluster].append(each)
     now = datetime.now(UTC)
-    return [_cluster(row, by_cluster[row["name"]], now) for row in rows]
+    return [_cluster(cluster, by_cluster[cluster.name], now) for cluster in found]
 
 
-def _cluster(row: Mapping[str, Any], providers: Sequence[Mapping[str, Any]], now: datetime) -> ClusterHealth:
-    seen = row["seen_at"]
-    broken = [f"{each['interface']}: {each['reason']}" for each in providers if each["status"] != ProviderStatus.READY]
-    problem = "the agent is not connected" if not row["online"] else "; ".join(broken)
-    enabled = row["state"] == "ENABLED" and seen is not None  # a cluster without an agent is not finished, not broken
+def _cluster(cluster: Cluster, providers: Sequence[Provider], now: datetime) -> ClusterHealth:
+    seen = cluster.seen_at
+    broken = [f"{each.interface}: {each.reason}" for each in providers if each.status is not ProviderStatus.READY]
+    problem = "the agent is not connected" if not cluster.online else "; ".join(broken)
+    # A cluster without an agent is not finished, not broken.
+    enabled = cluster.state is ClusterState.ENABLED and seen is not None
     return ClusterHealth(
-        name=row["name"],
-        state=row["state"],
-        connected=row["online"],
+        name=cluster.name,
+        state=cluster.state,
+        connected=cluster.online,
         seen_seconds=None if seen is None else (now - seen).total_seconds(),
-        drivers=sorted({each["driver"] for each in providers}),
+        drivers=sorted({each.driver for each in providers}),
         problem=problem if enabled else "",
     )
 

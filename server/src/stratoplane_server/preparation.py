@@ -17,6 +17,7 @@ from uuid import UUID
 from stratoplane.errors import NameTakenError, StratoplaneError, UnavailableError
 from stratoplane_engine.db import migrate
 from stratoplane_engine.db.connection import Database
+from stratoplane_engine.model.catalogue import ImageDraft
 from stratoplane_engine.services import bootstrap, credentials, enrolment
 from stratoplane_server import health
 from stratoplane_server import settings as server_settings
@@ -27,7 +28,7 @@ from stratoplane_server.state import Credentials, StateFolder, read_credentials,
 ADMINISTRATOR: Final = "admin"
 # What a first start offers to boot from; other drivers' images are files that the operator provides.
 _IMAGES: Final = {
-    "mock": ({"name": "mock-linux", "source": "mock-linux.qcow2", "description": "an image that boots nothing"},)
+    "mock": (ImageDraft(name="mock-linux", source="mock-linux.qcow2", description="an image that boots nothing"),)
 }
 _PAUSE_SECONDS: Final = 1.0
 _SUBJECT: Final = "the database "
@@ -91,7 +92,7 @@ def _ensure_administrator(database: Database, folder: StateFolder, settings: Ser
     # Written first: a password that nobody can read any more would be worse than one that opens nothing.
     write_private(folder.credentials, {**asdict(chosen), "url": settings.api_url})
     try:
-        bootstrap.create_administrator(database, chosen.username, chosen.password)
+        bootstrap.create_administrator(database, credentials.PasswordHasher(), chosen.username, chosen.password)
     except NameTakenError:
         if kept is None:
             folder.credentials.unlink()
@@ -101,7 +102,7 @@ def _ensure_administrator(database: Database, folder: StateFolder, settings: Ser
 
 
 def _forget_foreign_credential(database: Database, credential: Path) -> None:
-    """Let the local agent enrol anew when its credential is from another database, such as one that was replaced."""
+    """Let the local agent enrol again when its credential is from another database, such as one that was replaced."""
     try:
         kept = json.loads(credential.read_text(encoding="utf-8"))
         known = enrolment.is_known(database, UUID(kept["agent_id"]), int(kept["generation"]), str(kept["key"]))
@@ -111,7 +112,7 @@ def _forget_foreign_credential(database: Database, credential: Path) -> None:
         known = False
     if not known:
         credential.replace(credential.with_suffix(".refused"))
-        _log.warning("the local agent's credential is not of this database; the agent enrols anew")
+        _log.warning("the local agent's credential is not of this database; the agent enrols again")
 
 
 if __name__ == "__main__":

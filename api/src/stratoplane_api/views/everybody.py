@@ -3,12 +3,9 @@
 
 from typing import Final
 
-from stratoplane_api.routes import Routes
+from stratoplane_api.namespaces import COMMON
 from stratoplane_api.views import about, catalogue, clusters, identity
 
-ROUTES: Final = Routes("common", "/api/common/v1", "What tenants and operators use alike.")
-
-identity.serve(ROUTES)
-catalogue.serve(ROUTES)
-clusters.serve_names(ROUTES)
-about.serve(ROUTES)
+ROUTES: Final = COMMON
+REGISTERED: Final = (identity, catalogue, clusters, about)
+"""The modules whose views the namespace serves: they add their endpoints to it when they are imported."""

@@ -3,11 +3,11 @@
 
 from typing import Final
 
-from stratoplane_api.routes import Routes
+from stratoplane_api.namespaces import TENANT
 from stratoplane_api.views import job_control, jobs, organization, resources
 from stratoplane_api.views.kinds import KINDS
 
-ROUTES: Final = Routes("tenant", "/api/tenant/v1", "What a tenant sees and does.")
+ROUTES: Final = TENANT
 
 organization.serve(ROUTES)
 for _kind in KINDS:

@@ -15,7 +15,7 @@ from stratoplane_engine.audit_trail.checkpoint import Checkpoint, origin_of
 from stratoplane_engine.audit_trail.merkle import CompactRange, leaf_hash
 from stratoplane_engine.db import audit_tree
 from stratoplane_engine.db.connection import Connection, Database
-from stratoplane_engine.services.enrolment import installation_key
+from stratoplane_engine.installation_key import installation_key
 
 BATCH: Final = 2_000
 """Events that one transaction seals at most, under one signature."""

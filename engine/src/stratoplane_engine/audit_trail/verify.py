@@ -15,7 +15,7 @@ from stratoplane_engine.audit_trail.merkle import CompactRange, leaf_hash
 from stratoplane_engine.audit_trail.sealer import content_of
 from stratoplane_engine.db import audit_tree
 from stratoplane_engine.db.connection import Connection, Database
-from stratoplane_engine.services.enrolment import installation_key
+from stratoplane_engine.installation_key import installation_key
 
 _PAGE: Final = 5_000
 _MOST: Final = 100

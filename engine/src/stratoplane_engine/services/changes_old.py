@@ -4,7 +4,7 @@
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field, replace
 from datetime import datetime
-from typing import Any, Final
+from typing import Any, Final, cast
 from uuid import UUID
 
 from stratoplane.audit import AuditAction
@@ -23,7 +23,7 @@ from stratoplane_engine.access.context import RequestContext
 from stratoplane_engine.db import jobs as job_rows
 from stratoplane_engine.db import resources as rows
 from stratoplane_engine.db.changes import Acceptance, keep_answer
-from stratoplane_engine.db.connection import Connection
+from stratoplane_engine.db.connection import Connection, LegacyRow
 from stratoplane_engine.db.references import Surroundings, gather
 from stratoplane_engine.kinds import wire_form
 from stratoplane_engine.kinds.catalogue import KINDS
@@ -32,7 +32,7 @@ from stratoplane_engine.model.change import Accepted
 from stratoplane_engine.plugins import Plugins
 from stratoplane_engine.services import changes_rows_old as acceptance
 from stratoplane_engine.services.placement import check_cluster, choose_cluster
-from stratoplane_engine.services.versions import check_version
+from stratoplane_engine.services.versions import Versioned, check_version
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -259,7 +259,7 @@ def update(
     found = _surroundings(connection, context, project_id, kind.references(patch, row["spec"]), row)
     if (stored := acceptance.replay(context, found.stored)) is not None:
         return stored
-    check_version(context, row)
+    check_version(context, cast("Versioned", LegacyRow(row)))
     if row["status"] not in CHANGEABLE:
         words = kind.name.replace("_", " ")
         raise StateConflictError(f"{words} {row['name']} is {row['status']}; it can only be deleted")
@@ -351,7 +351,7 @@ def delete(
     if row["status"] == ResourceStatus.DELETING:
         answer = Accepted(resource=wire_form.resource(row), job=job_rows.live_job(connection, resource_id))
         return _unchanged(connection, context, found.now, answer)
-    check_version(context, row)
+    check_version(context, cast("Versioned", LegacyRow(row)))
     if users := rows.users_of(connection, context.organization_id, resource_id):
         words = kind.name.replace("_", " ")
         raise InUseError(

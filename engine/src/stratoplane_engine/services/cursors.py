@@ -20,7 +20,7 @@ def decode(sort: str, cursor: str) -> str | None:
     """Return the sort key that ``cursor`` stands for, None at the beginning of a list.
 
     Raises:
-        InvalidSpecError: no cursor of ours, or one of a list that was sorted otherwise.
+        InvalidSpecError: the cursor is not one of ours, or belongs to a list in another order.
     """
     if not cursor:
         return None
@@ -36,6 +36,6 @@ def decode(sort: str, cursor: str) -> str | None:
 
 
 def foreign() -> InvalidSpecError:
-    """Return the refusal of a cursor that is not one of the list."""
+    """Return the error for a cursor that is not one of the list."""
     detail = "the cursor is not one of this list; leave it out to begin again"
     return InvalidSpecError(detail, [Violation(pointer="/cursor", detail=detail)])
