@@ -191,7 +191,7 @@ def test_what_was_made_outlives_the_supervisor_and_even_the_database(operator):
     assert "no platform is up" in operator.say("down")
     shutil.rmtree(operator.folder.postgresql)
     operator.say("up", "--detach")
-    assert "the agent enrols anew" in operator.log("supervisor")
+    assert "the agent enrols again" in operator.log("supervisor")
     assert log_in(operator, administrator["username"], administrator["password"]) == 200
     assert operator.status()["healthy"]
 

@@ -8,7 +8,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from stratoplane_api import admission, agent_gateway, gateway
 from stratoplane_api.assembly import assemble
-from stratoplane_api.authentication import by_signature, by_token, forget_after_changes
+from stratoplane_api.authentication import by_signature, by_token, forget_after_changes, while_listening
 from stratoplane_api.listener import Listener
 from stratoplane_api.poll_fallback import PollFallback
 from stratoplane_api.polls import Polls
@@ -35,7 +35,7 @@ def create_app(database: Database, plugins: Plugins, settings: ApiSettings) -> F
     """
     authenticator = Authenticator(database, longest=settings.token_cache_seconds)
     listener = Listener(database.url, IDENTITY_CHANNEL, authenticator.hear)
-    rules = _rules(settings, by_token(authenticator, listener))
+    rules = _rules(settings, by_token(while_listening(authenticator, listener)))
     app = assemble((everybody.ROUTES, tenant.ROUTES, ops.ROUTES), rules)
     parts = gateway.Gateway(
         database=database,

@@ -41,11 +41,15 @@ def credential_name(header: str | None, address: str | None) -> str:
     return hashlib.sha256(match[1].encode()).hexdigest()[:32]
 
 
-def by_token(authenticator: Authenticator, listener: Listener) -> Callable[[], object]:
-    """Return what tells whom the token of the current request stands for; ``listener`` tells it what has changed."""
+def by_token(authenticate: Callable[[str], object]) -> Callable[[], object]:
+    """Return what tells whom the token of the current request stands for."""
+    return lambda: authenticate(bearer_token(request.headers.get("Authorization")))
 
-    def authenticate() -> object:
-        token = bearer_token(request.headers.get("Authorization"))
+
+def while_listening(authenticator: Authenticator, listener: Listener) -> Callable[[str], object]:
+    """Return what tells whom a token stands for, while ``listener`` tells ``authenticator`` of changes."""
+
+    def authenticate(token: str) -> object:
         listener.ensure()
         return authenticator.authenticate(token)
 
