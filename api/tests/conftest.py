@@ -23,15 +23,18 @@ from stratoplane_engine.db.connection import Database
 from stratoplane_engine.db.migrate import upgrade
 from stratoplane_engine.db.statement import Statement
 from stratoplane_engine.jobs.worker_loop import drain
+from stratoplane_engine.model.catalogue import ImageDraft
 from stratoplane_engine.plugins import Plugins
 from stratoplane_engine.services.bootstrap import bootstrap, create_administrator
+from stratoplane_engine.services.credentials import PasswordHasher
 
 sys.path.insert(0, str(Path(__file__).parent))
 
 from signing_agent import Agent, enrol_agent  # found by the line above
 
 COMMON, TENANT, OPS, AGENT = "/api/common/v1", "/api/tenant/v1", "/api/ops/v1", "/api/agent/v1"
-IMAGE = {"name": "linux", "source": "linux.qcow2"}
+IMAGE = ImageDraft(name="linux", source="linux.qcow2")
+CHEAP = {"password_passes": 1, "password_memory_kib": 8}
 FEATURES = ["buckets", "console_log", "reboot", "resize"]
 
 
@@ -58,7 +61,7 @@ def database(database_url):
 
 @pytest.fixture(scope="session")
 def settings(database_url):
-    return ApiSettings(database_url=database_url)
+    return ApiSettings(database_url=database_url, **CHEAP)
 
 
 @pytest.fixture(scope="session")
@@ -130,9 +133,9 @@ def log_in(app, username, password):
 
 
 @pytest.fixture(scope="session")
-def operator(app, database):
+def operator(app, database, settings):
     """The provider's administrator; paths are whole."""
-    create_administrator(database, "root", "a long pass phrase")
+    create_administrator(database, PasswordHasher(settings.password_cost), "root", "a long pass phrase")
     return log_in(app, "root", "a long pass phrase")
 
 

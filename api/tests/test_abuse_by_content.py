@@ -161,11 +161,11 @@ def test_a_moment_outside_the_window_is_refused_with_the_time_by_this_clock(make
 # A15: a restored backup; that the agent refuses lower epochs is in its own tests
 
 
-def test_a_key_that_a_restored_backup_does_not_know_is_told_to_enrol_anew(make_cluster):
+def test_a_key_that_a_restored_backup_does_not_know_is_told_to_enrol_again(make_cluster):
     agent = make_cluster().agent
     agent.generation = 7
 
-    assert "enrol the agent anew" in refused(agent("POST", "/hello", BODIES["hello"]))
+    assert "enrol the agent again" in refused(agent("POST", "/hello", BODIES["hello"]))
 
 
 # A16: that the agent says nothing to another is in its own tests

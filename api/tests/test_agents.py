@@ -6,7 +6,8 @@ import time
 import uuid
 
 import pytest
-from sqlalchemy import text
+
+from stratoplane_engine.db.statement import Statement
 
 AGENT, OPS = "/api/agent/v1", "/api/ops/v1"
 NOBODY = "0199d2a5-0c28-7a00-8000-000000000000"
@@ -97,12 +98,10 @@ def inventory(agent, sequence, items, gone=(), snapshot=NOBODY):
 
 
 def kept(database, cluster):
+    statement = "SELECT uid, status ->> 'size_gib' AS size, changed_at FROM inventory WHERE cluster_id = :id"
     with database.system() as connection:
-        statement = "SELECT uid, status ->> 'size_gib', changed_at FROM inventory WHERE cluster_id = :id"
-        return {
-            str(uid): (int(size), changed)
-            for uid, size, changed in connection.execute(text(statement), {"id": cluster.id})
-        }
+        rows = connection.documents(Statement(statement), {"id": cluster.id})
+    return {str(row["uid"]): (int(row["size"]), row["changed_at"]) for row in rows}
 
 
 def test_an_inventory_is_a_snapshot_and_then_what_changed(make_cluster, database):

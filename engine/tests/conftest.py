@@ -21,8 +21,9 @@ from stratoplane_engine.access.permissions import BUILTIN_ROLES, Grant, Permissi
 from stratoplane_engine.db import installation
 from stratoplane_engine.db.connection import Database
 from stratoplane_engine.db.migrate import upgrade
-from stratoplane_engine.model.identity import Scope
+from stratoplane_engine.model.identity import OwnerDraft, Scope
 from stratoplane_engine.services import bootstrap, organizations, projects
+from stratoplane_engine.services.credentials import PasswordCost, PasswordHasher
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -126,6 +127,12 @@ def context_of() -> Callable[..., RequestContext]:
     return make
 
 
+@pytest.fixture(scope="session")
+def passwords() -> PasswordHasher:
+    """Hashes passwords at the least cost that Argon2 has."""
+    return PasswordHasher(PasswordCost(passes=1, memory_kib=8))
+
+
 @pytest.fixture(scope="module")
 def operator(database: Database) -> RequestContext:
     """A request by an operator of the provider."""
@@ -141,15 +148,15 @@ def make_tenant(database: Database, operator: RequestContext) -> Callable[[], Te
     """``make_tenant()``: another organization with a project, default quotas and an administrator's context."""
 
     def make() -> Tenant:
-        made = organizations.create_organization(database, operator, {"name": f"tenant-{uuid.uuid4().hex[:12]}"})
-        organization_id = uuid.UUID(made["id"])
+        draft = OwnerDraft(name=f"tenant-{uuid.uuid4().hex[:12]}")
+        organization_id = organizations.create_organization(database, operator, draft).id
         context = RequestContext(
             actor=make_actor(organization_id, "organization-admin"),
             organization_id=organization_id,
             request_id="request-1",
         )
-        project = projects.create_project(database, context, {"name": "first"})
-        return Tenant(organization_id=organization_id, project_id=uuid.UUID(project["id"]), context=context)
+        project = projects.create_project(database, context, OwnerDraft(name="first"))
+        return Tenant(organization_id=organization_id, project_id=project.id, context=context)
 
     return make
 

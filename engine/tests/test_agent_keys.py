@@ -6,18 +6,20 @@ import uuid
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
-from sqlalchemy import text
 
 from stratoplane.join_tokens import read_join_token
 from stratoplane_engine import signing_keys as keys
 from stratoplane_engine.db import agent_keys
+from stratoplane_engine.db.statement import Statement
 from stratoplane_engine.installation_key import read_installation_key
+from stratoplane_engine.model.cluster import ClusterDraft
 from stratoplane_engine.services import clusters, enrolment
 
 
 def execute(database, statement, **parameters):
+    """Run a statement and return the first column of its rows."""
     with database.system() as connection:
-        return connection.execute(text(statement), parameters).scalars().all()
+        return connection.values(object, Statement(statement), parameters)
 
 
 def test_the_installations_key_is_made_once_however_many_ask_first(database):
@@ -30,12 +32,12 @@ def test_the_installations_key_is_made_once_however_many_ask_first(database):
 
 def test_a_join_token_names_the_installations_key_and_a_certificate_if_there_is_one(database, operator):
     name = f"rack-{uuid.uuid4().hex[:8]}"
-    cluster = uuid.UUID(clusters.create_cluster(database, operator, {"name": name})["id"])
-    plain = read_join_token(clusters.create_join_token(database, operator, cluster)["token"])
+    cluster = clusters.create_cluster(database, operator, ClusterDraft(name=name)).id
+    plain = read_join_token(clusters.create_join_token(database, operator, cluster).token)
     made = clusters.create_join_token(database, operator, cluster, certificate_pin="a" * 64)
 
     assert plain.server_pin == read_installation_key(database).pin
-    assert read_join_token(made["token"]).certificate_pin == "a" * 64
+    assert read_join_token(made.token).certificate_pin == "a" * 64
 
 
 def test_sweeping_forgets_nonces_whose_window_has_passed(database):
@@ -51,8 +53,8 @@ def test_sweeping_forgets_nonces_whose_window_has_passed(database):
     assert execute(database, "SELECT nonce FROM agent_nonce WHERE agent_id = :agent", agent=agent) == ["new"]
 
 
-@pytest.mark.parametrize("text_", ["", "AAAA", "no base64 at all", base64.b64encode(b"x" * 33).decode()])
-def test_what_is_no_key_verifies_nothing(text_):
+@pytest.mark.parametrize("text_", ["", "AAAA", "not base64 at all", base64.b64encode(b"x" * 33).decode()])
+def test_what_is_not_a_key_verifies_nothing(text_):
     assert keys.raw_key(text_) is None
     assert not keys.verifies(text_, b"x" * 64, b"message")
 

@@ -8,11 +8,15 @@ from concurrent.futures import ThreadPoolExecutor
 
 import psycopg
 import pytest
-from sqlalchemy import text
 
 from stratoplane.errors import InUseError, ResourceNotFoundError
+from stratoplane.quota import UNLIMITED
+from stratoplane_engine.db import identity as identity_rows
 from stratoplane_engine.db import organizations as rows
-from stratoplane_engine.services import organizations, projects, users
+from stratoplane_engine.db.statement import Statement
+from stratoplane_engine.model.identity import OwnerDraft
+from stratoplane_engine.model.quota import QuotaLine
+from stratoplane_engine.services import organizations, projects, quota, users
 
 PATIENCE = 20.0
 
@@ -43,11 +47,11 @@ def insert_resource(connection, tenant):
     reserve = (
         "UPDATE quota SET used = used + 1 WHERE scope_id = :project AND organization_id = :home AND key = 'networks'"
     )
-    reserved = connection.execute(text(reserve), scope).rowcount
+    reserved = connection.run(Statement(reserve), scope)
     if reserved:
         insert = "INSERT INTO resource (id, organization_id, project_id, kind, name)"
         values = f"{insert} VALUES (:id, :home, :project, 'network', 'front')"
-        connection.execute(text(values), {**scope, "id": uuid.uuid4()})
+        connection.run(Statement(values), {**scope, "id": uuid.uuid4()})
     return reserved
 
 
@@ -59,7 +63,7 @@ def test_a_deletion_waits_for_the_resource_that_is_being_made(database, tenant, 
 
     with pytest.raises(InUseError, match="network front"):
         deletion.result(PATIENCE)
-    assert projects.get_project(database, tenant.context, tenant.project_id)["name"] == "first"
+    assert projects.get_project(database, tenant.context, tenant.project_id).name == "first"
 
 
 def test_a_deleted_project_has_nothing_to_reserve(database, tenant):
@@ -75,10 +79,9 @@ def test_a_refused_deletion_keeps_the_limits(database, tenant):
         insert_resource(connection, tenant)
     with pytest.raises(InUseError):
         projects.delete_project(database, tenant.context, tenant.project_id)
-    with database.tenant(tenant.organization_id) as connection:
-        kept = rows.quota(connection, tenant.organization_id, tenant.project_id)
+    kept = quota.get_quotas(database, tenant.context, tenant.project_id).project
 
-    assert {"key": "networks", "limit": -1, "used": 1} in kept
+    assert QuotaLine(key="networks", limit=UNLIMITED, used=1) in kept
 
 
 def test_no_project_begins_in_a_deleted_organization(database, operator, tenant):
@@ -86,14 +89,13 @@ def test_no_project_begins_in_a_deleted_organization(database, operator, tenant)
     organizations.delete_organization(database, operator, tenant.organization_id)
 
     with pytest.raises(ResourceNotFoundError, match="deleted"):
-        projects.create_project(database, tenant.context, {"name": "late"})
+        projects.create_project(database, tenant.context, OwnerDraft(name="late"))
 
 
 def test_a_deletion_waits_for_the_project_that_is_being_made(database, operator, tenant, pool):
     projects.delete_project(database, tenant.context, tenant.project_id)
     with database.tenant(tenant.organization_id) as connection:
-        values = {"id": uuid.uuid4(), "organization_id": tenant.organization_id, "name": "just"}
-        rows.insert_project(connection, {**values, "display_name": "", "labels": {}})
+        rows.insert_project(connection, uuid.uuid4(), tenant.organization_id, OwnerDraft(name="just"))
         deletion = pool.submit(organizations.delete_organization, database, operator, tenant.organization_id)
         wait_until_blocked(database, deletion)
 
@@ -104,10 +106,17 @@ def test_a_deletion_waits_for_the_project_that_is_being_made(database, operator,
 def test_a_user_that_is_being_made_ends_with_the_organization(database, operator, tenant, pool):
     projects.delete_project(database, tenant.context, tenant.project_id)
     with database.tenant(tenant.organization_id) as connection:
-        made = users.insert_user(connection, tenant.organization_id, f"late-{uuid.uuid4().hex}", "", "")
+        made = identity_rows.insert_user(
+            connection,
+            user_id=uuid.uuid4(),
+            organization_id=tenant.organization_id,
+            username=f"late-{uuid.uuid4().hex}",
+            display_name="",
+            password_hash="",
+        )
         deletion = pool.submit(organizations.delete_organization, database, operator, tenant.organization_id)
         wait_until_blocked(database, deletion)
     deletion.result(PATIENCE)
 
     with pytest.raises(ResourceNotFoundError):
-        users.get_any_user(database, operator, made["id"])
+        users.get_any_user(database, operator, made.id)

@@ -9,7 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stratoplane.errors import InvalidSpecError
-from stratoplane_engine.db.catalogue import Offer
+from stratoplane_engine.model.identity import OwnerDraft, OwnerPatch, RoleBindingDraft, UserDraft
 from stratoplane_engine.model.listing import Page
 from stratoplane_engine.services import (
     audit,
@@ -28,8 +28,8 @@ TENANT_LISTS = (
     role_bindings.list_role_bindings,
     audit.list_audit_events,
     identity.list_tokens,
-    clusters.list_cluster_names,
-    lambda database, context, page: catalogue.list_offers(database, context, Offer.FLAVOR, page),
+    lambda database, context, page: clusters.list_cluster_names(database, page),
+    lambda database, context, page: catalogue.list_flavors(database, page),
 )
 OPERATOR_LISTS = (
     organizations.list_organizations,
@@ -38,7 +38,7 @@ OPERATOR_LISTS = (
     audit.list_all_audit_events,
     clusters.list_clusters,
     clusters.list_providers,
-    lambda database, context, page: catalogue.list_offers_whole(database, context, Offer.IMAGE, page),
+    lambda database, context, page: catalogue.list_images(database, page),
 )
 
 
@@ -61,16 +61,16 @@ def read_all(service, database, context, limit):
 @pytest.mark.parametrize("limit", [1, 2, 3, 4, 5, 200])
 def test_every_project_comes_once(database, tenant, limit):
     for number in range(3):
-        projects.create_project(database, tenant.context, {"name": f"more-{number}"})
+        projects.create_project(database, tenant.context, OwnerDraft(name=f"more-{number}"))
 
     found = read_all(projects.list_projects, database, tenant.context, limit)
 
-    assert [each["name"] for each in found] == ["first", "more-0", "more-1", "more-2"]
+    assert [each.name for each in found] == ["first", "more-0", "more-1", "more-2"]
 
 
 def test_events_come_newest_first(database, tenant):
     for number in range(3):
-        projects.update_project(database, tenant.context, tenant.project_id, {"display_name": str(number)})
+        projects.update_project(database, tenant.context, tenant.project_id, OwnerPatch(display_name=str(number)))
     found = read_all(audit.list_audit_events, database, tenant.context, 2)
     times = [each.occurred_at for each in found]
 
@@ -83,23 +83,24 @@ def test_events_come_newest_first(database, tenant):
 
 
 def test_events_are_narrowed_to_a_project_or_a_subject(database, tenant):
-    second = projects.create_project(database, tenant.context, {"name": "second"})
-    of_project = audit.list_audit_events(database, tenant.context, Page(), project_id=uuid.UUID(second["id"])).items
+    second = projects.create_project(database, tenant.context, OwnerDraft(name="second"))
+    of_project = audit.list_audit_events(database, tenant.context, Page(), project_id=second.id).items
     of_subject = audit.list_audit_events(database, tenant.context, Page(), subject_id=tenant.organization_id).items
 
-    assert [str(each.subject_id) for each in of_project] == [second["id"]]
+    assert [each.subject_id for each in of_project] == [second.id]
     assert [each.action for each in of_subject] == ["identity:organization:created"]
 
 
 @pytest.mark.parametrize("service", TENANT_LISTS)
-def test_no_list_shows_what_is_of_another_tenant(database, tenant, make_tenant, service):
+def test_no_list_shows_what_is_of_another_tenant(database, passwords, tenant, make_tenant, service):
     other = make_tenant()
-    body = {"username": f"user-{uuid.uuid4().hex}", "password": "long enough"}
-    made = users.create_user(database, other.context, body)
-    role_bindings.create_role_binding(database, other.context, {"user_id": made["id"], "role": "organization-reader"})
+    draft = UserDraft(username=f"user-{uuid.uuid4().hex}", password="long enough")
+    made = users.create_user(database, passwords, other.context, draft)
+    binding = RoleBindingDraft(user_id=made.id, role="organization-reader")
+    role_bindings.create_role_binding(database, other.context, binding)
     shown = str(read_all(service, database, tenant.context, 50))
 
-    for secret in (other.organization_id, other.project_id, made["id"], body["username"]):
+    for secret in (other.organization_id, other.project_id, made.id, draft.username):
         assert str(secret) not in shown
 
 

@@ -11,15 +11,17 @@ from dataclasses import dataclass
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from sqlalchemy import text
 
 from stratoplane.errors import StratoplaneError
 from stratoplane_engine.access.context import RequestContext
 from stratoplane_engine.access.permissions import Permission
 from stratoplane_engine.db import identity as rows
 from stratoplane_engine.db import organizations as organization_rows
-from stratoplane_engine.model.identity import Scope
-from stratoplane_engine.services import credentials, identity, role_bindings, users
+from stratoplane_engine.db.statement import Statement
+from stratoplane_engine.model.identity import OwnerDraft, Role, RoleBindingDraft, Scope, TokenKind
+from stratoplane_engine.services import credentials, role_bindings, users
+from stratoplane_engine.services.authentication import authenticate
+from stratoplane_engine.services.credentials import TokenPrefix
 
 USERS = 4
 PERMISSIONS = (
@@ -56,33 +58,44 @@ def world(database):
     people, tokens = [], {}
     with database.system() as connection:
         for home in organizations:
-            organization_rows.insert(
-                connection, {"id": home, "name": f"o-{home.hex[:12]}", "display_name": "", "labels": {}}
-            )
+            organization_rows.insert(connection, home, OwnerDraft(name=f"o-{home.hex[:12]}"))
             for project in projects[home]:
-                values = {"id": project, "organization_id": home, "name": f"p-{project.hex[:12]}"}
-                organization_rows.insert_project(connection, {**values, "display_name": "", "labels": {}})
+                draft = OwnerDraft(name=f"p-{project.hex[:12]}")
+                organization_rows.insert_project(connection, project, home, draft)
             for _ in range(USERS // 2):
-                user = users.insert_user(connection, home, f"u-{uuid.uuid4().hex}", "", "")
-                people.append((user["id"], home))
-                tokens[user["id"]] = credentials.new_token("ses")
-                values = {"id": uuid.uuid4(), "organization_id": home, "user_id": user["id"], "kind": "session"}
-                secret = credentials.token_hash(tokens[user["id"]])
-                rows.insert_token(connection, {**values, "name": "", "secret_hash": secret, "lifetime": None})
+                user, token = add_user(connection, home)
+                people.append((user, home))
+                tokens[user] = token
     return World(organizations=organizations, projects=projects, users=tuple(people), tokens=tokens)
+
+
+def add_user(connection, home):
+    """Add a user with a token; return the user's id and the token's secret."""
+    user, token = uuid.uuid4(), credentials.new_token(TokenPrefix.SESSION)
+    name = f"u-{user.hex}"
+    rows.insert_user(connection, user_id=user, organization_id=home, username=name, display_name="", password_hash="")
+    rows.insert_token(
+        connection,
+        token_id=uuid.uuid4(),
+        organization_id=home,
+        user_id=user,
+        kind=TokenKind.SESSION,
+        secret_hash=credentials.token_hash(token),
+    )
+    return user, token
 
 
 def held(database, world):
     """Return what every user holds, read from the tables."""
-    statement = text("""
+    statement = Statement("""
         SELECT b.user_id, b.scope, b.organization_id, b.project_id, r.permissions
         FROM role_binding b JOIN role r ON r.id = b.role_id
     """)
     found = {user: set() for user, _ in world.users}
     with database.system() as connection:
-        for row in connection.execute(statement):
-            places = world.places(row.scope, row.organization_id, row.project_id)
-            found[row.user_id] |= {(permission, place) for permission in row.permissions for place in places}
+        for row in connection.documents(statement):
+            places = world.places(row["scope"], row["organization_id"], row["project_id"])
+            found[row["user_id"]] |= {(permission, place) for permission in row["permissions"] for place in places}
     return found
 
 
@@ -94,38 +107,36 @@ attempt = st.tuples(st.integers(0, USERS - 1), binding, st.sampled_from(["bind",
 
 
 def make_roles(connection, drawn):
-    names = [f"role-{uuid.uuid4().hex}" for _ in drawn]
-    rows.sync_roles(
-        connection,
-        [
-            {
-                "id": str(uuid.uuid4()),
-                "name": name,
-                "description": "",
-                "scope": scope.value,
-                "permissions": sorted(held),
-            }
-            for name, (scope, held) in zip(names, drawn, strict=True)
-        ],
-    )
-    return [rows.role(connection, name) for name in names]
+    made = [
+        Role(id=uuid.uuid4(), name=f"role-{uuid.uuid4().hex}", description="", scope=scope, permissions=held)
+        for scope, held in drawn
+    ]
+    rows.sync_roles(connection, made)
+    return made
 
 
 def begin(database, world, roles, bindings):
     """Write the roles and who has them, without asking anybody."""
     with database.system() as connection:
-        connection.execute(text("DELETE FROM role_binding"))
-        connection.execute(text("UPDATE user_account SET enabled = true, deleted_at = NULL"))
-        connection.execute(text("UPDATE api_token SET revoked_at = NULL"))
+        connection.run(Statement("DELETE FROM role_binding"))
+        connection.run(Statement("UPDATE user_account SET enabled = true, deleted_at = NULL"))
+        connection.run(Statement("UPDATE api_token SET revoked_at = NULL"))
         made = make_roles(connection, roles)
         seen = set()
         for which, to, at in bindings:
             chosen, (user, home) = made[which % len(made)], world.users[to]
-            project = world.projects[home][at] if chosen["scope"] == Scope.PROJECT else None
-            if (chosen["id"], user, project) not in seen:
-                seen.add((chosen["id"], user, project))
-                values = {"id": uuid.uuid4(), "organization_id": home, "user_id": user, "role_id": chosen["id"]}
-                rows.insert_binding(connection, {**values, "scope": chosen["scope"], "project_id": project})
+            project = world.projects[home][at] if chosen.scope is Scope.PROJECT else None
+            if (chosen.id, user, project) not in seen:
+                seen.add((chosen.id, user, project))
+                rows.insert_binding(
+                    connection,
+                    binding_id=uuid.uuid4(),
+                    organization_id=home,
+                    user_id=user,
+                    role_id=chosen.id,
+                    scope=chosen.scope,
+                    project_id=project,
+                )
     return made
 
 
@@ -133,19 +144,21 @@ def try_it(database, world, roles, who, what, how):
     """Let a user try something; return whether it was allowed."""
     which, to, at = what
     chosen, (target, home) = roles[which % len(roles)], world.users[to]
-    project = world.projects[home][at] if chosen["scope"] == Scope.PROJECT else None
+    project = world.projects[home][at] if chosen.scope is Scope.PROJECT else None
+    draft = RoleBindingDraft(user_id=target, role=chosen.name, project_id=project)
     try:
-        actor = identity.authenticate(database, world.tokens[world.users[who][0]])
+        actor = authenticate(database, world.tokens[world.users[who][0]])
         context = RequestContext(actor=actor, organization_id=actor.organization_id)
-        if how.startswith("bind"):
-            body = {"user_id": str(target), "role": chosen["name"], "project_id": str(project) if project else None}
-            role_bindings.create_role_binding(database, context, body, anywhere=how == "bind anywhere")
+        if how == "bind":
+            role_bindings.create_role_binding(database, context, draft)
+        elif how == "bind anywhere":
+            role_bindings.create_any_role_binding(database, context, draft)
         elif how == "unbind":
             with database.system() as connection:
-                found = rows.bindings(connection, organization_id=None, after=None, limit=1, user_id=target)
+                found = rows.bindings(connection, user_id=target, after=None, limit=1)
             if not found:
                 return False
-            role_bindings.delete_role_binding(database, context, found[0]["id"])
+            role_bindings.delete_role_binding(database, context, found[0].id)
         else:
             users.delete_user(database, context, target)
     except StratoplaneError:

@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """The composition root: applications made of namespaces, the engine's services and what every request shares."""
 
-import functools
 from collections.abc import Callable
 
 from flask import Flask
@@ -9,7 +8,7 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 
 from stratoplane_api import admission, agent_gateway, gateway
 from stratoplane_api.assembly import assemble
-from stratoplane_api.authentication import by_signature, by_token
+from stratoplane_api.authentication import by_signature, by_token, forget_after_changes, while_listening
 from stratoplane_api.listener import Listener
 from stratoplane_api.poll_fallback import PollFallback
 from stratoplane_api.polls import Polls
@@ -19,10 +18,12 @@ from stratoplane_api.views import agent, everybody, ops, plugin_kinds, tenant
 from stratoplane_api.wait_slots import WaitSlots
 from stratoplane_api.waiter_registry import WaiterRegistry
 from stratoplane_engine.db.connection import Database
+from stratoplane_engine.db.identity import IDENTITY_CHANNEL
 from stratoplane_engine.db.operations import OPERATION_CHANNEL
 from stratoplane_engine.kinds.catalogue import BUILTIN_KINDS
 from stratoplane_engine.plugins import Plugins
-from stratoplane_engine.services import identity
+from stratoplane_engine.services.authentication import Authenticator
+from stratoplane_engine.services.credentials import PasswordHasher
 
 _MINUTE = 60
 
@@ -35,7 +36,9 @@ def create_app(database: Database, plugins: Plugins, settings: ApiSettings) -> F
     Raises:
         UndeclaredAccessError: a route does not say who may call it.
     """
-    rules = _rules(settings, by_token(functools.partial(identity.authenticate, database)))
+    authenticator = Authenticator(database, longest=settings.token_cache_seconds)
+    listener = Listener(database.url, IDENTITY_CHANNEL, authenticator.hear)
+    rules = _rules(settings, by_token(while_listening(authenticator, listener)))
     added = [kind for kind in plugins.kinds.values() if kind.name not in BUILTIN_KINDS]
     namespaces = (everybody.ROUTES, tenant.ROUTES, ops.ROUTES, *((plugin_kinds.routes_for(added),) if added else ()))
     app = assemble(namespaces, rules)
@@ -44,10 +47,12 @@ def create_app(database: Database, plugins: Plugins, settings: ApiSettings) -> F
         plugins=plugins,
         limiter=rules.limiter,
         login_limit=Limit(name="user-logins", requests=settings.login_attempts, seconds=_MINUTE),
+        passwords=PasswordHasher(settings.password_cost),
         wait_slots=WaitSlots(settings.waiting_requests),
         certificate_pin=settings.agent_certificate_pin,
     )
     gateway.install(app, parts)
+    forget_after_changes(app, authenticator)
     _believe_proxies(app, settings)
     return app
 
@@ -59,7 +64,7 @@ def create_agent_app(database: Database, settings: ApiSettings) -> Flask:
     parts = agent_gateway.AgentGateway(
         database=database,
         waiters=waiters,
-        listener=Listener(database.url, OPERATION_CHANNEL, waiters),
+        listener=Listener(database.url, OPERATION_CHANNEL, waiters.hear),
         poll_fallback=PollFallback(database, waiters),
         polls=Polls(settings.agent_polls, waiters),
         key=agent_gateway.ServerKey(database),

@@ -55,6 +55,7 @@ class Endpoint:
         body: content of the request, None when it takes none.
         example: an answer, ``body_example`` a request, as JSON values.
         tag: the noun under which the document lists it.
+        changes_access: whether it may change what some token stands for, so that nothing kept of tokens is valid.
     """
 
     id: str
@@ -74,6 +75,7 @@ class Endpoint:
     example: Mapping[str, object] | Sequence[object] | None = None
     body_example: Mapping[str, object] | None = None
     errors: Sequence[int] = field(default=())
+    changes_access: bool = False
 
     @property
     def changes(self) -> bool:

@@ -17,6 +17,7 @@ from stratoplane_engine.db.connection import Database
 from stratoplane_engine.model.change import IdempotencyKey
 from stratoplane_engine.model.listing import Page
 from stratoplane_engine.plugins import Plugins
+from stratoplane_engine.services.credentials import PasswordHasher
 
 _EXTENSION: Final = "stratoplane"
 
@@ -28,6 +29,7 @@ class Gateway:
     Attributes:
         limiter: counts requests; None when there is no Redis to count in.
         login_limit: logins with one user name from one address.
+        passwords: hashes and checks the passwords of users.
         wait_slots: for requests that are held until a job ends.
         certificate_pin: fingerprint of the certificate that agents see, for join tokens; empty for none.
     """
@@ -36,6 +38,7 @@ class Gateway:
     plugins: Plugins
     limiter: RateLimiter | None
     login_limit: Limit
+    passwords: PasswordHasher
     wait_slots: WaitSlots
     certificate_pin: str
 

@@ -1,24 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""One LISTEN connection for a process: turns the database's notifications into wake-ups."""
+"""One LISTEN connection for a process: hands on what the database notifies."""
 
 import threading
+from collections.abc import Callable
 from typing import Final
 
-from stratoplane_api.waiter_registry import WaiterRegistry
-from stratoplane_engine.db.listen import notifications
+from stratoplane_engine.db.listen import Heard, notifications
 
 _IDLE_SECONDS: Final = 30.0
 
 
 class Listener:
-    """Wakes whoever waits for a notification's payload. It begins with the first request, so after any fork."""
+    """Tells what is notified on a channel. It begins with the first request, so after any fork."""
 
-    def __init__(self, database_url: str, channel: str, waiters: WaiterRegistry) -> None:
-        """Prepare to listen to ``channel`` and to wake ``waiters``; nothing is connected here."""
-        self._database_url = database_url
-        self._channel = channel
-        self._waiters = waiters
-        self._lock = threading.Lock()
+    def __init__(self, database_url: str, channel: str, hear: Callable[[Heard], None]) -> None:
+        """Prepare to listen to ``channel`` and to tell ``hear``; nothing is connected here."""
+        self._database_url: Final = database_url
+        self._channel: Final = channel
+        self._hear: Final = hear
+        self._lock: Final = threading.Lock()
         self._thread: threading.Thread | None = None
 
     def ensure(self) -> None:
@@ -29,8 +29,5 @@ class Listener:
                 self._thread.start()
 
     def _listen(self) -> None:
-        for payloads in notifications(self._database_url, [self._channel], idle_seconds=_IDLE_SECONDS):
-            if not payloads:
-                self._waiters.wake_all()
-            for payload in payloads:
-                self._waiters.wake(payload)
+        for heard in notifications(self._database_url, [self._channel], idle_seconds=_IDLE_SECONDS):
+            self._hear(heard)

@@ -39,6 +39,6 @@ class PollFallback:
                 continue
             try:
                 for cluster in agents.clusters_with_work(self._database):
-                    self._waiters.wake(cluster)
+                    self._waiters.wake(str(cluster))
             except UnavailableError as error:
                 _log.warning("%s", error.detail)

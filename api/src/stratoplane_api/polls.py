@@ -11,7 +11,7 @@ from uuid import UUID
 
 from stratoplane.errors import RateLimitedError
 from stratoplane_api.waiter_registry import WaiterRegistry
-from stratoplane_engine.db.wake_names import wake_name
+from stratoplane_engine.model.cluster import wake_name
 
 
 class Poll:

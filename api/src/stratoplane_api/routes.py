@@ -144,9 +144,9 @@ def _identifier(text: str) -> UUID:
     try:
         found = UUID(text)
     except ValueError as error:
-        raise ResourceNotFoundError(f"{text!r} is no id; ids are UUIDs, and lists show them") from error
+        raise ResourceNotFoundError(f"{text!r} is not a valid id; ids are UUIDs, and lists show them") from error
     if str(found) != text.lower():
-        raise ResourceNotFoundError(f"{text!r} is no id; ids are UUIDs with hyphens")
+        raise ResourceNotFoundError(f"{text!r} is not a valid id; ids are UUIDs with hyphens")
     return found
 
 

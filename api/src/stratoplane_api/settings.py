@@ -10,8 +10,21 @@ from typing import Final
 from stratoplane.errors import SettingsError
 from stratoplane.join_tokens import pin_of
 from stratoplane.settings import setting
+from stratoplane_engine.services.authentication import LONGEST_SECONDS
+from stratoplane_engine.services.credentials import PasswordCost
 
 _HOUR: Final = 3600
+_AT_LEAST_ONE: Final = (
+    "pool_size",
+    "rate_requests",
+    "rate_seconds",
+    "login_attempts",
+    "address_logins",
+    "agent_polls",
+    "password_passes",
+)
+_LEAST_MEMORY_KIB: Final = 8
+"""Of Argon2 with one lane (RFC 9106, section 3.1)."""
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -31,6 +44,15 @@ class ApiSettings:
         20, help="logins per address and user name in a minute", env="STRATOPLANE_API_LOGIN_ATTEMPTS"
     )
     address_logins: int = setting(300, help="logins per address in a minute", env="STRATOPLANE_API_ADDRESS_LOGINS")
+    token_cache_seconds: float = setting(
+        1.0,
+        help="seconds, at most 1, that a process keeps whom a token stands for; 0 asks the database every time",
+        env="STRATOPLANE_API_TOKEN_CACHE_SECONDS",
+    )
+    password_passes: int = setting(2, help="Argon2id's passes for new passwords", env="STRATOPLANE_API_PASSWORD_PASSES")
+    password_memory_kib: int = setting(
+        19 * 1024, help="KiB of memory that one hash of a password takes", env="STRATOPLANE_API_PASSWORD_MEMORY_KIB"
+    )
     waiting_requests: int = setting(
         4,
         help="requests per process that may be held until a job ends; further ones are answered at once",
@@ -55,14 +77,23 @@ class ApiSettings:
     plugins: tuple[str, ...] = setting((), help="names of the enabled plugins", env="STRATOPLANE_PLUGINS")
 
     def __post_init__(self) -> None:
-        for name in ("pool_size", "rate_requests", "rate_seconds", "login_attempts", "address_logins", "agent_polls"):
+        for name in _AT_LEAST_ONE:
             if getattr(self, name) < 1:
                 raise ValueError(f"{name}: must be at least 1")
+        if self.password_memory_kib < _LEAST_MEMORY_KIB:
+            raise ValueError(f"password_memory_kib: must be at least {_LEAST_MEMORY_KIB}")
         if not 1 <= self.inventory_seconds <= _HOUR:
             raise ValueError(f"inventory_seconds: must be from 1 to {_HOUR}")
+        if not 0 <= self.token_cache_seconds <= LONGEST_SECONDS:
+            raise ValueError(f"token_cache_seconds: must be from 0 to {LONGEST_SECONDS:g}")
         for name in ("waiting_requests", "trusted_proxies"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name}: must not be negative")
+
+    @property
+    def password_cost(self) -> PasswordCost:
+        """What hashing a password costs."""
+        return PasswordCost(passes=self.password_passes, memory_kib=self.password_memory_kib)
 
     @property
     def agent_certificate_pin(self) -> str:

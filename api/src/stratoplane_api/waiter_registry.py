@@ -6,6 +6,8 @@ from collections import defaultdict
 from collections.abc import Iterator
 from contextlib import contextmanager
 
+from stratoplane_engine.db.listen import Heard
+
 
 class WaiterRegistry:
     """Waiters by the name of what they wait for. Works for threads, and for greenlets once gevent has patched."""
@@ -41,6 +43,13 @@ class WaiterRegistry:
             events = tuple(self._waiting.get(name, ()))
         for event in events:
             event.set()
+
+    def hear(self, heard: Heard) -> None:
+        """Wake those whom a listener heard of; everybody when it may have missed something."""
+        if not heard.payloads:
+            self.wake_all()
+        for payload in heard.payloads:
+            self.wake(payload)
 
     def wake_all(self) -> None:
         """Wake everybody; for when messages may have been missed."""

@@ -13,7 +13,7 @@ from stratoplane_engine.db.connection import Connection, Database
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class InstallationKey:
-    """With what the control plane proves itself to agents."""
+    """With what the control plane proves itself; ``private_key`` is base64."""
 
     installation_id: UUID
     private_key: str = field(repr=False)
@@ -35,8 +35,8 @@ class InstallationKey:
 
 def installation_key(connection: Connection) -> InstallationKey:
     """Return the installation's key; it is made when it is first asked for."""
-    row = rows.installation_key(connection, keys.new_private_key())
-    return InstallationKey(installation_id=row["installation_id"], private_key=row["private_key"])
+    kept = rows.installation_key(connection, keys.new_private_key())
+    return InstallationKey(installation_id=kept.installation_id, private_key=kept.private_key)
 
 
 def read_installation_key(database: Database) -> InstallationKey:

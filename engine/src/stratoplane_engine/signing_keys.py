@@ -23,7 +23,7 @@ def public_key_of(private_key: str) -> str:
 
 
 def raw_key(key: str) -> bytes | None:
-    """Return the bytes of a key's text, None if it is none."""
+    """Return the bytes of a key's text, None if it is not a key."""
     try:
         raw = base64.b64decode(key, validate=True)
     except (binascii.Error, ValueError):
@@ -37,7 +37,7 @@ def sign(private_key: str, message: bytes) -> bytes:
 
 
 def verifies(public_key: str, signature: bytes, message: bytes) -> bool:
-    """Tell whether ``signature`` is the key's for ``message``; a text that is no key verifies nothing."""
+    """Tell whether ``signature`` is the key's for ``message``; a text that is not a key verifies nothing."""
     raw = raw_key(public_key)
     if raw is None:
         return False

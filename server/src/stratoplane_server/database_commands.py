@@ -7,6 +7,7 @@ from contextlib import contextmanager
 from stratoplane_engine.db import migrate
 from stratoplane_engine.db.connection import Database
 from stratoplane_engine.services import bootstrap
+from stratoplane_engine.services.credentials import PasswordHasher
 from stratoplane_server.databases import NoDatabaseError
 
 
@@ -33,7 +34,7 @@ def create_administrator(url: str, username: str, password: str) -> None:
     with _opened(url) as database:
         if migrate.current_revision(database) != migrate.newest_revision():
             raise NoDatabaseError("the database schema is of another version; run stratoplane-server migrate first")
-        bootstrap.create_administrator(database, username, password)
+        bootstrap.create_administrator(database, PasswordHasher(), username, password)
 
 
 @contextmanager

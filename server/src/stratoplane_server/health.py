@@ -1,11 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The health of the platform: its processes, its databases, its agents."""
+"""How the platform is: its processes, its databases, its agents."""
 
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 import redis
 
@@ -13,6 +13,7 @@ from stratoplane.errors import StratoplaneError
 from stratoplane.messages import ProviderStatus
 from stratoplane_engine.db import clusters, migrate
 from stratoplane_engine.db.connection import Database
+from stratoplane_engine.model.cluster import Cluster, ClusterState, Provider
 from stratoplane_engine.valkey import connect
 from stratoplane_server.addresses import describe_url
 from stratoplane_server.process_table import memory_bytes, seconds_running
@@ -29,7 +30,7 @@ class ProcessHealth:
     """A process of the platform.
 
     Attributes:
-        memory: bytes of it and its descendants, None if unknown.
+        memory: bytes of it and its descendants, None where the system does not tell.
         uptime: seconds, 0 when it does not run.
         problem: why it does not run, or what it waits for.
     """
@@ -46,7 +47,7 @@ class ProcessHealth:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ServiceHealth:
-    """A database that the platform uses; ``detail`` is its version, or why it does not answer."""
+    """A database that the platform uses; ``detail`` says what it is, or why it does not answer."""
 
     name: str
     address: str
@@ -56,13 +57,13 @@ class ServiceHealth:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ClusterHealth:
-    """A cluster, as reported by its agent.
+    """A cluster by what its agent says.
 
     Attributes:
-        connected: whether the agent was in contact recently.
-        seen_seconds: seconds since the agent's last contact, None if there was none.
+        connected: whether the agent was heard in time.
+        seen_seconds: since the agent was heard last, None when it never was.
         drivers: the agent's drivers, such as ``mock``, each once.
-        problem: why it accepts no work, empty if it does or is disabled.
+        problem: why it takes no work, empty when it does or is not meant to.
     """
 
     name: str
@@ -75,7 +76,7 @@ class ClusterHealth:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Health:
-    """The health of everything."""
+    """Everything together."""
 
     api_url: str
     processes: Sequence[ProcessHealth]
@@ -84,13 +85,13 @@ class Health:
 
     @property
     def healthy(self) -> bool:
-        """Whether every process is ready, both databases answer and every enabled cluster accepts work."""
+        """Whether nothing is wrong: every process serves, both databases answer, every enabled cluster takes work."""
         parts = [*(each.healthy for each in self.processes), *(each.healthy for each in self.services)]
         return all(parts) and not any(cluster.problem for cluster in self.clusters)
 
 
 def processes(report: SupervisorReport) -> Sequence[ProcessHealth]:
-    """Check every process that the supervisor reported, except those that are done."""
+    """Look at every process that the supervisor reported; what did its work and ended is left out."""
     supervisor = ProcessHealth(
         name="supervisor",
         state=ChildState.RUNNING,
@@ -119,7 +120,7 @@ def _process(child: ChildReport) -> ProcessHealth:
 
 
 def database_and_clusters(url: str) -> tuple[ServiceHealth, Sequence[ClusterHealth]]:
-    """Ask PostgreSQL for its version, the schema's revision and, if that is current, the clusters."""
+    """Ask PostgreSQL for its version and the schema's revision, and for the clusters when the schema is right."""
     database = Database(url, pool_size=1, application="stratoplane-status")
     try:
         found = _schema(database)
@@ -134,33 +135,34 @@ def _schema(database: Database) -> ServiceHealth:
     revision, newest = migrate.current_revision(database), migrate.newest_revision()
     version = migrate.server_version(database)
     words = f"PostgreSQL {version}, schema {revision or 'none'}"
-    remedy = "" if revision == newest else f"; this version needs {newest}: run stratoplane-server migrate"
+    remedy = "" if revision == newest else f"; this version wants {newest}: run stratoplane-server migrate"
     address = describe_url(database.url)
     return ServiceHealth(name=POSTGRESQL, address=address, healthy=revision == newest, detail=words + remedy)
 
 
 def _clusters(database: Database) -> Sequence[ClusterHealth]:
-    with database.system() as connection:
-        rows = clusters.page(connection, after=None, limit=_MANY)
-        providers = clusters.providers(connection, after=("", ""), limit=_MANY)
-    by_cluster: dict[str, list[Mapping[str, Any]]] = defaultdict(list)
+    with database.system_reads() as connection:
+        found = clusters.page(connection, after=None, limit=_MANY)
+        providers = clusters.providers(connection, cluster="", interface="", limit=_MANY)
+    by_cluster: dict[str, list[Provider]] = defaultdict(list)
     for each in providers:
-        by_cluster[each["cluster"]].append(each)
+        by_cluster[each.cluster].append(each)
     now = datetime.now(UTC)
-    return [_cluster(row, by_cluster[row["name"]], now) for row in rows]
+    return [_cluster(cluster, by_cluster[cluster.name], now) for cluster in found]
 
 
-def _cluster(row: Mapping[str, Any], providers: Sequence[Mapping[str, Any]], now: datetime) -> ClusterHealth:
-    seen = row["seen_at"]
-    broken = [f"{each['interface']}: {each['reason']}" for each in providers if each["status"] != ProviderStatus.READY]
-    problem = "the agent is not connected" if not row["online"] else "; ".join(broken)
-    enabled = row["state"] == "ENABLED" and seen is not None  # a cluster without an agent is incomplete, not broken
+def _cluster(cluster: Cluster, providers: Sequence[Provider], now: datetime) -> ClusterHealth:
+    seen = cluster.seen_at
+    broken = [f"{each.interface}: {each.reason}" for each in providers if each.status is not ProviderStatus.READY]
+    problem = "the agent is not connected" if not cluster.online else "; ".join(broken)
+    # A cluster without an agent is not finished, not broken.
+    enabled = cluster.state is ClusterState.ENABLED and seen is not None
     return ClusterHealth(
-        name=row["name"],
-        state=row["state"],
-        connected=row["online"],
+        name=cluster.name,
+        state=cluster.state,
+        connected=cluster.online,
         seen_seconds=None if seen is None else (now - seen).total_seconds(),
-        drivers=sorted({each["driver"] for each in providers}),
+        drivers=sorted({each.driver for each in providers}),
         problem=problem if enabled else "",
     )
 

@@ -40,7 +40,7 @@ def _join_token(settings: ServerSettings) -> str:
 
     database = Database(settings.database_url, pool_size=1, application="stratoplane-local-agent")
     try:
-        return clusters.ensure_local_cluster(database, settings.cluster_name)[1]
+        return clusters.ensure_local_cluster(database, settings.cluster_name).token
     finally:
         database.close()
 

@@ -17,6 +17,7 @@ from uuid import UUID
 from stratoplane.errors import NameTakenError, StratoplaneError, UnavailableError
 from stratoplane_engine.db import migrate
 from stratoplane_engine.db.connection import Database
+from stratoplane_engine.model.catalogue import ImageDraft
 from stratoplane_engine.services import bootstrap, credentials, enrolment
 from stratoplane_server import health
 from stratoplane_server import settings as server_settings
@@ -27,7 +28,7 @@ from stratoplane_server.state import Credentials, StateFolder, read_credentials,
 ADMINISTRATOR: Final = "admin"
 # The image of a first start; other drivers need images from the operator.
 _IMAGES: Final = {
-    "mock": ({"name": "mock-linux", "source": "mock-linux.qcow2", "description": "an image that boots nothing"},)
+    "mock": (ImageDraft(name="mock-linux", source="mock-linux.qcow2", description="an image that boots nothing"),)
 }
 _PAUSE_SECONDS: Final = 1.0
 _SUBJECT: Final = "the database "
@@ -91,7 +92,7 @@ def _ensure_administrator(database: Database, folder: StateFolder, settings: Ser
     # Written first: a lost password would be worse than one without its user.
     write_private(folder.credentials, {**asdict(chosen), "url": settings.api_url})
     try:
-        bootstrap.create_administrator(database, chosen.username, chosen.password)
+        bootstrap.create_administrator(database, credentials.PasswordHasher(), chosen.username, chosen.password)
     except NameTakenError:
         if kept is None:
             folder.credentials.unlink()

@@ -91,7 +91,7 @@ class Agent(Answer):
     version = m.text(required=True)
     protocol = m.whole("Number of the agent protocol that it speaks.", required=True)
     generation = m.whole("How many keys it has had.", required=True)
-    state = m.choice(AGENT_STATES, "LOCKED when its key seems to have been copied: enrol it anew.", required=True)
+    state = m.choice(AGENT_STATES, "LOCKED when its key seems to have been copied: enrol it again.", required=True)
     created_at = m.moment("When it enrolled.", required=True)
     seen_at = m.moment("When it was heard last.", required=True, allow_none=True)
     revoked_at = m.moment("When its access was ended.", required=True, allow_none=True)

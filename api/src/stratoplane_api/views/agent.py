@@ -16,7 +16,7 @@ from stratoplane_api.endpoints import Endpoint, Gate
 from stratoplane_api.namespaces import AGENT
 from stratoplane_api.polls import Poll
 from stratoplane_api.request_errors import MalformedBodyError
-from stratoplane_engine.db.wake_names import wake_name
+from stratoplane_engine.model.cluster import Refusal, wake_name
 from stratoplane_engine.services import agent_authentication, agents, enrolment
 from stratoplane_engine.services.agent_authentication import AgentIdentity
 
@@ -57,35 +57,35 @@ def _answer(value: object) -> Response:
     return answers.content(wire.to_json(value))
 
 
-@ROUTES.add(_operation("challenge", "Have the control plane prove its key", gate=Gate.PUBLIC, limit=_SMALL))
+@AGENT.add(_operation("challenge", "Have the control plane prove its key", gate=Gate.PUBLIC, limit=_SMALL))
 def challenge() -> Response:
     return _answer(enrolment.challenge(agent_gateway().key.get(), _message(messages.ChallengeRequest)))
 
 
-@ROUTES.add(_operation("enrol", "Exchange a join token for the admission of a key", gate=Gate.PUBLIC, limit=_SMALL))
+@AGENT.add(_operation("enrol", "Exchange a join token for the admission of a key", gate=Gate.PUBLIC, limit=_SMALL))
 def enrol() -> Response:
     database, body = agent_gateway().database, request.get_data()
     try:
         signed = signed_request()
         check_body(body, request.headers)
     except BadSignatureError as error:
-        raise agent_authentication.refused(database, agent_authentication.NOBODY, "unsigned", str(error)) from error
+        raise agent_authentication.refused(database, None, Refusal.UNSIGNED, str(error)) from error
     return _answer(enrolment.enrol(database, _message(messages.EnrolRequest), signed))
 
 
-@ROUTES.add(_operation("keys", "Take the agent's next key", limit=_SMALL))
+@AGENT.add(_operation("keys", "Take the agent's next key", limit=_SMALL))
 def keys() -> Response:
     return _answer(enrolment.rotate(agent_gateway().database, agent(), _message(messages.KeyRotation)))
 
 
-@ROUTES.add(_operation("hello", "Say which drivers there are", limit=_MIDDLE))
+@AGENT.add(_operation("hello", "Say which drivers there are", limit=_MIDDLE))
 def hello() -> Response:
     parts = agent_gateway()
     said = agents.hello(parts.database, agent(), _message(messages.Hello), inventory_seconds=parts.inventory_seconds)
     return _answer(said)
 
 
-@ROUTES.add(_operation("offers", "Take operations, waiting for the first", limit=_SMALL))
+@AGENT.add(_operation("offers", "Take operations, waiting for the first", limit=_SMALL))
 def offers() -> Response:
     wish = _message(messages.OfferRequest)
     parts, identity = agent_gateway(), agent()
@@ -108,16 +108,16 @@ def _await_work(parts: AgentGateway, identity: AgentIdentity, wish: messages.Off
                 return found
 
 
-@ROUTES.add(_operation("acknowledgements", "Say which operations are about to be executed", limit=_MIDDLE))
+@AGENT.add(_operation("acknowledgements", "Say which operations are about to be executed", limit=_MIDDLE))
 def acknowledgements() -> Response:
     return _answer(agents.acknowledge(agent_gateway().database, agent(), _message(messages.Acknowledgements)))
 
 
-@ROUTES.add(_operation("results", "Report ended operations"))
+@AGENT.add(_operation("results", "Report ended operations"))
 def results() -> Response:
     return _answer(agents.report_results(agent_gateway().database, agent(), _message(messages.Results)))
 
 
-@ROUTES.add(_operation("inventory", "Report what the cluster holds"))
+@AGENT.add(_operation("inventory", "Report what the cluster holds"))
 def inventory() -> Response:
     return _answer(agents.report_inventory(agent_gateway().database, agent(), _message(messages.Inventory)))

@@ -2,101 +2,197 @@
 """Flavors and images: what everybody may choose from, and how operators offer them."""
 
 from typing import Final
+from uuid import UUID
 
-from stratoplane_api.routes import Routes
+from flask import Response, request
+
+from stratoplane.wire import from_json
+from stratoplane_api import answers
+from stratoplane_api.declarations import Body, change, creation, deletion, listing, reading
+from stratoplane_api.gateway import context, database, page
+from stratoplane_api.namespaces import COMMON, OPS
+from stratoplane_api.presentation import catalogue as presentation
 from stratoplane_api.schemas import examples
 from stratoplane_api.schemas import platform as schemas
-from stratoplane_api.schemas.strict import Request
-from stratoplane_api.service_types import FLAVOR, IMAGE, Json, OfferKind
-from stratoplane_api.views import collections
 from stratoplane_engine.access.permissions import Permission
+from stratoplane_engine.model.catalogue import FlavorDraft, FlavorPatch, ImageDraft, ImagePatch
 from stratoplane_engine.services import catalogue
 
-FLAVORS: Final = collections.Noun(
-    name="flavor",
-    plural="flavors",
-    path="/flavors",
-    answer=schemas.Flavor,
-    example=examples.FLAVOR,
-    read=Permission.PLATFORM_READ,
-    write=Permission.PLATFORM_WRITE,
+_READ: Final = Permission.PLATFORM_READ
+_WRITE: Final = Permission.PLATFORM_WRITE
+_FLAVORS: Final = "Flavors"
+_IMAGES: Final = "Images"
+
+
+@COMMON.add(
+    listing(
+        "list_flavors",
+        "/flavors",
+        access=Permission.SELF,
+        tag=_FLAVORS,
+        summary="List flavors",
+        item=schemas.Flavor,
+        example=examples.FLAVOR,
+    )
 )
-IMAGES: Final = collections.Noun(
-    name="image",
-    plural="images",
-    path="/images",
-    answer=schemas.OperatorImage,
-    example=examples.OPERATOR_IMAGE,
-    read=Permission.PLATFORM_READ,
-    write=Permission.PLATFORM_WRITE,
+def list_flavors() -> Response:
+    return answers.page_of(catalogue.list_flavors(database(), page()), presentation.flavor)
+
+
+@COMMON.add(
+    listing(
+        "list_images",
+        "/images",
+        access=Permission.SELF,
+        tag=_IMAGES,
+        summary="List images",
+        item=schemas.Image,
+        example=examples.IMAGE,
+    )
 )
-OFFERED_FLAVORS: Final = collections.Noun(
-    name="flavor",
-    plural="flavors",
-    path="/flavors",
-    answer=schemas.Flavor,
-    example=examples.FLAVOR,
-    read=Permission.SELF,
-    write=Permission.PLATFORM_WRITE,
+def list_images() -> Response:
+    return answers.page_of(catalogue.list_images(database(), page()), presentation.image)
+
+
+@OPS.add(
+    listing(
+        "list_all_flavors",
+        "/flavors",
+        access=_READ,
+        tag=_FLAVORS,
+        summary="List flavors",
+        item=schemas.Flavor,
+        example=examples.FLAVOR,
+    )
 )
-OFFERED_IMAGES: Final = collections.Noun(
-    name="image",
-    plural="images",
-    path="/images",
-    answer=schemas.Image,
-    example=examples.IMAGE,
-    read=Permission.SELF,
-    write=Permission.PLATFORM_WRITE,
+def list_all_flavors() -> Response:
+    return answers.page_of(catalogue.list_flavors(database(), page()), presentation.flavor)
+
+
+@OPS.add(
+    creation(
+        "create_flavor",
+        "/flavors",
+        access=_WRITE,
+        tag=_FLAVORS,
+        summary="Create a flavor",
+        body=schemas.FlavorCreate,
+        body_example={"name": "small", "vcpus": 1, "memory_mib": 1024, "disk_gib": 10},
+        answer=schemas.Flavor,
+        example=examples.FLAVOR,
+    )
 )
+def create_flavor(body: Body) -> Response:
+    made = catalogue.create_flavor(database(), context(), from_json(FlavorDraft, body))
+    return answers.created(presentation.flavor(made), f"{request.path}/{made.id}")
 
 
-def serve(routes: Routes) -> None:
-    """Add what everybody sees to ``routes``."""
-    for noun, kind in ((OFFERED_FLAVORS, FLAVOR), (OFFERED_IMAGES, IMAGE)):
-        _serve_offered(routes, noun, kind)
-
-
-def serve_operators(routes: Routes) -> None:
-    """Add what operators do to ``routes``."""
-    flavor = {"name": "small", "vcpus": 1, "memory_mib": 1024, "disk_gib": 10}
-    _serve_kept(routes, FLAVORS, FLAVOR, (schemas.FlavorCreate, flavor), (schemas.FlavorUpdate, {"memory_mib": 2048}))
-    image = {"name": "debian-12", "source": "debian-12.qcow2", "minimum_disk_gib": 2}
-    change = {"description": "Debian 12 with cloud-init"}
-    _serve_kept(routes, IMAGES, IMAGE, (schemas.ImageCreate, image), (schemas.ImageUpdate, change))
-
-
-def _serve_offered(routes: Routes, noun: collections.Noun, kind: OfferKind) -> None:
-    collections.serve_list(
-        routes, noun, lambda database, context, page: catalogue.list_offers(database, context, kind, page)
+@OPS.add(
+    reading(
+        "get_flavor",
+        "/flavors/<id:id>",
+        access=_READ,
+        tag=_FLAVORS,
+        summary="Show a flavor",
+        answer=schemas.Flavor,
+        example=examples.FLAVOR,
     )
+)
+def get_flavor(id: UUID) -> Response:  # noqa: A002  # the path parameter's public name
+    return answers.item(presentation.flavor(catalogue.get_flavor(database(), context(), id)))
 
 
-def _serve_kept(
-    routes: Routes,
-    noun: collections.Noun,
-    kind: OfferKind,
-    create: tuple[type[Request], Json],
-    update: tuple[type[Request], Json],
-) -> None:
-    """Add the operators' five operations; ``create`` and ``update`` are a request's schema and example."""
-    collections.serve_list(
-        routes,
-        noun,
-        lambda database, context, page: catalogue.list_offers_whole(database, context, kind, page),
-        f"list_all_{noun.plural}",
+@OPS.add(
+    change(
+        "update_flavor",
+        "/flavors/<id:id>",
+        access=_WRITE,
+        tag=_FLAVORS,
+        summary="Change a flavor",
+        body=schemas.FlavorUpdate,
+        body_example={"memory_mib": 2048},
+        answer=schemas.Flavor,
+        example=examples.FLAVOR,
     )
-    collections.serve_create(
-        routes, noun, *create, lambda database, context, body: catalogue.create_offer(database, context, kind, body)
+)
+def update_flavor(id: UUID, body: Body) -> Response:  # noqa: A002  # the path parameter's public name
+    changed = catalogue.update_flavor(database(), context(), id, from_json(FlavorPatch, body))
+    return answers.item(presentation.flavor(changed))
+
+
+@OPS.add(deletion("delete_flavor", "/flavors/<id:id>", access=_WRITE, tag=_FLAVORS, summary="Delete a flavor"))
+def delete_flavor(id: UUID) -> Response:  # noqa: A002  # the path parameter's public name
+    catalogue.delete_flavor(database(), context(), id)
+    return answers.empty()
+
+
+@OPS.add(
+    listing(
+        "list_all_images",
+        "/images",
+        access=_READ,
+        tag=_IMAGES,
+        summary="List images",
+        item=schemas.OperatorImage,
+        example=examples.OPERATOR_IMAGE,
     )
-    collections.serve_get(
-        routes, noun, lambda database, context, key: catalogue.get_offer(database, context, kind, key)
+)
+def list_all_images() -> Response:
+    return answers.page_of(catalogue.list_images(database(), page()), presentation.operator_image)
+
+
+@OPS.add(
+    creation(
+        "create_image",
+        "/images",
+        access=_WRITE,
+        tag=_IMAGES,
+        summary="Create an image",
+        body=schemas.ImageCreate,
+        body_example={"name": "debian-12", "source": "debian-12.qcow2", "minimum_disk_gib": 2},
+        answer=schemas.OperatorImage,
+        example=examples.OPERATOR_IMAGE,
     )
-    collections.serve_update(
-        routes,
-        noun,
-        *update,
-        lambda database, context, key, body: catalogue.update_offer(database, context, kind, key, body),
+)
+def create_image(body: Body) -> Response:
+    made = catalogue.create_image(database(), context(), from_json(ImageDraft, body))
+    return answers.created(presentation.operator_image(made), f"{request.path}/{made.id}")
+
+
+@OPS.add(
+    reading(
+        "get_image",
+        "/images/<id:id>",
+        access=_READ,
+        tag=_IMAGES,
+        summary="Show an image",
+        answer=schemas.OperatorImage,
+        example=examples.OPERATOR_IMAGE,
     )
-    collections.serve_delete(
-        routes, noun, lambda database, context, key: catalogue.delete_offer(database, context, kind, key)
+)
+def get_image(id: UUID) -> Response:  # noqa: A002  # the path parameter's public name
+    return answers.item(presentation.operator_image(catalogue.get_image(database(), context(), id)))
+
+
+@OPS.add(
+    change(
+        "update_image",
+        "/images/<id:id>",
+        access=_WRITE,
+        tag=_IMAGES,
+        summary="Change an image",
+        body=schemas.ImageUpdate,
+        body_example={"description": "Debian 12 with cloud-init"},
+        answer=schemas.OperatorImage,
+        example=examples.OPERATOR_IMAGE,
     )
+)
+def update_image(id: UUID, body: Body) -> Response:  # noqa: A002  # the path parameter's public name
+    changed = catalogue.update_image(database(), context(), id, from_json(ImagePatch, body))
+    return answers.item(presentation.operator_image(changed))
+
+
+@OPS.add(deletion("delete_image", "/images/<id:id>", access=_WRITE, tag=_IMAGES, summary="Delete an image"))
+def delete_image(id: UUID) -> Response:  # noqa: A002  # the path parameter's public name
+    catalogue.delete_image(database(), context(), id)
+    return answers.empty()

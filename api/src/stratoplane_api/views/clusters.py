@@ -2,126 +2,168 @@
 """Clusters, their join tokens and providers, and the plugins of the control plane."""
 
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
-from flask import Response
+from flask import Response, request
 
+from stratoplane.wire import from_json
 from stratoplane_api import answers
-from stratoplane_api.endpoints import Endpoint, Feature
+from stratoplane_api.declarations import Body, change, creation, deletion, listing, reading
+from stratoplane_api.endpoints import Endpoint
 from stratoplane_api.gateway import context, database, gateway, page, plugins
-from stratoplane_api.routes import Routes
+from stratoplane_api.namespaces import COMMON, OPS
+from stratoplane_api.presentation import clusters as presentation
 from stratoplane_api.schemas import examples
 from stratoplane_api.schemas import platform as schemas
-from stratoplane_api.schemas.queries import PageQuery
 from stratoplane_api.schemas.strict import list_of
-from stratoplane_api.views import collections
 from stratoplane_engine.access.permissions import Permission
+from stratoplane_engine.model.cluster import ClusterDraft, ClusterPatch
 from stratoplane_engine.services import clusters
 
 _READ: Final = Permission.PLATFORM_READ
-CLUSTERS: Final = collections.Noun(
-    name="cluster",
-    plural="clusters",
-    path="/clusters",
-    answer=schemas.Cluster,
-    example=examples.CLUSTER,
-    read=_READ,
-    write=Permission.PLATFORM_WRITE,
+_WRITE: Final = Permission.PLATFORM_WRITE
+_TAG: Final = "Clusters"
+
+
+@COMMON.add(
+    listing(
+        "list_cluster_names",
+        "/clusters",
+        access=Permission.SELF,
+        tag=_TAG,
+        summary="List clusters by name, with what they can do",
+        item=schemas.ClusterName,
+        example=examples.CLUSTER_NAME,
+    )
 )
+def list_cluster_names() -> Response:
+    return answers.page_of(clusters.list_cluster_names(database(), page()), presentation.cluster_name)
 
 
-def serve_names(routes: Routes) -> None:
-    """Add the clusters as everybody sees them to ``routes``."""
-
-    @routes.add(
-        Endpoint(
-            id="list_cluster_names",
-            method="GET",
-            path="/clusters",
-            access=Permission.SELF,
-            summary="List clusters by name, with what they can do",
-            tag="Clusters",
-            query=PageQuery,
-            answer=list_of(schemas.ClusterName),
-            features=frozenset({Feature.PAGED}),
-            example={"items": [examples.CLUSTER_NAME], "next": None},
-        )
+@OPS.add(
+    listing(
+        "list_clusters",
+        "/clusters",
+        access=_READ,
+        tag=_TAG,
+        summary="List clusters",
+        item=schemas.Cluster,
+        example=examples.CLUSTER,
     )
-    def list_cluster_names() -> Response:
-        return answers.page(clusters.list_cluster_names(database(), context(), page()))
+)
+def list_clusters() -> Response:
+    return answers.page_of(clusters.list_clusters(database(), context(), page()), presentation.cluster)
 
 
-def serve_operators(routes: Routes) -> None:
-    """Add what operators do to ``routes``."""
-    example = {"name": "rack-1", "description": "First rack", "labels": {"zone": "a"}}
-    collections.serve_list(routes, CLUSTERS, clusters.list_clusters)
-    collections.serve_create(routes, CLUSTERS, schemas.ClusterCreate, example, clusters.create_cluster)
-    collections.serve_get(routes, CLUSTERS, clusters.get_cluster)
-    collections.serve_update(routes, CLUSTERS, schemas.ClusterUpdate, {"state": "DRAINING"}, clusters.update_cluster)
-    collections.serve_delete(routes, CLUSTERS, clusters.delete_cluster)
-    _serve_join_tokens(routes)
-    _serve_providers(routes)
-    _serve_plugins(routes)
-
-
-def _serve_join_tokens(routes: Routes) -> None:
-    @routes.add(
-        Endpoint(
-            id="create_join_token",
-            method="POST",
-            path="/clusters/<id:id>/join-tokens",
-            access=Permission.PLATFORM_WRITE,
-            summary="Create a one-use token with which an agent enrols for a cluster",
-            tag="Clusters",
-            body=schemas.JoinTokenCreate,
-            body_example={"expires_in": 3600},
-            success=201,
-            answer=schemas.JoinToken,
-            example=examples.JOIN_TOKEN,
-        )
+@OPS.add(
+    creation(
+        "create_cluster",
+        "/clusters",
+        access=_WRITE,
+        tag=_TAG,
+        summary="Create a cluster",
+        body=schemas.ClusterCreate,
+        body_example={"name": "rack-1", "description": "First rack", "labels": {"zone": "a"}},
+        answer=schemas.Cluster,
+        example=examples.CLUSTER,
     )
-    def create_join_token(id: UUID, body: dict[str, Any]) -> Response:  # noqa: A002  # the path parameter's public name
-        lifetime = timedelta(seconds=body["expires_in"])
-        pin = gateway().certificate_pin
-        made = clusters.create_join_token(database(), context(), id, lifetime, certificate_pin=pin)
-        return answers.content(made, 201)
+)
+def create_cluster(body: Body) -> Response:
+    made = clusters.create_cluster(database(), context(), from_json(ClusterDraft, body))
+    return answers.created(presentation.cluster(made), f"{request.path}/{made.id}")
 
 
-def _serve_providers(routes: Routes) -> None:
-    @routes.add(
-        Endpoint(
-            id="list_providers",
-            method="GET",
-            path="/providers",
-            access=_READ,
-            summary="List the drivers of every cluster, with the reason of those that cannot work",
-            tag="Clusters",
-            query=PageQuery,
-            answer=list_of(schemas.Provider),
-            features=frozenset({Feature.PAGED}),
-            example={"items": [examples.PROVIDER], "next": None},
-        )
+@OPS.add(
+    reading(
+        "get_cluster",
+        "/clusters/<id:id>",
+        access=_READ,
+        tag=_TAG,
+        summary="Show a cluster",
+        answer=schemas.Cluster,
+        example=examples.CLUSTER,
     )
-    def list_providers() -> Response:
-        return answers.page(clusters.list_providers(database(), context(), page()))
+)
+def get_cluster(id: UUID) -> Response:  # noqa: A002  # the path parameter's public name
+    return answers.item(presentation.cluster(clusters.get_cluster(database(), context(), id)))
 
 
-def _serve_plugins(routes: Routes) -> None:
-    @routes.add(
-        Endpoint(
-            id="list_plugins",
-            method="GET",
-            path="/plugins",
-            access=_READ,
-            summary="List the plugins of this process, with the reason of those that do not work",
-            description="There are few: they come on one page.",
-            tag="Plugins",
-            answer=list_of(schemas.Plugin),
-            example={"items": [examples.PLUGIN], "next": None},
-        )
+@OPS.add(
+    change(
+        "update_cluster",
+        "/clusters/<id:id>",
+        access=_WRITE,
+        tag=_TAG,
+        summary="Change a cluster",
+        body=schemas.ClusterUpdate,
+        body_example={"state": "DRAINING"},
+        answer=schemas.Cluster,
+        example=examples.CLUSTER,
     )
-    def list_plugins() -> Response:
-        shown = ("name", "distribution", "version", "state", "reason")
-        found = [{name: getattr(each, name) for name in shown} for each in plugins().extensions]
-        return answers.content({"items": found, "next": None})
+)
+def update_cluster(id: UUID, body: Body) -> Response:  # noqa: A002  # the path parameter's public name
+    changed = clusters.update_cluster(database(), context(), id, from_json(ClusterPatch, body))
+    return answers.item(presentation.cluster(changed))
+
+
+@OPS.add(deletion("delete_cluster", "/clusters/<id:id>", access=_WRITE, tag=_TAG, summary="Delete a cluster"))
+def delete_cluster(id: UUID) -> Response:  # noqa: A002  # the path parameter's public name
+    clusters.delete_cluster(database(), context(), id)
+    return answers.empty()
+
+
+@OPS.add(
+    Endpoint(
+        id="create_join_token",
+        method="POST",
+        path="/clusters/<id:id>/join-tokens",
+        access=_WRITE,
+        summary="Create a one-use token with which an agent enrols for a cluster",
+        tag=_TAG,
+        body=schemas.JoinTokenCreate,
+        body_example={"expires_in": 3600},
+        success=201,
+        answer=schemas.JoinToken,
+        example=examples.JOIN_TOKEN,
+    )
+)
+def create_join_token(id: UUID, body: Body) -> Response:  # noqa: A002  # the path parameter's public name
+    lifetime = timedelta(seconds=int(str(body["expires_in"])))
+    pin = gateway().certificate_pin
+    made = clusters.create_join_token(database(), context(), id, lifetime, certificate_pin=pin)
+    return answers.content(presentation.join_token(made), 201)
+
+
+@OPS.add(
+    listing(
+        "list_providers",
+        "/providers",
+        access=_READ,
+        tag=_TAG,
+        summary="List the drivers of every cluster, with the reason of those that cannot work",
+        item=schemas.Provider,
+        example=examples.PROVIDER,
+    )
+)
+def list_providers() -> Response:
+    return answers.page_of(clusters.list_providers(database(), context(), page()), presentation.provider)
+
+
+@OPS.add(
+    Endpoint(
+        id="list_plugins",
+        method="GET",
+        path="/plugins",
+        access=_READ,
+        summary="List the plugins of this process, with the reason of those that do not work",
+        description="There are few: they come on one page.",
+        tag="Plugins",
+        answer=list_of(schemas.Plugin),
+        example={"items": [examples.PLUGIN], "next": None},
+    )
+)
+def list_plugins() -> Response:
+    shown = ("name", "distribution", "version", "state", "reason")
+    found = [{name: getattr(each, name) for name in shown} for each in plugins().extensions]
+    return answers.content({"items": found, "next": None})

@@ -7,8 +7,5 @@ from stratoplane_api.namespaces import COMMON
 from stratoplane_api.views import about, catalogue, clusters, identity
 
 ROUTES: Final = COMMON
-
-identity.serve(ROUTES)
-catalogue.serve(ROUTES)
-clusters.serve_names(ROUTES)
-about.serve(ROUTES)
+REGISTERED: Final = (identity, catalogue, clusters, about)
+"""The modules whose views the namespace serves: they add their endpoints to it when they are imported."""

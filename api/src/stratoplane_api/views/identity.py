@@ -3,94 +3,55 @@
 
 import hashlib
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
+from uuid import UUID
 
 from flask import Response, g, request
 
 from stratoplane_api import answers
-from stratoplane_api.endpoints import LOGIN, Endpoint, Gate
-from stratoplane_api.gateway import context, database, gateway
-from stratoplane_api.routes import Routes
+from stratoplane_api.declarations import UNVERSIONED, Body, creation, deletion, listing
+from stratoplane_api.endpoints import Endpoint, Gate
+from stratoplane_api.gateway import context, database, gateway, page
+from stratoplane_api.namespaces import COMMON
+from stratoplane_api.presentation import identity as presentation
 from stratoplane_api.schemas import examples
 from stratoplane_api.schemas import identity as schemas
-from stratoplane_api.service_types import Json
 from stratoplane_api.tracing import Trace
-from stratoplane_api.views import collections
 from stratoplane_engine.access.permissions import Permission
 from stratoplane_engine.services import identity
 
 _SESSION: Final = "Session"
-TOKENS: Final = collections.Noun(
-    name="token",
-    plural="tokens",
-    path="/tokens",
-    answer=schemas.Token,
-    example=examples.TOKEN,
-    read=Permission.SELF,
-    write=Permission.SELF,
-    versioned=False,
+_TOKENS: Final = "Tokens"
+
+
+@COMMON.add(
+    Endpoint(
+        id="log_in",
+        method="POST",
+        path="/login",
+        access=Gate.PUBLIC,
+        summary="Exchange a user's name and password for a token",
+        tag=_SESSION,
+        body=schemas.Login,
+        body_example={"username": "alice@example.org", "password": "a long pass phrase"},
+        answer=schemas.Session,
+        example=examples.SESSION,
+        errors=(401,),
+    )
 )
-
-
-def serve(routes: Routes) -> None:
-    """Add the operations to ``routes``."""
-    _serve_session(routes)
-    _serve_me(routes)
-    collections.serve_list(routes, TOKENS, identity.list_tokens)
-    collections.serve_create(
-        routes,
-        TOKENS,
-        schemas.TokenCreate,
-        {"name": "ci", "expires_in": 2_592_000},
-        lambda database, context, body: identity.create_token(database, context, body["name"], _lifetime(body)),
-        answer=schemas.TokenCreated,
-        answer_example={**examples.TOKEN, "token": examples.SECRET},
+def log_in(body: Body) -> Response:
+    username = str(body["username"])
+    _count_login(username)
+    trace: Trace = g.trace
+    session = identity.log_in(
+        database(),
+        gateway().passwords,
+        username,
+        str(body["password"]),
+        request_id=trace.request_id,
+        remote=request.remote_addr or "",
     )
-    collections.serve_delete(routes, TOKENS, identity.delete_token)
-
-
-def _serve_session(routes: Routes) -> None:
-    @routes.add(
-        Endpoint(
-            id=LOGIN,
-            method="POST",
-            path="/login",
-            access=Gate.PUBLIC,
-            summary="Exchange a user's name and password for a token",
-            tag=_SESSION,
-            body=schemas.Login,
-            body_example={"username": "alice@example.org", "password": "a long pass phrase"},
-            answer=schemas.Session,
-            example=examples.SESSION,
-            errors=(401,),
-        )
-    )
-    def log_in(body: dict[str, Any]) -> Response:
-        _count_login(body["username"])
-        trace: Trace = g.trace
-        session = identity.log_in(
-            database(),
-            body["username"],
-            body["password"],
-            request_id=trace.request_id,
-            remote=request.remote_addr or "",
-        )
-        return answers.content(session)
-
-    @routes.add(
-        Endpoint(
-            id="log_out",
-            method="POST",
-            path="/logout",
-            access=Permission.SELF,
-            summary="End the token that is shown",
-            tag=_SESSION,
-            success=204,
-        )
-    )
-    def log_out() -> Response:
-        identity.log_out(database(), context())
-        return answers.empty()
+    return answers.content(presentation.session(session))
 
 
 def _count_login(username: str) -> None:
@@ -101,22 +62,86 @@ def _count_login(username: str) -> None:
         limiter.take(gateway().login_limit, name)
 
 
-def _serve_me(routes: Routes) -> None:
-    @routes.add(
-        Endpoint(
-            id="get_me",
-            method="GET",
-            path="/me",
-            access=Permission.SELF,
-            summary="Show who the token stands for and what it may do",
-            tag=_SESSION,
-            answer=schemas.Me,
-            example=examples.ME,
-        )
+@COMMON.add(
+    Endpoint(
+        id="log_out",
+        method="POST",
+        path="/logout",
+        access=Permission.SELF,
+        summary="End the token that is shown",
+        tag=_SESSION,
+        success=204,
+        changes_access=True,
     )
-    def get_me() -> Response:
-        return answers.content(identity.get_me(database(), context()))
+)
+def log_out() -> Response:
+    identity.log_out(database(), context())
+    return answers.empty()
 
 
-def _lifetime(body: Json) -> timedelta | None:
-    return timedelta(seconds=body["expires_in"]) if "expires_in" in body else None
+@COMMON.add(
+    Endpoint(
+        id="get_me",
+        method="GET",
+        path="/me",
+        access=Permission.SELF,
+        summary="Show who the token stands for and what it may do",
+        tag=_SESSION,
+        answer=schemas.Me,
+        example=examples.ME,
+    )
+)
+def get_me() -> Response:
+    return answers.content(presentation.me(identity.get_me(database(), context())))
+
+
+@COMMON.add(
+    listing(
+        "list_tokens",
+        "/tokens",
+        access=Permission.SELF,
+        tag=_TOKENS,
+        summary="List tokens",
+        item=schemas.Token,
+        example=examples.TOKEN,
+    )
+)
+def list_tokens() -> Response:
+    return answers.page_of(identity.list_tokens(database(), context(), page()), presentation.token)
+
+
+@COMMON.add(
+    creation(
+        "create_token",
+        "/tokens",
+        access=Permission.SELF,
+        tag=_TOKENS,
+        summary="Create a token",
+        body=schemas.TokenCreate,
+        body_example={"name": "ci", "expires_in": 2_592_000},
+        answer=schemas.TokenCreated,
+        example={**examples.TOKEN, "token": examples.SECRET},
+        features=UNVERSIONED,
+    )
+)
+def create_token(body: Body) -> Response:
+    seconds = body.get("expires_in")
+    lifetime = timedelta(seconds=seconds) if isinstance(seconds, int) else None
+    made = identity.create_token(database(), context(), str(body["name"]), lifetime)
+    return answers.created(presentation.issued_token(made), f"{request.path}/{made.token.id}")
+
+
+@COMMON.add(
+    deletion(
+        "delete_token",
+        "/tokens/<id:id>",
+        access=Permission.SELF,
+        tag=_TOKENS,
+        summary="Delete a token",
+        features=UNVERSIONED,
+        changes_access=True,
+    )
+)
+def delete_token(id: UUID) -> Response:  # noqa: A002  # the path parameter's public name
+    identity.delete_token(database(), context(), id)
+    return answers.empty()

@@ -1,15 +1,21 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What operators do with tenants: organizations, users, roles, quotas, jobs."""
+"""What operators do with tenants: organizations, users, roles and quotas."""
 
-import functools
 from typing import Final
 from uuid import UUID
 
-from flask import Response
+from flask import Response, request
 
+from stratoplane.quota import Amount
+from stratoplane.wire import from_json
 from stratoplane_api import answers
+from stratoplane_api.declarations import UNVERSIONED, Body, change, creation, deletion, listing, reading
 from stratoplane_api.endpoints import Endpoint, Feature
-from stratoplane_api.gateway import context, database, page
+from stratoplane_api.gateway import context, database, gateway, page
+from stratoplane_api.namespaces import OPS
+from stratoplane_api.presentation import identity as presentation
+from stratoplane_api.presentation import organizations as owners
+from stratoplane_api.presentation import quota as quota_presentation
 from stratoplane_api.routes import Routes
 from stratoplane_api.schemas import examples
 from stratoplane_api.schemas import identity as schemas
@@ -17,147 +23,309 @@ from stratoplane_api.schemas.jobs import Job
 from stratoplane_api.schemas.platform import Quotas, QuotaUpdate
 from stratoplane_api.schemas.queries import JobsQuery
 from stratoplane_api.schemas.strict import list_of
-from stratoplane_api.service_types import GetService, Json, UpdateService
-from stratoplane_api.views import collections
-from stratoplane_api.views.organization import serve_roles
 from stratoplane_engine.access.permissions import Permission
+from stratoplane_engine.model.identity import OwnerDraft, OwnerPatch, RoleBindingDraft, UserDraft
 from stratoplane_engine.services import jobs, organizations, quota, role_bindings, users
 
 _READ: Final = Permission.PLATFORM_READ
 _WRITE: Final = Permission.PLATFORM_WRITE
 _PAGED: Final = frozenset({Feature.PAGED})
 _JOB: Final = examples.job("virtual_machine.create", examples.MACHINE_ID, "web-1")
+_ORGANIZATIONS: Final = "Organizations"
+_USERS: Final = "Users"
+_ROLE_BINDINGS: Final = "Role bindings"
+_QUOTAS: Final = "Quotas"
+_SET_QUOTAS: Final = "Keys that are left out stay. A limit below what is used refuses only what is new."
+_LIMITS_EXAMPLE: Final = {"vcpus": 400, "memory_mib": 1_048_576}
 
-ORGANIZATIONS: Final = collections.Noun(
-    name="organization",
-    plural="organizations",
-    path="/organizations",
-    answer=schemas.Organization,
-    example=examples.ORGANIZATION,
-    read=_READ,
-    write=_WRITE,
+
+@OPS.add(
+    listing(
+        "list_organizations",
+        "/organizations",
+        access=_READ,
+        tag=_ORGANIZATIONS,
+        summary="List organizations",
+        item=schemas.Organization,
+        example=examples.ORGANIZATION,
+    )
 )
-USERS: Final = collections.Noun(
-    name="user",
-    plural="users",
-    path="/users",
-    key="user_id",
-    answer=schemas.User,
-    example=examples.USER,
-    read=_READ,
-    write=_WRITE,
+def list_organizations() -> Response:
+    return answers.page_of(organizations.list_organizations(database(), context(), page()), owners.organization)
+
+
+@OPS.add(
+    creation(
+        "create_organization",
+        "/organizations",
+        access=_WRITE,
+        tag=_ORGANIZATIONS,
+        summary="Create an organization",
+        body=schemas.OrganizationCreate,
+        body_example={"name": "acme", "display_name": "Acme Ltd"},
+        answer=schemas.Organization,
+        example=examples.ORGANIZATION,
+    )
 )
-ROLE_BINDINGS: Final = collections.Noun(
-    name="role_binding",
-    plural="role_bindings",
-    path="/role-bindings",
-    answer=schemas.RoleBinding,
-    example=examples.ROLE_BINDING,
-    read=_READ,
-    write=Permission.ROLE_GRANT,
-    versioned=False,
+def create_organization(body: Body) -> Response:
+    made = organizations.create_organization(database(), context(), from_json(OwnerDraft, body))
+    return answers.created(owners.organization(made), f"{request.path}/{made.id}")
+
+
+@OPS.add(
+    reading(
+        "get_organization",
+        "/organizations/<id:id>",
+        access=_READ,
+        tag=_ORGANIZATIONS,
+        summary="Show an organization",
+        answer=schemas.Organization,
+        example=examples.ORGANIZATION,
+    )
 )
+def get_organization(id: UUID) -> Response:  # noqa: A002  # the path parameter's public name
+    return answers.item(owners.organization(organizations.get_organization(database(), context(), id)))
+
+
+@OPS.add(
+    change(
+        "update_organization",
+        "/organizations/<id:id>",
+        access=_WRITE,
+        tag=_ORGANIZATIONS,
+        summary="Change an organization",
+        body=schemas.OrganizationUpdate,
+        body_example={"name": "acme", "display_name": "Acme Ltd"},
+        answer=schemas.Organization,
+        example=examples.ORGANIZATION,
+    )
+)
+def update_organization(id: UUID, body: Body) -> Response:  # noqa: A002  # the path parameter's public name
+    changed = organizations.update_organization(database(), context(), id, from_json(OwnerPatch, body))
+    return answers.item(owners.organization(changed))
+
+
+@OPS.add(
+    deletion(
+        "delete_organization",
+        "/organizations/<id:id>",
+        access=_WRITE,
+        tag=_ORGANIZATIONS,
+        summary="Delete an organization",
+        changes_access=True,
+    )
+)
+def delete_organization(id: UUID) -> Response:  # noqa: A002  # the path parameter's public name
+    organizations.delete_organization(database(), context(), id)
+    return answers.empty()
+
+
+@OPS.add(
+    listing(
+        "list_all_users",
+        "/users",
+        access=_READ,
+        tag=_USERS,
+        summary="List users",
+        item=schemas.User,
+        example=examples.USER,
+    )
+)
+def list_all_users() -> Response:
+    return answers.page_of(users.list_all_users(database(), context(), page()), presentation.user)
+
+
+@OPS.add(
+    creation(
+        "create_any_user",
+        "/users",
+        access=_WRITE,
+        tag=_USERS,
+        summary="Create a user",
+        body=schemas.OperatorUserCreate,
+        body_example={**examples.USER_CREATE, "organization_id": examples.ORGANIZATION_ID},
+        answer=schemas.User,
+        example=examples.USER,
+    )
+)
+def create_any_user(body: Body) -> Response:
+    home, draft = UUID(str(body["organization_id"])), from_json(UserDraft, body)
+    made = users.create_any_user(database(), gateway().passwords, context(), home, draft)
+    return answers.created(presentation.user(made), f"{request.path}/{made.id}")
+
+
+@OPS.add(
+    reading(
+        "get_any_user",
+        "/users/<id:user_id>",
+        access=_READ,
+        tag=_USERS,
+        summary="Show a user",
+        answer=schemas.User,
+        example=examples.USER,
+    )
+)
+def get_any_user(user_id: UUID) -> Response:
+    return answers.item(presentation.user(users.get_any_user(database(), context(), user_id)))
+
+
+@OPS.add(
+    deletion(
+        "delete_any_user",
+        "/users/<id:user_id>",
+        access=_WRITE,
+        tag=_USERS,
+        summary="Delete a user",
+        changes_access=True,
+    )
+)
+def delete_any_user(user_id: UUID) -> Response:
+    users.delete_any_user(database(), context(), user_id)
+    return answers.empty()
+
+
+@OPS.add(
+    Endpoint(
+        id="list_all_roles",
+        method="GET",
+        path="/roles",
+        access=Permission.SELF,
+        summary="List roles",
+        description="There are few: they come on one page.",
+        tag="Roles",
+        answer=list_of(schemas.Role),
+        example={"items": [examples.ROLE], "next": None},
+    )
+)
+def list_all_roles() -> Response:
+    return answers.page_of(role_bindings.list_roles(database()), presentation.role)
+
+
+@OPS.add(
+    listing(
+        "list_all_role_bindings",
+        "/role-bindings",
+        access=_READ,
+        tag=_ROLE_BINDINGS,
+        summary="List role bindings",
+        item=schemas.RoleBinding,
+        example=examples.ROLE_BINDING,
+    )
+)
+def list_all_role_bindings() -> Response:
+    found = role_bindings.list_all_role_bindings(database(), context(), page())
+    return answers.page_of(found, presentation.role_binding)
+
+
+@OPS.add(
+    creation(
+        "create_any_role_binding",
+        "/role-bindings",
+        access=Permission.ROLE_GRANT,
+        tag=_ROLE_BINDINGS,
+        summary="Create a role binding",
+        body=schemas.RoleBindingCreate,
+        body_example=examples.ROLE_BINDING_CREATE,
+        answer=schemas.RoleBinding,
+        example=examples.ROLE_BINDING,
+        features=UNVERSIONED,
+        changes_access=True,
+    )
+)
+def create_any_role_binding(body: Body) -> Response:
+    made = role_bindings.create_any_role_binding(database(), context(), from_json(RoleBindingDraft, body))
+    return answers.created(presentation.role_binding(made), f"{request.path}/{made.id}")
+
+
+@OPS.add(
+    deletion(
+        "delete_any_role_binding",
+        "/role-bindings/<id:id>",
+        access=Permission.ROLE_GRANT,
+        tag=_ROLE_BINDINGS,
+        summary="Delete a role binding",
+        features=UNVERSIONED,
+        changes_access=True,
+    )
+)
+def delete_any_role_binding(id: UUID) -> Response:  # noqa: A002  # the path parameter's public name
+    role_bindings.delete_any_role_binding(database(), context(), id)
+    return answers.empty()
+
+
+@OPS.add(
+    reading(
+        "get_organization_quotas",
+        "/organizations/<id:id>/quotas",
+        access=_READ,
+        tag=_QUOTAS,
+        summary="Show the limits of an organization, and what is used",
+        answer=Quotas,
+        example=examples.QUOTAS,
+        features=UNVERSIONED,
+    )
+)
+def get_organization_quotas(id: UUID) -> Response:  # noqa: A002  # the path parameter's public name
+    return answers.content(quota_presentation.quotas(quota.get_organization_quotas(database(), context(), id)))
+
+
+@OPS.add(
+    Endpoint(
+        id="set_organization_quotas",
+        method="PUT",
+        path="/organizations/<id:id>/quotas",
+        access=_WRITE,
+        summary="Set limits of an organization",
+        description=_SET_QUOTAS,
+        tag=_QUOTAS,
+        body=QuotaUpdate,
+        body_example=_LIMITS_EXAMPLE,
+        answer=Quotas,
+        example=examples.QUOTAS,
+    )
+)
+def set_organization_quotas(id: UUID, body: Amount) -> Response:  # noqa: A002  # the path parameter's public name
+    return answers.content(quota_presentation.quotas(quota.set_organization_limits(database(), context(), id, body)))
+
+
+@OPS.add(
+    reading(
+        "get_project_quotas",
+        "/projects/<id:id>/quotas",
+        access=_READ,
+        tag=_QUOTAS,
+        summary="Show the limits of a project, and what is used",
+        answer=Quotas,
+        example=examples.QUOTAS,
+        features=UNVERSIONED,
+    )
+)
+def get_project_quotas(id: UUID) -> Response:  # noqa: A002  # the path parameter's public name
+    return answers.content(quota_presentation.quotas(quota.get_project_quotas(database(), context(), id)))
+
+
+@OPS.add(
+    Endpoint(
+        id="set_project_quotas",
+        method="PUT",
+        path="/projects/<id:id>/quotas",
+        access=_WRITE,
+        summary="Set limits of a project",
+        description=_SET_QUOTAS,
+        tag=_QUOTAS,
+        body=QuotaUpdate,
+        body_example=_LIMITS_EXAMPLE,
+        answer=Quotas,
+        example=examples.QUOTAS,
+    )
+)
+def set_project_quotas(id: UUID, body: Amount) -> Response:  # noqa: A002  # the path parameter's public name
+    return answers.content(quota_presentation.quotas(quota.set_project_limits(database(), context(), id, body)))
 
 
 def serve(routes: Routes) -> None:
-    """Add the operations to ``routes``."""
-    _serve_organizations(routes)
-    _serve_users(routes)
-    serve_roles(routes, "list_all_roles")
-    _serve_role_bindings(routes)
-    _serve_quotas(routes)
+    """Add the operations about jobs to ``routes``."""
     _serve_jobs(routes)
-
-
-def _serve_organizations(routes: Routes) -> None:
-    example = {"name": "acme", "display_name": "Acme Ltd"}
-    collections.serve_list(routes, ORGANIZATIONS, organizations.list_organizations)
-    collections.serve_create(
-        routes, ORGANIZATIONS, schemas.OrganizationCreate, example, organizations.create_organization
-    )
-    collections.serve_get(routes, ORGANIZATIONS, organizations.get_organization)
-    collections.serve_update(
-        routes, ORGANIZATIONS, schemas.OrganizationUpdate, example, organizations.update_organization
-    )
-    collections.serve_delete(routes, ORGANIZATIONS, organizations.delete_organization)
-
-
-def _serve_users(routes: Routes) -> None:
-    example = {**examples.USER_CREATE, "organization_id": examples.ORGANIZATION_ID}
-    collections.serve_list(routes, USERS, users.list_all_users, "list_all_users")
-    collections.serve_create(
-        routes,
-        USERS,
-        schemas.OperatorUserCreate,
-        example,
-        lambda database, context, body: users.create_user(database, context, body, UUID(body["organization_id"])),
-        operation_id="create_any_user",
-    )
-    collections.serve_get(routes, USERS, users.get_any_user, "get_any_user")
-    collections.serve_delete(routes, USERS, users.delete_any_user, "delete_any_user")
-
-
-def _serve_role_bindings(routes: Routes) -> None:
-    collections.serve_list(routes, ROLE_BINDINGS, role_bindings.list_all_role_bindings, "list_all_role_bindings")
-    collections.serve_create(
-        routes,
-        ROLE_BINDINGS,
-        schemas.RoleBindingCreate,
-        examples.ROLE_BINDING_CREATE,
-        functools.partial(role_bindings.create_role_binding, anywhere=True),
-        operation_id="create_any_role_binding",
-    )
-    collections.serve_delete(
-        routes,
-        ROLE_BINDINGS,
-        functools.partial(role_bindings.delete_role_binding, anywhere=True),
-        "delete_any_role_binding",
-    )
-
-
-def _serve_quotas(routes: Routes) -> None:
-    for owner, getter, setter in (
-        ("organization", quota.get_organization_quotas, quota.set_organization_limits),
-        ("project", quota.get_project_quotas, quota.set_project_limits),
-    ):
-        _serve_quota_of(routes, owner, getter, setter)
-
-
-def _serve_quota_of(routes: Routes, owner: str, getter: GetService, setter: UpdateService) -> None:
-    path = f"/{owner}s/<id:id>/quotas"
-
-    @routes.add(
-        Endpoint(
-            id=f"get_{owner}_quotas",
-            method="GET",
-            path=path,
-            access=_READ,
-            summary=f"Show the limits of {collections.a(owner)}, and what is used",
-            tag="Quotas",
-            answer=Quotas,
-            example=examples.QUOTAS,
-        )
-    )
-    def get_quotas(id: UUID) -> Response:  # noqa: A002  # the path parameter's public name
-        return answers.content(getter(database(), context(), id))
-
-    @routes.add(
-        Endpoint(
-            id=f"set_{owner}_quotas",
-            method="PUT",
-            path=path,
-            access=_WRITE,
-            summary=f"Set limits of {collections.a(owner)}",
-            description="Keys that are left out stay. A limit below what is used refuses only what is new.",
-            tag="Quotas",
-            body=QuotaUpdate,
-            body_example={"vcpus": 400, "memory_mib": 1_048_576},
-            answer=Quotas,
-            example=examples.QUOTAS,
-        )
-    )
-    def set_quotas(id: UUID, body: Json) -> Response:  # noqa: A002
-        return answers.content(setter(database(), context(), id, body))
 
 
 def _serve_jobs(routes: Routes) -> None:

@@ -5,13 +5,13 @@ from typing import Final
 
 from stratoplane_api.namespaces import OPS
 from stratoplane_api.views import (
-    audit,  # noqa: F401  # adds its endpoints
+    audit,
     catalogue,
     clusters,
-    drift,  # noqa: F401  # adds its endpoints
+    drift,
     fleet,
-    foreign_objects,  # noqa: F401  # adds its endpoints
-    incidents,  # noqa: F401  # adds its endpoints
+    foreign_objects,
+    incidents,
     job_control,
     operators,
 )
@@ -20,6 +20,5 @@ ROUTES: Final = OPS
 
 operators.serve(ROUTES)
 job_control.serve_operators(ROUTES)
-clusters.serve_operators(ROUTES)
-fleet.serve_operators(ROUTES)
-catalogue.serve_operators(ROUTES)
+REGISTERED: Final = (audit, catalogue, clusters, drift, fleet, foreign_objects, incidents)
+"""The modules whose views the namespace serves: they add their endpoints to it when they are imported."""

@@ -4,131 +4,269 @@
 from typing import Final
 from uuid import UUID
 
-from flask import Response
+from flask import Response, request
 
+from stratoplane.wire import from_json
 from stratoplane_api import answers
-from stratoplane_api.endpoints import Endpoint, Feature
-from stratoplane_api.gateway import context, database
-from stratoplane_api.routes import Routes
+from stratoplane_api.declarations import UNVERSIONED, Body, change, creation, deletion, listing, reading
+from stratoplane_api.endpoints import Endpoint
+from stratoplane_api.gateway import context, database, gateway, page
+from stratoplane_api.namespaces import TENANT
+from stratoplane_api.presentation import identity as presentation
+from stratoplane_api.presentation import organizations as owners
+from stratoplane_api.presentation import quota as quota_presentation
 from stratoplane_api.schemas import examples
 from stratoplane_api.schemas import identity as schemas
 from stratoplane_api.schemas.platform import Quotas
 from stratoplane_api.schemas.strict import list_of
-from stratoplane_api.views import collections
 from stratoplane_engine.access.permissions import Permission
+from stratoplane_engine.model.identity import OwnerDraft, OwnerPatch, RoleBindingDraft, UserDraft
 from stratoplane_engine.services import organizations, projects, quota, role_bindings, users
 
-PROJECTS: Final = collections.Noun(
-    name="project",
-    plural="projects",
-    path="/projects",
-    key="project_id",
-    answer=schemas.Project,
-    example=examples.PROJECT,
-    read=Permission.PROJECT_READ,
-    write=Permission.PROJECT_WRITE,
+_PROJECTS: Final = "Projects"
+_USERS: Final = "Users"
+_ROLE_BINDINGS: Final = "Role bindings"
+
+
+@TENANT.add(
+    reading(
+        "get_own_organization",
+        "/organization",
+        access=Permission.SELF,
+        tag="Organizations",
+        summary="Show your organization",
+        answer=schemas.Organization,
+        example=examples.ORGANIZATION,
+    )
 )
-USERS: Final = collections.Noun(
-    name="user",
-    plural="users",
-    path="/users",
-    key="user_id",
-    answer=schemas.User,
-    example=examples.USER,
-    read=Permission.USER_READ,
-    write=Permission.USER_WRITE,
+def get_own_organization() -> Response:
+    return answers.item(owners.organization(organizations.get_own_organization(database(), context())))
+
+
+@TENANT.add(
+    listing(
+        "list_projects",
+        "/projects",
+        access=Permission.PROJECT_READ,
+        tag=_PROJECTS,
+        summary="List projects",
+        item=schemas.Project,
+        example=examples.PROJECT,
+    )
 )
-ROLE_BINDINGS: Final = collections.Noun(
-    name="role_binding",
-    plural="role_bindings",
-    path="/role-bindings",
-    answer=schemas.RoleBinding,
-    example=examples.ROLE_BINDING,
-    read=Permission.USER_READ,
-    write=Permission.ROLE_GRANT,
-    versioned=False,
+def list_projects() -> Response:
+    return answers.page_of(projects.list_projects(database(), context(), page()), owners.project)
+
+
+@TENANT.add(
+    creation(
+        "create_project",
+        "/projects",
+        access=Permission.PROJECT_WRITE,
+        tag=_PROJECTS,
+        summary="Create a project",
+        body=schemas.ProjectCreate,
+        body_example={"name": "shop", "labels": {"env": "prod"}},
+        answer=schemas.Project,
+        example=examples.PROJECT,
+    )
 )
+def create_project(body: Body) -> Response:
+    made = projects.create_project(database(), context(), from_json(OwnerDraft, body))
+    return answers.created(owners.project(made), f"{request.path}/{made.id}")
 
 
-def serve(routes: Routes) -> None:
-    """Add the operations to ``routes``."""
-    _serve_organization(routes)
-    collections.serve_list(routes, PROJECTS, projects.list_projects)
-    collections.serve_create(
-        routes, PROJECTS, schemas.ProjectCreate, {"name": "shop", "labels": {"env": "prod"}}, projects.create_project
+@TENANT.add(
+    reading(
+        "get_project",
+        "/projects/<id:project_id>",
+        access=Permission.PROJECT_READ,
+        tag=_PROJECTS,
+        summary="Show a project",
+        answer=schemas.Project,
+        example=examples.PROJECT,
     )
-    collections.serve_get(routes, PROJECTS, projects.get_project)
-    collections.serve_update(
-        routes, PROJECTS, schemas.ProjectUpdate, {"display_name": "The shop"}, projects.update_project
+)
+def get_project(project_id: UUID) -> Response:
+    return answers.item(owners.project(projects.get_project(database(), context(), project_id)))
+
+
+@TENANT.add(
+    change(
+        "update_project",
+        "/projects/<id:project_id>",
+        access=Permission.PROJECT_WRITE,
+        tag=_PROJECTS,
+        summary="Change a project",
+        body=schemas.ProjectUpdate,
+        body_example={"display_name": "The shop"},
+        answer=schemas.Project,
+        example=examples.PROJECT,
     )
-    collections.serve_delete(routes, PROJECTS, projects.delete_project)
-    collections.serve_list(routes, USERS, users.list_users)
-    collections.serve_create(routes, USERS, schemas.UserCreate, examples.USER_CREATE, users.create_user)
-    collections.serve_get(routes, USERS, users.get_user)
-    collections.serve_delete(routes, USERS, users.delete_user)
-    serve_roles(routes, "list_roles")
-    collections.serve_list(routes, ROLE_BINDINGS, role_bindings.list_role_bindings)
-    collections.serve_create(
-        routes,
-        ROLE_BINDINGS,
-        schemas.RoleBindingCreate,
-        examples.ROLE_BINDING_CREATE,
-        role_bindings.create_role_binding,
+)
+def update_project(project_id: UUID, body: Body) -> Response:
+    changed = projects.update_project(database(), context(), project_id, from_json(OwnerPatch, body))
+    return answers.item(owners.project(changed))
+
+
+@TENANT.add(
+    deletion(
+        "delete_project",
+        "/projects/<id:project_id>",
+        access=Permission.PROJECT_WRITE,
+        tag=_PROJECTS,
+        summary="Delete a project",
+        changes_access=True,
     )
-    collections.serve_delete(routes, ROLE_BINDINGS, role_bindings.delete_role_binding)
-    _serve_quotas(routes)
+)
+def delete_project(project_id: UUID) -> Response:
+    projects.delete_project(database(), context(), project_id)
+    return answers.empty()
 
 
-def _serve_organization(routes: Routes) -> None:
-    @routes.add(
-        Endpoint(
-            id="get_own_organization",
-            method="GET",
-            path="/organization",
-            access=Permission.SELF,
-            summary="Show your organization",
-            tag="Organizations",
-            answer=schemas.Organization,
-            features=frozenset({Feature.VERSIONED}),
-            example=examples.ORGANIZATION,
-        )
+@TENANT.add(
+    listing(
+        "list_users",
+        "/users",
+        access=Permission.USER_READ,
+        tag=_USERS,
+        summary="List users",
+        item=schemas.User,
+        example=examples.USER,
     )
-    def get_organization() -> Response:
-        return answers.item(organizations.get_own_organization(database(), context()))
+)
+def list_users() -> Response:
+    return answers.page_of(users.list_users(database(), context(), page()), presentation.user)
 
 
-def serve_roles(routes: Routes, operation_id: str) -> None:
-    """Add the operation that lists roles, which is the same for tenants and operators."""
-
-    @routes.add(
-        Endpoint(
-            id=operation_id,
-            method="GET",
-            path="/roles",
-            access=Permission.SELF,
-            summary="List roles",
-            description="There are few: they come on one page.",
-            tag="Roles",
-            answer=list_of(schemas.Role),
-            example={"items": [examples.ROLE], "next": None},
-        )
+@TENANT.add(
+    creation(
+        "create_user",
+        "/users",
+        access=Permission.USER_WRITE,
+        tag=_USERS,
+        summary="Create a user",
+        body=schemas.UserCreate,
+        body_example=examples.USER_CREATE,
+        answer=schemas.User,
+        example=examples.USER,
     )
-    def list_roles() -> Response:
-        return answers.page(role_bindings.list_roles(database(), context()))
+)
+def create_user(body: Body) -> Response:
+    made = users.create_user(database(), gateway().passwords, context(), from_json(UserDraft, body))
+    return answers.created(presentation.user(made), f"{request.path}/{made.id}")
 
 
-def _serve_quotas(routes: Routes) -> None:
-    @routes.add(
-        Endpoint(
-            id="get_quotas",
-            method="GET",
-            path="/projects/<id:project_id>/quotas",
-            access=Permission.QUOTA_READ,
-            summary="Show the limits of a project and its organization, and what is used",
-            tag="Quotas",
-            answer=Quotas,
-            example=examples.QUOTAS,
-        )
+@TENANT.add(
+    reading(
+        "get_user",
+        "/users/<id:user_id>",
+        access=Permission.USER_READ,
+        tag=_USERS,
+        summary="Show a user",
+        answer=schemas.User,
+        example=examples.USER,
     )
-    def get_quotas(project_id: UUID) -> Response:
-        return answers.content(quota.get_quotas(database(), context(), project_id))
+)
+def get_user(user_id: UUID) -> Response:
+    return answers.item(presentation.user(users.get_user(database(), context(), user_id)))
+
+
+@TENANT.add(
+    deletion(
+        "delete_user",
+        "/users/<id:user_id>",
+        access=Permission.USER_WRITE,
+        tag=_USERS,
+        summary="Delete a user",
+        changes_access=True,
+    )
+)
+def delete_user(user_id: UUID) -> Response:
+    users.delete_user(database(), context(), user_id)
+    return answers.empty()
+
+
+@TENANT.add(
+    Endpoint(
+        id="list_roles",
+        method="GET",
+        path="/roles",
+        access=Permission.SELF,
+        summary="List roles",
+        description="There are few: they come on one page.",
+        tag="Roles",
+        answer=list_of(schemas.Role),
+        example={"items": [examples.ROLE], "next": None},
+    )
+)
+def list_roles() -> Response:
+    return answers.page_of(role_bindings.list_roles(database()), presentation.role)
+
+
+@TENANT.add(
+    listing(
+        "list_role_bindings",
+        "/role-bindings",
+        access=Permission.USER_READ,
+        tag=_ROLE_BINDINGS,
+        summary="List role bindings",
+        item=schemas.RoleBinding,
+        example=examples.ROLE_BINDING,
+    )
+)
+def list_role_bindings() -> Response:
+    found = role_bindings.list_role_bindings(database(), context(), page())
+    return answers.page_of(found, presentation.role_binding)
+
+
+@TENANT.add(
+    creation(
+        "create_role_binding",
+        "/role-bindings",
+        access=Permission.ROLE_GRANT,
+        tag=_ROLE_BINDINGS,
+        summary="Create a role binding",
+        body=schemas.RoleBindingCreate,
+        body_example=examples.ROLE_BINDING_CREATE,
+        answer=schemas.RoleBinding,
+        example=examples.ROLE_BINDING,
+        features=UNVERSIONED,
+        changes_access=True,
+    )
+)
+def create_role_binding(body: Body) -> Response:
+    made = role_bindings.create_role_binding(database(), context(), from_json(RoleBindingDraft, body))
+    return answers.created(presentation.role_binding(made), f"{request.path}/{made.id}")
+
+
+@TENANT.add(
+    deletion(
+        "delete_role_binding",
+        "/role-bindings/<id:id>",
+        access=Permission.ROLE_GRANT,
+        tag=_ROLE_BINDINGS,
+        summary="Delete a role binding",
+        features=UNVERSIONED,
+        changes_access=True,
+    )
+)
+def delete_role_binding(id: UUID) -> Response:  # noqa: A002  # the path parameter's public name
+    role_bindings.delete_role_binding(database(), context(), id)
+    return answers.empty()
+
+
+@TENANT.add(
+    Endpoint(
+        id="get_quotas",
+        method="GET",
+        path="/projects/<id:project_id>/quotas",
+        access=Permission.QUOTA_READ,
+        summary="Show the limits of a project and its organization, and what is used",
+        tag="Quotas",
+        answer=Quotas,
+        example=examples.QUOTAS,
+    )
+)
+def get_quotas(project_id: UUID) -> Response:
+    return answers.content(quota_presentation.quotas(quota.get_quotas(database(), context(), project_id)))

@@ -5,19 +5,21 @@ from typing import Final
 
 from stratoplane_api.namespaces import TENANT
 from stratoplane_api.views import (
-    audit,  # noqa: F401  # adds its endpoints
-    buckets,  # noqa: F401  # imported for its registration, as the others are
+    audit,
+    buckets,
     job_control,
     jobs,
-    key_pairs,  # noqa: F401
-    networks,  # noqa: F401
+    key_pairs,
+    networks,
     organization,
-    virtual_machines,  # noqa: F401
-    volumes,  # noqa: F401
+    virtual_machines,
+    volumes,
 )
 
 ROUTES: Final = TENANT
 
-organization.serve(ROUTES)
+REGISTERED: Final = (audit, buckets, key_pairs, networks, organization, virtual_machines, volumes)
+"""The modules whose views the namespace serves: they add their endpoints to it when they are imported."""
+
 jobs.serve(ROUTES)
 job_control.serve_tenant(ROUTES)

@@ -19,16 +19,13 @@ def require(
     *,
     organization_id: UUID | None = None,
     project_id: UUID | None = None,
-    own: bool = False,
 ) -> None:
     """Go on only if the actor has ``permission`` in the organization or project; no scope means the whole platform.
-
-    ``own`` says that the request touches nothing but the actor itself, which needs no role.
 
     Raises:
         PermissionDeniedError: it has not; an administrator can grant a role that has it.
     """
-    if own or context.actor.may(permission, organization_id=organization_id, project_id=project_id):
+    if context.actor.may(permission, organization_id=organization_id, project_id=project_id):
         return
     where = (
         f"project {project_id}" if project_id else f"organization {organization_id}" if organization_id else "platform"
@@ -43,7 +40,11 @@ def require_all_of(
     """Go on only if the actor holds everything that a role gives in ``scope``: nobody gives or takes more than that.
 
     Args:
+        actor: who gives or takes the role.
         permissions: as the database has them; one that only a newer version knows is held by nobody here.
+        scope: where the role counts.
+        organization_id: of the user who gets or loses it.
+        project_id: for a role that counts in a project.
 
     Raises:
         PermissionDeniedError: some are missing; somebody who holds them must do this.
@@ -55,5 +56,5 @@ def require_all_of(
         if each not in _KNOWN or not actor.may(Permission(each), organization_id=home, project_id=project_id)
     )
     if missing:
-        detail = f"nobody grants more than they hold, nor takes it; {actor.name} lacks {', '.join(missing)} there"
+        detail = f"nobody grants or revokes more than they hold; {actor.name} lacks {', '.join(missing)} there"
         raise PermissionDeniedError(detail, permission=missing[0])

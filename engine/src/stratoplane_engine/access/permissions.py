@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Permissions, the built-in roles, and the rule that decides whether a grant covers a request."""
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from enum import StrEnum
 from types import MappingProxyType
@@ -29,6 +29,9 @@ class Permission(StrEnum):
     CATALOGUE_READ = "catalogue:read"
     PLATFORM_READ = "platform:read"
     PLATFORM_WRITE = "platform:write"
+
+
+_KNOWN: Final = frozenset(Permission)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -63,6 +66,11 @@ class BuiltinRole:
     description: str
     scope: Scope
     permissions: frozenset[Permission]
+
+
+def known_permissions(names: Iterable[str]) -> frozenset[Permission]:
+    """Return the permissions of these names; those of a newer version are left out."""
+    return frozenset(Permission(each) for each in names if each in _KNOWN)
 
 
 _P = Permission

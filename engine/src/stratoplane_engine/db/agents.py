@@ -1,16 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """Agents, and what they report of their cluster; their keys are in :mod:`stratoplane_engine.db.agent_keys`."""
 
-from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
-from typing import Any, Final
+from collections.abc import Sequence
+from typing import Final
 from uuid import UUID
 
-from sqlalchemy import text
-
 from stratoplane.drivers import Capacity
+from stratoplane.messages import Inventory, ProviderReport
 from stratoplane_engine.db.connection import Connection, dump_json
-from stratoplane_engine.db.keyset import rows_after
+from stratoplane_engine.db.keyset import oldest_first
+from stratoplane_engine.db.statement import Statement
+from stratoplane_engine.model.cluster import Agent
 
 _AGENTS: Final = """
 SELECT t.id, t.cluster_id, c.name AS cluster, t.name, t.version, t.protocol, t.generation, t.created_at, t.seen_at,
@@ -18,16 +18,16 @@ SELECT t.id, t.cluster_id, c.name AS cluster, t.name, t.version, t.protocol, t.g
     THEN 'LOCKED' ELSE 'ACTIVE' END AS state
 FROM agent AS t JOIN cluster c ON c.id = t.cluster_id
 """
-_GET: Final = text(f"{_AGENTS} WHERE t.id = :id")
-_SAY: Final = text("""
+_GET: Final = Statement(f"{_AGENTS} WHERE t.id = :id")
+_SET_VERSION: Final = Statement("""
 UPDATE agent a SET version = :version, protocol = :protocol
 WHERE a.id = :agent AND (a.version, a.protocol) IS DISTINCT FROM (:version, CAST(:protocol AS bigint))
 """)
-_WAITING: Final = text("""
+_WAITING: Final = Statement("""
 SELECT DISTINCT o.cluster_id FROM operation o
 WHERE o.state = 'QUEUED' OR (o.state = 'OFFERED' AND o.offered_until < clock_timestamp())
 """)
-_PROVIDERS: Final = text("""
+_PROVIDERS: Final = Statement("""
 INSERT INTO provider (cluster_id, interface, driver, version, contract, status, reason, features, production_ready)
 SELECT :cluster, p.interface, p.driver, p.version, p.contract, p.status, p.reason, p.features, p.production_ready
 FROM jsonb_populate_recordset(NULL::provider, CAST(:providers AS jsonb)) AS p
@@ -35,13 +35,13 @@ ON CONFLICT (cluster_id, interface) DO UPDATE SET driver = EXCLUDED.driver, vers
     contract = EXCLUDED.contract, status = EXCLUDED.status, reason = EXCLUDED.reason, features = EXCLUDED.features,
     production_ready = EXCLUDED.production_ready, reported_at = clock_timestamp()
 """)
-_FORGET_PROVIDERS: Final = text(
+_FORGET_PROVIDERS: Final = Statement(
     "DELETE FROM provider p WHERE p.cluster_id = :cluster AND NOT p.interface = ANY(:interfaces)"
 )
-_FEATURES: Final = text("""
+_FEATURES: Final = Statement("""
 UPDATE cluster c SET features = :features, seen_at = clock_timestamp() WHERE c.id = :cluster
 """)
-_CAPACITY: Final = text("""
+_CAPACITY: Final = Statement("""
 UPDATE cluster c SET vcpus_total = :vcpus, memory_mib_total = :memory_mib, storage_gib_total = :storage_gib
 WHERE c.id = :cluster AND (c.vcpus_total, c.memory_mib_total, c.storage_gib_total) IS DISTINCT FROM
     (CAST(:vcpus AS bigint), CAST(:memory_mib AS bigint), CAST(:storage_gib AS bigint))
@@ -52,7 +52,7 @@ ON CONFLICT (cluster_id, uid) DO UPDATE SET kind = EXCLUDED.kind, status = EXCLU
     seen_at = clock_timestamp(), changed_at = clock_timestamp()
     WHERE (inventory.kind, inventory.status) IS DISTINCT FROM (EXCLUDED.kind, EXCLUDED.status)
 """
-_SNAPSHOT: Final = text(f"""
+_SNAPSHOT: Final = Statement(f"""
 WITH seen AS MATERIALIZED (
     SELECT DISTINCT ON (i.uid) i.uid, i.kind, i.status
     FROM jsonb_to_recordset(CAST(:items AS jsonb)) AS i(uid uuid, kind text, status jsonb) WHERE i.kind = ANY(:kinds)
@@ -71,13 +71,13 @@ gone AS (
 {_UPSERT}
 """)
 # A delta that was applied and whose answer was lost comes again with the same number, and does the same again.
-_CONTINUE: Final = text("""
+_CONTINUE: Final = Statement("""
 UPDATE inventory_report r SET sequence = :sequence, taken_at = clock_timestamp() - make_interval(secs => :age)
 WHERE r.cluster_id = :cluster AND r.kind = ANY(:kinds) AND r.snapshot_id = :snapshot
     AND r.sequence IN (:sequence - 1, :sequence)
 RETURNING r.kind
 """)
-_DELTA: Final = text(f"""
+_DELTA: Final = Statement(f"""
 WITH seen AS MATERIALIZED (
     SELECT DISTINCT ON (i.uid) i.uid, i.kind, i.status
     FROM jsonb_to_recordset(CAST(:items AS jsonb)) AS i(uid uuid, kind text, status jsonb) WHERE i.kind = ANY(:kinds)
@@ -90,83 +90,64 @@ gone AS (
 """)
 
 
-def page(connection: Connection, *, cluster_id: UUID | None, after: str | None, limit: int) -> Sequence[dict[str, Any]]:
+def page(connection: Connection, *, cluster_id: UUID | None, after: UUID | None, limit: int) -> list[Agent]:
     """Return a page of agents, those of one cluster or all."""
-    return rows_after(connection, _AGENTS, {"t.cluster_id = :value": cluster_id}, after=after, limit=limit)
+    return oldest_first(connection, Agent, _AGENTS, {"t.cluster_id = :value": cluster_id}, after=after, limit=limit)
 
 
-def get(connection: Connection, agent_id: UUID) -> dict[str, Any] | None:
+def get(connection: Connection, agent_id: UUID) -> Agent | None:
     """Return an agent, None if there is none."""
-    row = connection.execute(_GET, {"id": agent_id}).one_or_none()
-    return row._asdict() if row else None
+    return connection.first(Agent, _GET, {"id": agent_id})
 
 
-def say(connection: Connection, agent_id: UUID, *, version: str, protocol: int) -> None:
+def set_version(connection: Connection, agent_id: UUID, *, version: str, protocol: int) -> None:
     """Write which version an agent is and which protocol it speaks."""
-    connection.execute(_SAY, {"agent": agent_id, "version": version, "protocol": protocol})
+    connection.run(_SET_VERSION, {"agent": agent_id, "version": version, "protocol": protocol})
 
 
 def clusters_with_work(connection: Connection) -> frozenset[UUID]:
     """Return the clusters that have operations to offer, for when a notification may have been missed."""
-    return frozenset(connection.execute(_WAITING).scalars())
+    return frozenset(connection.values(UUID, _WAITING))
 
 
 def replace_providers(
-    connection: Connection, cluster_id: UUID, providers: Sequence[Mapping[str, Any]], features: Sequence[str]
+    connection: Connection, cluster_id: UUID, providers: Sequence[ProviderReport], features: Sequence[str]
 ) -> None:
     """Write what drivers the agent has, in the place of what it said before, and what the cluster can do by them."""
-    connection.execute(_PROVIDERS, {"cluster": cluster_id, "providers": dump_json(providers)})
-    interfaces = [provider["interface"] for provider in providers]
-    connection.execute(_FORGET_PROVIDERS, {"cluster": cluster_id, "interfaces": interfaces})
-    connection.execute(_FEATURES, {"cluster": cluster_id, "features": list(features)})
+    connection.run(_PROVIDERS, {"cluster": cluster_id, "providers": dump_json(providers)})
+    interfaces = [provider.interface for provider in providers]
+    connection.run(_FORGET_PROVIDERS, {"cluster": cluster_id, "interfaces": interfaces})
+    connection.run(_FEATURES, {"cluster": cluster_id, "features": list(features)})
 
 
 def set_capacity(connection: Connection, cluster_id: UUID, capacity: Capacity) -> None:
     """Write what the cluster can hold in all."""
     amounts = {"vcpus": capacity.vcpus, "memory_mib": capacity.memory_mib, "storage_gib": capacity.storage_gib}
-    connection.execute(_CAPACITY, {"cluster": cluster_id, **amounts})
+    connection.run(_CAPACITY, {"cluster": cluster_id, **amounts})
 
 
-@dataclass(frozen=True, kw_only=True, slots=True)
-class Survey:
-    """An inventory as the database takes it.
-
-    Attributes:
-        age: seconds since the drivers began to list.
-        snapshot_id: what later deltas continue; None when there will be none.
-        sequence: of a delta, 1 or more.
-        gone: of a delta, what is there no more.
-    """
-
-    kinds: Sequence[str]
-    items: Sequence[Mapping[str, Any]]
-    age: float
-    snapshot_id: UUID | None = None
-    sequence: int = 0
-    gone: Sequence[UUID] = ()
-
-    def parameters(self, cluster_id: UUID) -> dict[str, Any]:
-        return {
-            "cluster": cluster_id,
-            "kinds": sorted(set(self.kinds)),
-            "items": dump_json(self.items),
-            "age": self.age,
-            "snapshot": self.snapshot_id,
-        }
+def replace_inventory(connection: Connection, cluster_id: UUID, inventory: Inventory) -> None:
+    """Write what the cluster held of the inventory's kinds; rows that did not change are not touched."""
+    connection.run(_SNAPSHOT, _parameters(cluster_id, inventory))
 
 
-def replace_inventory(connection: Connection, cluster_id: UUID, survey: Survey) -> None:
-    """Write what the cluster held of the kinds; rows that did not change are not touched."""
-    connection.execute(_SNAPSHOT, survey.parameters(cluster_id))
-
-
-def change_inventory(connection: Connection, cluster_id: UUID, survey: Survey) -> frozenset[str]:
+def change_inventory(connection: Connection, cluster_id: UUID, delta: Inventory) -> frozenset[str]:
     """Write what changed since the delta before; return the kinds that it does not continue, of which nothing is taken.
 
     The caller asks the agent for a snapshot of those.
     """
-    parameters = survey.parameters(cluster_id) | {"sequence": survey.sequence, "gone": list(survey.gone)}
-    continued = frozenset(connection.execute(_CONTINUE, parameters).scalars())
+    parameters = _parameters(cluster_id, delta) | {"sequence": delta.sequence, "gone": list(delta.gone)}
+    continued = frozenset(connection.values(str, _CONTINUE, parameters))
     if continued:
-        connection.execute(_DELTA, parameters | {"kinds": sorted(continued)})
-    return frozenset(survey.kinds) - continued
+        connection.run(_DELTA, parameters | {"kinds": sorted(continued)})
+    return frozenset(delta.kinds) - continued
+
+
+def _parameters(cluster_id: UUID, inventory: Inventory) -> dict[str, object]:
+    return {
+        "cluster": cluster_id,
+        "kinds": sorted(set(inventory.kinds)),
+        "items": dump_json(inventory.items),
+        "age": inventory.age_seconds,
+        "snapshot": inventory.snapshot,
+    }

@@ -5,12 +5,34 @@ from collections.abc import Mapping
 from typing import Any, TypeVar
 from uuid import UUID
 
-from sqlalchemy import text
-
 from stratoplane_engine.db.connection import Connection
 from stratoplane_engine.db.statement import Statement
 
 ValueT = TypeVar("ValueT")
+
+
+def oldest_first(
+    connection: Connection,
+    wanted: type[ValueT],
+    select: str,
+    conditions: Mapping[str, object],
+    *,
+    after: UUID | None,
+    limit: int,
+) -> list[ValueT]:
+    """Return up to ``limit`` values of ``select`` whose ``t.id`` comes after ``after``, oldest first.
+
+    Args:
+        connection: reads them.
+        wanted: class of the values.
+        select: a constant ``SELECT ... FROM ... AS t`` without conditions; ids are ordered by time.
+        conditions: constant conditions, each with one parameter ``:value``, and its value; None leaves it out.
+        after: the last id of the page before, None at the beginning.
+        limit: how many at most.
+    """
+    where, parameters = _where({**conditions, "t.id > :value": after})
+    statement = Statement(f"{select} WHERE {where} ORDER BY t.id ASC LIMIT :limit")
+    return connection.all(wanted, statement, {**parameters, "limit": limit})
 
 
 def newest_first(
@@ -22,23 +44,29 @@ def newest_first(
     before: UUID | None,
     limit: int,
 ) -> list[ValueT]:
-    """Return up to ``limit`` values of ``select`` whose ``t.id`` is before ``before``, newest first.
+    """Return up to ``limit`` values of ``select`` whose ``t.id`` comes before ``before``, newest first.
 
     Args:
+        connection: reads them.
         wanted: class of the values.
         select: a constant ``SELECT ... FROM ... AS t`` without conditions; ids are ordered by time.
-        conditions: constant conditions with one parameter ``:value`` each, and its value; None leaves it out.
+        conditions: constant conditions, each with one parameter ``:value``, and its value; None leaves it out.
         before: the last id of the page before, None at the beginning.
         limit: how many at most.
     """
-    asked = {**conditions, "t.id < :value": before}
-    clauses, parameters = ["true"], dict[str, object](limit=limit)
-    for number, (condition, value) in enumerate(asked.items()):
+    where, parameters = _where({**conditions, "t.id < :value": before})
+    statement = Statement(f"{select} WHERE {where} ORDER BY t.id DESC LIMIT :limit")
+    return connection.all(wanted, statement, {**parameters, "limit": limit})
+
+
+def _where(conditions: Mapping[str, object]) -> tuple[str, dict[str, object]]:
+    """Return the clause and its parameters. Its text depends on which conditions count, never on their values."""
+    clauses, parameters = ["true"], dict[str, object]()
+    for number, (condition, value) in enumerate(conditions.items()):
         if value is not None:
             clauses.append(condition.replace(":value", f":value_{number}"))
             parameters[f"value_{number}"] = value
-    statement = Statement(f"{select} WHERE {' AND '.join(clauses)} ORDER BY t.id DESC LIMIT :limit")
-    return connection.all(wanted, statement, parameters)
+    return " AND ".join(clauses), parameters
 
 
 def rows_after(
@@ -50,21 +78,7 @@ def rows_after(
     limit: int,
     newest_first: bool = False,
 ) -> list[dict[str, Any]]:
-    """Return up to ``limit`` rows of ``select`` whose ``t.id`` comes after ``after``.
-
-    Args:
-        select: a constant ``SELECT ... FROM ... AS t`` without conditions.
-        conditions: constant conditions with one parameter ``:value`` each, and its value; None leaves it out.
-        newest_first: ids are ordered by time; read them backwards.
-    """
-    clauses, parameters = ["true"], dict[str, Any](limit=limit)
-    for number, (condition, value) in enumerate(conditions.items()):
-        if value is not None:
-            clauses.append(condition.replace(":value", f":value_{number}"))
-            parameters[f"value_{number}"] = value
-    if after is not None:
-        clauses.append("t.id < :after" if newest_first else "t.id > :after")
-        parameters["after"] = UUID(after)
-    order = "DESC" if newest_first else "ASC"
-    statement = f"{select} WHERE {' AND '.join(clauses)} ORDER BY t.id {order} LIMIT :limit"
-    return [row._asdict() for row in connection.execute(text(statement), parameters)]
+    """Return rows for the audit trail, which does not make values of them yet."""
+    where, parameters = _where({**conditions, "t.id < :value" if newest_first else "t.id > :value": after})
+    statement = Statement(f"{select} WHERE {where} ORDER BY t.id {'DESC' if newest_first else 'ASC'} LIMIT :limit")
+    return connection.documents(statement, {**parameters, "limit": limit})

@@ -4,6 +4,7 @@
 import logging
 import time
 from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
 from typing import Final
 
 import psycopg
@@ -13,22 +14,35 @@ _log: Final = logging.getLogger(__name__)
 _RECONNECT_SECONDS: Final = 1.0
 
 
-def notifications(database_url: str, channels: Sequence[str], *, idle_seconds: float) -> Iterator[frozenset[str]]:
-    """Yield the payloads of notifications, those that came together at once, for ever.
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Heard:
+    """What a listener learns.
 
-    Nothing (an empty set) is yielded after each (re)connection and after ``idle_seconds`` without any, so that the
-    caller looks by itself then: what was notified while nobody listened is lost. Connection losses are logged and
-    mended.
+    Attributes:
+        payloads: of the notifications that came together; none after a (re)connection, a loss, or an idle time.
+        connected: whether notifications reach this process from now on.
+    """
+
+    payloads: frozenset[str] = frozenset()
+    connected: bool = True
+
+
+def notifications(database_url: str, channels: Sequence[str], *, idle_seconds: float) -> Iterator[Heard]:
+    """Yield what is notified, for ever; a lost connection is logged and made again.
+
+    Without payloads something is yielded after each (re)connection, after each loss, and after ``idle_seconds``
+    without a notification, so that the caller looks by itself then: what was notified while nobody listened is lost.
     """
     while True:
         try:
             with psycopg.connect(database_url, autocommit=True, connect_timeout=5) as connection:
                 for channel in channels:
                     connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
-                yield frozenset()
+                yield Heard()
                 while True:
-                    yield frozenset(note.payload for note in connection.notifies(timeout=idle_seconds, stop_after=1))
+                    notes = connection.notifies(timeout=idle_seconds, stop_after=1)
+                    yield Heard(payloads=frozenset(note.payload for note in notes))
         except psycopg.OperationalError as error:
             _log.warning("the database does not answer (%s); listening again shortly", str(error).strip())
+            yield Heard(connected=False)
             time.sleep(_RECONNECT_SECONDS)
-            yield frozenset()

@@ -115,6 +115,46 @@ class Agent:
     locked_at: datetime | None
 
 
+class Refusal(StrEnum):
+    """Why a request of an agent is refused, as the audit trail has it."""
+
+    UNSIGNED = "unsigned"
+    """There is no signature, or none that can be read."""
+    UNKNOWN = "unknown"
+    """The key is not known."""
+    SIGNATURE = "signature"
+    """The signature is not the key's."""
+    CLOCK = "clock"
+    """The request's time is too far from this clock."""
+    REPLAY = "replay"
+    """The same request was sent before."""
+    COPIED = "copied"
+    """The key's successor is in use already: somebody has a copy."""
+    LOCKED = "locked"
+    REVOKED = "revoked"
+    PROTOCOL = "protocol"
+    """The agent speaks a protocol that is not served."""
+    JOIN_TOKEN = "join token"  # noqa: S105  # a reason, no secret
+    """The join token is unknown, used or expired."""
+
+
+class Rotation(StrEnum):
+    """What became of the next key that an agent brought."""
+
+    ROTATED = "ROTATED"
+    REPEATED = "REPEATED"
+    """The agent has this very key already and has not used it."""
+    TAKEN = "TAKEN"
+    """The generation has another key or was used: somebody else rotated with the same old key."""
+    REFUSED = "REFUSED"
+    """The generation is not the next one."""
+
+
+def wake_name(agent_id: UUID) -> str:
+    """Return the payload of notifications that concern one agent alone; those of a cluster have its id."""
+    return f"agent:{agent_id}"
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Provider:
     """A driver of a cluster, as its agent reported it."""

@@ -92,6 +92,13 @@ class User:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class Account(User):
+    """A user with the hash that its password is checked against."""
+
+    password_hash: str = field(repr=False)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class UserDraft:
     """A user to make."""
 

@@ -5,10 +5,11 @@ Everything is bound to the cluster of the agent's key; nothing in a request's bo
 """
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
+from uuid import UUID
 
-from stratoplane.audit import AuditAction, AuditRecord
 from stratoplane.crashpoints import crashpoint
 from stratoplane.errors import InvalidSpecError
 from stratoplane.messages import (
@@ -34,8 +35,10 @@ from stratoplane_engine.db import incidents as incident_rows
 from stratoplane_engine.db import operations as operation_rows
 from stratoplane_engine.db.connection import Database
 from stratoplane_engine.jobs.failure_records import circuit_key, open_circuit
+from stratoplane_engine.model.cluster import Refusal
 from stratoplane_engine.services import foreign_objects
 from stratoplane_engine.services.agent_authentication import AgentIdentity, refused
+from stratoplane_engine.services.audit_records import refused_agent_record
 from stratoplane_engine.services.enrolment import check_protocol
 
 POLL_SECONDS: Final = 50.0
@@ -50,10 +53,10 @@ _CONTROLS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
 
 def hello(database: Database, agent: AgentIdentity, message: Hello, *, inventory_seconds: float) -> Welcome:
-    """Take down which drivers the agent has and what the cluster can do and hold.
+    """Record which drivers the agent has and what the cluster can do and hold.
 
     Args:
-        inventory_seconds: how long the agent is to wait between its looks at the cluster.
+        inventory_seconds: how long the agent is to wait between its inventories, in seconds.
 
     Raises:
         InvalidSpecError: the agent speaks a protocol that is not served; the refusal is on record.
@@ -62,8 +65,8 @@ def hello(database: Database, agent: AgentIdentity, message: Hello, *, inventory
     ready = [provider for provider in message.providers if provider.status is ProviderStatus.READY]
     features = sorted({provider.interface for provider in ready} | {each for one in ready for each in one.features})
     with database.system() as connection:
-        rows.say(connection, agent.id, version=message.version, protocol=message.protocol)
-        rows.replace_providers(connection, agent.cluster_id, [to_json(each) for each in message.providers], features)
+        rows.set_version(connection, agent.id, version=message.version, protocol=message.protocol)
+        rows.replace_providers(connection, agent.cluster_id, message.providers, features)
         rows.set_capacity(connection, agent.cluster_id, message.capacity)
     return Welcome(
         server_time=datetime.now(UTC).isoformat(),
@@ -77,17 +80,10 @@ def _check_protocol(database: Database, agent: AgentIdentity, message: Hello) ->
     try:
         check_protocol(message.protocol)
     except InvalidSpecError:
-        record = AuditRecord(
-            action=AuditAction.AGENT_REFUSED,
-            actor=f"agent:{agent.name}",
-            occurred_at=datetime.now(UTC),
-            outcome="refused",
-            subject_id=agent.id,
-            subject_name=agent.name,
-            detail={"reason": "protocol", "protocol": message.protocol, "version": message.version[:_LONGEST_CODE]},
-        )
+        detail = {"protocol": message.protocol, "version": message.version[:_LONGEST_CODE]}
         with database.system() as connection:
-            if agent_keys.refusal_is_news(connection, agent.id, "protocol"):
+            if agent_keys.is_first_refusal(connection, agent.id, Refusal.PROTOCOL):
+                record = refused_agent_record(agent.id, Refusal.PROTOCOL, name=agent.name, detail=detail)
                 audit_rows.write(connection, record)
         raise
 
@@ -100,11 +96,11 @@ def take_offers(database: Database, agent: AgentIdentity, request: OfferRequest)
     """
     maximum = max(1, min(request.maximum, LARGEST_OFFER))
     with database.system() as connection:
-        shut_out = agent_keys.is_blocked(connection, agent.id)
-        found = [] if shut_out else operation_rows.offer(connection, agent.cluster_id, agent.id, maximum)
+        is_blocked = agent_keys.is_blocked(connection, agent.id)
+        found = [] if is_blocked else operation_rows.offer(connection, agent.cluster_id, agent.id, maximum)
     crashpoint("agent-api-after-offer")
-    if shut_out:
-        raise refused(database, agent.id, "revoked", "the agent was revoked or locked; enrol it anew")
+    if is_blocked:
+        raise refused(database, agent.id, Refusal.REVOKED, "the agent was revoked or locked; enrol it again")
     return Offers(
         operations=tuple(Operation(**row) for row in found), acknowledge_seconds=operation_rows.ACKNOWLEDGE_SECONDS
     )
@@ -126,7 +122,9 @@ def acknowledge(database: Database, agent: AgentIdentity, message: Acknowledgeme
 
 def report_results(database: Database, agent: AgentIdentity, message: Results) -> ResultsAnswer:
     """Take results; the same result may come twice, one of an older epoch changes nothing."""
-    documents = [{"id": each.id, "epoch": each.epoch, "result": _within_bounds(each)} for each in message.results]
+    documents = [
+        {"id": each.id, "epoch": each.epoch, "result": to_json(_within_bounds(each))} for each in message.results
+    ]
     with database.system() as connection:
         reception = operation_rows.report(connection, agent.cluster_id, documents)
         if reception.trips:
@@ -137,37 +135,31 @@ def report_results(database: Database, agent: AgentIdentity, message: Results) -
     return ResultsAnswer(accepted=tuple(sorted(reception.accepted)), stale=tuple(sorted(reception.stale)))
 
 
-def _within_bounds(result: OperationResult) -> dict[str, Any]:
-    """Return a result whose words are of bounded length and command no terminal; the driver's status stays whole."""
-    document: dict[str, Any] = to_json(result)
-    document["code"] = _CONTROLS.sub("", result.code)[:_LONGEST_CODE]
-    document["detail"] = _CONTROLS.sub("", result.detail)[:_LONGEST_DETAIL]
-    document["provider_text"] = _CONTROLS.sub("", result.provider_text)[:_LONGEST_PROVIDER_TEXT]
-    return document
+def _within_bounds(result: OperationResult) -> OperationResult:
+    """Return a result whose texts are of bounded length and command no terminal; the driver's status stays whole."""
+    return replace(
+        result,
+        code=_CONTROLS.sub("", result.code)[:_LONGEST_CODE],
+        detail=_CONTROLS.sub("", result.detail)[:_LONGEST_DETAIL],
+        provider_text=_CONTROLS.sub("", result.provider_text)[:_LONGEST_PROVIDER_TEXT],
+    )
 
 
 def report_inventory(database: Database, agent: AgentIdentity, message: Inventory) -> InventoryAnswer:
-    """Take down what the cluster holds, or what changed; the reconciler compares it with what it should."""
-    survey = rows.Survey(
-        kinds=message.kinds,
-        items=[to_json(each) for each in message.items],
-        age=min(max(0.0, message.age_seconds), _OLDEST_INVENTORY),
-        snapshot_id=message.snapshot,
-        sequence=message.sequence,
-        gone=message.gone,
-    )
+    """Record what the cluster holds, or what changed; the reconciler compares it with what it should."""
+    inventory = replace(message, age_seconds=min(max(0.0, message.age_seconds), _OLDEST_INVENTORY))
     wanted = frozenset[str]()
     with database.system() as connection:
-        if message.sequence > 0:
-            wanted = rows.change_inventory(connection, agent.cluster_id, survey)
+        if inventory.sequence > 0:
+            wanted = rows.change_inventory(connection, agent.cluster_id, inventory)
         else:
-            rows.replace_inventory(connection, agent.cluster_id, survey)
+            rows.replace_inventory(connection, agent.cluster_id, inventory)
         foreign_objects.record_listing(connection, agent.cluster_id, message)
-        rows.set_capacity(connection, agent.cluster_id, message.capacity)
+        rows.set_capacity(connection, agent.cluster_id, inventory.capacity)
     return InventoryAnswer(wanted=tuple(sorted(wanted)))
 
 
-def clusters_with_work(database: Database) -> frozenset[str]:
-    """Return the clusters (ids) that have something to offer, for a gateway that may have missed a notification."""
-    with database.system() as connection:
-        return frozenset(str(each) for each in rows.clusters_with_work(connection))
+def clusters_with_work(database: Database) -> frozenset[UUID]:
+    """Return the clusters that have something to offer, for a gateway that may have missed a notification."""
+    with database.system_reads() as connection:
+        return rows.clusters_with_work(connection)

@@ -1,21 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Audit records of what an actor did in a request, or the operator's own command."""
+"""Audit records, by who did it. Their time is that of the database at which they are written."""
 
 from collections.abc import Mapping
-from datetime import UTC, datetime
-from typing import Final
+from dataclasses import fields
 from uuid import UUID
 
 from stratoplane.audit import AuditAction, AuditRecord
 from stratoplane_engine.access.context import RequestContext
+from stratoplane_engine.model.catalogue import FlavorPatch, ImagePatch
+from stratoplane_engine.model.cluster import ClusterPatch, Refusal
+from stratoplane_engine.model.identity import OwnerPatch, User
+from stratoplane_engine.model.trace import trace_id
 
-# Of version-trace-span-flags.
-_HYPHENS: Final = 3
-
-
-def trace_id(trace_parent: str) -> str:
-    """Return the trace id inside a W3C ``traceparent``, empty when there is none."""
-    return trace_parent.split("-")[1] if trace_parent.count("-") >= _HYPHENS else ""
+Patch = OwnerPatch | ClusterPatch | FlavorPatch | ImagePatch
 
 
 def record(
@@ -28,11 +25,10 @@ def record(
     project_id: UUID | None = None,
     detail: Mapping[str, object] | None = None,
 ) -> AuditRecord:
-    """Return the record of a change that ``context.actor`` made now; the organization is the one that is acted in."""
+    """Return the record of a change that ``context.actor`` makes; the organization is the one that is acted in."""
     return AuditRecord(
         action=action,
         actor=context.actor.name,
-        occurred_at=datetime.now(UTC),
         organization_id=organization_id or context.organization_id,
         project_id=project_id,
         subject_id=subject_id,
@@ -81,13 +77,76 @@ def operator_record(
     organization_id: UUID | None = None,
     detail: Mapping[str, object] | None = None,
 ) -> AuditRecord:
-    """Return the record of a change that the operator's command made now, with its access to the database alone."""
+    """Return the record of a change that the operator's command makes, with its access to the database alone."""
     return AuditRecord(
         action=action,
         actor="operator",
-        occurred_at=datetime.now(UTC),
         organization_id=organization_id,
         subject_id=subject_id,
         subject_name=subject_name,
         detail=detail or {},
     )
+
+
+def login_record(user: User, *, request_id: str, remote: str) -> AuditRecord:
+    """Return the record of a login from the address ``remote``."""
+    return AuditRecord(
+        action=AuditAction.USER_LOGGED_IN,
+        actor=f"user:{user.username}",
+        organization_id=user.organization_id,
+        subject_id=user.id,
+        subject_name=user.username,
+        request_id=request_id,
+        detail={"remote": remote},
+    )
+
+
+def refused_login_record(user: User | None, *, request_id: str, remote: str) -> AuditRecord:
+    """Return the record of a refused login; of an unknown name nothing is kept, it may be a password by mistake."""
+    return AuditRecord(
+        action=AuditAction.USER_LOGIN_REFUSED,
+        actor="anonymous",
+        outcome="refused",
+        organization_id=user.organization_id if user else None,
+        subject_id=user.id if user else None,
+        subject_name=user.username if user else "",
+        request_id=request_id,
+        detail={"remote": remote},
+    )
+
+
+def agent_record(action: AuditAction, agent_id: UUID, name: str, detail: Mapping[str, object]) -> AuditRecord:
+    """Return the record of what an agent does for itself."""
+    return AuditRecord(action=action, actor=f"agent:{name}", subject_id=agent_id, subject_name=name, detail=detail)
+
+
+def refused_agent_record(
+    agent_id: UUID | None, reason: Refusal, *, name: str = "", detail: Mapping[str, object] | None = None
+) -> AuditRecord:
+    """Return the record of a refused request.
+
+    Args:
+        agent_id: of the agent, None for one that nobody knows.
+        reason: why.
+        name: of the agent, where it is proved.
+        detail: more about it, JSON values.
+    """
+    return AuditRecord(
+        action=AuditAction.AGENT_REFUSED,
+        actor=f"agent:{name or agent_id or 'unknown'}",
+        outcome="refused",
+        subject_id=agent_id,
+        subject_name=name,
+        detail={"reason": reason.value, **(detail or {})},
+    )
+
+
+def locked_agent_record(agent_id: UUID, why: str) -> AuditRecord:
+    """Return the record of the platform locking an agent."""
+    return AuditRecord(action=AuditAction.AGENT_LOCKED, actor="engine", subject_id=agent_id, detail={"reason": why})
+
+
+def given_members(patch: Patch) -> dict[str, object]:
+    """Return the members of a patch that are given, by name."""
+    values = {each.name: getattr(patch, each.name) for each in fields(patch)}
+    return {name: value for name, value in values.items() if value is not None}

@@ -1,11 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Flavors and images: tenants look, operators offer."""
 
-from collections.abc import Mapping
-from typing import Any, Final
+from dataclasses import asdict
 from uuid import UUID
 
-from psycopg.errors import IntegrityError
+from psycopg.errors import UniqueViolation
 
 from stratoplane.audit import AuditAction
 from stratoplane.errors import NameTakenError, ResourceNotFoundError
@@ -15,85 +14,55 @@ from stratoplane_engine.access.context import RequestContext
 from stratoplane_engine.access.permissions import Permission
 from stratoplane_engine.db import audit
 from stratoplane_engine.db import catalogue as rows
-from stratoplane_engine.db.catalogue import Offer
 from stratoplane_engine.db.connection import Connection, Database
-from stratoplane_engine.kinds.wire_form import instant
+from stratoplane_engine.model.catalogue import Flavor, FlavorDraft, FlavorPatch, Image, ImageDraft, ImagePatch
 from stratoplane_engine.model.listing import Listing, Page
 from stratoplane_engine.services import listings
-from stratoplane_engine.services.audit_records import record
+from stratoplane_engine.services.audit_records import given_members, record
 from stratoplane_engine.services.versions import check_version
 
-_ACTIONS: Final = {
-    Offer.FLAVOR: (AuditAction.FLAVOR_CREATED, AuditAction.FLAVOR_UPDATED, AuditAction.FLAVOR_DELETED),
-    Offer.IMAGE: (AuditAction.IMAGE_CREATED, AuditAction.IMAGE_UPDATED, AuditAction.IMAGE_DELETED),
-}
-_FOR_OPERATORS: Final = frozenset({"source", "sha256"})
-_IMAGE_DEFAULTS: Final = {"description": "", "format": "qcow2", "sha256": "", "minimum_disk_gib": 1}
-_DEFAULTS: Final[Mapping[Offer, Mapping[str, Any]]] = {Offer.FLAVOR: {}, Offer.IMAGE: _IMAGE_DEFAULTS}
+
+def list_flavors(database: Database, page: Page) -> Listing[Flavor]:
+    """Return a page of flavors, for every user. Raises InvalidSpecError: the cursor is of another list."""
+    after = listings.after_id(page)
+    with database.system_reads() as connection:
+        found = rows.flavors(connection, after=after, limit=page.limit + 1)
+    return listings.listing(found, page, "created_at", lambda flavor: flavor.id)
 
 
-def _wire(row: Mapping[str, Any]) -> dict[str, Any]:
-    times = {name: instant(row[name]) for name in ("created_at", "updated_at")}
-    return {**row, "id": str(row["id"]), **times}
-
-
-def _tenant_wire(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: value for name, value in _wire(row).items() if name not in _FOR_OPERATORS}
-
-
-def list_offers(database: Database, context: RequestContext, offer: Offer, page: Page) -> Listing[Mapping[str, object]]:
-    """Return a page of what tenants may choose from."""
-    require(context, Permission.SELF, own=True)
-    with database.system() as connection:
-        found = rows.page(connection, offer, after=listings.after(page), limit=page.limit + 1)
-    return listings.listing(found, page, _tenant_wire)
-
-
-def list_offers_whole(
-    database: Database, context: RequestContext, offer: Offer, page: Page
-) -> Listing[Mapping[str, object]]:
-    """Return a page of what is offered with everything that operators see."""
+def get_flavor(database: Database, context: RequestContext, flavor_id: UUID) -> Flavor:
+    """Return one flavor, for operators. Raises ResourceNotFoundError."""
     require(context, Permission.PLATFORM_READ)
-    with database.system() as connection:
-        found = rows.page(connection, offer, after=listings.after(page), limit=page.limit + 1)
-    return listings.listing(found, page, _wire)
+    with database.system_reads() as connection:
+        return _flavor_or_raise(flavor_id, rows.flavor(connection, flavor_id))
 
 
-def get_offer(database: Database, context: RequestContext, offer: Offer, identifier: UUID) -> dict[str, Any]:
-    """Return one entry, for operators. Raises ResourceNotFoundError."""
-    require(context, Permission.PLATFORM_READ)
-    with database.system() as connection:
-        return _wire(_existing(connection, offer, identifier))
-
-
-def _existing(connection: Connection, offer: Offer, identifier: UUID, *, lock: bool = False) -> dict[str, Any]:
-    found = rows.get(connection, offer, identifier, lock=lock)
+def _flavor_or_raise(flavor_id: UUID, found: Flavor | None) -> Flavor:
     if found is None:
-        raise ResourceNotFoundError(f"there is no {offer.value} {identifier}; list the {offer.value}s")
+        raise ResourceNotFoundError(f"there is no flavor {flavor_id}; list the flavors")
     return found
 
 
-def create_offer(database: Database, context: RequestContext, offer: Offer, body: Mapping[str, Any]) -> dict[str, Any]:
-    """Offer a flavor or an image. Raises NameTakenError."""
+def create_flavor(database: Database, context: RequestContext, draft: FlavorDraft) -> Flavor:
+    """Offer a flavor. Raises NameTakenError."""
     require(context, Permission.PLATFORM_WRITE)
-    identifier = new_id()
     try:
         with database.system() as connection:
-            rows.insert(connection, offer, {**_DEFAULTS[offer], **body, "id": identifier})
-            audit.write(connection, record(context, _ACTIONS[offer][0], identifier, body["name"], detail=dict(body)))
-            return _wire(_existing(connection, offer, identifier))
-    except IntegrityError as error:
-        raise _taken(offer, str(body["name"])) from error
+            made = rows.insert_flavor(connection, new_id(), draft)
+            audit.write(
+                connection, record(context, AuditAction.FLAVOR_CREATED, made.id, made.name, detail=asdict(draft))
+            )
+            return made
+    except UniqueViolation as error:
+        raise _flavor_taken(draft.name) from error
 
 
-def _taken(offer: Offer, name: str) -> NameTakenError:
-    return NameTakenError(f"there is a {offer.value} named {name!r} already; choose another name")
+def _flavor_taken(name: str) -> NameTakenError:
+    return NameTakenError(f"there is a flavor named {name!r} already; choose another name")
 
 
-def update_offer(
-    database: Database, context: RequestContext, offer: Offer, identifier: UUID, patch: Mapping[str, Any]
-) -> dict[str, Any]:
-    """Change an entry; machines keep what they were made with.
+def update_flavor(database: Database, context: RequestContext, flavor_id: UUID, patch: FlavorPatch) -> Flavor:
+    """Change a flavor; machines keep the size they were made with.
 
     Raises:
         ResourceNotFoundError, VersionMismatchError, NameTakenError.
@@ -101,20 +70,93 @@ def update_offer(
     require(context, Permission.PLATFORM_WRITE)
     try:
         with database.system() as connection:
-            row = _existing(connection, offer, identifier, lock=True)
-            check_version(context, row)
-            rows.update(connection, offer, {**row, **patch})
-            audit.write(connection, record(context, _ACTIONS[offer][1], identifier, row["name"], detail=dict(patch)))
-            return _wire(_existing(connection, offer, identifier))
-    except IntegrityError as error:
-        raise _taken(offer, str(patch.get("name"))) from error
+            present = _lock_flavor(connection, context, flavor_id)
+            changed = rows.update_flavor(connection, flavor_id, patch)
+            detail = given_members(patch)
+            audit.write(connection, record(context, AuditAction.FLAVOR_UPDATED, flavor_id, present.name, detail=detail))
+            return changed
+    except UniqueViolation as error:
+        raise _flavor_taken(str(patch.name)) from error
 
 
-def delete_offer(database: Database, context: RequestContext, offer: Offer, identifier: UUID) -> None:
-    """Take an entry from the catalogue. Raises ResourceNotFoundError, VersionMismatchError."""
+def delete_flavor(database: Database, context: RequestContext, flavor_id: UUID) -> None:
+    """Withdraw a flavor. Raises ResourceNotFoundError, VersionMismatchError."""
     require(context, Permission.PLATFORM_WRITE)
     with database.system() as connection:
-        row = _existing(connection, offer, identifier, lock=True)
-        check_version(context, row)
-        rows.delete(connection, offer, identifier)
-        audit.write(connection, record(context, _ACTIONS[offer][2], identifier, row["name"]))
+        present = _lock_flavor(connection, context, flavor_id)
+        rows.delete_flavor(connection, flavor_id)
+        audit.write(connection, record(context, AuditAction.FLAVOR_DELETED, flavor_id, present.name))
+
+
+def _lock_flavor(connection: Connection, context: RequestContext, flavor_id: UUID) -> Flavor:
+    found = _flavor_or_raise(flavor_id, rows.lock_flavor(connection, flavor_id))
+    check_version(context, found)
+    return found
+
+
+def list_images(database: Database, page: Page) -> Listing[Image]:
+    """Return a page of images, for every user. Raises InvalidSpecError: the cursor is of another list."""
+    after = listings.after_id(page)
+    with database.system_reads() as connection:
+        found = rows.images(connection, after=after, limit=page.limit + 1)
+    return listings.listing(found, page, "created_at", lambda image: image.id)
+
+
+def get_image(database: Database, context: RequestContext, image_id: UUID) -> Image:
+    """Return one image, for operators. Raises ResourceNotFoundError."""
+    require(context, Permission.PLATFORM_READ)
+    with database.system_reads() as connection:
+        return _image_or_raise(image_id, rows.image(connection, image_id))
+
+
+def _image_or_raise(image_id: UUID, found: Image | None) -> Image:
+    if found is None:
+        raise ResourceNotFoundError(f"there is no image {image_id}; list the images")
+    return found
+
+
+def create_image(database: Database, context: RequestContext, draft: ImageDraft) -> Image:
+    """Offer an image. Raises NameTakenError."""
+    require(context, Permission.PLATFORM_WRITE)
+    try:
+        with database.system() as connection:
+            made = rows.insert_image(connection, new_id(), draft)
+            audit.write(
+                connection, record(context, AuditAction.IMAGE_CREATED, made.id, made.name, detail=asdict(draft))
+            )
+            return made
+    except UniqueViolation as error:
+        raise _image_taken(draft.name) from error
+
+
+def _image_taken(name: str) -> NameTakenError:
+    return NameTakenError(f"there is an image named {name!r} already; choose another name")
+
+
+def update_image(database: Database, context: RequestContext, image_id: UUID, patch: ImagePatch) -> Image:
+    """Change an image; what was made of it keeps what it was made with. Raises as :func:`update_flavor`."""
+    require(context, Permission.PLATFORM_WRITE)
+    try:
+        with database.system() as connection:
+            present = _lock_image(connection, context, image_id)
+            changed = rows.update_image(connection, image_id, patch)
+            detail = given_members(patch)
+            audit.write(connection, record(context, AuditAction.IMAGE_UPDATED, image_id, present.name, detail=detail))
+            return changed
+    except UniqueViolation as error:
+        raise _image_taken(str(patch.name)) from error
+
+
+def delete_image(database: Database, context: RequestContext, image_id: UUID) -> None:
+    """Withdraw an image. Raises ResourceNotFoundError, VersionMismatchError."""
+    require(context, Permission.PLATFORM_WRITE)
+    with database.system() as connection:
+        present = _lock_image(connection, context, image_id)
+        rows.delete_image(connection, image_id)
+        audit.write(connection, record(context, AuditAction.IMAGE_DELETED, image_id, present.name))
+
+
+def _lock_image(connection: Connection, context: RequestContext, image_id: UUID) -> Image:
+    found = _image_or_raise(image_id, rows.lock_image(connection, image_id))
+    check_version(context, found)
+    return found

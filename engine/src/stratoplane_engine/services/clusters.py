@@ -1,12 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """Clusters and what serves them."""
 
-from collections.abc import Mapping
 from datetime import timedelta
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
-from psycopg.errors import IntegrityError
+from psycopg.errors import UniqueViolation
 
 from stratoplane.audit import AuditAction
 from stratoplane.errors import InUseError, NameTakenError, ResourceNotFoundError
@@ -17,97 +16,87 @@ from stratoplane_engine.access.permissions import Permission
 from stratoplane_engine.db import audit
 from stratoplane_engine.db import clusters as rows
 from stratoplane_engine.db.connection import Connection, Database
-from stratoplane_engine.kinds.wire_form import instant
+from stratoplane_engine.model.cluster import Cluster, ClusterDraft, ClusterPatch, IssuedJoinToken, Provider
 from stratoplane_engine.model.listing import Listing, Page
-from stratoplane_engine.services import credentials, cursors, listings
-from stratoplane_engine.services.audit_records import operator_record, record
-from stratoplane_engine.services.enrolment import pinned
+from stratoplane_engine.services import credentials, listings
+from stratoplane_engine.services.audit_records import given_members, operator_record, record
+from stratoplane_engine.services.credentials import TokenPrefix
+from stratoplane_engine.services.enrolment import join_token_text
 from stratoplane_engine.services.versions import check_version
 
 JOIN_TOKEN_LIFETIME: Final = timedelta(hours=1)
-_PROVIDER_SORT: Final = "provider"
+_BY_PROVIDER: Final = "provider"
 
 
-def _wire(row: Mapping[str, Any]) -> dict[str, Any]:
-    times = {name: instant(row[name]) for name in ("seen_at", "created_at", "updated_at")}
-    return {**row, "id": str(row["id"]), **times}
-
-
-def list_clusters(database: Database, context: RequestContext, page: Page) -> Listing[Mapping[str, object]]:
-    """Return a page of clusters, for operators."""
+def list_clusters(database: Database, context: RequestContext, page: Page) -> Listing[Cluster]:
+    """Return a page of clusters, for operators. Raises PermissionDeniedError."""
     require(context, Permission.PLATFORM_READ)
-    with database.system() as connection:
-        found = rows.page(connection, after=listings.after(page), limit=page.limit + 1)
-    return listings.listing(found, page, _wire)
+    return list_cluster_names(database, page)
 
 
-def list_cluster_names(database: Database, context: RequestContext, page: Page) -> Listing[Mapping[str, object]]:
-    """Return a page of clusters as tenants see them: name, features, whether it is connected."""
-    require(context, Permission.SELF, own=True)
-    with database.system() as connection:
-        found = rows.page(connection, after=listings.after(page), limit=page.limit + 1)
-    return listings.listing(found, page, _name_wire)
+def list_cluster_names(database: Database, page: Page) -> Listing[Cluster]:
+    """Return a page of clusters, of which every user may see name, features and whether it is connected."""
+    after = listings.after_id(page)
+    with database.system_reads() as connection:
+        found = rows.page(connection, after=after, limit=page.limit + 1)
+    return listings.listing(found, page, "created_at", lambda cluster: cluster.id)
 
 
-def _name_wire(row: Mapping[str, Any]) -> dict[str, Any]:
-    return {name: row[name] for name in ("name", "features", "online")}
-
-
-def get_cluster(database: Database, context: RequestContext, cluster_id: UUID) -> dict[str, Any]:
+def get_cluster(database: Database, context: RequestContext, cluster_id: UUID) -> Cluster:
     """Return one cluster, for operators. Raises ResourceNotFoundError."""
     require(context, Permission.PLATFORM_READ)
-    with database.system() as connection:
-        return _wire(_existing(connection, cluster_id))
+    with database.system_reads() as connection:
+        return _found_or_raise(cluster_id, rows.get(connection, cluster_id))
 
 
-def _existing(connection: Connection, cluster_id: UUID, *, lock: bool = False) -> dict[str, Any]:
-    found = rows.get(connection, cluster_id, lock=lock)
+def _found_or_raise(cluster_id: UUID, found: Cluster | None) -> Cluster:
     if found is None:
         raise ResourceNotFoundError(f"there is no cluster {cluster_id}; list the clusters")
     return found
 
 
-def create_cluster(database: Database, context: RequestContext, body: Mapping[str, Any]) -> dict[str, Any]:
+def _lock_or_raise(connection: Connection, context: RequestContext, cluster_id: UUID) -> Cluster:
+    found = _found_or_raise(cluster_id, rows.lock(connection, cluster_id))
+    check_version(context, found)
+    return found
+
+
+def create_cluster(database: Database, context: RequestContext, draft: ClusterDraft) -> Cluster:
     """Make a cluster; it takes resources once its agent has enrolled. Raises NameTakenError."""
     require(context, Permission.PLATFORM_WRITE)
-    cluster_id = new_id()
     try:
         with database.system() as connection:
-            rows.insert(connection, {"description": "", "labels": {}, **body, "id": cluster_id})
-            audit.write(connection, record(context, AuditAction.CLUSTER_CREATED, cluster_id, body["name"]))
-            return _wire(_existing(connection, cluster_id))
-    except IntegrityError as error:
-        raise NameTakenError(f"there is a cluster named {body['name']!r} already; choose another name") from error
+            made = rows.insert(connection, new_id(), draft)
+            audit.write(connection, record(context, AuditAction.CLUSTER_CREATED, made.id, made.name))
+            return made
+    except UniqueViolation as error:
+        raise NameTakenError(f"there is a cluster named {draft.name!r} already; choose another name") from error
 
 
-def update_cluster(
-    database: Database, context: RequestContext, cluster_id: UUID, patch: Mapping[str, Any]
-) -> dict[str, Any]:
+def update_cluster(database: Database, context: RequestContext, cluster_id: UUID, patch: ClusterPatch) -> Cluster:
     """Change description, labels or state. Raises ResourceNotFoundError, VersionMismatchError."""
     require(context, Permission.PLATFORM_WRITE)
     with database.system() as connection:
-        row = _existing(connection, cluster_id, lock=True)
-        check_version(context, row)
-        rows.update(connection, {**row, **patch})
-        event = record(context, AuditAction.CLUSTER_UPDATED, cluster_id, row["name"], detail=dict(patch))
-        audit.write(connection, event)
-        return _wire(_existing(connection, cluster_id))
+        present = _lock_or_raise(connection, context, cluster_id)
+        changed = rows.update(connection, cluster_id, patch)
+        detail = given_members(patch)
+        audit.write(connection, record(context, AuditAction.CLUSTER_UPDATED, cluster_id, present.name, detail=detail))
+        return changed
 
 
 def delete_cluster(database: Database, context: RequestContext, cluster_id: UUID) -> None:
-    """End an empty cluster; its agents' credentials end with it.
+    """Delete an empty cluster; its agents lose their access with it.
 
     Raises:
         InUseError: resources are on it. ResourceNotFoundError, VersionMismatchError.
     """
     require(context, Permission.PLATFORM_WRITE)
     with database.system() as connection:
-        row = _existing(connection, cluster_id, lock=True)
-        check_version(context, row)
+        present = _lock_or_raise(connection, context, cluster_id)
         if left := rows.resources_left(connection, cluster_id):
-            raise InUseError(f"cluster {row['name']} holds {', '.join(left)}; delete those first", used_by=left)
+            raise InUseError(f"cluster {present.name} holds {', '.join(left)}; delete those first", used_by=left)
         rows.delete(connection, cluster_id)
-        audit.write(connection, record(context, AuditAction.CLUSTER_DELETED, cluster_id, row["name"]))
+        audit.write(connection, record(context, AuditAction.CLUSTER_DELETED, cluster_id, present.name))
 
 
 def create_join_token(
@@ -117,7 +106,7 @@ def create_join_token(
     lifetime: timedelta = JOIN_TOKEN_LIFETIME,
     *,
     certificate_pin: str = "",
-) -> dict[str, Any]:
+) -> IssuedJoinToken:
     """Return a new one-use join token for an agent of the cluster, shown this once.
 
     Args:
@@ -132,54 +121,50 @@ def create_join_token(
     """
     require(context, Permission.PLATFORM_WRITE)
     with database.system() as connection:
-        row = _existing(connection, cluster_id)
+        cluster = _found_or_raise(cluster_id, rows.get(connection, cluster_id))
         made = _insert_join_token(connection, cluster_id, lifetime, certificate_pin)
-        audit.write(connection, record(context, AuditAction.JOIN_TOKEN_CREATED, cluster_id, row["name"]))
+        audit.write(connection, record(context, AuditAction.JOIN_TOKEN_CREATED, cluster_id, cluster.name))
         return made
 
 
 def _insert_join_token(
     connection: Connection, cluster_id: UUID, lifetime: timedelta, certificate_pin: str = ""
-) -> dict[str, Any]:
-    secret, token_id = credentials.new_token("join"), new_id()
-    values = {
-        "id": token_id,
-        "cluster_id": cluster_id,
-        "secret_hash": credentials.token_hash(secret),
-        "lifetime": lifetime.total_seconds(),
-    }
-    ends = rows.insert_join_token(connection, values)
-    token = pinned(connection, secret, certificate_pin)
-    return {"id": str(token_id), "cluster_id": str(cluster_id), "token": token, "expires_at": instant(ends)}
+) -> IssuedJoinToken:
+    secret, token_id = credentials.new_token(TokenPrefix.JOIN), new_id()
+    expires_at = rows.insert_join_token(
+        connection,
+        token_id=token_id,
+        cluster_id=cluster_id,
+        secret_hash=credentials.token_hash(secret),
+        lifetime=lifetime,
+    )
+    token = join_token_text(connection, secret, certificate_pin)
+    return IssuedJoinToken(id=token_id, cluster_id=cluster_id, expires_at=expires_at, token=token)
 
 
-def ensure_local_cluster(database: Database, name: str) -> tuple[UUID, str]:
-    """Return the id of the cluster ``name``, made if there is none, and a join token for its agent.
+def ensure_local_cluster(database: Database, name: str) -> IssuedJoinToken:
+    """Return a join token for an agent of the cluster ``name``, which is made if there is none.
 
     For the operator's own command on the control plane's machine, which needs no permission beyond the database.
     """
     with database.system() as connection:
-        found = rows.by_name(connection, name)
-        cluster_id: UUID = found["id"] if found else new_id()
-        if found is None:
-            description = "served by the agent beside the control plane"
-            rows.insert(connection, {"id": cluster_id, "name": name, "description": description, "labels": {}})
-            audit.write(connection, operator_record(AuditAction.CLUSTER_CREATED, cluster_id, name))
-        token: str = _insert_join_token(connection, cluster_id, JOIN_TOKEN_LIFETIME)["token"]
-        audit.write(connection, operator_record(AuditAction.JOIN_TOKEN_CREATED, cluster_id, name))
-        return cluster_id, token
+        cluster = rows.by_name(connection, name) or _insert_local_cluster(connection, name)
+        made = _insert_join_token(connection, cluster.id, JOIN_TOKEN_LIFETIME)
+        audit.write(connection, operator_record(AuditAction.JOIN_TOKEN_CREATED, cluster.id, name))
+        return made
 
 
-def list_providers(database: Database, context: RequestContext, page: Page) -> Listing[Mapping[str, object]]:
-    """Return a page of every cluster's drivers as their agents reported them."""
+def _insert_local_cluster(connection: Connection, name: str) -> Cluster:
+    draft = ClusterDraft(name=name, description="served by the agent beside the control plane")
+    made = rows.insert(connection, new_id(), draft)
+    audit.write(connection, operator_record(AuditAction.CLUSTER_CREATED, made.id, name))
+    return made
+
+
+def list_providers(database: Database, context: RequestContext, page: Page) -> Listing[Provider]:
+    """Return a page of every cluster's drivers as their agents reported them. Raises PermissionDeniedError."""
     require(context, Permission.PLATFORM_READ)
-    cluster, _, interface = (cursors.decode(_PROVIDER_SORT, page.cursor) or "").partition("/")
-    with database.system() as connection:
-        found = rows.providers(connection, after=(cluster, interface), limit=page.limit + 1)
-    shown = found[: page.limit]
-    items = tuple(
-        {**row, "cluster_id": str(row["cluster_id"]), "reported_at": instant(row["reported_at"])} for row in shown
-    )
-    more = len(found) > page.limit
-    last = f"{shown[-1]['cluster']}/{shown[-1]['interface']}" if more else ""
-    return Listing(items=items, next=cursors.encode(_PROVIDER_SORT, last) if more else None)
+    cluster, _, interface = (listings.after(page, _BY_PROVIDER) or "").partition("/")
+    with database.system_reads() as connection:
+        found = rows.providers(connection, cluster=cluster, interface=interface, limit=page.limit + 1)
+    return listings.listing(found, page, _BY_PROVIDER, lambda provider: f"{provider.cluster}/{provider.interface}")

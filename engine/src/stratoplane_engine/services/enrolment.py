@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
-from stratoplane.audit import AuditAction, AuditRecord
+from stratoplane.audit import AuditAction
 from stratoplane.errors import AuthenticationFailedError, InvalidSpecError, StateConflictError
 from stratoplane.ids import new_id
 from stratoplane.join_tokens import JoinToken, rotation_proof, server_proof
@@ -24,9 +24,12 @@ from stratoplane.signatures import WINDOW_SECONDS, Signed
 from stratoplane_engine import signing_keys as keys
 from stratoplane_engine.db import agent_keys as rows
 from stratoplane_engine.db import audit as audit_rows
+from stratoplane_engine.db.agent_keys import JoinTokenUse
 from stratoplane_engine.db.connection import Connection, Database
 from stratoplane_engine.installation_key import InstallationKey, installation_key
-from stratoplane_engine.services.agent_authentication import NOBODY, AgentIdentity, lock, refusal_record
+from stratoplane_engine.model.cluster import Refusal, Rotation
+from stratoplane_engine.services.agent_authentication import AgentIdentity, lock
+from stratoplane_engine.services.audit_records import agent_record, refused_agent_record
 from stratoplane_engine.services.credentials import token_hash
 
 ENROLMENT_KEY_ID: Final = "enrolment"
@@ -35,7 +38,7 @@ _LONGEST_NONCE: Final = 128
 _NAME: Final = 255
 
 
-def pinned(connection: Connection, secret: str, certificate_pin: str) -> str:
+def join_token_text(connection: Connection, secret: str, certificate_pin: str) -> str:
     """Return the text of a join token that carries the installation's pin.
 
     Args:
@@ -59,32 +62,41 @@ def enrol(database: Database, request: EnrolRequest, signed: Signed) -> Enrolmen
     """Exchange a one-use join token: from now on the key in the request is an agent of the token's cluster.
 
     Raises:
-        AuthenticationFailedError: the token is unknown, used or over, or the request is not signed by the key in it;
-            an operator makes another token.
+        AuthenticationFailedError: the token is unknown, used or expired, or the request is not signed by the key in
+            it; an operator makes another token.
         InvalidSpecError: the agent speaks another protocol.
     """
     check_protocol(request.protocol)
     _check_possession(request, signed)
     agent_id = new_id()
     with database.system() as connection:
-        cluster = rows.use_join_token(connection, token_hash(request.join_token))
-        if cluster is not None and cluster["used"]:
-            agent = {"id": agent_id, "cluster": cluster["id"], "name": request.name[:_NAME]}
-            known = {"version": request.version[:_NAME], "protocol": request.protocol, "public_key": request.public_key}
-            rows.insert(connection, agent | known)
-            audit_rows.write(connection, _enrolled(request, cluster["id"], agent_id))
-        else:
-            cluster_id = None if cluster is None else str(cluster["id"])
-            record = refusal_record(NOBODY, "join token", cluster_id=cluster_id, name=request.name[:_NAME])
-            audit_rows.write(connection, record)
-    if cluster is None or not cluster["used"]:
-        raise AuthenticationFailedError("the join token is unknown, used or over; an operator can make another one")
-    return Enrolment(
+        use = rows.use_join_token(connection, token_hash(request.join_token))
+        if use is not None and use.accepted:
+            _insert_agent(connection, agent_id, use, request)
+            return Enrolment(
+                agent_id=agent_id,
+                cluster_id=use.cluster_id,
+                cluster_name=use.cluster,
+                installation_id=use.installation_id,
+            )
+        detail = {"cluster_id": None if use is None else str(use.cluster_id), "name": request.name[:_NAME]}
+        audit_rows.write(connection, refused_agent_record(None, Refusal.JOIN_TOKEN, detail=detail))
+    raise AuthenticationFailedError("the join token is unknown, used or expired; an operator can make another one")
+
+
+def _insert_agent(connection: Connection, agent_id: UUID, use: JoinTokenUse, request: EnrolRequest) -> None:
+    name, version = request.name[:_NAME], request.version[:_NAME]
+    rows.insert(
+        connection,
         agent_id=agent_id,
-        cluster_id=cluster["id"],
-        cluster_name=cluster["name"],
-        installation_id=cluster["installation_id"],
+        cluster_id=use.cluster_id,
+        name=name,
+        version=version,
+        protocol=request.protocol,
+        public_key=request.public_key,
     )
+    detail = {"cluster_id": str(use.cluster_id), "version": version}
+    audit_rows.write(connection, agent_record(AuditAction.AGENT_ENROLLED, agent_id, name, detail))
 
 
 def check_protocol(protocol: int) -> None:
@@ -99,39 +111,29 @@ def check_protocol(protocol: int) -> None:
 def _check_possession(request: EnrolRequest, signed: Signed) -> None:
     """Nothing is kept against a replay: the token is used up by then."""
     if abs(datetime.now(UTC).timestamp() - signed.created) > WINDOW_SECONDS:
-        raise AuthenticationFailedError(f"the moment of the signature is more than {WINDOW_SECONDS} s from this clock")
+        raise AuthenticationFailedError(f"the time of the signature is more than {WINDOW_SECONDS} s from this clock")
     if signed.key_id != ENROLMENT_KEY_ID or not keys.verifies(request.public_key, signed.signature, signed.base):
         raise AuthenticationFailedError("the request is not signed with the key that it brings")
-
-
-def _enrolled(request: EnrolRequest, cluster_id: UUID, agent_id: UUID) -> AuditRecord:
-    return AuditRecord(
-        action=AuditAction.AGENT_ENROLLED,
-        actor=f"agent:{request.name[:_NAME]}",
-        occurred_at=datetime.now(UTC),
-        subject_id=agent_id,
-        subject_name=request.name[:_NAME],
-        detail={"cluster_id": str(cluster_id), "version": request.version[:_NAME]},
-    )
 
 
 def rotate(database: Database, agent: AgentIdentity, request: KeyRotation) -> KeyRotated:
     """Take an agent's next key; the same request may come again as long as the new key was not used.
 
     Raises:
-        InvalidSpecError: the key is none, or the agent does not prove that it has it.
+        InvalidSpecError: the key is not valid, or the agent does not prove that it has it.
         StateConflictError: the generation is not the next one.
         AuthenticationFailedError: the generation has another key already: the agent is locked.
     """
     _check_next_key(agent, request)
     with database.system() as connection:
         became = rows.rotate(connection, agent.id, request.generation, request.public_key)
-        if became == "ROTATED":
-            audit_rows.write(connection, _rotated(agent, request.generation))
-    if became == "TAKEN":
+        if became is Rotation.ROTATED:
+            detail = {"generation": request.generation}
+            audit_rows.write(connection, agent_record(AuditAction.AGENT_KEY_ROTATED, agent.id, agent.name, detail))
+    if became is Rotation.TAKEN:
         lock(database, agent.id, f"two keys of generation {request.generation} were brought")
-        raise AuthenticationFailedError("this generation has another key; the agent is locked now, enrol it anew")
-    if became == "REFUSED":
+        raise AuthenticationFailedError("this generation has another key; the agent is locked now, enrol it again")
+    if became is Rotation.REFUSED:
         raise StateConflictError(f"generation {request.generation} is not the next one of agent {agent.name}")
     return KeyRotated(generation=request.generation)
 
@@ -146,19 +148,8 @@ def _check_next_key(agent: AgentIdentity, request: KeyRotation) -> None:
         raise InvalidSpecError("the next key must be of the next generation and prove itself over agent and generation")
 
 
-def _rotated(agent: AgentIdentity, generation: int) -> AuditRecord:
-    return AuditRecord(
-        action=AuditAction.AGENT_KEY_ROTATED,
-        actor=f"agent:{agent.name}",
-        occurred_at=datetime.now(UTC),
-        subject_id=agent.id,
-        subject_name=agent.name,
-        detail={"generation": generation},
-    )
-
-
 def is_known(database: Database, agent_id: UUID, generation: int, private_key: str) -> bool:
     """Tell whether a credential file is of an agent of this database that may work."""
-    with database.system() as connection:
+    with database.system_reads() as connection:
         known = rows.public_key(connection, agent_id, generation)
     return known is not None and keys.raw_key(private_key) is not None and known == keys.public_key_of(private_key)

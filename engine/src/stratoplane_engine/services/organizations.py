@@ -1,130 +1,125 @@
 # SPDX-License-Identifier: Apache-2.0
 """Organizations, for operators, and the organization that a tenant is in."""
 
-from collections.abc import Mapping
-from typing import Any
 from uuid import UUID
 
-from psycopg.errors import IntegrityError
+from psycopg.errors import UniqueViolation
 
-from stratoplane.audit import AuditAction
+from stratoplane.audit import AuditAction, AuditRecord
 from stratoplane.errors import InUseError, NameTakenError, ResourceNotFoundError
 from stratoplane.ids import new_id
 from stratoplane_engine.access.authorization import require
 from stratoplane_engine.access.context import RequestContext
 from stratoplane_engine.access.permissions import Permission
-from stratoplane_engine.db import audit
+from stratoplane_engine.db import audit, quota
 from stratoplane_engine.db import organizations as rows
 from stratoplane_engine.db.connection import Connection, Database
+from stratoplane_engine.model.identity import Organization, OwnerDraft, OwnerPatch
 from stratoplane_engine.model.listing import Listing, Page
 from stratoplane_engine.services import listings
-from stratoplane_engine.services.audit_records import record
-from stratoplane_engine.services.identity import organization_wire
+from stratoplane_engine.services.audit_records import given_members, record
 from stratoplane_engine.services.versions import check_version
 
 
-def create_organization(database: Database, context: RequestContext, body: Mapping[str, Any]) -> dict[str, Any]:
+def create_organization(database: Database, context: RequestContext, draft: OwnerDraft) -> Organization:
     """Make an organization with the default limits. Raises NameTakenError."""
     require(context, Permission.PLATFORM_WRITE)
-    organization_id = new_id()
     try:
         with database.system() as connection:
-            insert_organization(connection, organization_id, body)
-            event = record(
-                context,
-                AuditAction.ORGANIZATION_CREATED,
-                organization_id,
-                body["name"],
-                organization_id=organization_id,
-            )
-            audit.write(connection, event)
-            return organization_wire(existing(connection, organization_id))
-    except IntegrityError as error:
-        raise _taken(body["name"]) from error
+            made = insert_organization(connection, draft)
+            audit.write(connection, _record(context, AuditAction.ORGANIZATION_CREATED, made))
+            return made
+    except UniqueViolation as error:
+        raise _taken(draft.name) from error
 
 
-def insert_organization(connection: Connection, organization_id: UUID, body: Mapping[str, Any]) -> None:
-    """Write an organization and its limits."""
-    defaults = {"display_name": "", "labels": {}}
-    rows.insert(connection, {**defaults, **body, "id": organization_id})
-    rows.set_limits(connection, organization_id, organization_id, connection.kinds.default_limits)
+def insert_organization(connection: Connection, draft: OwnerDraft) -> Organization:
+    """Write an organization and its limits. Raises UniqueViolation: the name is in use."""
+    made = rows.insert(connection, new_id(), draft)
+    quota.set_limits(connection, made.id, made.id, connection.kinds.default_limits)
+    return made
 
 
 def _taken(name: str) -> NameTakenError:
     return NameTakenError(f"there is an organization named {name!r} already; choose another name")
 
 
-def existing(connection: Connection, organization_id: UUID, *, lock: bool = False) -> dict[str, Any]:
-    """Return the row of an organization. Raises ResourceNotFoundError."""
-    found = rows.get(connection, organization_id, lock=lock)
+def not_found(organization_id: UUID) -> ResourceNotFoundError:
+    """Return the error for an organization that does not exist."""
+    return ResourceNotFoundError(f"there is no organization {organization_id}; list the organizations")
+
+
+def get_or_raise(connection: Connection, organization_id: UUID) -> Organization:
+    """Return an organization. Raises ResourceNotFoundError."""
+    found = rows.get(connection, organization_id)
     if found is None:
-        raise ResourceNotFoundError(f"there is no organization {organization_id}; list the organizations")
+        raise not_found(organization_id)
     return found
 
 
-def list_organizations(database: Database, context: RequestContext, page: Page) -> Listing[Mapping[str, object]]:
-    """Return a page of organizations, for operators."""
+def _lock_or_raise(connection: Connection, context: RequestContext, organization_id: UUID) -> Organization:
+    found = rows.lock(connection, organization_id)
+    if found is None:
+        raise not_found(organization_id)
+    check_version(context, found)
+    return found
+
+
+def list_organizations(database: Database, context: RequestContext, page: Page) -> Listing[Organization]:
+    """Return a page of organizations, for operators. Raises PermissionDeniedError."""
     require(context, Permission.PLATFORM_READ)
-    with database.system() as connection:
-        found = rows.page(connection, after=listings.after(page), limit=page.limit + 1)
-    return listings.listing(found, page, organization_wire)
+    after = listings.after_id(page)
+    with database.system_reads() as connection:
+        found = rows.page(connection, after=after, limit=page.limit + 1)
+    return listings.listing(found, page, "created_at", lambda organization: organization.id)
 
 
-def get_organization(database: Database, context: RequestContext, organization_id: UUID) -> dict[str, Any]:
+def get_organization(database: Database, context: RequestContext, organization_id: UUID) -> Organization:
     """Return one organization, for operators. Raises ResourceNotFoundError."""
     require(context, Permission.PLATFORM_READ)
-    with database.system() as connection:
-        return organization_wire(existing(connection, organization_id))
+    with database.system_reads() as connection:
+        return get_or_raise(connection, organization_id)
 
 
-def get_own_organization(database: Database, context: RequestContext) -> dict[str, Any]:
-    """Return the organization that the actor is in."""
-    require(context, Permission.SELF, own=True)
-    with database.tenant(context.organization_id) as connection:
-        return organization_wire(existing(connection, context.organization_id))
+def get_own_organization(database: Database, context: RequestContext) -> Organization:
+    """Return the organization that the actor is in, which every user may see. Raises ResourceNotFoundError."""
+    with database.tenant_reads(context.organization_id) as connection:
+        return get_or_raise(connection, context.organization_id)
 
 
 def update_organization(
-    database: Database, context: RequestContext, organization_id: UUID, patch: Mapping[str, Any]
-) -> dict[str, Any]:
+    database: Database, context: RequestContext, organization_id: UUID, patch: OwnerPatch
+) -> Organization:
     """Change name, display name or labels. Raises ResourceNotFoundError, VersionMismatchError, NameTakenError."""
     require(context, Permission.PLATFORM_WRITE)
     try:
         with database.system() as connection:
-            row = existing(connection, organization_id, lock=True)
-            check_version(context, row)
-            changed = rows.update(connection, {**row, **patch})
-            event = record(
-                context,
-                AuditAction.ORGANIZATION_UPDATED,
-                organization_id,
-                changed["name"],
-                organization_id=organization_id,
-                detail={"members": sorted(patch)},
-            )
-            audit.write(connection, event)
-            return organization_wire(changed)
-    except IntegrityError as error:
-        raise _taken(str(patch.get("name"))) from error
+            _lock_or_raise(connection, context, organization_id)
+            changed = rows.update(connection, organization_id, patch)
+            audit.write(connection, _record(context, AuditAction.ORGANIZATION_UPDATED, changed, patch))
+            return changed
+    except UniqueViolation as error:
+        raise _taken(str(patch.name)) from error
 
 
 def delete_organization(database: Database, context: RequestContext, organization_id: UUID) -> None:
-    """End an organization without projects, with its users and their tokens.
+    """Delete an organization without projects, with its users and their tokens.
 
     Raises:
         InUseError: it has projects; their owners delete them first. ResourceNotFoundError, VersionMismatchError.
     """
     require(context, Permission.PLATFORM_WRITE)
     with database.system() as connection:
-        row = existing(connection, organization_id, lock=True)
-        check_version(context, row)
+        present = _lock_or_raise(connection, context, organization_id)
         if projects := rows.projects_left(connection, organization_id):
-            raise InUseError(
-                f"organization {row['name']} has the projects {', '.join(projects)}; delete those first",
-                used_by=projects,
-            )
+            detail = f"organization {present.name} has the projects {', '.join(projects)}; delete those first"
+            raise InUseError(detail, used_by=projects)
         rows.delete(connection, organization_id)
-        event = record(
-            context, AuditAction.ORGANIZATION_DELETED, organization_id, row["name"], organization_id=organization_id
-        )
-        audit.write(connection, event)
+        audit.write(connection, _record(context, AuditAction.ORGANIZATION_DELETED, present))
+
+
+def _record(
+    context: RequestContext, action: AuditAction, organization: Organization, patch: OwnerPatch | None = None
+) -> AuditRecord:
+    detail = {} if patch is None else {"members": sorted(given_members(patch))}
+    return record(context, action, organization.id, organization.name, organization_id=organization.id, detail=detail)

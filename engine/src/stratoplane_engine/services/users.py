@@ -1,11 +1,9 @@
 # SPDX-License-Identifier: Apache-2.0
 """Users of an organization, made by its administrators or by operators."""
 
-from collections.abc import Mapping
-from typing import Any
 from uuid import UUID
 
-from psycopg.errors import IntegrityError
+from psycopg.errors import ForeignKeyViolation, UniqueViolation
 
 from stratoplane.audit import AuditAction
 from stratoplane.errors import NameTakenError, ResourceNotFoundError, StateConflictError
@@ -16,97 +14,111 @@ from stratoplane_engine.access.permissions import Permission
 from stratoplane_engine.db import audit
 from stratoplane_engine.db import identity as rows
 from stratoplane_engine.db.connection import Connection, Database
-from stratoplane_engine.model.identity import Scope
+from stratoplane_engine.model.identity import User, UserDraft
 from stratoplane_engine.model.listing import Listing, Page
-from stratoplane_engine.services import credentials, listings
+from stratoplane_engine.services import listings
 from stratoplane_engine.services.audit_records import record
-from stratoplane_engine.services.identity import user_wire
-from stratoplane_engine.services.organizations import existing as existing_organization
+from stratoplane_engine.services.credentials import PasswordHasher
+from stratoplane_engine.services.organizations import get_or_raise as get_organization_or_raise
+from stratoplane_engine.services.organizations import not_found as organization_not_found
 
 
-def create_user(
-    database: Database, context: RequestContext, body: Mapping[str, Any], organization_id: UUID | None = None
-) -> dict[str, Any]:
-    """Make a user without any role.
-
-    Args:
-        body: ``username``, ``display_name`` and ``password``.
-        organization_id: the user's home, for operators; the actor's organization when it is None.
+def create_user(database: Database, passwords: PasswordHasher, context: RequestContext, draft: UserDraft) -> User:
+    """Make a user of the actor's organization, without any role.
 
     Raises:
-        NameTakenError: the name is in use on the platform. ResourceNotFoundError: there is no such organization.
+        NameTakenError: the name is in use on the platform.
+        PermissionDeniedError: the actor may not make users.
     """
-    home = organization_id or context.organization_id
+    home = context.organization_id
     require(context, Permission.USER_WRITE, organization_id=home)
-    password_hash = credentials.hash_password(body["password"])
-    try:
-        with database.system() if organization_id else database.tenant(home) as connection:
-            existing_organization(connection, home)
-            made = insert_user(connection, home, body["username"], body.get("display_name", ""), password_hash)
-            existing_organization(connection, home)  # again: the row's foreign key holds it from here on
-            event = record(context, AuditAction.USER_CREATED, made["id"], made["username"], organization_id=home)
-            audit.write(connection, event)
-            return user_wire(made)
-    except IntegrityError as error:
-        detail = f"the user name {body['username']!r} is taken; choose another, a mail address serves well"
-        raise NameTakenError(detail) from error
+    password_hash = passwords.hash(draft.password)
+    with database.tenant(home) as connection:
+        return _insert(connection, context, home, draft, password_hash)
 
 
-def insert_user(
-    connection: Connection, organization_id: UUID, username: str, display_name: str, password_hash: str
-) -> dict[str, Any]:
-    """Write a user and return its row."""
-    values = {
-        "id": new_id(),
-        "organization_id": organization_id,
-        "username": username,
-        "display_name": display_name,
-        "password_hash": password_hash,
-    }
-    return rows.insert_user(connection, values)
+def create_any_user(
+    database: Database, passwords: PasswordHasher, context: RequestContext, organization_id: UUID, draft: UserDraft
+) -> User:
+    """Make a user of any organization, for operators.
 
-
-def list_users(database: Database, context: RequestContext, page: Page) -> Listing[Mapping[str, object]]:
-    """Return a page of the organization's users."""
-    require(context, Permission.USER_READ, organization_id=context.organization_id)
-    with database.tenant(context.organization_id) as connection:
-        home = context.organization_id
-        found = rows.users(connection, organization_id=home, after=listings.after(page), limit=page.limit + 1)
-    return listings.listing(found, page, user_wire)
-
-
-def list_all_users(database: Database, context: RequestContext, page: Page) -> Listing[Mapping[str, object]]:
-    """Return a page of every organization's users, for operators."""
-    require(context, Permission.PLATFORM_READ)
+    Raises:
+        ResourceNotFoundError: there is no such organization. Otherwise as :func:`create_user`.
+    """
+    require(context, Permission.USER_WRITE)
+    password_hash = passwords.hash(draft.password)
     with database.system() as connection:
-        found = rows.users(connection, organization_id=None, after=listings.after(page), limit=page.limit + 1)
-    return listings.listing(found, page, user_wire)
+        return _insert(connection, context, organization_id, draft, password_hash)
 
 
-def get_user(database: Database, context: RequestContext, user_id: UUID) -> dict[str, Any]:
+def _insert(connection: Connection, context: RequestContext, home: UUID, draft: UserDraft, password_hash: str) -> User:
+    try:
+        made = rows.insert_user(
+            connection,
+            user_id=new_id(),
+            organization_id=home,
+            username=draft.username,
+            display_name=draft.display_name,
+            password_hash=password_hash,
+        )
+    except ForeignKeyViolation as error:
+        raise organization_not_found(home) from error
+    except UniqueViolation as error:
+        detail = f"the user name {draft.username!r} is taken; choose another, a mail address serves well"
+        raise NameTakenError(detail) from error
+    # Only now: the new row's foreign key keeps the organization from being deleted until this is committed.
+    get_organization_or_raise(connection, home)
+    audit.write(connection, record(context, AuditAction.USER_CREATED, made.id, made.username, organization_id=home))
+    return made
+
+
+def list_users(database: Database, context: RequestContext, page: Page) -> Listing[User]:
+    """Return a page of the organization's users. Raises PermissionDeniedError."""
+    home = context.organization_id
+    require(context, Permission.USER_READ, organization_id=home)
+    after = listings.after_id(page)
+    with database.tenant_reads(home) as connection:
+        found = rows.users(connection, organization_id=home, after=after, limit=page.limit + 1)
+    return listings.listing(found, page, "created_at", lambda user: user.id)
+
+
+def list_all_users(database: Database, context: RequestContext, page: Page) -> Listing[User]:
+    """Return a page of every organization's users, for operators. Raises PermissionDeniedError."""
+    require(context, Permission.PLATFORM_READ)
+    after = listings.after_id(page)
+    with database.system_reads() as connection:
+        found = rows.users(connection, organization_id=None, after=after, limit=page.limit + 1)
+    return listings.listing(found, page, "created_at", lambda user: user.id)
+
+
+def get_user(database: Database, context: RequestContext, user_id: UUID) -> User:
     """Return a user of the organization. Raises ResourceNotFoundError."""
     require(context, Permission.USER_READ, organization_id=context.organization_id)
-    with database.tenant(context.organization_id) as connection:
-        return user_wire(existing(connection, user_id, context.organization_id))
+    with database.tenant_reads(context.organization_id) as connection:
+        return get_or_raise(connection, user_id, context.organization_id)
 
 
-def get_any_user(database: Database, context: RequestContext, user_id: UUID) -> dict[str, Any]:
+def get_any_user(database: Database, context: RequestContext, user_id: UUID) -> User:
     """Return a user of any organization, for operators. Raises ResourceNotFoundError."""
     require(context, Permission.PLATFORM_READ)
-    with database.system() as connection:
-        return user_wire(existing(connection, user_id, None))
+    with database.system_reads() as connection:
+        return get_or_raise(connection, user_id, None)
 
 
-def existing(connection: Connection, user_id: UUID, organization_id: UUID | None) -> dict[str, Any]:
-    """Return the row of a user. Raises ResourceNotFoundError."""
+def get_or_raise(connection: Connection, user_id: UUID, organization_id: UUID | None) -> User:
+    """Return a user, of any organization when it is None. Raises ResourceNotFoundError."""
     found = rows.user(connection, organization_id=organization_id, user_id=user_id)
     if found is None:
-        raise ResourceNotFoundError(f"there is no user {user_id}; list the users")
+        raise _not_found(user_id)
     return found
 
 
+def _not_found(user_id: UUID) -> ResourceNotFoundError:
+    return ResourceNotFoundError(f"there is no user {user_id}; list the users")
+
+
 def delete_user(database: Database, context: RequestContext, user_id: UUID) -> None:
-    """End a user of the organization; tokens and roles end at once.
+    """Delete a user of the organization; its tokens and roles end at once.
 
     Raises:
         ResourceNotFoundError: there is no such user. StateConflictError: it is the actor.
@@ -114,25 +126,22 @@ def delete_user(database: Database, context: RequestContext, user_id: UUID) -> N
     """
     require(context, Permission.USER_WRITE, organization_id=context.organization_id)
     with database.tenant(context.organization_id) as connection:
-        _delete(connection, context, existing(connection, user_id, context.organization_id))
+        _delete(connection, context, get_or_raise(connection, user_id, context.organization_id))
 
 
 def delete_any_user(database: Database, context: RequestContext, user_id: UUID) -> None:
-    """End a user of any organization, for operators. Raises as :func:`delete_user`."""
+    """Delete a user of any organization, for operators. Raises as :func:`delete_user`."""
     require(context, Permission.PLATFORM_WRITE)
     with database.system() as connection:
-        _delete(connection, context, existing(connection, user_id, None))
+        _delete(connection, context, get_or_raise(connection, user_id, None))
 
 
-def _delete(connection: Connection, context: RequestContext, row: Mapping[str, Any]) -> None:
-    if row["id"] == context.actor.id:
+def _delete(connection: Connection, context: RequestContext, user: User) -> None:
+    if user.id == context.actor.id:
         raise StateConflictError("you cannot delete yourself; another administrator can")
-    for grant in row["grants"]:
-        project = UUID(grant["project_id"]) if grant["project_id"] else None
-        scope, home = Scope(grant["scope"]), UUID(grant["organization_id"])
-        require_all_of(context.actor, grant["permissions"], scope, home, project)
-    rows.delete_user(connection, row["id"])
-    event = record(
-        context, AuditAction.USER_DELETED, row["id"], row["username"], organization_id=row["organization_id"]
-    )
+    for held in user.roles:
+        require_all_of(context.actor, held.permissions, held.scope, held.organization_id, held.project_id)
+    if not rows.delete_user(connection, user.id):
+        raise _not_found(user.id)
+    event = record(context, AuditAction.USER_DELETED, user.id, user.username, organization_id=user.organization_id)
     audit.write(connection, event)

@@ -18,16 +18,24 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from stratoplane_engine.db.tables.columns import count, identifier, json_object, metadata, moment, stamped, words
+from stratoplane_engine.db.tables.columns import (
+    count,
+    identifier,
+    json_object,
+    metadata,
+    stamped,
+    text_column,
+    timestamp_column,
+)
 
 cluster = Table(
     "cluster",
     metadata,
     *stamped(
         identifier(),
-        words("name", None),
-        words("description"),
-        words("state", "ENABLED"),
+        text_column("name", None),
+        text_column("description"),
+        text_column("state", "ENABLED"),
         Column("features", ARRAY(Text), nullable=False, server_default=text("'{}'")),
         count("vcpus_total"),
         count("memory_mib_total"),
@@ -36,8 +44,8 @@ cluster = Table(
         count("memory_mib_claimed"),
         count("storage_gib_claimed"),
         json_object("labels"),
-        moment("seen_at", nullable=True),
-        moment("deleted_at", nullable=True),
+        timestamp_column("seen_at", nullable=True),
+        timestamp_column("deleted_at", nullable=True),
     ),
     Index("cluster_name_key", "name", unique=True, postgresql_where=text("deleted_at IS NULL")),
     CheckConstraint("state IN ('ENABLED', 'DRAINING', 'DISABLED')", name="state"),
@@ -47,15 +55,15 @@ provider = Table(
     "provider",
     metadata,
     Column("cluster_id", Uuid, ForeignKey("cluster.id"), nullable=False),
-    words("interface", None),
-    words("driver", None),
-    words("version"),
-    words("contract"),
-    words("status", None),
-    words("reason"),
+    text_column("interface", None),
+    text_column("driver", None),
+    text_column("version"),
+    text_column("contract"),
+    text_column("status", None),
+    text_column("reason"),
     Column("features", ARRAY(Text), nullable=False, server_default=text("'{}'")),
     Column("production_ready", Boolean, nullable=False, server_default=text("true")),
-    moment("reported_at", default=True),
+    timestamp_column("reported_at", default=True),
     PrimaryKeyConstraint("cluster_id", "interface"),
 )
 
@@ -64,14 +72,14 @@ agent = Table(
     metadata,
     identifier(),
     Column("cluster_id", Uuid, ForeignKey("cluster.id"), nullable=False),
-    words("name", None),
-    words("version"),
-    moment("created_at", default=True),
-    moment("seen_at", nullable=True),
-    moment("revoked_at", nullable=True),
+    text_column("name", None),
+    text_column("version"),
+    timestamp_column("created_at", default=True),
+    timestamp_column("seen_at", nullable=True),
+    timestamp_column("revoked_at", nullable=True),
     count("generation", 1),
     count("protocol"),
-    moment("locked_at", nullable=True),
+    timestamp_column("locked_at", nullable=True),
     Index("agent_cluster_id_idx", "cluster_id"),
 )
 
@@ -81,20 +89,20 @@ agent_key = Table(
     metadata,
     Column("agent_id", Uuid, ForeignKey("agent.id", ondelete="CASCADE"), nullable=False),
     Column("generation", BigInteger, nullable=False),
-    words("public_key", None),
-    moment("created_at", default=True),
-    moment("used_at", nullable=True),
+    text_column("public_key", None),
+    timestamp_column("created_at", default=True),
+    timestamp_column("used_at", nullable=True),
     PrimaryKeyConstraint("agent_id", "generation"),
     Index("agent_key_created_at_idx", "created_at"),
 )
 
-# Nonces of signed requests, for as long as their moment is within the window.
+# Nonces of signed requests, for as long as their time is within the window.
 agent_nonce = Table(
     "agent_nonce",
     metadata,
     Column("agent_id", Uuid, nullable=False),
-    words("nonce", None),
-    moment("expires_at"),
+    text_column("nonce", None),
+    timestamp_column("expires_at"),
     PrimaryKeyConstraint("agent_id", "nonce"),
     Index("agent_nonce_expires_at_idx", "expires_at"),
     prefixes=["UNLOGGED"],
@@ -105,8 +113,8 @@ installation_key = Table(
     "installation_key",
     metadata,
     Column("installation_id", Uuid, ForeignKey("installation.id"), primary_key=True),
-    words("private_key", None),
-    moment("created_at", default=True),
+    text_column("private_key", None),
+    timestamp_column("created_at", default=True),
 )
 
 join_token = Table(
@@ -114,10 +122,10 @@ join_token = Table(
     metadata,
     identifier(),
     Column("cluster_id", Uuid, ForeignKey("cluster.id"), nullable=False),
-    words("secret_hash", None),
-    moment("created_at", default=True),
-    moment("expires_at"),
-    moment("used_at", nullable=True),
+    text_column("secret_hash", None),
+    timestamp_column("created_at", default=True),
+    timestamp_column("expires_at"),
+    timestamp_column("used_at", nullable=True),
     UniqueConstraint("secret_hash"),
 )
 
@@ -126,11 +134,11 @@ flavor = Table(
     metadata,
     *stamped(
         identifier(),
-        words("name", None),
+        text_column("name", None),
         Column("vcpus", Integer, nullable=False),
         Column("memory_mib", Integer, nullable=False),
         Column("disk_gib", Integer, nullable=False),
-        moment("deleted_at", nullable=True),
+        timestamp_column("deleted_at", nullable=True),
     ),
     Index("flavor_name_key", "name", unique=True, postgresql_where=text("deleted_at IS NULL")),
 )
@@ -140,13 +148,13 @@ image = Table(
     metadata,
     *stamped(
         identifier(),
-        words("name", None),
-        words("description"),
-        words("source", None),
-        words("format", "qcow2"),
-        words("sha256"),
+        text_column("name", None),
+        text_column("description"),
+        text_column("source", None),
+        text_column("format", "qcow2"),
+        text_column("sha256"),
         Column("minimum_disk_gib", Integer, nullable=False, server_default=text("1")),
-        moment("deleted_at", nullable=True),
+        timestamp_column("deleted_at", nullable=True),
     ),
     Index("image_name_key", "name", unique=True, postgresql_where=text("deleted_at IS NULL")),
 )

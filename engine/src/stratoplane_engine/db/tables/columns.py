@@ -43,7 +43,7 @@ def one_of(column: str, values: type[JobState | ResourceStatus]) -> CheckConstra
     return CheckConstraint(f"{column} IN ({allowed})", name=column)
 
 
-def moment(name: str, *, default: bool = False, nullable: bool = False) -> Column[object]:
+def timestamp_column(name: str, *, default: bool = False, nullable: bool = False) -> Column[object]:
     """Return a column for a time; ``default`` is the clock at the insert."""
     return Column(
         name,
@@ -63,7 +63,7 @@ def json_object(name: str, default: str = "{}") -> Column[object]:
     return Column(name, JSONB, nullable=False, server_default=text(f"'{default}'"))
 
 
-def words(name: str, default: str | None = "") -> Column[object]:
+def text_column(name: str, default: str | None = "") -> Column[object]:
     """Return a column for text that is never NULL; None as ``default`` makes it required."""
     return Column(name, Text, nullable=False, server_default=None if default is None else text(f"'{default}'"))
 
@@ -78,6 +78,6 @@ def stamped(*columns: SchemaItem) -> tuple[SchemaItem, ...]:
     return (
         *columns,
         count("version", 1),
-        moment("created_at", default=True),
-        moment("updated_at", default=True),
+        timestamp_column("created_at", default=True),
+        timestamp_column("updated_at", default=True),
     )

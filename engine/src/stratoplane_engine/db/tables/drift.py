@@ -15,7 +15,7 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from stratoplane_engine.db.tables.columns import identifier, json_object, metadata, moment, words
+from stratoplane_engine.db.tables.columns import identifier, json_object, metadata, text_column, timestamp_column
 
 _POLICIES = "policy IN ('correct', 'adopt', 'alert')"
 
@@ -23,12 +23,12 @@ _POLICIES = "policy IN ('correct', 'adopt', 'alert')"
 drift_policy = Table(
     "drift_policy",
     metadata,
-    words("kind", None),
-    words("field", None),
+    text_column("kind", None),
+    text_column("field", None),
     # A driver's name; '*' is every driver that has no policy of its own.
-    words("driver", "*"),
-    words("policy", None),
-    moment("updated_at", default=True),
+    text_column("driver", "*"),
+    text_column("policy", None),
+    timestamp_column("updated_at", default=True),
     PrimaryKeyConstraint("kind", "field", "driver"),
     CheckConstraint(_POLICIES, name="policy"),
 )
@@ -41,17 +41,17 @@ drift = Table(
     Column("project_id", Uuid, nullable=False),
     Column("resource_id", Uuid, nullable=False),
     Column("cluster_id", Uuid, nullable=True),
-    words("kind", None),
-    words("field", None),
+    text_column("kind", None),
+    text_column("field", None),
     Column("desired", JSONB, nullable=True),
     Column("observed", JSONB, nullable=True),
-    words("policy", None),
+    text_column("policy", None),
     Column("job_id", Uuid, nullable=True),
     # How many jobs were started to correct it.
     Column("corrections", Integer, nullable=False, server_default=text("0")),
-    moment("found_at", default=True),
+    timestamp_column("found_at", default=True),
     # When the difference was gone, or had become what is desired.
-    moment("ended_at", nullable=True),
+    timestamp_column("ended_at", nullable=True),
     CheckConstraint(_POLICIES, name="policy"),
     Index("drift_open_key", "resource_id", "field", unique=True, postgresql_where=text("ended_at IS NULL")),
     Index("drift_page_idx", "id"),
@@ -63,7 +63,7 @@ watermark = Table(
     "watermark",
     metadata,
     Column("name", Text, primary_key=True),
-    moment("looked_at"),
+    timestamp_column("looked_at"),
 )
 
 # Objects of a cluster that do not carry the platform's mark: listed and never touched, unless an operator adopts one.
@@ -71,11 +71,11 @@ foreign_object = Table(
     "foreign_object",
     metadata,
     Column("cluster_id", Uuid, ForeignKey("cluster.id"), nullable=False),
-    words("kind", None),
-    words("reference", None),
-    words("name"),
+    text_column("kind", None),
+    text_column("reference", None),
+    text_column("name"),
     json_object("status"),
-    moment("first_seen_at", default=True),
-    moment("seen_at", default=True),
+    timestamp_column("first_seen_at", default=True),
+    timestamp_column("seen_at", default=True),
     PrimaryKeyConstraint("cluster_id", "kind", "reference"),
 )

@@ -15,19 +15,26 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import ARRAY
 
-from stratoplane_engine.db.tables.columns import identifier, json_object, metadata, moment, stamped, words
+from stratoplane_engine.db.tables.columns import (
+    identifier,
+    json_object,
+    metadata,
+    stamped,
+    text_column,
+    timestamp_column,
+)
 
-installation = Table("installation", metadata, identifier(), moment("created_at", default=True))
+installation = Table("installation", metadata, identifier(), timestamp_column("created_at", default=True))
 
 organization = Table(
     "organization",
     metadata,
     *stamped(
         identifier(),
-        words("name", None),
-        words("display_name"),
+        text_column("name", None),
+        text_column("display_name"),
         json_object("labels"),
-        moment("deleted_at", nullable=True),
+        timestamp_column("deleted_at", nullable=True),
     ),
     Index("organization_name_key", "name", unique=True, postgresql_where=text("deleted_at IS NULL")),
 )
@@ -38,10 +45,10 @@ project = Table(
     *stamped(
         identifier(),
         Column("organization_id", Uuid, ForeignKey("organization.id"), nullable=False),
-        words("name", None),
-        words("display_name"),
+        text_column("name", None),
+        text_column("display_name"),
         json_object("labels"),
-        moment("deleted_at", nullable=True),
+        timestamp_column("deleted_at", nullable=True),
     ),
     UniqueConstraint("organization_id", "id"),
     Index(
@@ -59,11 +66,11 @@ user_account = Table(
     *stamped(
         identifier(),
         Column("organization_id", Uuid, ForeignKey("organization.id"), nullable=False),
-        words("username", None),
-        words("display_name"),
-        words("password_hash"),
+        text_column("username", None),
+        text_column("display_name"),
+        text_column("password_hash"),
         Column("enabled", Boolean, nullable=False, server_default=text("true")),
-        moment("deleted_at", nullable=True),
+        timestamp_column("deleted_at", nullable=True),
     ),
     UniqueConstraint("organization_id", "id"),
     Index("user_account_username_key", "username", unique=True, postgresql_where=text("deleted_at IS NULL")),
@@ -73,11 +80,11 @@ role = Table(
     "role",
     metadata,
     identifier(),
-    words("name", None),
-    words("description"),
+    text_column("name", None),
+    text_column("description"),
     Column("permissions", ARRAY(Text), nullable=False),
     Column("scope", Text, nullable=False),
-    moment("created_at", default=True),
+    timestamp_column("created_at", default=True),
     UniqueConstraint("name"),
 )
 
@@ -91,7 +98,7 @@ role_binding = Table(
     # Where the role counts: the whole platform, the organization, or one project of it.
     Column("scope", Text, nullable=False),
     Column("project_id", Uuid, nullable=True),
-    moment("created_at", default=True),
+    timestamp_column("created_at", default=True),
     ForeignKeyConstraint(["organization_id", "user_id"], ["user_account.organization_id", "user_account.id"]),
     ForeignKeyConstraint(["organization_id", "project_id"], ["project.organization_id", "project.id"]),
     Index("role_binding_user_id_idx", "user_id"),
@@ -114,11 +121,11 @@ api_token = Table(
     Column("user_id", Uuid, nullable=False),
     # "session" from a login, "api" made by its owner.
     Column("kind", Text, nullable=False),
-    words("name"),
-    words("secret_hash", None),
-    moment("created_at", default=True),
-    moment("expires_at", nullable=True),
-    moment("revoked_at", nullable=True),
+    text_column("name"),
+    text_column("secret_hash", None),
+    timestamp_column("created_at", default=True),
+    timestamp_column("expires_at", nullable=True),
+    timestamp_column("revoked_at", nullable=True),
     ForeignKeyConstraint(["organization_id", "user_id"], ["user_account.organization_id", "user_account.id"]),
     UniqueConstraint("secret_hash"),
     Index("api_token_user_id_idx", "user_id"),

@@ -23,7 +23,15 @@ from sqlalchemy import (
 from sqlalchemy.dialects.postgresql import JSONB
 
 from stratoplane.jobs import LIVE, JobState
-from stratoplane_engine.db.tables.columns import count, identifier, json_object, metadata, moment, one_of, words
+from stratoplane_engine.db.tables.columns import (
+    count,
+    identifier,
+    json_object,
+    metadata,
+    one_of,
+    text_column,
+    timestamp_column,
+)
 
 _LIVE_JOB: Final = text("state IN (" + ", ".join(f"'{state}'" for state in sorted(LIVE)) + ")")
 
@@ -34,12 +42,12 @@ job = Table(
     Column("organization_id", Uuid, nullable=False),
     Column("project_id", Uuid, nullable=False),
     Column("resource_id", Uuid, nullable=False),
-    words("resource_kind", None),
-    words("resource_name"),
+    text_column("resource_kind", None),
+    text_column("resource_name"),
     Column("cluster_id", Uuid, nullable=True),
     # The workflow: "virtual_machine.create".
-    words("kind", None),
-    words("state", "PENDING"),
+    text_column("kind", None),
+    text_column("state", "PENDING"),
     json_object("input"),
     json_object("output"),
     Column("error", JSONB, nullable=True),
@@ -48,24 +56,24 @@ job = Table(
     Column("undoing", Boolean, nullable=False, server_default=text("false")),
     count("attempts"),
     count("epoch"),
-    words("lease_owner"),
-    moment("lease_until", nullable=True),
+    text_column("lease_owner"),
+    timestamp_column("lease_until", nullable=True),
     # How many claims in a row ended without an answer: their workers died, or could not make sense of the job.
     count("crashes"),
     # When a worker should look; NULL while an agent has it, or at the end.
-    moment("next_run_at", default=True, nullable=True),
-    moment("deadline_at"),
+    timestamp_column("next_run_at", default=True, nullable=True),
+    timestamp_column("deadline_at"),
     # Higher ones go first within an organization: what people wait for before what the platform does by itself.
     Column("priority", SmallInteger, nullable=False, server_default=text("0")),
     # Somebody wants it stopped: looked at between two steps.
-    moment("cancel_requested_at", nullable=True),
-    words("cancelled_by"),
-    words("actor"),
-    words("request_id"),
-    words("trace_parent"),
-    moment("created_at", default=True),
-    moment("started_at", nullable=True),
-    moment("finished_at", nullable=True),
+    timestamp_column("cancel_requested_at", nullable=True),
+    text_column("cancelled_by"),
+    text_column("actor"),
+    text_column("request_id"),
+    text_column("trace_parent"),
+    timestamp_column("created_at", default=True),
+    timestamp_column("started_at", nullable=True),
+    timestamp_column("finished_at", nullable=True),
     one_of("state", JobState),
     ForeignKeyConstraint(["organization_id", "resource_id"], ["resource.organization_id", "resource.id"]),
     Index("job_runnable_idx", "next_run_at", postgresql_where=_LIVE_JOB),
@@ -91,15 +99,15 @@ leak = Table(
     Column("project_id", Uuid, nullable=False),
     Column("cluster_id", Uuid, nullable=True),
     Column("resource_id", Uuid, nullable=False),
-    words("kind", None),
-    words("name"),
+    text_column("kind", None),
+    text_column("name"),
     Column("job_id", Uuid, nullable=False),
-    words("step", None),
-    words("detail"),
-    moment("found_at", default=True),
-    moment("resolved_at", nullable=True),
-    words("resolved_by"),
-    words("note"),
+    text_column("step", None),
+    text_column("detail"),
+    timestamp_column("found_at", default=True),
+    timestamp_column("resolved_at", nullable=True),
+    text_column("resolved_by"),
+    text_column("note"),
     Index("leak_open_idx", "resource_id", postgresql_where=text("resolved_at IS NULL")),
 )
 
@@ -111,8 +119,8 @@ circuit = Table(
     # Each answer of the provider adds a little, each transient failure costs one.
     Column("budget", Double, nullable=False),
     count("trips"),
-    moment("open_until", nullable=True),
-    moment("changed_at", default=True),
+    timestamp_column("open_until", nullable=True),
+    timestamp_column("changed_at", default=True),
 )
 
 job_step = Table(
@@ -121,13 +129,13 @@ job_step = Table(
     Column("organization_id", Uuid, nullable=False),
     Column("job_id", Uuid, ForeignKey("job.id", ondelete="CASCADE"), nullable=False),
     Column("position", Integer, nullable=False),
-    words("name", None),
-    words("state", "PENDING"),
+    text_column("name", None),
+    text_column("state", "PENDING"),
     count("attempts"),
     json_object("output"),
     Column("error", JSONB, nullable=True),
-    moment("started_at", nullable=True),
-    moment("finished_at", nullable=True),
+    timestamp_column("started_at", nullable=True),
+    timestamp_column("finished_at", nullable=True),
     PrimaryKeyConstraint("job_id", "position"),
 )
 
@@ -140,23 +148,23 @@ operation = Table(
     Column("position", Integer, nullable=False),
     Column("cluster_id", Uuid, ForeignKey("cluster.id"), nullable=False),
     Column("resource_id", Uuid, nullable=False),
-    words("kind", None),
-    words("verb", None),
+    text_column("kind", None),
+    text_column("verb", None),
     json_object("spec"),
     # QUEUED, OFFERED, RUNNING, DONE, ABANDONED
-    words("state", "QUEUED"),
+    text_column("state", "QUEUED"),
     count("epoch"),
     Column("observe_first", Boolean, nullable=False, server_default=text("false")),
     Column("agent_id", Uuid, nullable=True),
     Column("timeout_seconds", Double, nullable=False),
-    words("trace_parent"),
+    text_column("trace_parent"),
     Column("priority", SmallInteger, nullable=False, server_default=text("0")),
     Column("result", JSONB, nullable=True),
-    moment("created_at", default=True),
-    moment("offered_until", nullable=True),
-    moment("acknowledged_at", nullable=True),
-    moment("deadline_at"),
-    moment("finished_at", nullable=True),
+    timestamp_column("created_at", default=True),
+    timestamp_column("offered_until", nullable=True),
+    timestamp_column("acknowledged_at", nullable=True),
+    timestamp_column("deadline_at"),
+    timestamp_column("finished_at", nullable=True),
     CheckConstraint("state IN ('QUEUED', 'OFFERED', 'RUNNING', 'DONE', 'ABANDONED')", name="state"),
     Index(
         "operation_offer_idx",
@@ -178,9 +186,9 @@ outbox = Table(
     "outbox",
     metadata,
     Column("id", BigInteger, Identity(always=True), primary_key=True),
-    words("topic", None),
+    text_column("topic", None),
     json_object("payload"),
-    moment("created_at", default=True),
+    timestamp_column("created_at", default=True),
 )
 
 idempotency = Table(
@@ -188,11 +196,11 @@ idempotency = Table(
     metadata,
     Column("organization_id", Uuid, nullable=False),
     Column("actor_id", Uuid, nullable=False),
-    words("key", None),
-    words("fingerprint", None),
+    text_column("key", None),
+    text_column("fingerprint", None),
     Column("answer", JSONB, nullable=True),
-    moment("created_at", default=True),
-    moment("expires_at"),
+    timestamp_column("created_at", default=True),
+    timestamp_column("expires_at"),
     PrimaryKeyConstraint("organization_id", "actor_id", "key"),
     Index("idempotency_expires_at_idx", "expires_at"),
 )

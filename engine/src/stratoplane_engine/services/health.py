@@ -1,0 +1,15 @@
+# SPDX-License-Identifier: Apache-2.0
+"""Whether the control plane's database answers."""
+
+from stratoplane_engine.db import installation
+from stratoplane_engine.db.connection import Database
+
+
+def check_database(database: Database) -> None:
+    """Go on only if the database answers.
+
+    Raises:
+        UnavailableError: it does not; requests are refused until it does.
+    """
+    with database.system_reads() as connection:
+        installation.ping(connection)
