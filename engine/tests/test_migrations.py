@@ -6,6 +6,7 @@ import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from pathlib import Path
 from uuid import uuid4
 
@@ -81,8 +82,9 @@ def shape(url: str) -> list[str]:
 
 def test_from_nothing_to_the_newest_revision_and_again_without_a_change(make_empty: Callable[[], str]) -> None:
     url = make_empty()
-    assert current_revision(Database(url)) == ""
-    assert upgrade(url) == newest_revision() == current_revision(Database(url))
+    with closing(Database(url)) as database:
+        assert current_revision(database) == ""
+        assert upgrade(url) == newest_revision() == current_revision(database)
     first = shape(url)
 
     upgrade(url)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What operators do with tenants: organizations, users, roles, quotas, jobs."""
+"""What operators do with tenants: organizations, users, roles, quotas."""
 
 import functools
 from typing import Final
@@ -8,25 +8,20 @@ from uuid import UUID
 from flask import Response
 
 from stratoplane_api import answers
-from stratoplane_api.endpoints import Endpoint, Feature
-from stratoplane_api.gateway import context, database, page
+from stratoplane_api.endpoints import Endpoint
+from stratoplane_api.gateway import context, database
 from stratoplane_api.routes import Routes
 from stratoplane_api.schemas import examples
 from stratoplane_api.schemas import identity as schemas
-from stratoplane_api.schemas.jobs import Job
 from stratoplane_api.schemas.platform import Quotas, QuotaUpdate
-from stratoplane_api.schemas.queries import JobsQuery
-from stratoplane_api.schemas.strict import list_of
 from stratoplane_api.service_types import GetService, Json, UpdateService
 from stratoplane_api.views import collections
 from stratoplane_api.views.organization import serve_roles
 from stratoplane_engine.access.permissions import Permission
-from stratoplane_engine.services import jobs, organizations, quota, role_bindings, users
+from stratoplane_engine.services import organizations, quota, role_bindings, users
 
 _READ: Final = Permission.PLATFORM_READ
 _WRITE: Final = Permission.PLATFORM_WRITE
-_PAGED: Final = frozenset({Feature.PAGED})
-_JOB: Final = examples.job("virtual_machine.create", examples.MACHINE_ID, "web-1")
 
 ORGANIZATIONS: Final = collections.Noun(
     name="organization",
@@ -66,7 +61,6 @@ def serve(routes: Routes) -> None:
     serve_roles(routes, "list_all_roles")
     _serve_role_bindings(routes)
     _serve_quotas(routes)
-    _serve_jobs(routes)
 
 
 def _serve_organizations(routes: Routes) -> None:
@@ -158,37 +152,3 @@ def _serve_quota_of(routes: Routes, owner: str, getter: GetService, setter: Upda
     )
     def set_quotas(id: UUID, body: Json) -> Response:  # noqa: A002
         return answers.content(setter(database(), context(), id, body))
-
-
-def _serve_jobs(routes: Routes) -> None:
-    @routes.add(
-        Endpoint(
-            id="list_all_jobs",
-            method="GET",
-            path="/jobs",
-            access=_READ,
-            summary="List every organization's jobs, newest first",
-            tag="Jobs",
-            query=JobsQuery,
-            answer=list_of(Job),
-            features=_PAGED,
-            example={"items": [_JOB], "next": None},
-        )
-    )
-    def list_all_jobs() -> Response:
-        return answers.page(jobs.list_all_jobs(database(), context(), page()))
-
-    @routes.add(
-        Endpoint(
-            id="get_any_job",
-            method="GET",
-            path="/jobs/<id:id>",
-            access=_READ,
-            summary="Show a job of any organization",
-            tag="Jobs",
-            answer=Job,
-            example=_JOB,
-        )
-    )
-    def get_any_job(id: UUID) -> Response:  # noqa: A002
-        return answers.content(jobs.get_any_job(database(), context(), id))

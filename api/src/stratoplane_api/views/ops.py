@@ -12,14 +12,14 @@ from stratoplane_api.views import (
     fleet,
     foreign_objects,  # noqa: F401  # adds its endpoints
     incidents,  # noqa: F401  # adds its endpoints
-    job_control,
+    job_control,  # noqa: F401  # adds its endpoints
+    jobs,  # noqa: F401  # adds its endpoints
     operators,
 )
 
 ROUTES: Final = OPS
 
 operators.serve(ROUTES)
-job_control.serve_operators(ROUTES)
 clusters.serve_operators(ROUTES)
 fleet.serve_operators(ROUTES)
 catalogue.serve_operators(ROUTES)

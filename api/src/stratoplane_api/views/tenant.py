@@ -7,8 +7,8 @@ from stratoplane_api.namespaces import TENANT
 from stratoplane_api.views import (
     audit,  # noqa: F401  # adds its endpoints
     buckets,  # noqa: F401  # imported for its registration, as the others are
-    job_control,
-    jobs,
+    job_control,  # noqa: F401
+    jobs,  # noqa: F401
     key_pairs,  # noqa: F401
     networks,  # noqa: F401
     organization,
@@ -19,5 +19,3 @@ from stratoplane_api.views import (
 ROUTES: Final = TENANT
 
 organization.serve(ROUTES)
-jobs.serve(ROUTES)
-job_control.serve_tenant(ROUTES)

@@ -5,8 +5,9 @@ Everything is bound to the cluster of the agent's key; nothing in a request's bo
 """
 
 import re
+from dataclasses import replace
 from datetime import UTC, datetime
-from typing import Any, Final
+from typing import Final
 
 from stratoplane.audit import AuditAction, AuditRecord
 from stratoplane.crashpoints import crashpoint
@@ -19,7 +20,6 @@ from stratoplane.messages import (
     InventoryAnswer,
     OfferRequest,
     Offers,
-    Operation,
     OperationResult,
     ProviderStatus,
     Results,
@@ -105,17 +105,13 @@ def take_offers(database: Database, agent: AgentIdentity, request: OfferRequest)
     crashpoint("agent-api-after-offer")
     if shut_out:
         raise refused(database, agent.id, "revoked", "the agent was revoked or locked; enrol it anew")
-    return Offers(
-        operations=tuple(Operation(**row) for row in found), acknowledge_seconds=operation_rows.ACKNOWLEDGE_SECONDS
-    )
+    return Offers(operations=tuple(found), acknowledge_seconds=operation_rows.ACKNOWLEDGE_SECONDS)
 
 
 def acknowledge(database: Database, agent: AgentIdentity, message: Acknowledgements) -> AcknowledgementAnswer:
     """Give the operations to the agent that it is about to execute, unless they were taken back."""
     with database.system() as connection:
-        accepted = operation_rows.acknowledge(
-            connection, agent.cluster_id, [to_json(each) for each in message.operations]
-        )
+        accepted = operation_rows.acknowledge(connection, agent.cluster_id, message.operations)
     crashpoint("agent-api-after-acknowledgement")
     asked = [reference.id for reference in message.operations]
     return AcknowledgementAnswer(
@@ -126,9 +122,9 @@ def acknowledge(database: Database, agent: AgentIdentity, message: Acknowledgeme
 
 def report_results(database: Database, agent: AgentIdentity, message: Results) -> ResultsAnswer:
     """Take results; the same result may come twice, one of an older epoch changes nothing."""
-    documents = [{"id": each.id, "epoch": each.epoch, "result": _within_bounds(each)} for each in message.results]
+    results = [_within_bounds(each) for each in message.results]
     with database.system() as connection:
-        reception = operation_rows.report(connection, agent.cluster_id, documents)
+        reception = operation_rows.report(connection, agent.cluster_id, results)
         if reception.trips:
             incident_rows.report(connection, open_circuit(agent.cluster_id, reception.trips))
         if reception.closed:
@@ -137,13 +133,14 @@ def report_results(database: Database, agent: AgentIdentity, message: Results) -
     return ResultsAnswer(accepted=tuple(sorted(reception.accepted)), stale=tuple(sorted(reception.stale)))
 
 
-def _within_bounds(result: OperationResult) -> dict[str, Any]:
-    """Return a result whose words are of bounded length and command no terminal; the driver's status stays whole."""
-    document: dict[str, Any] = to_json(result)
-    document["code"] = _CONTROLS.sub("", result.code)[:_LONGEST_CODE]
-    document["detail"] = _CONTROLS.sub("", result.detail)[:_LONGEST_DETAIL]
-    document["provider_text"] = _CONTROLS.sub("", result.provider_text)[:_LONGEST_PROVIDER_TEXT]
-    return document
+def _within_bounds(result: OperationResult) -> OperationResult:
+    """Return a result whose texts are of bounded length and command no terminal; the driver's status stays whole."""
+    return replace(
+        result,
+        code=_CONTROLS.sub("", result.code)[:_LONGEST_CODE],
+        detail=_CONTROLS.sub("", result.detail)[:_LONGEST_DETAIL],
+        provider_text=_CONTROLS.sub("", result.provider_text)[:_LONGEST_PROVIDER_TEXT],
+    )
 
 
 def report_inventory(database: Database, agent: AgentIdentity, message: Inventory) -> InventoryAnswer:

@@ -3,19 +3,11 @@
 
 from collections.abc import Mapping
 from datetime import UTC, datetime
-from typing import Final
 from uuid import UUID
 
 from stratoplane.audit import AuditAction, AuditRecord
 from stratoplane_engine.access.context import RequestContext
-
-# Of version-trace-span-flags.
-_HYPHENS: Final = 3
-
-
-def trace_id(trace_parent: str) -> str:
-    """Return the trace id inside a W3C ``traceparent``, empty when there is none."""
-    return trace_parent.split("-")[1] if trace_parent.count("-") >= _HYPHENS else ""
+from stratoplane_engine.model.trace import trace_id
 
 
 def record(

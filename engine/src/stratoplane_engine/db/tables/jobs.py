@@ -6,7 +6,6 @@ from typing import Final
 from sqlalchemy import (
     BigInteger,
     Boolean,
-    CheckConstraint,
     Column,
     Double,
     ForeignKey,
@@ -22,10 +21,12 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from stratoplane.jobs import LIVE, JobState
+from stratoplane.jobs import JobState
+from stratoplane_engine.db.job_states import LIVE_STATES
 from stratoplane_engine.db.tables.columns import count, identifier, json_object, metadata, moment, one_of, words
+from stratoplane_engine.model.job import OperationState
 
-_LIVE_JOB: Final = text("state IN (" + ", ".join(f"'{state}'" for state in sorted(LIVE)) + ")")
+_LIVE_JOB: Final = text(f"state IN {LIVE_STATES}")
 
 job = Table(
     "job",
@@ -143,8 +144,7 @@ operation = Table(
     words("kind", None),
     words("verb", None),
     json_object("spec"),
-    # QUEUED, OFFERED, RUNNING, DONE, ABANDONED
-    words("state", "QUEUED"),
+    words("state", OperationState.QUEUED),
     count("epoch"),
     Column("observe_first", Boolean, nullable=False, server_default=text("false")),
     Column("agent_id", Uuid, nullable=True),
@@ -157,7 +157,7 @@ operation = Table(
     moment("acknowledged_at", nullable=True),
     moment("deadline_at"),
     moment("finished_at", nullable=True),
-    CheckConstraint("state IN ('QUEUED', 'OFFERED', 'RUNNING', 'DONE', 'ABANDONED')", name="state"),
+    one_of("state", OperationState),
     Index(
         "operation_offer_idx",
         "cluster_id",

@@ -44,7 +44,7 @@ from stratoplane_engine.model.audit import AuditEvent
 from stratoplane_engine.model.change import ChangePlan, ChangeResult, JobResult
 from stratoplane_engine.model.job import Job, JobStep
 from stratoplane_engine.model.resource import Resource
-from stratoplane_engine.services.audit_records import trace_id
+from stratoplane_engine.model.trace import trace_id
 from stratoplane_engine.workflows.catalogue import step_names
 
 JOB_DEADLINE: Final = timedelta(hours=1)
