@@ -79,6 +79,21 @@ def bare_database(postgresql_server: str, database_template: str) -> Iterator[Da
         opened.close()
 
 
+@pytest.fixture
+def fresh_database_url(postgresql_server: str, database_template: str) -> Iterator[str]:
+    """URL of a migrated database that nobody else touches."""
+    with _copy(postgresql_server, database_template) as url:
+        yield url
+
+
+@pytest.fixture
+def fresh_database(fresh_database_url: str) -> Iterator[Database]:
+    """A migrated database that nobody else touches."""
+    opened = Database(fresh_database_url, application="tests")
+    yield opened
+    opened.close()
+
+
 @pytest.fixture(scope="module")
 def sent_statements() -> list[str]:
     """Texts of every statement that was sent to the module's database."""

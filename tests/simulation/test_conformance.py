@@ -54,5 +54,5 @@ def test_the_store_in_memory_does_what_postgresql_does(database, seed):
 
     done = [twin.step() for _ in range(STEPS)]
 
-    assert {"_claim", "_write_back", "_offer", "_acknowledge", "_report", "_sweep"} <= {*done}
+    assert {"_claim", "_persist", "_offer", "_acknowledge", "_report", "_sweep"} <= {*done}
     assert len(twin.tables.jobs) > 2

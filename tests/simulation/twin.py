@@ -13,19 +13,21 @@ from typing import Any
 from uuid import UUID
 
 import psycopg
-from sqlalchemy import insert, text
 
-from stratoplane_engine.db import changes, job_control, jobs, operations, outbox, tables
+from engine.tests.lifecycle.tenant_world import insert_row
+from stratoplane.messages import Operation, OperationReference, OperationResult, Outcome
+from stratoplane_engine.db import changes, claims, job_control, operations, outbox
 from stratoplane_engine.db.changes import ChangeRows, RefusedError
-from stratoplane_engine.db.connection import Connection, Database
+from stratoplane_engine.db.connection import Connection, Database, Document
+from stratoplane_engine.db.statement import Statement
 from stratoplane_engine.jobs.claims import ClaimedJob, read_claim
-from stratoplane_engine.jobs.persist import persist_verdicts
-from stratoplane_engine.jobs.runner import Verdict, advance
+from stratoplane_engine.jobs.persist import persist_updates
+from stratoplane_engine.jobs.runner import JobUpdate, advance
 from tests.simulation.simulated import job_rows, operation_rows
 from tests.simulation.simulated.acceptance_rows import VolumeTakenError, accept
-from tests.simulation.simulated.engine_processes import persist_verdicts as write_back_in_memory
+from tests.simulation.simulated.engine_processes import persist_updates as persist_in_memory
 from tests.simulation.simulated.kernel import Kernel
-from tests.simulation.simulated.tables import EPOCH, OPEN_STATES, Tables, is_live
+from tests.simulation.simulated.tables import EPOCH, OPEN_STATES, Tables, is_live, row_of
 from tests.simulation.simulated.tenants import LIMITS, Tenant, cluster_row
 
 _TIMES = {
@@ -51,9 +53,8 @@ class Twin:
         self.kernel = Kernel(seed)
         self.generator = self.kernel.generator
         self.tables = Tables(clock=lambda: self.now, new_id=self.kernel.new_id)
-        self.held: list[Verdict] = []
-        self.results: list[dict[str, Any]] = []
-        self.offered: list[tuple[UUID, int]] = []
+        self.held: list[JobUpdate] = []
+        self.offered: list[OperationReference] = []
         self._tick()
         self.cluster_id = self.kernel.new_id()
         self.tables.clusters[self.cluster_id] = cluster_row()
@@ -70,9 +71,9 @@ class Twin:
             self._ask,
             self._claim,
             self._claim,
-            self._write_back,
-            self._write_back,
-            self._write_back,
+            self._persist,
+            self._persist,
+            self._persist,
             self._offer,
             self._acknowledge,
             self._report,
@@ -135,28 +136,28 @@ class Twin:
         start, seed = UUID(int=self.generator.getrandbits(128)), self.generator.random()
         limit = self.generator.choice((1, 2, 100))
         with self.database.system() as connection:
-            real = {row["id"]: row for row in jobs.claim(connection, owner="worker", limit=limit, start=start)}
-        modelled = {row["id"]: row for row in job_rows.claim(self.tables, owner="worker", limit=limit, start=start)}
+            real = {each.id: each for each in claims.claim(connection, owner="worker", limit=limit, start=start)}
+        modelled = {each.id: each for each in job_rows.claim(self.tables, owner="worker", limit=limit, start=start)}
         assert real.keys() == modelled.keys()
-        for identifier, row in real.items():
-            assert (row["share"], row["crashes"]) == (modelled[identifier]["share"], modelled[identifier]["crashes"])
-            verdict = _judged(read_claim(row), seed)
-            assert _comparable(verdict) == _comparable(_judged(read_claim(modelled[identifier]), seed))
-            if verdict.operation:
-                verdict = replace(verdict, operation={**verdict.operation, "id": self.kernel.new_id()})
-            self.held.append(verdict)
+        for identifier, claim in real.items():
+            assert (claim.share, claim.crashes) == (modelled[identifier].share, modelled[identifier].crashes)
+            update = _moved(read_claim(claim), seed)
+            assert _comparable(update) == _comparable(_moved(read_claim(modelled[identifier]), seed))
+            if update.operation:
+                update = replace(update, operation=replace(update.operation, id=self.kernel.new_id()))
+            self.held.append(update)
 
-    def _write_back(self) -> None:
-        """Write held verdicts, some of them stale by now, some of them for the second time."""
-        for verdict in self.generator.sample(self.held, min(len(self.held), 2)):
+    def _persist(self) -> None:
+        """Persist held updates, some of them stale by now, some of them for the second time."""
+        for update in self.generator.sample(self.held, min(len(self.held), 2)):
             if self.generator.random() < 0.8:
-                self.held.remove(verdict)
-            if verdict.operation and verdict.operation["id"] in self.tables.operations:
+                self.held.remove(update)
+            if update.operation and update.operation.id in self.tables.operations:
                 continue
             with self.database.system() as connection:
-                real = persist_verdicts(connection, [verdict])
-            self.tables.new_id = partial(_operation_id, verdict)
-            assert write_back_in_memory(self.tables, [verdict]) == real
+                real = persist_updates(connection, [update])
+            self.tables.new_id = partial(_operation_id, update)
+            assert persist_in_memory(self.tables, [update]) == real
 
     def _offer(self) -> None:
         agent = self.kernel.new_id()
@@ -166,16 +167,16 @@ class Twin:
         if self.tables.circuits.get(self.cluster_id, {}).get("trips"):
             modelled = self._same_probe(real, modelled)
         found = [(row["id"], row["epoch"], row["observe_first"], row["spec"]) for row in modelled]
-        assert [(row["id"], row["epoch"], row["observe_first"], row["spec"]) for row in real] == found
-        self.offered += [(row["id"], row["epoch"]) for row in real]
+        assert [(each.id, each.epoch, each.observe_first, each.spec) for each in real] == found
+        self.offered += [OperationReference(id=each.id, epoch=each.epoch) for each in real]
 
-    def _same_probe(self, real: Any, modelled: list[Any]) -> list[Any]:
+    def _same_probe(self, real: list[Operation], modelled: list[Any]) -> list[Any]:
         """Let the model's probe be the one that PostgreSQL drew, since the turn of organizations is drawn inside."""
         assert len(real) == len(modelled)
-        if real and real[0]["id"] != modelled[0]["id"]:
+        if real and real[0].id != modelled[0]["id"]:
             wrong = modelled[0]
             self.tables.change_operation(wrong["id"], state="QUEUED", epoch=wrong["epoch"] - 1)
-            right = self.tables.operations[real[0]["id"]]
+            right = self.tables.operations[real[0].id]
             until = wrong["offered_until"]
             offered = {"state": "OFFERED", "epoch": right["epoch"] + 1, "offered_until": until}
             return [self.tables.change_operation(right["id"], **offered)]
@@ -184,22 +185,25 @@ class Twin:
     def _acknowledge(self) -> None:
         chosen = self.generator.sample(self.offered, min(len(self.offered), 3))
         with self.database.system() as connection:
-            rows = [{"id": each, "epoch": epoch} for each, epoch in chosen]
-            real = operations.acknowledge(connection, self.cluster_id, rows)
+            real = operations.acknowledge(connection, self.cluster_id, chosen)
         assert operation_rows.acknowledge(self.tables, self.cluster_id, chosen) == real
 
     def _report(self) -> None:
         if not self.offered:
             return
-        identifier, epoch = self.generator.choice(self.offered)
-        operation = self.tables.operations[identifier]
-        outcome = self.generator.choice(_ENDINGS)
-        status = {**operation["spec"], "provider_reference": "n"} if operation["verb"] != "delete" else None
-        words = {"outcome": "transient" if outcome == "busy" else outcome, "code": outcome, "status": status}
-        document = {"id": identifier, "epoch": epoch, "result": {**words, "id": str(identifier), "epoch": epoch}}
+        reference = self.generator.choice(self.offered)
+        operation = self.tables.operations[reference.id]
+        ending = self.generator.choice(_ENDINGS)
+        result = OperationResult(
+            id=reference.id,
+            epoch=reference.epoch,
+            outcome=Outcome.TRANSIENT if ending == "busy" else Outcome(ending),
+            code=ending,
+            status={**operation["spec"], "provider_reference": "n"} if operation["verb"] != "delete" else None,
+        )
         with self.database.system() as connection:
-            real = operations.report(connection, self.cluster_id, [document])
-        assert operation_rows.report(self.tables, self.cluster_id, [document]) == real
+            real = operations.report(connection, self.cluster_id, [result])
+        assert operation_rows.report(self.tables, self.cluster_id, [result]) == real
 
     def _sweep(self) -> None:
         with self.database.system() as connection:
@@ -227,7 +231,7 @@ class Twin:
         with self.database.system() as connection:
             for table, columns in _TIMES.items():
                 moved = ", ".join(f"{each} = {each} - make_interval(secs => {seconds})" for each in columns)
-                connection.execute(text(f"UPDATE {table} SET {moved}"))  # noqa: S608  # our own names
+                connection.run(Statement(f"UPDATE {table} SET {moved}"))  # noqa: S608  # our own names
         self.shift += seconds
         self._tick()
 
@@ -235,7 +239,7 @@ class Twin:
 
     def _tick(self) -> None:
         with self.database.system() as connection:
-            self.now = self._modelled(connection.execute(text("SELECT clock_timestamp()")).scalar_one())
+            self.now = self._modelled(connection.value(datetime, Statement("SELECT clock_timestamp()")))
 
     def _is_close(self) -> bool:
         """Tell whether any stored time comes so soon that it may come for one of the two only."""
@@ -250,16 +254,17 @@ class Twin:
         with self.database.system() as connection:
             self._compare_times(connection)
             for statement, modelled in self._views().items():
-                real = {tuple(row) for row in connection.execute(text(statement))}
+                real = {tuple(row.values()) for row in connection.documents(Statement(statement))}
                 assert real == {*modelled}, statement
 
     def _compare_times(self, connection: Connection) -> None:
         """Compare times to within a command's, and take over the exact ones, so that no order differs."""
         for table, rows in (("job", self.tables.jobs), ("operation", self.tables.operations)):
             columns = _TIMES[table]
-            for found in connection.execute(text(f"SELECT id, {', '.join(columns)} FROM {table}")):  # noqa: S608
+            statement = Statement(f"SELECT id, {', '.join(columns)} FROM {table}")  # noqa: S608  # our own names
+            for found in connection.documents(statement):
                 for column in columns:
-                    real, row = self._modelled(getattr(found, column)), rows[found.id]
+                    real, row = self._modelled(_time(found[column])), rows[_identifier(found)]
                     modelled = row.get(column)
                     if column == "deadline_at" and table == "operation" and row["state"] not in OPEN_STATES:
                         continue
@@ -299,20 +304,30 @@ class Twin:
     def _furnish(self) -> None:
         with self.database.system() as connection:
             row = self.tables.clusters[self.cluster_id]
-            connection.execute(insert(tables.cluster).values(id=self.cluster_id, name="cluster", **row))
+            insert_row(connection, "cluster", {"id": self.cluster_id, "name": "cluster", **row})
             for tenant in self.tenants:
                 self._add_tenant(connection, tenant)
 
     def _add_tenant(self, connection: Connection, tenant: Tenant) -> None:
         organization = tenant.organization_id
         word = organization.hex[:12]
-        connection.execute(insert(tables.organization).values(id=organization, name=word))
+        insert_row(connection, "organization", {"id": organization, "name": word})
         project = {"id": tenant.project_id, "organization_id": organization, "name": word}
-        connection.execute(insert(tables.project).values(**project))
+        insert_row(connection, "project", project)
         for scope in (organization, tenant.project_id):
             for key, limit in LIMITS.items():
                 line = {"organization_id": organization, "scope_id": scope, "key": key, "limit_amount": limit}
-                connection.execute(insert(tables.quota).values(**line))
+                insert_row(connection, "quota", line)
+
+
+def _time(value: object) -> datetime | None:
+    assert value is None or isinstance(value, datetime)
+    return value
+
+
+def _identifier(row: Document) -> UUID:
+    assert isinstance(row["id"], UUID)
+    return row["id"]
 
 
 def _chosen(row: Any, keys: tuple[str, ...]) -> tuple[Any, ...]:
@@ -323,17 +338,16 @@ def _text(value: int | None) -> str | None:
     return None if value is None else str(value)
 
 
-def _operation_id(verdict: Verdict) -> UUID:
-    identifier: UUID = verdict.operation["id"]
-    return identifier
+def _operation_id(update: JobUpdate) -> UUID:
+    assert update.operation is not None
+    return update.operation.id
 
 
-def _judged(job: ClaimedJob, seed: float) -> Verdict:
+def _moved(job: ClaimedJob, seed: float) -> JobUpdate:
     return advance(job, random.Random(seed))
 
 
-def _comparable(verdict: Verdict) -> Any:
-    operation = {key: value for key, value in (verdict.operation or {}).items() if key != "id"}
-    names = ("position", "state", "attempts", "output", "error")
-    steps = tuple({name: step[name] for name in names} for step in verdict.steps)
-    return replace(verdict, job=None, operation=operation, steps=steps)
+def _comparable(update: JobUpdate) -> Any:
+    operation = update.operation and replace(update.operation, id=UUID(int=0))
+    steps = [replace(step, started_at=None, finished_at=None) for step in update.steps]
+    return {**row_of(update), "job": None, "operation": operation, "steps": steps}

@@ -2,34 +2,11 @@
 """Tenants with a cluster each, whose agents the tests play."""
 
 from collections.abc import Callable, Iterator
-from uuid import uuid4
 
-import psycopg
 import pytest
-from psycopg import sql
-from sqlalchemy import make_url
 
 from engine.tests.lifecycle.tenant_world import TenantWorld, build_world
 from stratoplane_engine.db.connection import Database
-
-
-@pytest.fixture
-def fresh_database_url(postgresql_server: str, database_template: str) -> Iterator[str]:
-    """URL of a migrated database that nobody else touches."""
-    name = f"alone_{uuid4().hex}"
-    with psycopg.connect(postgresql_server, autocommit=True) as connection:
-        names = (sql.Identifier(name), sql.Identifier(database_template))
-        connection.execute(sql.SQL("CREATE DATABASE {} TEMPLATE {}").format(*names))
-        yield make_url(postgresql_server).set(database=name).render_as_string(hide_password=False)
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
-
-
-@pytest.fixture
-def fresh_database(fresh_database_url: str) -> Iterator[Database]:
-    """A migrated database that nobody else touches."""
-    opened = Database(fresh_database_url, application="tests")
-    yield opened
-    opened.close()
 
 
 @pytest.fixture(scope="session")

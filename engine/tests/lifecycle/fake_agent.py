@@ -23,6 +23,7 @@ from stratoplane.messages import (
 )
 from stratoplane_engine.db.connection import Database
 from stratoplane_engine.services import agents
+from stratoplane_engine.services.agent_authentication import AgentIdentity
 
 Behaviour = Callable[[Operation], OperationResult | None]
 """What the agent answers to an operation; None to leave it open."""
@@ -34,7 +35,7 @@ class FakeAgent:
     """The agent of one cluster."""
 
     database: Database
-    identity: agents.AgentIdentity
+    identity: AgentIdentity
 
     def offers(self, maximum: int = 200) -> tuple[Operation, ...]:
         request = OfferRequest(maximum=maximum, wait_seconds=0)
@@ -100,5 +101,5 @@ class FakeAgent:
 
 def fake_agent(database: Database, cluster_id: UUID) -> FakeAgent:
     """Return an agent of a cluster that was enrolled before."""
-    identity = agents.AgentIdentity(id=new_id(), name="agent", cluster_id=cluster_id, cluster="")
+    identity = AgentIdentity(id=new_id(), name="agent", cluster_id=cluster_id, cluster="")
     return FakeAgent(database=database, identity=identity)

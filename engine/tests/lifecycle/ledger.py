@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Whether the accounts add up: quotas and claims against what the resources take."""
 
+from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
@@ -26,6 +27,14 @@ WHERE (c.vcpus_claimed, c.memory_mib_claimed, c.storage_gib_claimed)
 """)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Line:
+    scope_id: UUID
+    key: str
+    used: int
+    limit_amount: int
+
+
 def check_ledger(database: Database, organization_id: UUID) -> None:
     """Assert that quotas and claims are what the resources take, counted again, and within their limits."""
     with database.system() as connection:
@@ -35,11 +44,11 @@ def check_ledger(database: Database, organization_id: UUID) -> None:
 
 
 def _check_quotas(connection: Connection, organization: dict[str, Any]) -> None:
-    lines = connection.documents(_LINES, organization)
+    lines = connection.all(_Line, _LINES, organization)
     counted = {
         (row["scope_id"], row["key"]): row["amount"]
         for row in connection.documents(_TAKEN, organization)
         if row["amount"]
     }
-    assert {(row["scope_id"], row["key"]): row["used"] for row in lines if row["used"]} == counted
-    assert [row for row in lines if -1 < row["limit_amount"] < row["used"]] == []
+    assert {(line.scope_id, line.key): line.used for line in lines if line.used} == counted
+    assert [line for line in lines if -1 < line.limit_amount < line.used] == []

@@ -112,8 +112,11 @@ class TenantWorld:
         return self.rows("SELECT * FROM resource WHERE id = :id", id=made.resource.id)[0]
 
     def job(self, made: ChangeResult) -> Job:
+        return jobs.get_job(self.database, self.context(), self.project_id, self.job_id(made))
+
+    def job_id(self, made: ChangeResult) -> UUID:
         assert made.job is not None
-        return jobs.get_job(self.database, self.context(), self.project_id, made.job.id)
+        return made.job.id
 
     def list_objects(self, **changes: Any) -> None:
         """Let the cluster show everything as it was observed, with ``changes`` to every object, a minute later."""

@@ -12,19 +12,19 @@ import pytest
 from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, initialize, invariant, rule, run_state_machine_as_test
-from sqlalchemy import text
 
 from stratoplane import jobs, resources
 from stratoplane.errors import StratoplaneError, UnavailableError
 from stratoplane.ids import new_id
 from stratoplane.messages import Operation, OperationResult, Outcome
-from stratoplane_engine.db import jobs as job_rows
+from stratoplane_engine.db import claims
 from stratoplane_engine.db.connection import Database
+from stratoplane_engine.db.statement import Statement
 from stratoplane_engine.drift.reconciler import reconcile
 from stratoplane_engine.jobs.claims import read_claim
-from stratoplane_engine.jobs.persist import persist_verdicts
+from stratoplane_engine.jobs.persist import persist_updates
 from stratoplane_engine.jobs.queue import WorkerNotifier
-from stratoplane_engine.jobs.runner import Verdict, advance
+from stratoplane_engine.jobs.runner import JobUpdate, advance
 from stratoplane_engine.jobs.sweeper import sweep
 from stratoplane_engine.model.change import ChangeResult
 from stratoplane_engine.services import job_control
@@ -58,7 +58,7 @@ class Course(RuleBasedStateMachine):
     def begin(self) -> None:
         self.site = self.make_site()
         self.made: dict[str, list[ChangeResult]] = {"volume": [], "network": [], "virtual_machine": []}
-        self.stalled: list[Verdict] = []
+        self.stalled: list[JobUpdate] = []
         self.site.add_flavor("large", 4, 4096, 10)
         for key, limit in LIMITS.items():
             self.site.limit(key, limit)
@@ -150,21 +150,21 @@ class Course(RuleBasedStateMachine):
 
     @rule()
     def stall(self) -> None:
-        """A worker claims, judges, and sleeps longer than its lease."""
+        """A worker claims, moves, and sleeps longer than its lease."""
         with self.site.database.system() as connection:
-            claimed = job_rows.claim(connection, owner="sleeper", limit=2, start=new_id())
-        self.stalled += [advance(read_claim(row), random.Random(1)) for row in claimed]
+            claimed = claims.claim(connection, owner="sleeper", limit=2, start=new_id())
+        self.stalled += [advance(read_claim(claim), random.Random(1)) for claim in claimed]
         over = "UPDATE job SET lease_until = clock_timestamp() - interval '1 second' WHERE lease_owner = 'sleeper'"
         self.site.execute(over)
 
     @rule()
     def wake_up(self) -> None:
-        """The sleepers write back; it counts only where nobody claimed the job anew meanwhile."""
-        for verdict in self.stalled:
-            (row,) = self.site.rows("SELECT epoch FROM job WHERE id = :id", id=verdict.job.id)
+        """The sleepers persist; it counts only where nobody has claimed the job again."""
+        for update in self.stalled:
+            (row,) = self.site.rows("SELECT epoch FROM job WHERE id = :id", id=update.job.id)
             with self.site.database.system() as connection:
-                current = persist_verdicts(connection, [verdict])
-            assert (verdict.job.id in current) == (row["epoch"] == verdict.job.epoch)
+                current = persist_updates(connection, [update])
+            assert (update.job.id in current) == (row["epoch"] == update.job.epoch)
         self.stalled = []
 
     @rule(what=st.sampled_from(["operation", "job"]))
@@ -247,11 +247,12 @@ def test_no_course_of_events_unbalances_the_books_or_leaves_anything_stuck(
 
     run_state_machine_as_test(
         Here,
-        settings=settings(max_examples=15, stateful_step_count=40, suppress_health_check=list(HealthCheck)),
+        settings=settings(max_examples=25, stateful_step_count=40, suppress_health_check=list(HealthCheck)),
     )
 
     with noted.system() as connection:
-        seen = {tuple(row) for row in connection.execute(text("SELECT subject, before, after FROM transition"))}
+        noted_rows = connection.documents(Statement("SELECT subject, before, after FROM transition"))
+    seen = {(row["subject"], row["before"], row["after"]) for row in noted_rows}
     allowed = {("job", *pair) for pair in _pairs(jobs.TRANSITIONS)}
     allowed |= {("resource", *pair) for pair in _pairs(resources.TRANSITIONS)}
     assert seen - allowed == set()

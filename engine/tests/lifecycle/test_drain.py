@@ -1,15 +1,18 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Claiming, judging and writing back: one job that goes wrong takes no other with it, and none is stuck for ever."""
+"""Claiming, moving and persisting: one job that goes wrong takes no other with it, and none is stuck for ever."""
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING, Any
+from dataclasses import replace
+from typing import TYPE_CHECKING
 
 import psycopg
 import pytest
 
 from stratoplane.ids import new_id
 from stratoplane.quota import UNLIMITED
-from stratoplane_engine.db import jobs as rows
+from stratoplane_engine.db import claims
+from stratoplane_engine.db.claims import Claim
+from stratoplane_engine.db.connection import Database
 from stratoplane_engine.jobs.worker_loop import MOST_CRASHES
 from stratoplane_engine.model.change import ChangeResult
 
@@ -17,9 +20,9 @@ if TYPE_CHECKING:
     from engine.tests.lifecycle.tenant_world import TenantWorld
 
 
-def claim(site: "TenantWorld", limit: int = 100) -> list[dict[str, Any]]:
+def claim(site: "TenantWorld", limit: int = 100) -> list[Claim]:
     with site.database.system() as connection:
-        return [dict(row) for row in rows.claim(connection, owner="somebody", limit=limit, start=new_id())]
+        return claims.claim(connection, owner="somebody", limit=limit, start=new_id())
 
 
 def die(site: "TenantWorld") -> None:
@@ -29,7 +32,7 @@ def die(site: "TenantWorld") -> None:
 
 def made_of_an_unknown_workflow(site: "TenantWorld") -> ChangeResult:
     odd = site.create("volume", size_gib=1)
-    site.execute("UPDATE job SET kind = 'volume.levitate' WHERE id = :id", id=odd.job.id)
+    site.execute("UPDATE job SET kind = 'volume.levitate' WHERE id = :id", id=site.job_id(odd))
     return odd
 
 
@@ -41,7 +44,31 @@ def test_many_jobs_are_moved_in_one_drain(fresh_site: "TenantWorld") -> None:
     assert len(fresh_site.hand.offers(200)) == 200
 
 
-def test_a_job_that_cannot_be_judged_holds_up_no_other_and_ends_in_quarantine(fresh_site: "TenantWorld") -> None:
+def test_a_batch_takes_the_same_few_statements_however_many_jobs_it_has(
+    fresh_site: "TenantWorld", fresh_database_url: str
+) -> None:
+    sent: list[bytes] = []
+    watched = replace(fresh_site, database=Database(fresh_database_url, application="watched", watch=sent.append))
+
+    def statements(jobs: int) -> tuple[int, int]:
+        """Return how many were sent to begin so many jobs, and to end them."""
+        for _ in range(jobs):
+            fresh_site.create("volume", size_gib=1)
+        sent.clear()
+        assert watched.drain() == jobs
+        begun = len(sent)
+        fresh_site.hand.work()
+        sent.clear()
+        assert watched.drain() == jobs
+        return begun, len(sent)
+
+    few, many = statements(1), statements(20)
+    watched.database.close()
+
+    assert few == many == (2, 6)
+
+
+def test_a_job_that_cannot_be_moved_holds_up_no_other_and_ends_in_quarantine(fresh_site: "TenantWorld") -> None:
     odd, good = made_of_an_unknown_workflow(fresh_site), fresh_site.create("volume", size_gib=1)
 
     assert fresh_site.drain() == 1
@@ -51,6 +78,7 @@ def test_a_job_that_cannot_be_judged_holds_up_no_other_and_ends_in_quarantine(fr
         fresh_site.drain()
 
     job = fresh_site.job(odd)
+    assert job.error is not None
     assert (job.state, job.error.code) == ("FAILED", "quarantined")
     assert fresh_site.get(odd).status == "FAILED"
     assert fresh_site.job(good).state == "RUNNING"
@@ -71,9 +99,9 @@ def test_what_a_dead_worker_held_is_tried_again_one_by_one(fresh_site: "TenantWo
 
     again = claim(fresh_site)
 
-    assert {(row["id"], row["crashes"], row["epoch"]) for row in again} == {
-        (later.job.id, 0, 1),
-        (made[0].job.id, 1, 2),
+    assert {(each.id, each.crashes, each.row["epoch"]) for each in again} == {
+        (fresh_site.job_id(later), 0, 1),
+        (fresh_site.job_id(made[0]), 1, 2),
     }
     die(fresh_site)
     assert fresh_site.drain() == 5
@@ -94,21 +122,22 @@ def test_a_job_that_killed_its_workers_is_quarantined_and_names_what_it_may_have
     assert fresh_site.drain() == 1
 
     job = fresh_site.job(change)
+    assert job.error is not None
     assert (job.state, job.error.leaks) == ("FAILED", ("apply",))
     assert (fresh_site.get(volume).status, fresh_site.get(volume).spec.size_gib) == ("ACTIVE", 1)
     assert fresh_site.get(volume).detail == "several workers died in a row while they moved this job; tell an operator"
     fresh_site.check_accounts()
 
 
-def test_a_verdict_that_cannot_be_written_holds_up_no_other(fresh_site: "TenantWorld") -> None:
+def test_an_update_that_cannot_be_persisted_holds_up_no_other(fresh_site: "TenantWorld") -> None:
     odd, good = fresh_site.create("volume", name="odd", size_gib=1), fresh_site.create("volume", size_gib=1)
     with psycopg.connect(fresh_site.database.url, autocommit=True) as connection:
         connection.execute("ALTER TABLE operation ADD CONSTRAINT never CHECK (spec->>'name' IS DISTINCT FROM 'odd')")
 
     assert fresh_site.drain() == 1
 
-    states = [[step.state for step in fresh_site.job(each).steps] for each in (good, odd)]
-    assert [found.count("DONE") for found in states] == [1, 0]
+    assert [step.state for step in fresh_site.job(good).steps] == ["DONE", "RUNNING"]
+    assert [step.state for step in fresh_site.job(odd).steps] == ["PENDING", "PENDING"]
 
 
 def test_workers_at_once_never_move_the_same_job(site: "TenantWorld") -> None:
@@ -132,11 +161,11 @@ def test_jobs_of_one_resource_run_in_the_order_in_which_they_were_accepted(
         statement = "UPDATE job_step SET job_id = :low WHERE job_id = :id"
         with psycopg.connect(fresh_site.database.url, autocommit=True) as connection:
             connection.execute("ALTER TABLE job_step DROP CONSTRAINT job_step_job_id_fkey")
-        fresh_site.execute("UPDATE job SET id = :low WHERE id = :id", low=low, id=second.job.id)
-        fresh_site.execute(statement, low=low, id=second.job.id)
+        fresh_site.execute("UPDATE job SET id = :low WHERE id = :id", low=low, id=fresh_site.job_id(second))
+        fresh_site.execute(statement, low=low, id=fresh_site.job_id(second))
 
     fresh_site.drain()
 
     (operation,) = fresh_site.hand.offers()
     (row,) = fresh_site.rows("SELECT job_id FROM operation WHERE id = :id", id=operation.id)
-    assert row["job_id"] == first.job.id
+    assert row["job_id"] == fresh_site.job_id(first)

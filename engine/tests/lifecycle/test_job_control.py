@@ -5,18 +5,20 @@ import random
 import time
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
-from uuid import UUID, uuid4
+from uuid import uuid4
 
 import pytest
 
 from stratoplane.errors import PermissionDeniedError, QuotaExceededError, ResourceNotFoundError, StateConflictError
 from stratoplane.ids import new_id
+from stratoplane.jobs import JobState, StepState
 from stratoplane.messages import Operation, Outcome
-from stratoplane_engine.db import jobs as rows
+from stratoplane_engine.db import claims
 from stratoplane_engine.jobs.claims import read_claim
-from stratoplane_engine.jobs.persist import persist_verdicts
+from stratoplane_engine.jobs.persist import persist_updates
 from stratoplane_engine.jobs.runner import advance
 from stratoplane_engine.model.change import ChangeResult
+from stratoplane_engine.model.job import Job, LeakFilter
 from stratoplane_engine.model.listing import Page
 from stratoplane_engine.services import job_control, leaks
 
@@ -24,20 +26,16 @@ if TYPE_CHECKING:
     from engine.tests.lifecycle.tenant_world import TenantWorld
 
 
-def job_id(made: ChangeResult) -> UUID:
-    return made.job.id
+def cancel(site: "TenantWorld", made: ChangeResult) -> Job:
+    return job_control.cancel(site.database, site.context(), site.project_id, site.job_id(made))
 
 
-def cancel(site: "TenantWorld", made: ChangeResult) -> dict[str, Any]:
-    return job_control.cancel(site.database, site.context(), site.project_id, job_id(made))
-
-
-def retry(site: "TenantWorld", made: ChangeResult) -> dict[str, Any]:
-    return job_control.retry(site.database, site.plugins, site.context(), site.project_id, job_id(made))
+def retry(site: "TenantWorld", made: ChangeResult) -> Job:
+    return job_control.retry(site.database, site.plugins, site.context(), site.project_id, site.job_id(made))
 
 
 def calls(site: "TenantWorld", made: ChangeResult) -> list[tuple[str, str]]:
-    rows = site.rows("SELECT verb, state FROM operation WHERE job_id = :job ORDER BY id", job=job_id(made))
+    rows = site.rows("SELECT verb, state FROM operation WHERE job_id = :job ORDER BY id", job=site.job_id(made))
     return [(row["verb"], row["state"]) for row in rows]
 
 
@@ -48,11 +46,11 @@ def fail_for_good(site: "TenantWorld") -> Any:
 def test_a_job_whose_cluster_is_silent_says_what_it_waits_for(site: "TenantWorld") -> None:
     volume = site.create("volume", size_gib=3)
     site.drain()
-    assert (site.job(volume).steps[1].state, site.job(volume).silent_cluster) == ("RUNNING", None)
+    assert site.job(volume).steps[1].state is StepState.RUNNING
+    assert site.job(volume).silent_cluster is None
 
     site.execute("UPDATE cluster SET seen_at = seen_at - interval '91 seconds' WHERE id = :id", id=site.cluster_id)
-    (name,) = {row["name"] for row in site.rows("SELECT name FROM cluster WHERE id = :id", id=site.cluster_id)}
-    assert site.job(volume).silent_cluster == name
+    assert site.job(volume).silent_cluster == site.cluster
 
     site.execute("UPDATE cluster SET seen_at = clock_timestamp() WHERE id = :id", id=site.cluster_id)
     site.settle()
@@ -63,7 +61,7 @@ def test_a_job_that_is_stopped_before_it_begins_calls_no_driver(site: "TenantWor
     volume = site.create("volume", size_gib=3)
 
     asked = cancel(site, volume)
-    assert (asked["state"], asked["cancelled_by"]) == ("PENDING", site.actor.name)
+    assert (asked.state, asked.cancelled_by) == (JobState.PENDING, site.actor.name)
     site.settle()
 
     assert site.job(volume).state == "CANCELLED"
@@ -76,13 +74,13 @@ def test_a_job_that_is_stopped_before_it_begins_calls_no_driver(site: "TenantWor
 def test_a_worker_that_judges_while_somebody_stops_the_job_counts_for_nothing(site: "TenantWorld") -> None:
     volume = site.create("volume", size_gib=3)
     with site.database.system() as connection:
-        claimed = rows.claim(connection, owner="slow", limit=100, start=new_id())
-    (mine,) = [row for row in claimed if row["id"] == job_id(volume)]
-    verdict = advance(read_claim(mine), random.Random(1))
+        claimed = claims.claim(connection, owner="slow", limit=100, start=new_id())
+    (mine,) = [claim for claim in claimed if claim.id == site.job_id(volume)]
+    update = advance(read_claim(mine), random.Random(1))
     cancel(site, volume)
 
     with site.database.system() as connection:
-        assert persist_verdicts(connection, [verdict]) == frozenset()
+        assert persist_updates(connection, [update]) == frozenset()
     site.drain()
     assert site.job(volume).state == "CANCELLED"
     assert calls(site, volume) == []
@@ -91,11 +89,11 @@ def test_a_worker_that_judges_while_somebody_stops_the_job_counts_for_nothing(si
 def test_what_a_worker_offers_while_somebody_waits_to_stop_the_job_is_taken_back(site: "TenantWorld") -> None:
     volume = site.create("volume", size_gib=3)
     with site.database.system() as connection:
-        claimed = rows.claim(connection, owner="quick", limit=100, start=new_id())
-    (mine,) = [row for row in claimed if row["id"] == job_id(volume)]
+        claimed = claims.claim(connection, owner="quick", limit=100, start=new_id())
+    (mine,) = [claim for claim in claimed if claim.id == site.job_id(volume)]
     with ThreadPoolExecutor(1) as pool:
         with site.database.system() as connection:
-            persist_verdicts(connection, [advance(read_claim(mine), random.Random(1))])
+            persist_updates(connection, [advance(read_claim(mine), random.Random(1))])
             stopping = pool.submit(cancel, site, volume)
             wait_for_a_lock(site)
         stopping.result()
@@ -221,7 +219,7 @@ def test_a_failed_create_is_made_again(site: "TenantWorld") -> None:
     assert site.get(machine).status == "FAILED"
 
     again = retry(site, machine)
-    assert again["kind"] == "virtual_machine.create"
+    assert again.kind == "virtual_machine.create"
     site.settle()
 
     assert site.get(machine).status == "RUNNING"
@@ -265,10 +263,10 @@ def test_what_waits_for_its_next_attempt_runs_at_once(site: "TenantWorld") -> No
     site.drain()
     site.hand.work(lambda operation: site.hand.failed(operation, Outcome.TRANSIENT))
     site.drain()
-    site.execute("UPDATE job SET next_run_at = next_run_at + interval '1 hour' WHERE id = :id", id=job_id(volume))
+    site.execute("UPDATE job SET next_run_at = next_run_at + interval '1 hour' WHERE id = :id", id=site.job_id(volume))
     assert site.drain() == 0
 
-    assert retry(site, volume)["state"] == "RETRYING"
+    assert retry(site, volume).state is JobState.RETRYING
     assert site.drain() == 1
 
 
@@ -279,28 +277,29 @@ def test_a_stuck_job_is_ended_where_it_stands_and_what_it_made_is_registered(fre
     (taken,) = site.hand.offers()
     site.hand.acknowledge(taken)
 
-    ended = job_control.resolve(site.database, site.operator(), job_id(volume), note="the rack is gone")
-    assert (ended["state"], ended["error"]["code"]) == ("FAILED", "resolved_by_operator")
-    assert "the rack is gone" in ended["error"]["detail"]
+    ended = job_control.resolve(site.database, site.operator(), site.job_id(volume), note="the rack is gone")
+    assert ended.error is not None
+    assert (ended.state, ended.error.code) == (JobState.FAILED, "resolved_by_operator")
+    assert "the rack is gone" in ended.error.detail
     assert site.hand.report(site.hand.done(taken)).stale == (taken.id,)
     site.settle()
     assert site.job(volume).state == "FAILED"
 
     page = Page(limit=10)
-    (leak,) = leaks.list_leaks(site.database, site.operator(), page, only_open=True).items
-    assert (leak["step"], leak["resource_id"]) == ("provision", str(volume.resource.id))
+    (leak,) = leaks.list_leaks(site.database, site.operator(), page, LeakFilter.OPEN).items
+    assert (leak.step, leak.resource_id) == ("provision", volume.resource.id)
     assert [row["kind"] for row in site.rows("SELECT kind FROM incident")] == ["leak"]
-    leaks.resolve_leak(site.database, site.operator(), UUID(leak["id"]), note="looked")
-    assert leaks.list_leaks(site.database, site.operator(), page, only_open=True).items == ()
+    leaks.resolve_leak(site.database, site.operator(), leak.id, note="looked")
+    assert leaks.list_leaks(site.database, site.operator(), page, LeakFilter.OPEN).items == ()
     with pytest.raises(ResourceNotFoundError):
-        leaks.resolve_leak(site.database, site.operator(), UUID(leak["id"]), note="looked")
+        leaks.resolve_leak(site.database, site.operator(), leak.id, note="looked")
     site.check_accounts()
 
 
 def test_tenants_neither_resolve_jobs_nor_see_leaks(site: "TenantWorld") -> None:
     for refused in (
         lambda: job_control.resolve(site.database, site.context(), uuid4(), note=""),
-        lambda: leaks.list_leaks(site.database, site.context(), Page(limit=1), only_open=True),
+        lambda: leaks.list_leaks(site.database, site.context(), Page(limit=1), LeakFilter.OPEN),
     ):
         with pytest.raises(PermissionDeniedError):
             refused()
@@ -315,9 +314,10 @@ def test_the_story_of_a_job_names_every_driver_call(site: "TenantWorld") -> None
         return site.hand.done(operation) if outcome is Outcome.DONE else site.hand.failed(operation, outcome)
 
     site.settle(behave)
-    story = job_control.list_operations(site.database, site.operator(), job_id(volume), Page(limit=10)).items
-    assert [(call["step"], call["verb"], call["outcome"]) for call in story] == [
+    story = job_control.list_operations(site.database, site.operator(), site.job_id(volume), Page(limit=10)).items
+    assert [(call.step, call.verb, call.result and call.result.outcome) for call in story] == [
         ("provision", "create", "transient"),
         ("provision", "create", "done"),
     ]
-    assert story[0]["provider_text"] == "provider says no"
+    assert story[0].result is not None
+    assert story[0].result.provider_text == "provider says no"

@@ -43,7 +43,9 @@ def test_a_change_behind_a_create_that_failed_fails_too_and_brings_nothing_back(
 
     assert [verb for verb, _ in asked] == ["create", "delete"]
     assert (site.get(volume).status, site.get(volume).detail) == ("FAILED", "no room")
-    assert (site.job(change).state, site.job(change).error.code) == ("FAILED", "state_conflict")
+    failed = site.job(change)
+    assert failed.error is not None
+    assert (failed.state, failed.error.code) == ("FAILED", "state_conflict")
     assert site.used() == {}
     site.check_accounts()
 

@@ -11,7 +11,7 @@ import pytest
 from stratoplane.ids import new_id
 from stratoplane.messages import Outcome
 from stratoplane.quota import UNLIMITED
-from stratoplane_engine.db import jobs as rows
+from stratoplane_engine.db import claims
 from stratoplane_engine.jobs.queue import WorkerNotifier
 from stratoplane_engine.jobs.sweeper import sweep
 
@@ -43,8 +43,8 @@ def newcomer(crowded: "TenantWorld", build_site: object) -> "TenantWorld":
 
 def claim(site: "TenantWorld", limit: int, start: UUID | None = None) -> Counter[UUID]:
     with site.database.system() as connection:
-        claimed = rows.claim(connection, owner="somebody", limit=limit, start=start or new_id())
-    return Counter(row["organization_id"] for row in claimed)
+        claimed = claims.claim(connection, owner="somebody", limit=limit, start=start or new_id())
+    return Counter(each.organization_id for each in claimed)
 
 
 def test_many_waiting_jobs_of_one_tenant_do_not_delay_anothers(crowded: "TenantWorld", newcomer: "TenantWorld") -> None:
@@ -79,8 +79,8 @@ def test_what_has_priority_goes_first_within_a_tenant(crowded: "TenantWorld") ->
     crowded.execute("UPDATE job SET priority = 5 WHERE resource_id = :id", id=urgent.resource.id)
 
     with crowded.database.system() as connection:
-        (first,) = rows.claim(connection, owner="somebody", limit=1, start=new_id())
-    assert first["resource"]["id"] == str(urgent.resource.id)
+        (first,) = claims.claim(connection, owner="somebody", limit=1, start=new_id())
+    assert first.id == crowded.job_id(urgent)
 
 
 def fail(site: "TenantWorld", times: int) -> None:

@@ -2,18 +2,20 @@
 """Workers and schedulers: the runner's own code between two transactions of the store; a crash is possible anywhere."""
 
 from collections import Counter
+from dataclasses import replace
 from functools import partial
 from typing import Any
 from uuid import UUID
 
+from stratoplane_engine.db.claims import Claim
 from stratoplane_engine.jobs.claims import read_claim
 from stratoplane_engine.jobs.failure_records import leaks
-from stratoplane_engine.jobs.persist import _job_row, _returned, _settlement_row
-from stratoplane_engine.jobs.runner import Verdict, advance, quarantine
+from stratoplane_engine.jobs.persist import job_move, outcome_rows, returned
+from stratoplane_engine.jobs.runner import JobUpdate, advance, quarantine
 from stratoplane_engine.jobs.worker_loop import MOST_CRASHES
 from tests.simulation.simulated import comparison_rows, job_rows, operation_rows
 from tests.simulation.simulated.kernel import Kernel, Machine, Waiting
-from tests.simulation.simulated.tables import Row, Tables
+from tests.simulation.simulated.tables import Tables, row_of
 
 _LOOK_SECONDS = 5.0
 _SWEEP_SECONDS = 5.0
@@ -49,18 +51,21 @@ class Bell:
             self.kernel.wake(each)
 
 
-def persist_verdicts(tables: Tables, verdicts: list[Verdict]) -> frozenset[UUID]:
-    """Write verdicts whose claim still holds, in one transaction, as the engine's own function of this name does."""
-    ordered = sorted(verdicts, key=lambda verdict: verdict.job.id)
-    current = job_rows.move(tables, [_job_row(verdict) for verdict in ordered])
-    mine = [verdict for verdict in ordered if verdict.job.id in current]
-    job_rows.move_steps(tables, [step for verdict in mine for step in verdict.steps])
-    made = [{**verdict.operation, "id": tables.new_id()} for verdict in mine if verdict.operation]
-    operation_rows.insert(tables, made)
-    settled = job_rows.settle(tables, [row for verdict in mine if (row := _settlement_row(verdict))])
-    job_rows.give_back(tables, *_returned(settled))
-    tables.leaks += [leak for verdict in mine for leak in leaks(verdict)]
+def persist_updates(tables: Tables, updates: list[JobUpdate]) -> frozenset[UUID]:
+    """Write updates whose claim still holds, in one transaction, as the engine's own function of this name does."""
+    ordered = sorted((_renamed(tables, update) for update in updates), key=lambda update: update.job.id)
+    current = job_rows.move(tables, [job_move(update) for update in ordered])
+    mine = [update for update in ordered if update.job.id in current]
+    settled = job_rows.settle(tables, outcome_rows(mine))
+    job_rows.give_back(tables, *returned(settled))
+    tables.leaks += [row_of(leak) for update in mine for leak in leaks(update)]
     return current
+
+
+def _renamed(tables: Tables, update: JobUpdate) -> JobUpdate:
+    """Give the driver call an id of the simulation's own, since a seed must replay."""
+    operation = update.operation
+    return update if operation is None else replace(update, operation=replace(operation, id=tables.new_id()))
 
 
 class Worker:
@@ -90,24 +95,24 @@ class Worker:
         while True:
             limit, start = generator.choice(_BATCHES), UUID(int=generator.getrandbits(128))
             claimed = job_rows.claim(self.tables, owner=self.machine.name, limit=limit, start=start)
-            fresh = [row for row in claimed if not row["crashes"]]
-            suspects = [row for row in claimed if row["crashes"]]
-            verdicts = [each for batch in (fresh, suspects) if batch for each in self._move(batch)]
-            if not suspects and not _is_more(fresh) and not any(each.settlement for each in verdicts):
+            fresh = [claim for claim in claimed if not claim.crashes]
+            suspects = [claim for claim in claimed if claim.crashes]
+            updates = [each for batch in (fresh, suspects) if batch for each in self._move(batch)]
+            if not suspects and not _is_more(fresh) and not any(each.outcome for each in updates):
                 return
 
-    def _move(self, batch: list[Row]) -> list[Verdict]:
+    def _move(self, batch: list[Claim]) -> list[JobUpdate]:
         self._take_time()
         generator, kernel = self.machine.generator, self.machine.kernel
-        jobs = [(read_claim(row), row["crashes"]) for row in batch]
-        verdicts = [advance(job, generator) if crashes < MOST_CRASHES else quarantine(job) for job, crashes in jobs]
+        jobs = [(read_claim(claim), claim.crashes) for claim in batch]
+        updates = [advance(job, generator) if crashes < MOST_CRASHES else quarantine(job) for job, crashes in jobs]
         self._take_time()
-        current = persist_verdicts(self.tables, verdicts)
-        self.refused += len(verdicts) - len(current)
-        for each in verdicts:
-            written = "written" if each.job.id in current else "refused"
-            kernel.say(f"verdict {written}", by=self.machine.name, job=each.job.id, epoch=each.job.epoch, to=each.state)
-        return [each for each in verdicts if each.job.id in current]
+        current = persist_updates(self.tables, updates)
+        self.refused += len(updates) - len(current)
+        for each in updates:
+            said = "update persisted" if each.job.id in current else "update refused"
+            kernel.say(said, by=self.machine.name, job=each.job.id, epoch=each.job.epoch, to=each.state)
+        return [each for each in updates if each.job.id in current]
 
     def _take_time(self) -> None:
         generator = self.machine.generator
@@ -115,9 +120,9 @@ class Worker:
         self.machine.sleep(generator.uniform(20.0, 90.0) if stalls else generator.expovariate(200.0))
 
 
-def _is_more(claimed: list[Row]) -> bool:
-    taken = Counter(row["organization_id"] for row in claimed)
-    return any(taken[row["organization_id"]] >= row["share"] for row in claimed)
+def _is_more(claimed: list[Claim]) -> bool:
+    taken = Counter(claim.organization_id for claim in claimed)
+    return any(taken[claim.organization_id] >= claim.share for claim in claimed)
 
 
 class Scheduler:

@@ -49,9 +49,9 @@ class Inspector(Watch):
         if before["lease_until"] is not None and before["lease_until"] >= now:
             self._wrong(f"job {before['id']} was claimed while {before['lease_owner']} held its lease")
 
-    def written_back(self, before: Row, epoch: int) -> None:
+    def persisted(self, before: Row, epoch: int) -> None:
         if before["epoch"] != epoch:
-            self._wrong(f"a verdict of epoch {epoch} was applied to job {before['id']} at epoch {before['epoch']}")
+            self._wrong(f"an update of epoch {epoch} was applied to job {before['id']} at epoch {before['epoch']}")
 
     def result_taken(self, operation: Row, epoch: int, result: Mapping[str, Any]) -> None:
         if operation["epoch"] != epoch or operation["state"] not in OPEN_STATES:

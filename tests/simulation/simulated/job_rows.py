@@ -1,19 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What ``stratoplane_engine.db.jobs`` does with jobs and resources, in memory."""
+"""What the statements of claims and job updates do with jobs and resources, in memory."""
 
 import math
-from collections.abc import Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
+from dataclasses import asdict
 from uuid import UUID
 
+from stratoplane.wire import to_json
 from stratoplane_engine.accounting import ClaimChange, QuotaChange
-from stratoplane_engine.db.jobs import LEASE_SECONDS
-from tests.simulation.simulated.tables import Row, Tables, is_live
+from stratoplane_engine.db.claims import LEASE_SECONDS, Claim, as_claim
+from stratoplane_engine.db.job_updates import JobMove, OutcomeRow, SettledResource
+from stratoplane_engine.model.job import JobStep
+from tests.simulation.simulated import operation_rows
+from tests.simulation.simulated.tables import Row, Tables, is_live, row_of
 
 WORDS = ("UPDATING", "DELETING")
 
 
-def claim(tables: Tables, *, owner: str, limit: int, start: UUID) -> list[Row]:
+def claim(tables: Tables, *, owner: str, limit: int, start: UUID) -> list[Claim]:
     live = [job for job in tables.jobs.values() if is_live(job)]
     waits = [job for job in live if job["next_run_at"] is not None and not _is_held(tables, job)]
     organizations = sorted({job["organization_id"] for job in waits}, key=lambda each: (each <= start, each))[:limit]
@@ -43,7 +47,7 @@ def _is_due(tables: Tables, job: Row) -> bool:
     return bool(first["id"] == job["id"])
 
 
-def _take(tables: Tables, job: Row, owner: str, share: int) -> Row:
+def _take(tables: Tables, job: Row, owner: str, share: int) -> Claim:
     now = tables.now
     tables.watch.claimed(job, now)
     crashes = job["crashes"] + (job["lease_until"] is not None)
@@ -52,80 +56,93 @@ def _take(tables: Tables, job: Row, owner: str, share: int) -> Row:
     resource = tables.resources[job["resource_id"]]
     targets = sorted({target for source, target, _ in tables.links if source == resource["id"]})
     latest = max(tables.operations_of(job["id"]), key=lambda each: each["id"], default=None)
-    shown = ("position", "verb", "state", "result")
-    return {
+    row = {
         **taken,
         "share": share,
         "overdue": taken["deadline_at"] < now,
-        "resource": {**resource, "id": str(resource["id"])},
+        "resource": resource,
         "steps": list(tables.steps[job["id"]]),
-        "targets": [
-            {key: str(tables.resources[each][key]) for key in ("id", "kind", "name", "status")} for each in targets
-        ],
-        "operation": latest and {"id": str(latest["id"]), **{key: latest[key] for key in shown}},
+        "targets": [{key: tables.resources[each][key] for key in ("id", "kind", "name", "status")} for each in targets],
+        "operation": latest and {key: latest[key] for key in ("id", "position", "verb", "state", "result")},
     }
+    return as_claim(row)
 
 
-def move(tables: Tables, verdicts: Sequence[Mapping[str, Any]]) -> frozenset[UUID]:
-    """Write verdicts, each at its claim's epoch only."""
+def move(tables: Tables, moves: Sequence[JobMove]) -> frozenset[UUID]:
+    """Write jobs with their steps and driver calls, each at its claim's epoch only."""
     moved = set()
-    for verdict in verdicts:
-        job = tables.jobs[verdict["id"]]
-        if tables.rules.fence and (job["epoch"] != verdict["epoch"] or not is_live(job)):
+    for each in moves:
+        job = tables.jobs[each.id]
+        if tables.rules.fence and (job["epoch"] != each.epoch or not is_live(job)):
             continue
-        tables.watch.written_back(job, verdict["epoch"])
-        delay = verdict["next_run_in"]
-        copied = {key: verdict[key] for key in ("state", "position", "undoing", "attempts", "error")}
-        times = {"next_run_at": None if delay is None else tables.now + delay, "lease_until": None}
-        output = job["output"] if verdict["output"] is None else verdict["output"]
-        tables.change_job(job["id"], **copied, **times, output=output, lease_owner="", crashes=0)
+        tables.watch.persisted(job, each.epoch)
+        copied = {"state": each.state.value, "position": each.position, "undoing": each.undoing, "error": each.error}
+        next_run_at = None if each.next_run_in is None else tables.now + each.next_run_in
+        output = job["output"] if each.output is None else each.output
+        freed = {"lease_until": None, "lease_owner": "", "crashes": 0}
+        tables.change_job(job["id"], **copied, **freed, attempts=each.attempts, next_run_at=next_run_at, output=output)
+        _move_steps(tables, job["id"], each.steps)
         moved.add(job["id"])
+    made = [each.operation for each in moves if each.operation is not None and each.id in moved]
+    operation_rows.insert(tables, made)
     return frozenset(moved)
 
 
-def move_steps(tables: Tables, steps: Sequence[Mapping[str, Any]]) -> None:
+def _move_steps(tables: Tables, job_id: UUID, steps: Sequence[JobStep]) -> None:
+    rows = tables.steps[job_id]
     for step in steps:
-        rows = tables.steps[step["job_id"]]
-        changed = {key: step[key] for key in ("state", "attempts", "output", "error")}
-        rows[step["position"]] = {**rows[step["position"]], **changed}
+        error = None if step.error is None else asdict(step.error)
+        changed = {"state": step.state.value, "attempts": step.attempts, "output": step.output, "error": error}
+        rows[step.position] = {**rows[step.position], **changed}
 
 
-def settle(tables: Tables, settlements: Sequence[Row]) -> list[Row]:
+def settle(tables: Tables, outcomes: Sequence[OutcomeRow]) -> list[SettledResource]:
     """Write what ended jobs make of their resources, and wake who waited for it."""
-    settled = [_settle(tables, each) for each in sorted(settlements, key=lambda each: each["id"])]
-    _wake(tables, [each["id"] for each in settlements])
-    for row, settlement in zip(settled, sorted(settlements, key=lambda each: each["id"]), strict=True):
-        if settlement["keep"] is not None and not row["links_stay"]:
-            _unlink(tables, settlement)
-        if row["overtaken"]:
-            _hand_on(tables, settlement)
+    ordered = sorted(outcomes, key=lambda each: each.id)
+    settled = [_settle(tables, each) for each in ordered]
+    _wake(tables, [each.id for each in outcomes])
+    for resource, outcome in zip(settled, ordered, strict=True):
+        if outcome.keep is not None and not resource.links_stay:
+            _unlink(tables, outcome)
+        if resource.overtaken:
+            _hand_on(tables, outcome)
     return settled
 
 
-def _settle(tables: Tables, settlement: Row) -> Row:
-    before = tables.resources[settlement["id"]]
+def _settle(tables: Tables, outcome: OutcomeRow) -> SettledResource:
+    before = tables.resources[outcome.id]
     changing = [job for job in tables.jobs_of(before["id"]) if job["kind"].endswith((".update", ".delete"))]
-    newer = before["generation"] > settlement["generation"]
+    newer = before["generation"] > outcome.generation
     overtaken = before["status"] in WORDS and (bool(changing) or newer)
-    wanted = {key: value for key, value in settlement.items() if value is not None}
-    copied = ("observed", "provider_reference", "detail", "observed_generation")
-    columns = {key: wanted[key] for key in copied if key in wanted}
+    after = tables.change_resource(
+        before["id"], **_columns(tables, before, outcome, overtaken=overtaken), updated_at=tables.now
+    )
+    return SettledResource(
+        id=after["id"],
+        organization_id=after["organization_id"],
+        project_id=after["project_id"],
+        cluster_id=after["cluster_id"],
+        quota_usage=after["quota_usage"],
+        previous_usage=before["quota_usage"],
+        overtaken=overtaken,
+        links_stay=overtaken and outcome.status is not None and outcome.status != "FAILED",
+    )
+
+
+def _columns(tables: Tables, before: Row, outcome: OutcomeRow, *, overtaken: bool) -> Row:
+    wanted = {key: value for key, value in row_of(outcome).items() if value is not None}
+    if outcome.spec is not None:
+        wanted["spec"] = to_json(outcome.spec)
+    if outcome.status is not None:
+        wanted["status"] = outcome.status.value
+    copied = {"observed", "provider_reference", "detail", "observed_generation"}
     if not overtaken:
-        columns |= {key: wanted[key] for key in ("status", "quota_usage", "spec") if key in wanted}
-        columns |= (
-            {"name": wanted["name"]} if "name" in wanted and not _is_taken(tables, before, wanted["name"]) else {}
-        )
-    elif settlement["status"] == "FAILED" and "quota_usage" in wanted:
-        columns["quota_usage"] = wanted["quota_usage"]
-    if settlement["status"] == "DELETED":
-        columns["deleted_at"] = tables.now
-    after = tables.change_resource(before["id"], **columns, updated_at=tables.now)
-    stays = overtaken and settlement["status"] is not None and settlement["status"] != "FAILED"
-    shown = {
-        key: after[key]
-        for key in ("organization_id", "project_id", "id", "kind", "cluster_id", "status", "quota_usage")
-    }
-    return {**shown, "previous_usage": before["quota_usage"], "overtaken": overtaken, "links_stay": stays}
+        copied |= {"status", "quota_usage", "spec"}
+        copied |= {"name"} if "name" in wanted and not _is_taken(tables, before, wanted["name"]) else set()
+    elif outcome.status == "FAILED":
+        copied |= {"quota_usage"}
+    columns = {key: value for key, value in wanted.items() if key in copied}
+    return {**columns, "deleted_at": tables.now} if outcome.status == "DELETED" else columns
 
 
 def _is_taken(tables: Tables, resource: Row, name: str) -> bool:
@@ -146,18 +163,18 @@ def _wake(tables: Tables, finished: Sequence[UUID]) -> None:
         tables.tell(idle)
 
 
-def _unlink(tables: Tables, settlement: Row) -> None:
-    kept = {(each["target_id"], each["role"]) for each in settlement["keep"]}
-    for key in [key for key in tables.links if key[0] == settlement["id"] and key[1:] not in kept]:
+def _unlink(tables: Tables, outcome: OutcomeRow) -> None:
+    kept = {(each.target_id, each.role) for each in outcome.keep or ()}
+    for key in [key for key in tables.links if key[0] == outcome.id and key[1:] not in kept]:
         del tables.links[key]
 
 
-def _hand_on(tables: Tables, settlement: Row) -> None:
-    if settlement["spec"] is None:
+def _hand_on(tables: Tables, outcome: OutcomeRow) -> None:
+    if outcome.spec is None:
         return
-    updates = [job for job in tables.jobs_of(settlement["id"]) if job["kind"].endswith(".update")]
+    updates = [job for job in tables.jobs_of(outcome.id) if job["kind"].endswith(".update")]
     for job in updates[:1]:
-        before = {"spec": settlement["spec"], "name": settlement["name"]}
+        before = {"spec": to_json(outcome.spec), "name": outcome.name}
         tables.change_job(job["id"], input={**job["input"], "before": before})
 
 

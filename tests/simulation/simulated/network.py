@@ -105,16 +105,15 @@ class Gateway:
             self.kernel.after(request.wait_seconds, look)
 
     def _acknowledge(self, cluster_id: UUID, _agent_id: UUID, document: Any, reply: _Reply) -> None:
-        asked = [(each.id, each.epoch) for each in from_json(Acknowledgements, document).operations]
+        asked = from_json(Acknowledgements, document).operations
         accepted = operation_rows.acknowledge(self.tables, cluster_id, asked)
-        refused = tuple(each for each, _ in asked if each not in accepted)
+        refused = tuple(each.id for each in asked if each.id not in accepted)
         self.kernel.say("acknowledged", accepted=len(accepted), refused=len(refused))
         reply(to_json(AcknowledgementAnswer(accepted=tuple(sorted(accepted)), refused=refused)))
 
     def _report(self, cluster_id: UUID, _agent_id: UUID, document: Any, reply: _Reply) -> None:
         results = from_json(Results, document).results
-        rows = [{"id": each.id, "epoch": each.epoch, "result": to_json(each)} for each in results]
-        reception = operation_rows.report(self.tables, cluster_id, rows)
+        reception = operation_rows.report(self.tables, cluster_id, results)
         outcomes = [each.outcome.value for each in results]
         self.kernel.say("reported", outcomes=outcomes, accepted=len(reception.accepted), stale=len(reception.stale))
         reply(to_json(ResultsAnswer(accepted=tuple(sorted(reception.accepted)), stale=tuple(sorted(reception.stale)))))

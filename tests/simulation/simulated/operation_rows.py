@@ -6,28 +6,31 @@ from collections.abc import Mapping, Sequence
 from typing import Any
 from uuid import UUID
 
+from stratoplane.messages import OperationReference, OperationResult
+from stratoplane.wire import to_json
 from stratoplane_engine.db.circuits import LIMITS
 from stratoplane_engine.db.operations import ACKNOWLEDGE_SECONDS, Reception
-from tests.simulation.simulated.tables import OPEN_STATES, Row, Tables, is_live
+from stratoplane_engine.model.job import OperationDraft
+from tests.simulation.simulated.tables import OPEN_STATES, Row, Tables, is_live, row_of
 
 _ABANDONED = "the agent took the operation and did not report within its time"
 _UNTAKEN = "no agent of the cluster took the operation within its time"
 
 
-def insert(tables: Tables, operations: Sequence[Mapping[str, Any]]) -> None:
+def insert(tables: Tables, operations: Sequence[OperationDraft]) -> None:
     for each in operations:
         row = {
-            **each,
+            **row_of(each),
             "state": "QUEUED",
             "epoch": 0,
             "agent_id": None,
             "result": None,
             "offered_until": None,
-            "deadline_at": tables.now + each["timeout_seconds"],
-            "observe_first": each["observe_first"] and tables.rules.observe_first,
+            "deadline_at": tables.now + each.timeout_seconds,
+            "observe_first": each.observe_first and tables.rules.observe_first,
         }
         tables.add_operation(row)
-        tables.notify("operation", str(each["cluster_id"]))
+        tables.notify("operation", str(each.cluster_id))
 
 
 def offer(tables: Tables, cluster_id: UUID, agent_id: UUID, maximum: int, start: UUID) -> list[Row]:
@@ -74,29 +77,30 @@ def _room(tables: Tables, cluster_id: UUID, maximum: int) -> int:
     return min(maximum, max(0, 1 - len(busy)))
 
 
-def acknowledge(tables: Tables, cluster_id: UUID, references: Sequence[tuple[UUID, int]]) -> frozenset[UUID]:
+def acknowledge(tables: Tables, cluster_id: UUID, references: Sequence[OperationReference]) -> frozenset[UUID]:
     accepted = set()
-    for identifier, epoch in references:
-        row = tables.operations.get(identifier)
+    for each in references:
+        row = tables.operations.get(each.id)
         if row is None or row["cluster_id"] != cluster_id or row["state"] not in ("OFFERED", "RUNNING"):
             continue
-        if row["epoch"] == epoch or not tables.rules.fence:
+        if row["epoch"] == each.epoch or not tables.rules.fence:
             deadline = tables.now + row["timeout_seconds"] + 60
-            tables.change_operation(identifier, state="RUNNING", deadline_at=deadline)
-            accepted.add(identifier)
+            tables.change_operation(each.id, state="RUNNING", deadline_at=deadline)
+            accepted.add(each.id)
     return frozenset(accepted)
 
 
-def report(tables: Tables, cluster_id: UUID, results: Sequence[Row]) -> Reception:
+def report(tables: Tables, cluster_id: UUID, results: Sequence[OperationResult]) -> Reception:
     """Take results, make their jobs runnable, and charge the cluster's circuit."""
     ended, repeated = [], []
     for each in results:
-        row = tables.operations.get(each["id"])
-        if row is None or row["cluster_id"] != cluster_id or (row["epoch"] != each["epoch"] and tables.rules.fence):
+        row = tables.operations.get(each.id)
+        if row is None or row["cluster_id"] != cluster_id or (row["epoch"] != each.epoch and tables.rules.fence):
             continue
         if row["state"] in ("OFFERED", "RUNNING") or not tables.rules.fence:
-            tables.watch.result_taken(row, each["epoch"], each["result"])
-            tables.change_operation(row["id"], state="DONE", result=each["result"])
+            result = to_json(each)
+            tables.watch.result_taken(row, each.epoch, result)
+            tables.change_operation(row["id"], state="DONE", result=result)
             ended.append(row)
         elif row["state"] == "DONE":
             repeated.append(row["id"])
@@ -107,7 +111,7 @@ def report(tables: Tables, cluster_id: UUID, results: Sequence[Row]) -> Receptio
     taken = [tables.operations[row["id"]]["result"] for row in ended]
     trips, closed = _charge(tables, cluster_id, taken)
     accepted = frozenset([*(row["id"] for row in ended), *repeated])
-    stale = frozenset(each["id"] for each in results) - accepted
+    stale = frozenset(each.id for each in results) - accepted
     return Reception(accepted=accepted, stale=stale, trips=trips, closed=closed)
 
 

@@ -2,7 +2,7 @@
 """The tables of the in-memory store, what watches them change, and which rules are switched on."""
 
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import UUID
@@ -43,8 +43,8 @@ class Watch:
     def claimed(self, before: Row, now: float) -> None:
         """A worker took a job that stood as ``before``."""
 
-    def written_back(self, before: Row, epoch: int) -> None:
-        """A verdict of the claim ``epoch`` was applied to a job."""
+    def persisted(self, before: Row, epoch: int) -> None:
+        """An update of the claim ``epoch`` was applied to a job."""
 
     def resource(self, before: Row | None, after: Row) -> None:
         """A resource was made or changed."""
@@ -134,6 +134,11 @@ class Tables:
         if self.rules.outbox:
             self.outbox += job_ids
             self.notify("outbox", "")
+
+
+def row_of(value: Any) -> Row:
+    """Return a dataclass as a row: its members by their names, as they are."""
+    return {each.name: getattr(value, each.name) for each in fields(value)}
 
 
 def is_live(job: Row) -> bool:

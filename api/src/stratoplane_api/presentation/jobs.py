@@ -1,10 +1,126 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Jobs in the form that the API shows."""
+"""Jobs, their driver calls and leaks in the form that the API shows."""
 
-from stratoplane_engine.kinds import wire_form
-from stratoplane_engine.model.job import Job
+from collections.abc import Sequence
+from typing import Final
+
+from stratoplane.jobs import JobState, StepState
+from stratoplane_engine.model.job import Attempt, Job, JobError, JobStep, Leak, Operation, StepError
+
+_ENDED: Final = frozenset({StepState.DONE, StepState.UNDONE})
+_TIMED: Final = frozenset({JobState.RUNNING, JobState.RETRYING})
 
 
 def job(value: Job) -> dict[str, object]:
     """Return the wire form of a job."""
-    return wire_form.job_value(value)
+    return {
+        "id": value.id,
+        "kind": value.kind,
+        "state": value.state,
+        "organization_id": value.organization_id,
+        "project_id": value.project_id,
+        "resource_id": value.resource_id,
+        "resource_kind": value.resource_kind,
+        "resource_name": value.resource_name,
+        "progress": _progress(value.steps),
+        "attempts": value.attempts,
+        "priority": value.priority,
+        "cancelled_by": value.cancelled_by,
+        "error": _error(value.error),
+        "output": value.output,
+        "created_by": value.actor,
+        "request_id": value.request_id,
+        "trace_id": value.trace_id,
+        "created_at": value.created_at,
+        "started_at": value.started_at,
+        "finished_at": value.finished_at,
+        "deadline_at": value.deadline_at,
+        "cancel_requested_at": value.cancel_requested_at,
+        "next_run_at": value.next_run_at if value.state in _TIMED else None,
+        "steps": [_step(each, value.silent_cluster) for each in value.steps],
+    }
+
+
+def _progress(steps: Sequence[JobStep]) -> dict[str, object]:
+    return {
+        "done": sum(step.state is StepState.DONE for step in steps),
+        "total": len(steps),
+        "step": next((step.name for step in steps if step.state not in _ENDED), None),
+    }
+
+
+def _step(value: JobStep, silent_cluster: str | None) -> dict[str, object]:
+    return {
+        "name": value.name,
+        "state": value.state,
+        "attempts": value.attempts,
+        "started_at": value.started_at,
+        "finished_at": value.finished_at,
+        "waits_for": _reason(value, silent_cluster) if value.state is StepState.RUNNING else "",
+        "error": _step_error(value.error),
+    }
+
+
+def _reason(step: JobStep, silent_cluster: str | None) -> object:
+    own = step.output.get("reason")
+    return own or (f"the agent of cluster {silent_cluster} is silent" if silent_cluster else "")
+
+
+def _step_error(value: StepError | None) -> dict[str, object] | None:
+    if value is None:
+        return None
+    return {"code": value.code, "detail": value.detail, "provider_text": value.provider_text}
+
+
+def _error(value: JobError | None) -> dict[str, object] | None:
+    return None if value is None else value.members()
+
+
+def operation(value: Operation) -> dict[str, object]:
+    """Return the wire form of a driver call."""
+    return {
+        "id": value.id,
+        "step": value.step or "",
+        "verb": value.verb,
+        "state": value.state,
+        "epoch": value.epoch,
+        "observe_first": value.observe_first,
+        "cluster": value.cluster,
+        "agent": value.agent or "",
+        **_result(value.result),
+        "created_at": value.created_at,
+        "acknowledged_at": value.acknowledged_at,
+        "finished_at": value.finished_at,
+        "deadline_at": value.deadline_at,
+    }
+
+
+def _result(value: Attempt | None) -> dict[str, object]:
+    if value is None:
+        return {"outcome": "", "code": "", "detail": "", "provider_text": ""}
+    return {
+        "outcome": value.outcome,
+        "code": value.code,
+        "detail": value.detail,
+        "provider_text": value.provider_text,
+    }
+
+
+def leak(value: Leak) -> dict[str, object]:
+    """Return the wire form of an entry of the leak register."""
+    return {
+        "id": value.id,
+        "organization_id": value.organization_id,
+        "project_id": value.project_id,
+        "resource_id": value.resource_id,
+        "job_id": value.job_id,
+        "kind": value.kind,
+        "name": value.name,
+        "cluster": value.cluster or "",
+        "step": value.step,
+        "detail": value.detail,
+        "resolved_by": value.resolved_by,
+        "note": value.note,
+        "found_at": value.found_at,
+        "resolved_at": value.resolved_at,
+    }

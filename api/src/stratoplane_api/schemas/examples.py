@@ -3,6 +3,8 @@
 
 from typing import Any, Final
 
+from stratoplane_engine.workflows.catalogue import step_names
+
 ORGANIZATION_ID: Final = "0199d2a4-7c10-7a3e-9b51-3f0f6a1b2c01"
 PROJECT_ID: Final = "0199d2a4-7c12-7d11-8c62-5a1e0b7d3e02"
 USER_ID: Final = "0199d2a4-7c14-7b20-a1d3-6c2f1c8e4f03"
@@ -84,7 +86,8 @@ KEY_PAIR: Final = _resource(
 
 
 def job(kind: str, resource_id: str, resource_name: str) -> dict[str, Any]:
-    """Return a job under way."""
+    """Return a job under way: all of its workflow's steps are done but the last."""
+    names = step_names(kind)
     return {
         "id": JOB_ID,
         "kind": kind,
@@ -94,7 +97,7 @@ def job(kind: str, resource_id: str, resource_name: str) -> dict[str, Any]:
         "resource_id": resource_id,
         "resource_kind": kind.split(".", maxsplit=1)[0],
         "resource_name": resource_name,
-        "progress": {"done": 1, "total": 2, "step": "settle"},
+        "progress": {"done": len(names) - 1, "total": len(names), "step": names[-1]},
         "attempts": 1,
         "priority": 0,
         "cancelled_by": "",
@@ -109,7 +112,7 @@ def job(kind: str, resource_id: str, resource_name: str) -> dict[str, Any]:
         "deadline_at": "2026-11-23T09:00:00.125000Z",
         "next_run_at": None,
         "cancel_requested_at": None,
-        "steps": [_step("create", "DONE", _LATER), _step("settle", "RUNNING", None)],
+        "steps": [*(_step(name, "DONE", _LATER) for name in names[:-1]), _step(names[-1], "RUNNING", None)],
     }
 
 
@@ -159,7 +162,6 @@ LEAK: Final = {
     "resolved_by": "",
     "note": "",
 }
-
 
 TOKEN_ID: Final = "0199d2a4-7e00-7a00-8000-e4a594060c0b"  # noqa: S105  # an id, no secret
 BINDING_ID: Final = "0199d2a4-7e10-7a00-8000-f5b6a5171d0c"

@@ -4,6 +4,7 @@
 from stratoplane.jobs import JobState, StepState
 from stratoplane_api.schemas import members as m
 from stratoplane_api.schemas.strict import Answer, Request
+from stratoplane_engine.model.job import OperationState
 
 
 class StepError(Answer):
@@ -15,10 +16,10 @@ class StepError(Answer):
 
 
 class JobError(StepError):
-    """Why a job failed, where, and what it could not take back."""
+    """Why a job failed, where, and what it could not undo."""
 
     step = m.text("The step that failed.")
-    leaks = m.words((), "Steps that could not be taken back; each is in the leak register.")
+    leaks = m.words((), "Steps that could not be undone; each is in the leak register.")
 
 
 class JobProgress(Answer):
@@ -76,7 +77,7 @@ class JobOperation(Answer):
     id = m.identifier(required=True)
     step = m.text(required=True)
     verb = m.text(required=True)
-    state = m.choice(("QUEUED", "OFFERED", "RUNNING", "DONE", "ABANDONED"), required=True)
+    state = m.choice(OperationState, required=True)
     epoch = m.whole("Grows with every offer; an answer at an older one counts for nothing.", required=True)
     observe_first = m.flag("Whether an earlier attempt may have taken effect.", required=True)
     cluster = m.text(required=True)
@@ -92,7 +93,7 @@ class JobOperation(Answer):
 
 
 class Leak(Answer):
-    """What a failed job could not take back and may have left at a provider."""
+    """What a failed job could not undo and may have left at a provider."""
 
     id = m.identifier(required=True)
     organization_id = m.identifier(required=True)
@@ -102,7 +103,7 @@ class Leak(Answer):
     name = m.text(required=True)
     cluster = m.text(required=True)
     job_id = m.identifier(required=True)
-    step = m.text("The step that could not be taken back.", required=True)
+    step = m.text("The step that could not be undone.", required=True)
     detail = m.text(required=True)
     found_at = m.moment("When the job ended.", required=True)
     resolved_at = m.moment("When somebody, or the reconciler, had seen to it.", required=True, allow_none=True)

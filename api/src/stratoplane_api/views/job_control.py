@@ -9,19 +9,32 @@ from flask import Response, g
 from stratoplane_api import answers
 from stratoplane_api.endpoints import Endpoint, Feature
 from stratoplane_api.gateway import context, database, page, plugins
-from stratoplane_api.routes import Routes
+from stratoplane_api.namespaces import OPS, TENANT
+from stratoplane_api.presentation import jobs as presentation
 from stratoplane_api.schemas import examples
 from stratoplane_api.schemas.jobs import Job, JobOperation, Leak, Resolution
 from stratoplane_api.schemas.queries import ChangeQuery, LeaksQuery, PageQuery
 from stratoplane_api.schemas.strict import list_of
 from stratoplane_engine.access.permissions import Permission
+from stratoplane_engine.model.job import LeakFilter
 from stratoplane_engine.services import job_control, leaks
+from stratoplane_engine.services.job_control import RESOLVED
 
 _JOB: Final = examples.job("virtual_machine.create", examples.MACHINE_ID, "web-1")
 _STOPPING: Final = _JOB | {"cancelled_by": "user:alice", "cancel_requested_at": _JOB["created_at"]}
+_RESOLVED: Final = _JOB | {
+    "state": "FAILED",
+    "finished_at": _JOB["steps"][0]["finished_at"],
+    "error": {
+        "code": RESOLVED,
+        "detail": "ended by user:olga: the rack is gone for good",
+        "provider_text": "",
+        "leaks": ["provision"],
+    },
+}
 _CANCEL: Final = (
-    "It ends CANCELLED between two steps: what an agent is at is waited for, and what was made is taken back."
-    " A job whose last step is done by then has SUCCEEDED."
+    "It ends CANCELLED between two steps: a driver call that an agent executes is waited for, and what was made is"
+    " undone. A job whose last step is done by then has SUCCEEDED."
 )
 _RETRY: Final = (
     "A job that waits for its next attempt runs now. A failed create is made again from the same specification, a"
@@ -33,162 +46,163 @@ _RESOLVE: Final = (
 )
 
 
-def serve_tenant(routes: Routes) -> None:
-    """Add what tenants may do to ``routes``."""
-
-    @routes.add(
-        Endpoint(
-            id="cancel_job",
-            method="POST",
-            path="/projects/<id:project_id>/jobs/<id:id>/cancel",
-            access=Permission.RESOURCE_WRITE,
-            summary="Ask that a job stops",
-            description=_CANCEL,
-            tag="Jobs",
-            query=ChangeQuery,
-            answer=Job,
-            plan=Job,
-            features=frozenset({Feature.IDEMPOTENT}),
-            example=_STOPPING,
-            errors=(409,),
-        )
+@TENANT.add(
+    Endpoint(
+        id="cancel_job",
+        method="POST",
+        path="/projects/<id:project_id>/jobs/<id:id>/cancel",
+        access=Permission.RESOURCE_WRITE,
+        summary="Ask that a job stops",
+        description=_CANCEL,
+        tag="Jobs",
+        query=ChangeQuery,
+        answer=Job,
+        plan=Job,
+        features=frozenset({Feature.IDEMPOTENT}),
+        example=_STOPPING,
+        errors=(409,),
     )
-    def cancel_job(project_id: UUID, id: UUID) -> Response:  # noqa: A002  # the path parameter's public name
-        return answers.content(job_control.cancel(database(), context(), project_id, id))
+)
+def cancel_job(project_id: UUID, id: UUID) -> Response:  # noqa: A002  # the path parameter's public name
+    """Serve the wish that a job of a project stops."""
+    return answers.content(presentation.job(job_control.cancel(database(), context(), project_id, id)))
 
-    @routes.add(
-        Endpoint(
-            id="retry_job",
-            method="POST",
-            path="/projects/<id:project_id>/jobs/<id:id>/retry",
-            access=Permission.RESOURCE_WRITE,
-            summary="Try a job again",
-            description=_RETRY,
-            tag="Jobs",
-            query=ChangeQuery,
-            answer=Job,
-            plan=Job,
-            features=frozenset({Feature.IDEMPOTENT}),
-            example=_JOB,
-            errors=(409, 410, 503),
-        )
+
+@TENANT.add(
+    Endpoint(
+        id="retry_job",
+        method="POST",
+        path="/projects/<id:project_id>/jobs/<id:id>/retry",
+        access=Permission.RESOURCE_WRITE,
+        summary="Try a job again",
+        description=_RETRY,
+        tag="Jobs",
+        query=ChangeQuery,
+        answer=Job,
+        plan=Job,
+        features=frozenset({Feature.IDEMPOTENT}),
+        example=_JOB,
+        errors=(409, 410, 503),
     )
-    def retry_job(project_id: UUID, id: UUID) -> Response:  # noqa: A002
-        return answers.content(job_control.retry(database(), plugins(), context(), project_id, id))
+)
+def retry_job(project_id: UUID, id: UUID) -> Response:  # noqa: A002  # the path parameter's public name
+    """Serve another try of a project's job."""
+    return answers.content(presentation.job(job_control.retry(database(), plugins(), context(), project_id, id)))
 
 
-def serve_operators(routes: Routes) -> None:
-    """Add what operators may do to ``routes``."""
-    _serve_any_job(routes)
-    _serve_resolve(routes)
-    _serve_leaks(routes)
-
-
-def _serve_any_job(routes: Routes) -> None:
-    @routes.add(
-        Endpoint(
-            id="cancel_any_job",
-            method="POST",
-            path="/jobs/<id:id>/cancel",
-            access=Permission.PLATFORM_WRITE,
-            summary="Ask that a job of any organization stops",
-            description=_CANCEL,
-            tag="Jobs",
-            answer=Job,
-            example=_STOPPING,
-            errors=(409,),
-        )
+@OPS.add(
+    Endpoint(
+        id="cancel_any_job",
+        method="POST",
+        path="/jobs/<id:id>/cancel",
+        access=Permission.PLATFORM_WRITE,
+        summary="Ask that a job of any organization stops",
+        description=_CANCEL,
+        tag="Jobs",
+        answer=Job,
+        example=_STOPPING,
+        errors=(409,),
     )
-    def cancel_any_job(id: UUID) -> Response:  # noqa: A002
-        return answers.content(job_control.cancel_any(database(), context(), id))
+)
+def cancel_any_job(id: UUID) -> Response:  # noqa: A002  # the path parameter's public name
+    """Serve the wish that a job of any organization stops."""
+    return answers.content(presentation.job(job_control.cancel_any(database(), context(), id)))
 
-    @routes.add(
-        Endpoint(
-            id="retry_any_job",
-            method="POST",
-            path="/jobs/<id:id>/retry",
-            access=Permission.PLATFORM_WRITE,
-            summary="Try a job of any organization again",
-            description=_RETRY,
-            tag="Jobs",
-            answer=Job,
-            example=_JOB,
-            errors=(409, 410, 503),
-        )
+
+@OPS.add(
+    Endpoint(
+        id="retry_any_job",
+        method="POST",
+        path="/jobs/<id:id>/retry",
+        access=Permission.PLATFORM_WRITE,
+        summary="Try a job of any organization again",
+        description=_RETRY,
+        tag="Jobs",
+        answer=Job,
+        example=_JOB,
+        errors=(409, 410, 503),
     )
-    def retry_any_job(id: UUID) -> Response:  # noqa: A002
-        return answers.content(job_control.retry_any(database(), plugins(), context(), id))
+)
+def retry_any_job(id: UUID) -> Response:  # noqa: A002  # the path parameter's public name
+    """Serve another try of any organization's job."""
+    return answers.content(presentation.job(job_control.retry_any(database(), plugins(), context(), id)))
 
 
-def _serve_resolve(routes: Routes) -> None:
-    @routes.add(
-        Endpoint(
-            id="resolve_job",
-            method="POST",
-            path="/jobs/<id:id>/resolve",
-            access=Permission.PLATFORM_WRITE,
-            summary="End a job where it stands",
-            description=_RESOLVE,
-            tag="Jobs",
-            body=Resolution,
-            body_example={"note": "the rack is gone for good"},
-            answer=Job,
-            example=_JOB | {"state": "FAILED"},
-            errors=(409,),
-        )
+@OPS.add(
+    Endpoint(
+        id="resolve_job",
+        method="POST",
+        path="/jobs/<id:id>/resolve",
+        access=Permission.PLATFORM_WRITE,
+        summary="End a job where it stands",
+        description=_RESOLVE,
+        tag="Jobs",
+        body=Resolution,
+        body_example={"note": "the rack is gone for good"},
+        answer=Job,
+        example=_RESOLVED,
+        errors=(409,),
     )
-    def resolve_job(id: UUID, body: dict[str, Any]) -> Response:  # noqa: A002
-        return answers.content(job_control.resolve(database(), context(), id, note=body["note"]))
+)
+def resolve_job(id: UUID, body: dict[str, Any]) -> Response:  # noqa: A002  # the path parameter's public name
+    """Serve the end of a job where it stands."""
+    return answers.content(presentation.job(job_control.resolve(database(), context(), id, note=body["note"])))
 
-    @routes.add(
-        Endpoint(
-            id="list_job_operations",
-            method="GET",
-            path="/jobs/<id:id>/operations",
-            access=Permission.PLATFORM_READ,
-            summary="List the driver calls of a job: where, by whom, and what the provider said",
-            tag="Jobs",
-            query=PageQuery,
-            answer=list_of(JobOperation),
-            features=frozenset({Feature.PAGED}),
-            example={"items": [examples.JOB_OPERATION], "next": None},
-        )
+
+@OPS.add(
+    Endpoint(
+        id="list_job_operations",
+        method="GET",
+        path="/jobs/<id:id>/operations",
+        access=Permission.PLATFORM_READ,
+        summary="List the driver calls of a job: where, by whom, and what the provider said",
+        tag="Jobs",
+        query=PageQuery,
+        answer=list_of(JobOperation),
+        features=frozenset({Feature.PAGED}),
+        example={"items": [examples.JOB_OPERATION], "next": None},
     )
-    def list_job_operations(id: UUID) -> Response:  # noqa: A002
-        return answers.page(job_control.list_operations(database(), context(), id, page()))
+)
+def list_job_operations(id: UUID) -> Response:  # noqa: A002  # the path parameter's public name
+    """Serve the driver calls of a job."""
+    found = job_control.list_operations(database(), context(), id, page())
+    return answers.page_of(found, presentation.operation)
 
 
-def _serve_leaks(routes: Routes) -> None:
-    @routes.add(
-        Endpoint(
-            id="list_leaks",
-            method="GET",
-            path="/leaks",
-            access=Permission.PLATFORM_READ,
-            summary="List what failed jobs may have left at providers, newest first",
-            tag="Leaks",
-            query=LeaksQuery,
-            answer=list_of(Leak),
-            features=frozenset({Feature.PAGED}),
-            example={"items": [examples.LEAK], "next": None},
-        )
+@OPS.add(
+    Endpoint(
+        id="list_leaks",
+        method="GET",
+        path="/leaks",
+        access=Permission.PLATFORM_READ,
+        summary="List what failed jobs may have left at providers, newest first",
+        tag="Leaks",
+        query=LeaksQuery,
+        answer=list_of(Leak),
+        features=frozenset({Feature.PAGED}),
+        example={"items": [examples.LEAK], "next": None},
     )
-    def list_leaks() -> Response:
-        return answers.page(leaks.list_leaks(database(), context(), page(), only_open=g.query["open"]))
+)
+def list_leaks() -> Response:
+    """Serve a page of the leak register."""
+    shown = LeakFilter.OPEN if g.query["open"] else LeakFilter.ALL
+    return answers.page_of(leaks.list_leaks(database(), context(), page(), shown), presentation.leak)
 
-    @routes.add(
-        Endpoint(
-            id="resolve_leak",
-            method="POST",
-            path="/leaks/<id:id>/resolve",
-            access=Permission.PLATFORM_WRITE,
-            summary="Close a leak: somebody has looked at the provider",
-            tag="Leaks",
-            body=Resolution,
-            body_example={"note": "deleted by hand at the provider"},
-            answer=Leak,
-            example=examples.LEAK | {"resolved_by": "user:operator", "note": "deleted by hand at the provider"},
-        )
+
+@OPS.add(
+    Endpoint(
+        id="resolve_leak",
+        method="POST",
+        path="/leaks/<id:id>/resolve",
+        access=Permission.PLATFORM_WRITE,
+        summary="Close a leak: somebody has looked at the provider",
+        tag="Leaks",
+        body=Resolution,
+        body_example={"note": "deleted by hand at the provider"},
+        answer=Leak,
+        example=examples.LEAK | {"resolved_by": "user:operator", "note": "deleted by hand at the provider"},
     )
-    def resolve_leak(id: UUID, body: dict[str, Any]) -> Response:  # noqa: A002
-        return answers.content(leaks.resolve_leak(database(), context(), id, note=body["note"]))
+)
+def resolve_leak(id: UUID, body: dict[str, Any]) -> Response:  # noqa: A002  # the path parameter's public name
+    """Serve the closing of a leak."""
+    return answers.content(presentation.leak(leaks.resolve_leak(database(), context(), id, note=body["note"])))

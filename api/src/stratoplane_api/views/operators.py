@@ -10,27 +10,22 @@ from stratoplane.quota import Amount
 from stratoplane.wire import from_json
 from stratoplane_api import answers
 from stratoplane_api.declarations import UNVERSIONED, Body, change, creation, deletion, listing, reading
-from stratoplane_api.endpoints import Endpoint, Feature
+from stratoplane_api.endpoints import Endpoint
 from stratoplane_api.gateway import context, database, gateway, page
 from stratoplane_api.namespaces import OPS
 from stratoplane_api.presentation import identity as presentation
 from stratoplane_api.presentation import organizations as owners
 from stratoplane_api.presentation import quota as quota_presentation
-from stratoplane_api.routes import Routes
 from stratoplane_api.schemas import examples
 from stratoplane_api.schemas import identity as schemas
-from stratoplane_api.schemas.jobs import Job
 from stratoplane_api.schemas.platform import Quotas, QuotaUpdate
-from stratoplane_api.schemas.queries import JobsQuery
 from stratoplane_api.schemas.strict import list_of
 from stratoplane_engine.access.permissions import Permission
 from stratoplane_engine.model.identity import OwnerDraft, OwnerPatch, RoleBindingDraft, UserDraft
-from stratoplane_engine.services import jobs, organizations, quota, role_bindings, users
+from stratoplane_engine.services import organizations, quota, role_bindings, users
 
 _READ: Final = Permission.PLATFORM_READ
 _WRITE: Final = Permission.PLATFORM_WRITE
-_PAGED: Final = frozenset({Feature.PAGED})
-_JOB: Final = examples.job("virtual_machine.create", examples.MACHINE_ID, "web-1")
 _ORGANIZATIONS: Final = "Organizations"
 _USERS: Final = "Users"
 _ROLE_BINDINGS: Final = "Role bindings"
@@ -321,42 +316,3 @@ def get_project_quotas(id: UUID) -> Response:  # noqa: A002  # the path paramete
 )
 def set_project_quotas(id: UUID, body: Amount) -> Response:  # noqa: A002  # the path parameter's public name
     return answers.content(quota_presentation.quotas(quota.set_project_limits(database(), context(), id, body)))
-
-
-def serve(routes: Routes) -> None:
-    """Add the operations about jobs to ``routes``."""
-    _serve_jobs(routes)
-
-
-def _serve_jobs(routes: Routes) -> None:
-    @routes.add(
-        Endpoint(
-            id="list_all_jobs",
-            method="GET",
-            path="/jobs",
-            access=_READ,
-            summary="List every organization's jobs, newest first",
-            tag="Jobs",
-            query=JobsQuery,
-            answer=list_of(Job),
-            features=_PAGED,
-            example={"items": [_JOB], "next": None},
-        )
-    )
-    def list_all_jobs() -> Response:
-        return answers.page(jobs.list_all_jobs(database(), context(), page()))
-
-    @routes.add(
-        Endpoint(
-            id="get_any_job",
-            method="GET",
-            path="/jobs/<id:id>",
-            access=_READ,
-            summary="Show a job of any organization",
-            tag="Jobs",
-            answer=Job,
-            example=_JOB,
-        )
-    )
-    def get_any_job(id: UUID) -> Response:  # noqa: A002
-        return answers.content(jobs.get_any_job(database(), context(), id))

@@ -13,12 +13,11 @@ from stratoplane_api.views import (
     foreign_objects,
     incidents,
     job_control,
+    jobs,
     operators,
 )
 
 ROUTES: Final = OPS
 
-operators.serve(ROUTES)
-job_control.serve_operators(ROUTES)
-REGISTERED: Final = (audit, catalogue, clusters, drift, fleet, foreign_objects, incidents)
+REGISTERED: Final = (audit, catalogue, clusters, drift, fleet, foreign_objects, incidents, job_control, jobs, operators)
 """The modules whose views the namespace serves: they add their endpoints to it when they are imported."""

@@ -18,8 +18,5 @@ from stratoplane_api.views import (
 
 ROUTES: Final = TENANT
 
-REGISTERED: Final = (audit, buckets, key_pairs, networks, organization, virtual_machines, volumes)
+REGISTERED: Final = (audit, buckets, job_control, jobs, key_pairs, networks, organization, virtual_machines, volumes)
 """The modules whose views the namespace serves: they add their endpoints to it when they are imported."""
-
-jobs.serve(ROUTES)
-job_control.serve_tenant(ROUTES)

@@ -1,16 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Circuits: a cluster whose provider keeps failing is sent less, and then only a probe now and then.
 
-Retries are paid from a budget, as in gRPC's retry throttling (proposal A6): each answer of the provider adds a little,
+Retries are paid from a budget, as in gRPC's retry throttling: each answer of the provider adds a little,
 each failure that would be repeated costs one. When it is spent the circuit opens, for longer each time, and after that
 one operation at a time decides. Waiting operations keep their place; other clusters are not concerned.
 """
 
 from typing import Final
 
-from sqlalchemy import text
-
 from stratoplane_engine.db.connection import Connection
+from stratoplane_engine.db.statement import Statement
 
 LIMITS: Final = {"budget": 20.0, "refill": 0.25, "shortest": 5.0, "longest": 300.0}
 """A full budget; what an answer adds; seconds that a circuit is open, the first time and at most."""
@@ -47,7 +46,7 @@ circuit_moved AS (
 """
 """Parts of the statement that takes results, after ``ended``."""
 
-# Nothing until the time is over, and then one operation whose answer decides.
+# Nothing while the circuit is open, and then one operation whose answer decides.
 ROOM: Final = """
 room AS MATERIALIZED (
     SELECT CASE WHEN c.open_until > clock_timestamp() THEN 0
@@ -60,7 +59,7 @@ room AS MATERIALIZED (
 """
 """The part of the offering statement that says how many operations the cluster may be sent."""
 
-_PROBE: Final = text("""
+_PROBE: Final = Statement("""
 SELECT pg_notify('stratoplane_operation', CAST(c.cluster_id AS text)) FROM circuit c
 WHERE c.trips > 0 AND c.open_until < clock_timestamp()
 """)
@@ -68,4 +67,4 @@ WHERE c.trips > 0 AND c.open_until < clock_timestamp()
 
 def let_probes_through(connection: Connection) -> int:
     """Wake the agents of clusters whose circuit has been open long enough; return how many clusters."""
-    return len(connection.execute(_PROBE).all())
+    return len(connection.documents(_PROBE))

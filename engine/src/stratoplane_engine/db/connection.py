@@ -43,6 +43,7 @@ Watch = Callable[[bytes], None]
 _Driver = psycopg.Connection[tuple[object, ...]]
 _Cursor = psycopg.Cursor[Document]
 _NOTHING: Final[Parameters] = MappingProxyType({})
+_COMMIT: Final = b"COMMIT"
 _ENTER: Final = (
     "SELECT set_config('role', %(role)s, true), set_config('stratoplane.organization', %(organization)s, true)"
 )
@@ -98,15 +99,8 @@ class Connection:
         self._watch: Final = watch
         self._entering: Final = {"role": role, "organization": organization}
         self._in_transaction: Final = in_transaction
-        self._queued: list[tuple[Statement, Parameters]] = []
         self._pooled: PoolProxiedConnection | None = None
-
-    def queue(self, statement: Statement, parameters: Parameters = _NOTHING) -> None:
-        """Send a statement, a lock for one, in the same flush as the next one, which sees what it has waited for.
-
-        Its rows are not read.
-        """
-        self._queued.append((statement, parameters))
+        self._deferred: Final[list[tuple[bytes, Parameters]]] = []
 
     def run(self, statement: Statement, parameters: Parameters = _NOTHING) -> int:
         """Run a statement and return how many rows it wrote."""
@@ -158,53 +152,57 @@ class Connection:
         found = None if row is None else next(iter(row.values()))
         return None if found is None else read(wanted, found)
 
-    def commit_with(self, statement: Statement, parameters: Parameters = _NOTHING) -> None:
-        """Run the last statement of a transaction and commit in the same flush, when it succeeds.
+    def defer(self, statement: Statement, parameters: Parameters = _NOTHING) -> None:
+        """Run a write or a lock of a transaction in one flush with the next statement or the commit, and before it.
+
+        For what nobody reads the result of; the next statement sees what a lock has waited for. What refuses it is
+        raised by that next statement, or at the commit.
+        """
+        self._deferred.append((statement.sql, parameters))
+
+    def commit_with(self, statement: Statement, parameters: Parameters = _NOTHING) -> list[Document]:
+        """Run the last statement of a transaction, commit in the same flush when it succeeds, and return its rows.
 
         Locks of the statement end without waiting for this process: behind a busy interpreter that is the longer part.
         """
-        with self._driver().pipeline():
-            self._run(statement, parameters)
-            # Never prepared: behind a refusal the server skips even the preparing, and the client would not know.
-            self._driver().execute("COMMIT", prepare=False)
+        cursor = self._run(statement, parameters, commits=True)
+        return [] if cursor.description is None else cursor.fetchall()
 
-    def _run(self, statement: Statement, parameters: Parameters) -> _Cursor:
-        cursor = self._first_or_next(statement, parameters)
-        self._queued.clear()
-        return cursor
-
-    def _first_or_next(self, statement: Statement, parameters: Parameters) -> _Cursor:
-        if self._in_transaction and self._is_open():
-            return self._send_together(statement, parameters)
+    def _run(self, statement: Statement, parameters: Parameters, *, commits: bool = False) -> _Cursor:
+        begun = self._in_transaction and self._is_open()
         try:
-            return self._enter(statement, parameters)
+            return self._flush(statement.sql, parameters, commits=commits)
         except psycopg.OperationalError:
             # A kept connection may be dead since PostgreSQL was restarted. It shows at the first statement, when
-            # nothing has happened yet, so another connection is tried before anybody hears of it.
-            if not self._is_dead():
+            # nothing has happened yet, so another is tried before anybody hears of it; unless the commit went with it,
+            # which may have been heard.
+            if begun or commits or not self._is_dead():
                 raise
             self._drop()
-            return self._enter(statement, parameters)
+            return self._flush(statement.sql, parameters)
 
-    def _enter(self, statement: Statement, parameters: Parameters) -> _Cursor:
+    def _flush(self, query: bytes, parameters: Parameters, *, commits: bool = False) -> _Cursor:
+        """Send in one flush: what a transaction begins with, what was deferred, the statement, and the commit."""
+        enters = not (self._in_transaction and self._is_open())
+        if not (enters or commits or self._deferred):
+            return self._send(query, parameters)
         with self._driver().pipeline():
-            if self._in_transaction:
+            if enters and self._in_transaction:
                 self._driver().execute("BEGIN", prepare=False)
-            self._driver().execute(_ENTER, self._entering, prepare=True)
-            return self._send_all(statement, parameters)
-
-    def _send_together(self, statement: Statement, parameters: Parameters) -> _Cursor:
-        if not self._queued:
-            return self._send(statement.sql, parameters)
-        with self._driver().pipeline():
-            return self._send_all(statement, parameters)
-
-    def _send_all(self, statement: Statement, parameters: Parameters) -> _Cursor:
-        for queued, its_parameters in self._queued:
-            self._send(queued.sql, its_parameters)
-        return self._send(statement.sql, parameters)
+            if enters:
+                self._driver().execute(_ENTER, self._entering, prepare=True)
+            for each in self._deferred:
+                self._send(*each)
+            cursor = self._send(query, parameters)
+            if commits:
+                self._send(_COMMIT, _NOTHING)
+        self._deferred.clear()
+        return cursor
 
     def _send(self, query: bytes, parameters: Parameters) -> _Cursor:
+        if query is _COMMIT:
+            # Never prepared: behind a refusal the server skips even the preparing, and the client would not know.
+            return self._driver().cursor(row_factory=dict_row).execute(query, prepare=False)
         if self._watch is not None:
             self._watch(query)
         return self._driver().cursor(row_factory=dict_row).execute(query, parameters)
@@ -229,7 +227,9 @@ class Connection:
             self._pooled = None
 
     def _commit(self) -> None:
-        if self._is_open():
+        if self._deferred:
+            self._flush(_COMMIT, _NOTHING)
+        elif self._is_open():
             self._driver().commit()
 
     def _roll_back(self) -> None:
@@ -261,7 +261,7 @@ class LegacyRows:
 
     def __init__(self, cursor: _Cursor) -> None:
         self.rowcount: Final = cursor.rowcount
-        self._rows: Final = [LegacyRow(row) for row in cursor.fetchall()] if cursor.description else []
+        self._rows: Final = [LegacyRow(row) for row in cursor.fetchall()] if cursor.description is not None else []
 
     def __iter__(self) -> Iterator[LegacyRow]:
         return iter(self._rows)
@@ -288,8 +288,7 @@ class LegacyRows:
 class LegacyScalars(list[Any]):
     """Values of one column, for modules that do not make values yet."""
 
-    def all(self) -> list[Any]:
-        return self
+    all = list.copy
 
 
 class Database:

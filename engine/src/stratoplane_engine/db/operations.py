@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """Operations on their way between the engine and the agents."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Final
 from uuid import UUID, uuid4
 
-from sqlalchemy import text
-
+from stratoplane.messages import Operation, OperationReference, OperationResult
 from stratoplane_engine.db.circuits import HURTS, LIMITS, MOVE_CIRCUIT, ROOM
 from stratoplane_engine.db.connection import Connection, dump_json
+from stratoplane_engine.db.statement import Statement
 
 ACKNOWLEDGE_SECONDS: Final = 15.0
 OPERATION_CHANNEL: Final = "stratoplane_operation"
@@ -36,7 +36,7 @@ turn AS MATERIALIZED (
     ) AS waiting
 )
 """
-_OFFER: Final = text(f"""
+_OFFER: Final = Statement(f"""
 WITH RECURSIVE {ROOM}, {_TURNS},
 chosen AS MATERIALIZED (
     SELECT own.id FROM turn CROSS JOIN LATERAL (
@@ -51,14 +51,14 @@ FROM chosen WHERE o.id = chosen.id
 RETURNING o.id, o.epoch, o.kind, o.verb, o.resource_id AS uid, o.spec, o.timeout_seconds, o.observe_first,
     o.trace_parent
 """)
-_ACKNOWLEDGE: Final = text("""
+_ACKNOWLEDGE: Final = Statement("""
 UPDATE operation o SET state = 'RUNNING', acknowledged_at = clock_timestamp(),
     deadline_at = clock_timestamp() + make_interval(secs => o.timeout_seconds + 60)
 FROM jsonb_to_recordset(CAST(:operations AS jsonb)) AS a(id uuid, epoch bigint)
 WHERE o.id = a.id AND o.epoch = a.epoch AND o.cluster_id = :cluster AND o.state IN ('OFFERED', 'RUNNING')
 RETURNING o.id
 """)
-_RESULT: Final = text(f"""
+_RESULT: Final = Statement(f"""
 WITH reported AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset(CAST(:results AS jsonb)) AS r(id uuid, epoch bigint, result jsonb)
 ),
@@ -73,15 +73,15 @@ runnable AS (
     UPDATE job j SET next_run_at = clock_timestamp() FROM ended WHERE j.id = ended.job_id RETURNING j.id
 ),
 told AS (INSERT INTO outbox (topic, payload) SELECT 'job', jsonb_build_object('job_id', id) FROM runnable)
-SELECT (SELECT jsonb_agg(id) FROM ended) AS accepted,
-    (SELECT jsonb_agg(r.id) FROM reported r JOIN operation o ON o.id = r.id
-        WHERE o.cluster_id = :cluster AND o.state = 'DONE' AND o.epoch = r.epoch) AS repeated,
+SELECT coalesce((SELECT jsonb_agg(id) FROM ended), '[]') AS accepted,
+    coalesce((SELECT jsonb_agg(r.id) FROM reported r JOIN operation o ON o.id = r.id
+        WHERE o.cluster_id = :cluster AND o.state = 'DONE' AND o.epoch = r.epoch), '[]') AS repeated,
     (SELECT pg_notify('stratoplane_outbox', '') FROM (SELECT count(*) AS rows FROM runnable) AS c WHERE c.rows > 0)
         AS told,
     (SELECT to_jsonb(m) FROM circuit_moved m WHERE m.trips_now OR m.closes) AS circuit,
     (SELECT pg_notify('stratoplane_operation', CAST(:cluster AS text)) FROM circuit_moved m WHERE m.closes) AS resumed
 """)
-_ABANDON: Final = text("""
+_ABANDON: Final = Statement("""
 WITH late AS MATERIALIZED (
     SELECT o.id FROM operation o
     WHERE o.state IN ('QUEUED', 'OFFERED', 'RUNNING') AND o.deadline_at < clock_timestamp()
@@ -100,7 +100,7 @@ UPDATE job j SET next_run_at = clock_timestamp() FROM ended WHERE j.id = ended.j
 """)
 
 
-def offer(connection: Connection, cluster_id: UUID, agent_id: UUID, maximum: int) -> Sequence[Mapping[str, Any]]:
+def offer(connection: Connection, cluster_id: UUID, agent_id: UUID, maximum: int) -> list[Operation]:
     """Hand up to ``maximum`` open operations of a cluster to its agent; each offer has a higher epoch.
 
     Organizations take turns; within one the higher priority goes first, then the older. While the cluster's circuit is
@@ -113,14 +113,13 @@ def offer(connection: Connection, cluster_id: UUID, agent_id: UUID, maximum: int
         "acknowledge": ACKNOWLEDGE_SECONDS,
         "start": uuid4(),
     }
-    rows = [row._asdict() for row in connection.execute(_OFFER, parameters)]
-    return sorted(rows, key=lambda row: row["id"])
+    return sorted(connection.all(Operation, _OFFER, parameters), key=lambda operation: operation.id)
 
 
-def acknowledge(connection: Connection, cluster_id: UUID, operations: Sequence[Mapping[str, Any]]) -> frozenset[UUID]:
+def acknowledge(connection: Connection, cluster_id: UUID, operations: Sequence[OperationReference]) -> frozenset[UUID]:
     """Note that the agent is about to execute; return the ids that it now owns."""
     parameters = {"cluster": cluster_id, "operations": dump_json(operations)}
-    return frozenset(connection.execute(_ACKNOWLEDGE, parameters).scalars())
+    return frozenset(connection.values(UUID, _ACKNOWLEDGE, parameters))
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -140,20 +139,33 @@ class Reception:
     closed: bool = False
 
 
-def report(connection: Connection, cluster_id: UUID, results: Sequence[Mapping[str, Any]]) -> Reception:
-    """Take results (``{id, epoch, result}``), make their jobs runnable and charge the cluster's circuit."""
-    parameters = {"cluster": cluster_id, "results": dump_json(results), **LIMITS}
-    row = connection.execute(_RESULT, parameters).one()
-    accepted = frozenset(UUID(each) for each in [*(row.accepted or ()), *(row.repeated or ())])
-    moved = row.circuit or {}
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _CircuitMove:
+    trips: int
+    trips_now: bool
+    closes: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Reported:
+    accepted: tuple[UUID, ...]
+    repeated: tuple[UUID, ...]
+    circuit: _CircuitMove | None
+
+
+def report(connection: Connection, cluster_id: UUID, results: Sequence[OperationResult]) -> Reception:
+    """Take results, make their jobs runnable and charge the cluster's circuit."""
+    reported = [{"id": each.id, "epoch": each.epoch, "result": each} for each in results]
+    row = connection.one(_Reported, _RESULT, {"cluster": cluster_id, "results": dump_json(reported), **LIMITS})
+    accepted = frozenset(row.accepted) | frozenset(row.repeated)
     return Reception(
         accepted=accepted,
-        stale=frozenset(UUID(str(each["id"])) for each in results) - accepted,
-        trips=moved["trips"] if moved.get("trips_now") else 0,
-        closed=bool(moved.get("closes")),
+        stale=frozenset(each.id for each in results) - accepted,
+        trips=row.circuit.trips if row.circuit and row.circuit.trips_now else 0,
+        closed=bool(row.circuit and row.circuit.closes),
     )
 
 
 def abandon(connection: Connection, limit: int) -> int:
-    """End operations whose time is over and make their jobs runnable; return how many."""
-    return len(connection.execute(_ABANDON, {"limit": limit}).all())
+    """End operations whose time has passed and make their jobs runnable; return how many."""
+    return len(connection.documents(_ABANDON, {"limit": limit}))

@@ -150,9 +150,9 @@ def resolve_references(connection: Connection, lookup: Lookup) -> Resolution:
     """Look up everything that ``lookup`` names, once what it changes is locked; all of it in one round trip."""
     parameters = _parameters(lookup)
     if lookup.resource_id is not None:
-        connection.queue(_LOCK_RESOURCE, parameters)
+        connection.defer(_LOCK_RESOURCE, parameters)
     if lookup.references.cidr:
-        connection.queue(_ONE_AT_A_TIME, parameters)
+        connection.defer(_ONE_AT_A_TIME, parameters)
     return _resolution(connection.kinds, lookup, connection.documents(_RESOLVE, parameters)[0])
 
 

@@ -9,8 +9,7 @@ from stratoplane.ids import new_id
 from stratoplane.kinds import DriftPolicy
 from stratoplane.quota import Amount, QuotaKey
 from stratoplane_engine.accounting import ClaimChange, QuotaChange, claim_change, quota_changes
-from stratoplane_engine.db import audit, comparison, drift, incidents
-from stratoplane_engine.db import jobs as job_rows
+from stratoplane_engine.db import accounts, audit, comparison, drift, incidents
 from stratoplane_engine.db.connection import Connection
 from stratoplane_engine.drift.findings import ACTOR, adopted_record, drift_key, values
 from stratoplane_engine.model.drift import Adoption, CorrectionJob, Difference
@@ -82,7 +81,7 @@ def adopt(connection: Connection, differences: Sequence[Difference]) -> int:
             change: Amount = {QuotaKey.STORAGE_GIB: growth}
             quota += quota_changes(each.organization_id, each.project_id, change)
             claims += [claim_change(each.cluster_id, change)] if each.cluster_id else []
-    job_rows.give_back(connection, quota, claims)
+    accounts.give_back(connection, quota, claims)
     incidents.resolve(connection, *map(drift_key, taken))
     audit.write(connection, *map(adopted_record, taken))
     return len(taken)

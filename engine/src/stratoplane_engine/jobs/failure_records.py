@@ -1,57 +1,60 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a job that ended badly leaves to people: entries of the leak register, and what calls for an incident."""
+"""What a job that ended badly leaves to people: entries of the leak register, and findings for incidents."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator
 from functools import partial
-from typing import Any
 from uuid import UUID
 
 from stratoplane.ids import new_id
 from stratoplane.incidents import Finding, IncidentKind, Severity
 from stratoplane.jobs import TERMINAL
-from stratoplane_engine.jobs.runner import QUARANTINED, Verdict
+from stratoplane.kinds import display_name
+from stratoplane_engine.jobs.runner import QUARANTINED, JobUpdate
+from stratoplane_engine.model.job import JobError, Leak
 
 
-def leaks(verdict: Verdict) -> list[dict[str, Any]]:
-    """Return a row of the register for each step that could not be taken back."""
-    error, resource = _error(verdict), verdict.job.context.resource
+def leaks(update: JobUpdate) -> list[Leak]:
+    """Return an entry of the register for each step that could not be undone."""
+    error, resource = _error(update), update.job.context.resource
+    if error is None:
+        return []
     return [
-        {
-            "id": new_id(),
-            "organization_id": resource.organization_id,
-            "project_id": resource.project_id,
-            "cluster_id": resource.cluster_id,
-            "resource_id": resource.id,
-            "kind": resource.kind,
-            "name": resource.name,
-            "job_id": verdict.job.id,
-            "step": step,
-            "detail": error.get("detail", ""),
-        }
-        for step in error.get("leaks", ())
+        Leak(
+            id=new_id(),
+            organization_id=resource.organization_id,
+            project_id=resource.project_id,
+            cluster_id=resource.cluster_id,
+            resource_id=resource.id,
+            kind=resource.kind,
+            name=resource.name,
+            job_id=update.job.id,
+            step=step,
+            detail=error.detail,
+        )
+        for step in error.leaks or ()
     ]
 
 
-def findings(verdict: Verdict) -> list[Finding]:
-    """Return what somebody must see to."""
-    error, resource = _error(verdict), verdict.job.context.resource
-    words = f"{resource.kind.replace('_', ' ')} {resource.name}"
-    see = partial(
+def findings(update: JobUpdate) -> Iterator[Finding]:
+    """Yield what somebody must see to."""
+    error, job, resource = _error(update), update.job, update.job.context.resource
+    if error is None:
+        return
+    noun = f"{display_name(resource.kind)} {resource.name}"
+    finding = partial(
         Finding,
         organization_id=resource.organization_id,
         cluster_id=resource.cluster_id,
         resource_id=resource.id,
-        detail={"job_id": str(verdict.job.id), "job": verdict.job.kind, "error": dict(error)},
+        detail={"job_id": str(job.id), "job": job.kind, "error": error.members()},
     )
-    seen = []
-    if error.get("code") == QUARANTINED:
-        title = f"{verdict.job.kind} of {words} is quarantined: several workers died while they moved it"
-        key = f"{IncidentKind.JOB_QUARANTINED}:{verdict.job.id}"
-        seen.append(see(kind=IncidentKind.JOB_QUARANTINED, severity=Severity.CRITICAL, key=key, title=title))
-    if error.get("leaks"):
-        title = f"{words} may have left something at its provider: {verdict.job.kind} could not be taken back"
-        seen.append(see(kind=IncidentKind.LEAK, severity=Severity.WARNING, key=leak_key(resource.id), title=title))
-    return seen
+    if error.code == QUARANTINED:
+        title = f"{job.kind} of {noun} is quarantined: several workers died while they moved it"
+        key = f"{IncidentKind.JOB_QUARANTINED}:{job.id}"
+        yield finding(kind=IncidentKind.JOB_QUARANTINED, severity=Severity.CRITICAL, key=key, title=title)
+    if error.leaks:
+        title = f"{noun} may have left something at its provider: {job.kind} could not be undone"
+        yield finding(kind=IncidentKind.LEAK, severity=Severity.WARNING, key=leak_key(resource.id), title=title)
 
 
 def leak_key(resource_id: UUID) -> str:
@@ -76,5 +79,5 @@ def open_circuit(cluster_id: UUID, trips: int) -> Finding:
     )
 
 
-def _error(verdict: Verdict) -> Mapping[str, Any]:
-    return (verdict.error or {}) if verdict.state in TERMINAL else {}
+def _error(update: JobUpdate) -> JobError | None:
+    return update.error if update.state in TERMINAL else None

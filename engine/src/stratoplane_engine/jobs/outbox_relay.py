@@ -3,7 +3,6 @@
 
 import logging
 from typing import Final
-from uuid import UUID
 
 from stratoplane.crashpoints import crashpoint
 from stratoplane.errors import UnavailableError
@@ -31,11 +30,11 @@ def relay(database: Database, notifier: WorkerNotifier) -> int:
             if not taken:
                 return sent
             try:
-                notifier.send([UUID(row["payload"]["job_id"]) for row in taken if row["topic"] == "job"])
+                notifier.send([row.job_id for row in taken if row.job_id is not None])
             except UnavailableError as error:
                 _log.warning("%s", error.detail)
             crashpoint("relay-after-send")
-            rows.forget(connection, [row["id"] for row in taken])
+            rows.forget(connection, [row.id for row in taken])
         sent += len(taken)
         if len(taken) < BATCH:
             return sent

@@ -1,111 +1,112 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Writing verdicts back: the jobs, their steps and operations, what became of the resources, and what follows."""
+"""Writing what became of claimed jobs: they, their steps and operations, their resources, and what follows from it.
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+A batch takes two flushes: what moves the jobs, which tells whose claim still holds, and everything else with the
+commit; a third between them where jobs have ended, since quotas depend on what their resources become.
+"""
 
-from stratoplane.audit import AuditAction
-from stratoplane.ids import new_id
-from stratoplane.jobs import TERMINAL, JobState
-from stratoplane.kinds import Link
+from collections.abc import Iterable, Sequence
+from typing import Final
+from uuid import UUID
+
+from stratoplane.audit import AuditAction, AuditRecord
+from stratoplane.jobs import JobState
 from stratoplane.quota import difference
 from stratoplane_engine.accounting import ClaimChange, QuotaChange, claim_change, quota_changes
-from stratoplane_engine.db import audit as audit_rows
-from stratoplane_engine.db import incidents as incident_rows
-from stratoplane_engine.db import jobs as rows
-from stratoplane_engine.db import leaks as leak_rows
+from stratoplane_engine.db import accounts, audit, incidents, job_updates, leaks
 from stratoplane_engine.db.connection import Connection
-from stratoplane_engine.jobs.failure_records import findings, leaks
-from stratoplane_engine.jobs.runner import Verdict
-from stratoplane_engine.kinds import wire_form
+from stratoplane_engine.db.job_updates import JobMove, OutcomeRow, SettledResource
+from stratoplane_engine.jobs import failure_records
+from stratoplane_engine.jobs.runner import JobUpdate
+from stratoplane_engine.model.trace import trace_id
 
-_AUDIT_ACTIONS: Final = {
+_AUDITED: Final = {
     JobState.SUCCEEDED: (AuditAction.JOB_SUCCEEDED, "succeeded"),
     JobState.FAILED: (AuditAction.JOB_FAILED, "failed"),
     JobState.CANCELLED: (AuditAction.JOB_CANCELLED, "failed"),
 }
 
 
-def persist_verdicts(connection: Connection, verdicts: Sequence[Verdict]) -> frozenset[Any]:
-    """Write the verdicts whose claim still holds, everything of them or nothing; return the ids of those jobs."""
-    ordered = sorted(verdicts, key=lambda verdict: verdict.job.id)
-    current = rows.move(connection, [_job_row(verdict) for verdict in ordered])
-    mine = [verdict for verdict in ordered if verdict.job.id in current]
-    rows.move_steps(connection, [step for verdict in mine for step in verdict.steps])
-    rows.insert_operations(connection, [verdict.operation for verdict in mine if verdict.operation])
-    settled = rows.settle(connection, [row for verdict in mine if (row := _settlement_row(verdict))])
-    quota, claims = _returned(settled)
-    rows.give_back(connection, quota, claims)
-    leak_rows.insert(connection, [leak for verdict in mine for leak in leaks(verdict)])
-    incident_rows.report(connection, *(seen for verdict in mine for seen in findings(verdict)))
-    audit_rows.insert(connection, [_audit_row(verdict) for verdict in mine if verdict.state in TERMINAL])
+def persist_updates(connection: Connection, updates: Sequence[JobUpdate]) -> frozenset[UUID]:
+    """Write the updates whose claim still holds, everything of them or nothing; return the ids of those jobs."""
+    ordered = sorted(updates, key=lambda update: update.job.id)
+    current = job_updates.move(connection, [job_move(update) for update in ordered])
+    mine = [update for update in ordered if update.job.id in current]
+    settled = job_updates.settle(connection, outcome_rows(mine))
+    accounts.give_back(connection, *returned(settled))
+    leaks.insert(connection, [leak for update in mine for leak in failure_records.leaks(update)])
+    incidents.report(connection, *(finding for update in mine for finding in failure_records.findings(update)))
+    audit.write(connection, *(_audit_record(update) for update in mine if update.state in _AUDITED))
     return current
 
 
-def _job_row(verdict: Verdict) -> dict[str, Any]:
-    return {
-        "id": verdict.job.id,
-        "epoch": verdict.job.epoch,
-        "state": verdict.state.value,
-        "position": verdict.position,
-        "undoing": verdict.undoing,
-        "attempts": verdict.attempts,
-        "next_run_in": verdict.next_run_in,
-        "error": verdict.error,
-        "output": verdict.settlement.output if verdict.settlement else None,
-    }
+def job_move(update: JobUpdate) -> JobMove:
+    """Return what is written of the job, its steps and its driver call."""
+    return JobMove(
+        id=update.job.id,
+        epoch=update.job.epoch,
+        state=update.state,
+        position=update.position,
+        undoing=update.undoing,
+        attempts=update.attempts,
+        next_run_in=update.next_run_in,
+        error=update.error.members() if update.error else None,
+        output=update.outcome.output if update.outcome else None,
+        steps=update.steps,
+        operation=update.operation,
+    )
 
 
-def _settlement_row(verdict: Verdict) -> dict[str, Any] | None:
-    settlement, resource = verdict.settlement, verdict.job.context.resource
-    if settlement is None:
-        return None
-    return {
-        "id": resource.id,
-        "organization_id": resource.organization_id,
-        "status": settlement.status.value if settlement.status else None,
-        "generation": resource.generation,
-        "observed": settlement.observed,
-        "provider_reference": settlement.provider_reference,
-        "quota_usage": settlement.quota_usage,
-        "spec": settlement.spec,
-        "name": settlement.name,
-        "detail": settlement.detail,
-        "keep": None if settlement.keep is None else [_link(link) for link in settlement.keep],
-        "observed_generation": settlement.observed_generation,
-    }
+def outcome_rows(updates: Iterable[JobUpdate]) -> list[OutcomeRow]:
+    """Return what is written of the resources of jobs that have ended."""
+    return [_outcome_row(update) for update in updates if update.outcome is not None]
 
 
-def _link(link: Link) -> dict[str, Any]:
-    return {"target_id": link.target_id, "role": link.role}
+def _outcome_row(update: JobUpdate) -> OutcomeRow:
+    outcome, resource = update.outcome, update.job.context.resource
+    assert outcome is not None  # noqa: S101  # for mypy: the caller has looked
+    usage = outcome.quota_usage
+    return OutcomeRow(
+        id=resource.id,
+        organization_id=resource.organization_id,
+        generation=resource.generation,
+        status=outcome.status,
+        observed=outcome.observed,
+        provider_reference=outcome.provider_reference,
+        quota_usage=None if usage is None else {str(key): amount for key, amount in usage.items()},
+        spec=outcome.spec,
+        name=outcome.name,
+        detail=outcome.detail,
+        keep=outcome.keep,
+        observed_generation=outcome.observed_generation,
+    )
 
 
-def _returned(settled: Sequence[Mapping[str, Any]]) -> tuple[list[QuotaChange], list[ClaimChange]]:
-    """Return the quota lines and cluster claims that follow from what the resources no longer (or again) hold."""
-    quota, claims = list[QuotaChange](), list[ClaimChange]()
-    for row in settled:
-        before = dict(row["previous_usage"])
-        after = dict(row["quota_usage"])
-        change = difference(before, after)
-        quota += quota_changes(row["organization_id"], row["project_id"], change)
-        if row["cluster_id"] is not None and not (claim := claim_change(row["cluster_id"], change)).is_nothing:
-            claims.append(claim)
-    return quota, claims
+def returned(settled: Iterable[SettledResource]) -> tuple[list[QuotaChange], list[ClaimChange]]:
+    """Return what changes in quotas and clusters' claims, since resources take less (or again more) than before."""
+    quota: list[QuotaChange] = []
+    claims: list[ClaimChange] = []
+    for each in settled:
+        change = difference(each.previous_usage, each.quota_usage)
+        quota += quota_changes(each.organization_id, each.project_id, change)
+        if each.cluster_id is not None:
+            claims.append(claim_change(each.cluster_id, change))
+    return quota, [each for each in claims if not each.is_nothing]
 
 
-def _audit_row(verdict: Verdict) -> dict[str, Any]:
-    action, outcome = _AUDIT_ACTIONS[verdict.state]
-    job, resource = verdict.job, verdict.job.context.resource
-    return {
-        "id": new_id(),
-        "organization_id": resource.organization_id,
-        "project_id": resource.project_id,
-        "action": action.value,
-        "outcome": outcome,
-        "actor": "engine",
-        "subject_id": resource.id,
-        "subject_name": resource.name,
-        "request_id": job.request_id,
-        "trace_id": wire_form.trace_id(job.trace_parent),
-        "detail": {"job_id": job.id, "job": job.kind, "on_behalf_of": job.actor, "error": verdict.error},
-    }
+def _audit_record(update: JobUpdate) -> AuditRecord:
+    action, outcome = _AUDITED[update.state]
+    job, resource = update.job, update.job.context.resource
+    error = update.error.members() if update.error else None
+    return AuditRecord(
+        action=action,
+        actor="engine",
+        outcome=outcome,
+        organization_id=resource.organization_id,
+        project_id=resource.project_id,
+        subject_id=resource.id,
+        subject_name=resource.name,
+        request_id=job.request_id,
+        trace_id=trace_id(job.trace_parent),
+        detail={"job_id": str(job.id), "job": job.kind, "on_behalf_of": job.actor, "error": error},
+    )

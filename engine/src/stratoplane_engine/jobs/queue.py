@@ -13,7 +13,8 @@ from stratoplane_engine.valkey import connect, disconnect
 
 _log: Final = logging.getLogger(__name__)
 QUEUE: Final = "stratoplane"
-DRAIN: Final = "stratoplane_engine.roles.drainer.drain_jobs"
+DRAIN: Final = "stratoplane_engine.jobs.worker_loop.drain"
+"""What a wake-up asks for; the worker's own drain answers it, so the name is for people."""
 _FORGET_SECONDS: Final = 60
 
 

@@ -1,29 +1,24 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Moving jobs on: a pure function from a claimed job to its verdict.
+"""Moving jobs on: a pure function from a claimed job to what becomes of it.
 
-The claim brought everything that steps may look at; what comes out is persisted in one
-transaction, fenced by the claim's epoch. Nothing in between touches the world, so a crash costs a lease.
+The claim brought everything that steps may look at; what comes out is persisted in one transaction, fenced by the
+claim's epoch. Nothing in between touches the world, so a crash costs a lease.
 """
 
 import logging
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
-from typing import Any, Final
+from typing import Final
 
-from stratoplane.errors import (
-    JobCancelledError,
-    NotFoundError,
-    PermanentError,
-    StratoplaneError,
-    TransientError,
-    UncertainError,
-)
+from stratoplane.errors import JobCancelledError, NotFoundError, PermanentError, StratoplaneError
 from stratoplane.ids import new_id
 from stratoplane.jobs import Dispatch, Done, JobState, RetryPolicy, Step, StepAnswer, StepState, Wait
-from stratoplane.messages import Outcome
 from stratoplane.resources import ResourceStatus
+from stratoplane_engine.jobs.attempts import Failure, permanent, raised, reported
 from stratoplane_engine.jobs.claims import ClaimedJob, notes_of
+from stratoplane_engine.model.job import Attempt, ClaimedOperation, JobError, JobStep, OperationDraft, StepError
+from stratoplane_engine.model.job import StepNotes as Notes
 from stratoplane_engine.workflows.catalogue import WORKFLOWS
 from stratoplane_engine.workflows.context import ResourceOutcome, StepContext, Workflow
 
@@ -41,14 +36,14 @@ _UNKNOWN: Final = Workflow(name="unknown", steps=(), settle=_lost, fail=_lost)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Verdict:
-    """What became of a claimed job.
+class JobUpdate:
+    """What becomes of a claimed job.
 
     Attributes:
         next_run_in: seconds until a worker looks again; None while an agent has it, or at the end.
-        steps: what became of the steps that were touched, as rows.
-        operation: the driver call to offer, as a row.
-        settlement: what the end makes of the resource.
+        steps: those that were touched, as they are now.
+        operation: the driver call to offer.
+        outcome: what the end makes of the resource.
     """
 
     job: ClaimedJob
@@ -57,59 +52,60 @@ class Verdict:
     undoing: bool
     attempts: int
     next_run_in: float | None = None
-    error: Mapping[str, Any] | None = None
-    steps: tuple[Mapping[str, Any], ...] = ()
-    operation: Mapping[str, Any] | None = None
-    settlement: ResourceOutcome | None = None
+    error: JobError | None = None
+    steps: tuple[JobStep, ...] = ()
+    operation: OperationDraft | None = None
+    outcome: ResourceOutcome | None = None
 
 
 @dataclass(slots=True)
-class _Course:
-    """The job while it is moved: what will be written back."""
+class _JobRun:
+    """The job while it is moved: what will be persisted."""
 
     job: ClaimedJob
     workflow: Workflow
     position: int
     undoing: bool
-    error: Mapping[str, Any] | None
+    error: JobError | None
     generator: random.Random
-    steps: dict[int, dict[str, Any]] = field(default_factory=dict)
-    outputs: dict[str, Any] = field(default_factory=dict)
-    # The agent's answer to the step at the position, until it is used.
-    answer: Mapping[str, Any] | None = None
+    steps: dict[int, JobStep] = field(default_factory=dict)
+    outputs: dict[str, Mapping[str, object]] = field(default_factory=dict)
+    # What the agent reported for the step at the position, until it is used.
+    attempt: Attempt | None = None
 
     def context(self) -> StepContext:
         token = self.job.context.token if self.position == self.job.position else {}
         return replace(self.job.context, outputs=self.outputs, token=token)
 
-    def notes(self) -> Mapping[str, Any]:
-        """Return what was noted with the step at the position: operation, generation, whether it is uncertain."""
+    def notes(self) -> Notes:
+        """Return what was noted with the step at the position when the job was claimed."""
         return notes_of(self.job.steps, self.position)
 
-    def record(self, state: StepState, *, output: Mapping[str, Any], error: Any = None, again: int = 0) -> None:
-        before = self.steps.get(self.position) or self.job.steps[self.position]
-        self.steps[self.position] = {
-            "job_id": self.job.id,
-            "position": self.position,
-            "name": before["name"],
-            "state": state.value,
-            "attempts": before["attempts"] + again,
-            "output": output,
-            "error": None if state is StepState.DONE else error or before.get("error"),
-        }
+    def step(self) -> Step[StepContext]:
+        return self.workflow.steps[self.position]
 
-    def attempts(self) -> int:
-        step = self.steps.get(self.position) or self.job.steps[self.position]
-        made: int = step["attempts"]
-        return made
+    def recorded(self) -> JobStep:
+        return self.steps.get(self.position) or self.job.steps[self.position]
+
+    def record(
+        self, state: StepState, *, output: Mapping[str, object], error: StepError | None = None, again: int = 0
+    ) -> None:
+        before = self.recorded()
+        error = None if state is StepState.DONE else error or before.error
+        attempts = before.attempts + again
+        self.steps[self.position] = replace(before, state=state, output=output, error=error, attempts=attempts)
+
+    def is_uncertain(self) -> bool:
+        """Tell whether any attempt at the step may have taken effect; a later one without effect does not change it."""
+        return self.notes().uncertain
 
 
-def advance(job: ClaimedJob, generator: random.Random, workflows: Mapping[str, Workflow] = WORKFLOWS) -> Verdict:
+def advance(job: ClaimedJob, generator: random.Random, workflows: Mapping[str, Workflow] = WORKFLOWS) -> JobUpdate:
     """Return what becomes of ``job`` now: as many steps as need neither time nor an agent, then the rest.
 
     ``generator`` supplies the jitter of retries.
     """
-    course = _Course(
+    run = _JobRun(
         job=job,
         workflow=workflows[job.kind],
         position=job.position,
@@ -119,221 +115,191 @@ def advance(job: ClaimedJob, generator: random.Random, workflows: Mapping[str, W
         outputs=dict(job.context.outputs),
     )
     operation = job.operation
-    if operation is not None and operation["position"] == job.position:
-        if operation["result"] is None:
-            return _verdict(course, JobState.RUNNING)
-        course.answer = None if _is_used(course, operation) else operation["result"]
+    if operation is not None and operation.position == job.position:
+        if operation.result is None:
+            return _update(run, JobState.RUNNING)
+        run.attempt = None if _is_used(run, operation) else operation.result
     while True:
-        verdict = _undo_one(course) if course.undoing else _run_one(course)
-        if verdict is not None:
-            return verdict
+        update = _undo_one(run) if run.undoing else _run_one(run)
+        if update is not None:
+            return update
 
 
-def _is_used(course: _Course, operation: Mapping[str, Any]) -> bool:
-    """Tell whether the operation's result was acted on before: only a step at work waits for one, and for each once."""
-    at_work = course.job.steps[course.position]["state"] == StepState.RUNNING
-    return not at_work or bool(course.notes().get("used") == operation["id"])
+def _is_used(run: _JobRun, operation: ClaimedOperation) -> bool:
+    """Tell whether the result was acted on before: only a step that is running waits for one, and for each once."""
+    return run.recorded().state is not StepState.RUNNING or run.notes().used == operation.id
 
 
-def _run_one(course: _Course) -> Verdict | None:
+def _run_one(run: _JobRun) -> JobUpdate | None:
     """Run the step at the position; None when the next one may follow at once."""
-    if course.position == len(course.workflow.steps):
-        return _end(course, JobState.SUCCEEDED, lambda: course.workflow.settle(course.context()))
-    step, by_agent = course.workflow.steps[course.position], course.answer is not None
-    if not by_agent and _may_stop(course):
-        _turn_back(course, _stopped(course), begun=_is_uncertain(course))
+    if run.position == len(run.workflow.steps):
+        return _end(run, JobState.SUCCEEDED, lambda: run.workflow.settle(run.context()))
+    by_agent = run.attempt is not None
+    if not by_agent and _may_stop(run, uncertain=run.is_uncertain()):
+        _turn_back(run, _stopped(run), begun=run.is_uncertain())
         return None
-    try:
-        answer = _answered(course) if by_agent else _attempt(course, step)
-    except (TransientError, UncertainError) as error:
-        return _again(course, error, by_agent=by_agent)
-    except StratoplaneError as error:
-        _turn_back(course, error, begun=by_agent or _is_uncertain(course))
-        return None
-    except Exception as error:  # noqa: BLE001  # a broken step ends its own job, not the worker's batch
-        _log.exception("step %s of job %s broke", step.name, course.job.id)
-        broken = PermanentError(f"step {step.name} broke ({type(error).__name__}); tell an operator")
-        _turn_back(course, broken, begun=_is_uncertain(course))
+    answer = _attempt(run, run.step().run, may_begin=not run.job.overdue)
+    if isinstance(answer, Failure):
+        if not answer.is_final:
+            return _again(run, answer, by_agent=by_agent)
+        _turn_back(run, answer.error, begun=by_agent or run.is_uncertain())
         return None
     if isinstance(answer, Done):
-        course.record(StepState.DONE, output=answer.output, again=0 if by_agent else 1)
-        course.outputs[step.name] = answer.output
-        course.answer = None
-        course.position += 1
+        run.record(StepState.DONE, output=answer.output, again=0 if by_agent else 1)
+        run.outputs[run.step().name] = answer.output
+        run.attempt = None
+        run.position += 1
         return None
-    return _hold(course, step, answer)
+    return _hold(run, answer)
 
 
-def _may_stop(course: _Course) -> bool:
+def _may_stop(run: _JobRun, *, uncertain: bool) -> bool:
     """Tell whether somebody wants the job stopped and it still can be: what may have begun must be undoable."""
-    undoable = course.workflow.steps[course.position].undo is not None
-    return bool(course.job.cancelled_by) and (undoable or not _is_uncertain(course))
+    return bool(run.job.cancelled_by) and (not uncertain or run.step().undo is not None)
 
 
-def _stopped(course: _Course) -> JobCancelledError:
-    return JobCancelledError(f"stopped by {course.job.cancelled_by}; what was made has been taken back")
+def _stopped(run: _JobRun) -> StepError:
+    return StepError(
+        code=JobCancelledError.code, detail=f"stopped by {run.job.cancelled_by}; what was made has been undone"
+    )
 
 
-def _attempt(course: _Course, step: Step[StepContext]) -> StepAnswer:
-    """Run the step, unless the job's time is over; an agent's answer that came late still counts."""
-    if course.job.overdue:
-        raise PermanentError("the job's time is over; what it had made was taken back")
-    return step.run(course.context())
-
-
-def _undo_one(course: _Course) -> Verdict | None:
-    """Undo the step at the position; None when the one before may follow at once."""
-    if course.position < 0:
-        return _end_undone(course)
-    step, by_agent = course.workflow.steps[course.position], course.answer is not None
+def _attempt(
+    run: _JobRun, call: Callable[[StepContext], StepAnswer], *, may_begin: bool = True
+) -> StepAnswer | Failure:
+    """Use what the agent reported, even where it came late; or call the step, unless the job's deadline has passed."""
+    if run.attempt is not None:
+        return reported(run.attempt, run.notes().generation)
+    if not may_begin:
+        return permanent("the job's deadline has passed; what it had made was undone")
     try:
-        answer = _answered(course) if by_agent else step.undo(course.context()) if step.undo else None
-    except (TransientError, UncertainError) as error:
-        if course.attempts() < 2 * RETRY.attempts:
-            return _later(course, error, by_agent=by_agent)
-        _leak(course, error)
+        return call(run.context())
     except StratoplaneError as error:
-        if error.code == NotFoundError.code:
-            _undone(course)  # what is not there needs no undoing
-        else:
-            _leak(course, error)
-    except Exception as error:  # noqa: BLE001  # as in _run_one
-        _log.exception("undoing step %s of job %s broke", step.name, course.job.id)
-        _leak(course, PermanentError(f"undoing {step.name} broke ({type(error).__name__}); tell an operator"))
-    else:
-        if isinstance(answer, Wait | Dispatch):
-            return _hold(course, step, answer)
-        if answer is None:
-            course.position -= 1
-        else:
-            _undone(course)
-    return None
+        return raised(error)
+    except Exception as error:  # noqa: BLE001  # a broken step ends its own job, not the worker's batch
+        doing = "undoing" if run.undoing else "step"
+        _log.exception("%s %s of job %s broke", doing, run.step().name, run.job.id)
+        return permanent(f"{doing} {run.step().name} broke ({type(error).__name__}); tell an operator")
 
 
-def _end_undone(course: _Course) -> Verdict:
-    error = course.error or {}
-    stopped = error.get("code") == JobCancelledError.code
-    settle = (course.workflow.cancel if stopped else None) or course.workflow.fail
-    state = JobState.CANCELLED if stopped else JobState.FAILED
-    return _end(course, state, lambda: settle(course.context(), str(error.get("detail", ""))))
-
-
-def _undone(course: _Course) -> None:
-    course.record(StepState.UNDONE, output={})
-    course.answer = None
-    course.position -= 1
-
-
-def _answered(course: _Course) -> Done:
-    """Turn the agent's answer into the step's.
-
-    Raises:
-        TransientError, UncertainError, PermanentError: as the agent reported.
-    """
-    result = course.answer or {}
-    if result["outcome"] == Outcome.DONE:
-        return Done(output={"status": result.get("status"), "generation": course.notes().get("generation")})
-    text, words = result.get("detail", ""), result.get("provider_text", "")
-    error: StratoplaneError
-    if result["outcome"] == Outcome.TRANSIENT:
-        error = TransientError(text, provider_text=words, retry_after=result.get("retry_after"))
-    elif result["outcome"] == Outcome.UNCERTAIN:
-        error = UncertainError(text, provider_text=words)
-    else:
-        error = PermanentError(text, provider_text=words)
-    error.code = result.get("code") or error.code  # type: ignore[misc]  # the agent's more exact class, by its code
-    raise error
-
-
-def _described(error: StratoplaneError) -> dict[str, Any]:
-    return {"code": error.code, "detail": error.detail, "provider_text": getattr(error, "provider_text", "")}
-
-
-def _is_uncertain(course: _Course) -> bool:
-    """Tell whether any attempt at the step may have taken effect; a later attempt without effect does not change it."""
-    return bool(course.notes().get("uncertain"))
-
-
-def _again(course: _Course, error: TransientError | UncertainError, *, by_agent: bool) -> Verdict | None:
-    uncertain = isinstance(error, UncertainError) or _is_uncertain(course)
-    made = course.attempts() + (0 if by_agent else 1)
-    if course.job.cancelled_by and (not uncertain or course.workflow.steps[course.position].undo):
-        _turn_back(course, _stopped(course), begun=uncertain)
+def _undo_one(run: _JobRun) -> JobUpdate | None:
+    """Undo the step at the position; None when the one before may follow at once."""
+    if run.position < 0:
+        return _end_undone(run)
+    undo = run.step().undo
+    if undo is None and run.attempt is None:
+        run.position -= 1
         return None
-    if made < RETRY.attempts and not course.job.overdue:
-        return _later(course, error, by_agent=by_agent)
-    _turn_back(course, error, begun=uncertain)
+    answer = _attempt(run, undo or _nothing_to_undo)
+    if isinstance(answer, Wait | Dispatch):
+        return _hold(run, answer)
+    if isinstance(answer, Done) or (answer.is_final and answer.error.code == NotFoundError.code):
+        _undone(run)  # what is not there needs no undoing
+    elif not answer.is_final and run.recorded().attempts < 2 * RETRY.attempts:
+        return _later(run, answer, by_agent=run.attempt is not None)
+    else:
+        _leak(run, answer.error)
     return None
 
 
-def _later(course: _Course, error: TransientError | UncertainError, *, by_agent: bool) -> Verdict:
+def _nothing_to_undo(_context: StepContext) -> StepAnswer:
+    return Done()
+
+
+def _undone(run: _JobRun) -> None:
+    run.record(StepState.UNDONE, output={})
+    run.attempt = None
+    run.position -= 1
+
+
+def _end_undone(run: _JobRun) -> JobUpdate:
+    error = run.error or JobError(code="", detail="")
+    stopped = error.code == JobCancelledError.code
+    settle = (run.workflow.cancel if stopped else None) or run.workflow.fail
+    state = JobState.CANCELLED if stopped else JobState.FAILED
+    return _end(run, state, lambda: settle(run.context(), error.detail))
+
+
+def _again(run: _JobRun, failure: Failure, *, by_agent: bool) -> JobUpdate | None:
+    uncertain = failure.is_uncertain or run.is_uncertain()
+    made = run.recorded().attempts + (0 if by_agent else 1)
+    if _may_stop(run, uncertain=uncertain):
+        _turn_back(run, _stopped(run), begun=uncertain)
+        return None
+    if made < RETRY.attempts and not run.job.overdue:
+        return _later(run, failure, by_agent=by_agent)
+    _turn_back(run, failure.error, begun=uncertain)
+    return None
+
+
+def _later(run: _JobRun, failure: Failure, *, by_agent: bool) -> JobUpdate:
     """Come back after a back-off; the step's error is kept for people."""
-    uncertain = isinstance(error, UncertainError) or _is_uncertain(course)
-    used = course.job.operation["id"] if by_agent and course.job.operation else course.notes().get("used")
-    notes = {**course.notes(), "used": used, "uncertain": uncertain}
-    course.record(StepState.RUNNING, error=_described(error), output=notes, again=0 if by_agent else 1)
-    retry_after = error.retry_after if isinstance(error, TransientError) else None
-    delay = RETRY.delay(max(1, course.attempts()), retry_after, course.generator)
-    _log.info("job %s repeats its step %d in %.1f s: %s", course.job.id, course.position, delay, error.detail)
-    return _verdict(course, JobState.RETRYING, next_run_in=delay)
+    notes = run.notes()
+    used = run.job.operation.id if by_agent and run.job.operation else notes.used
+    notes = replace(notes, used=used, uncertain=failure.is_uncertain or notes.uncertain)
+    run.record(StepState.RUNNING, error=failure.error, output=notes.members(), again=0 if by_agent else 1)
+    delay = RETRY.delay(max(1, run.recorded().attempts), failure.retry_after, run.generator)
+    _log.info("job %s repeats its step %d in %.1f s: %s", run.job.id, run.position, delay, failure.error.detail)
+    return _update(run, JobState.RETRYING, next_run_in=delay)
 
 
-def _turn_back(course: _Course, error: StratoplaneError, *, begun: bool) -> None:
+def _turn_back(run: _JobRun, error: StepError, *, begun: bool) -> None:
     """Stop going forward: what was done is undone, the failing step too if it may have begun."""
-    course.error = _described(error) | {"step": course.workflow.steps[course.position].name}
-    course.record(StepState.FAILED, output=course.notes(), error=_described(error))
-    course.undoing = True
-    course.answer = None
-    course.position -= 0 if begun else 1
+    run.error = JobError(code=error.code, detail=error.detail, provider_text=error.provider_text, step=run.step().name)
+    run.record(StepState.FAILED, output=run.notes().members(), error=error)
+    run.undoing = True
+    run.attempt = None
+    run.position -= 0 if begun else 1
 
 
-def _leak(course: _Course, error: StratoplaneError) -> None:
+def _leak(run: _JobRun, error: StepError) -> None:
     """Go on without undoing the step: what it made may be left at the provider, and the job says so."""
-    leaks = [*(course.error or {}).get("leaks", ()), course.workflow.steps[course.position].name]
-    course.error = {**(course.error or {}), "leaks": leaks}
-    course.record(StepState.FAILED, output=course.notes(), error=_described(error))
-    _log.warning("job %s could not undo step %s: %s", course.job.id, leaks[-1], error.detail)
-    course.answer = None
-    course.position -= 1
+    name, failed = run.step().name, run.error or JobError(code=error.code, detail=error.detail)
+    run.error = replace(failed, leaks=(*(failed.leaks or ()), name))
+    run.record(StepState.FAILED, output=run.notes().members(), error=error)
+    _log.warning("job %s could not undo step %s: %s", run.job.id, name, error.detail)
+    run.attempt = None
+    run.position -= 1
 
 
-def _hold(course: _Course, step: Step[StepContext], answer: Wait | Dispatch) -> Verdict:
+def _hold(run: _JobRun, answer: Wait | Dispatch) -> JobUpdate:
     if isinstance(answer, Wait):
-        waiting = {**course.notes(), "reason": answer.reason, "token": answer.token}
-        course.record(StepState.RUNNING, output=waiting)
-        return _verdict(course, JobState.RUNNING, next_run_in=answer.seconds)
-    resource = course.job.context.resource
-    course.record(StepState.RUNNING, again=1, output={**course.notes(), "generation": resource.generation})
-    operation = {
-        "id": new_id(),
-        "organization_id": resource.organization_id,
-        "job_id": course.job.id,
-        "position": course.position,
-        "cluster_id": resource.cluster_id,
-        "resource_id": resource.id,
-        "kind": resource.kind,
-        "verb": answer.verb,
-        "spec": answer.spec,
-        "observe_first": _is_uncertain(course),
-        "timeout_seconds": step.timeout,
-        "priority": course.job.priority,
-        "trace_parent": course.job.trace_parent,
-    }
-    return _verdict(course, JobState.RUNNING, operation=operation)
+        waiting = replace(run.notes(), reason=answer.reason, token=answer.token)
+        run.record(StepState.RUNNING, output=waiting.members())
+        return _update(run, JobState.RUNNING, next_run_in=answer.seconds)
+    resource = run.job.context.resource
+    noted = replace(run.notes(), generation=resource.generation)
+    run.record(StepState.RUNNING, again=1, output=noted.members())
+    operation = OperationDraft(
+        id=new_id(),
+        organization_id=resource.organization_id,
+        job_id=run.job.id,
+        position=run.position,
+        cluster_id=resource.cluster_id,
+        resource_id=resource.id,
+        kind=resource.kind,
+        verb=answer.verb,
+        spec=answer.spec,
+        observe_first=run.is_uncertain(),
+        timeout_seconds=run.step().timeout,
+        priority=run.job.priority,
+        trace_parent=run.job.trace_parent,
+    )
+    return _update(run, JobState.RUNNING, operation=operation)
 
 
-def _end(course: _Course, state: JobState, make: Callable[[], ResourceOutcome]) -> Verdict:
+def _end(run: _JobRun, state: JobState, make: Callable[[], ResourceOutcome]) -> JobUpdate:
     try:
-        settlement = make()
+        outcome = make()
     except Exception as error:  # noqa: BLE001  # what an agent reported may be of any shape
-        _log.exception("the end of job %s broke", course.job.id)
+        _log.exception("the end of job %s broke", run.job.id)
         detail = f"the end of the job broke ({type(error).__name__}); tell an operator"
-        course.error = course.error or _described(PermanentError(detail))
-        state, settlement = JobState.FAILED, _failure(course.workflow, course.context(), detail)
-    return _verdict(course, state, settlement=settlement)
+        run.error = run.error or JobError(code=PermanentError.code, detail=detail)
+        state, outcome = JobState.FAILED, _failure_outcome(run.workflow, run.context(), detail)
+    return _update(run, state, outcome=outcome)
 
 
-def _failure(workflow: Workflow, context: StepContext, detail: str) -> ResourceOutcome:
+def _failure_outcome(workflow: Workflow, context: StepContext, detail: str) -> ResourceOutcome:
     try:
         return workflow.fail(context, detail)
     except Exception:  # noqa: BLE001  # as in _end
@@ -341,43 +307,49 @@ def _failure(workflow: Workflow, context: StepContext, detail: str) -> ResourceO
         return ResourceOutcome(status=ResourceStatus.FAILED, detail=detail)
 
 
-def quarantine(job: ClaimedJob, workflows: Mapping[str, Workflow] = WORKFLOWS) -> Verdict:
+def quarantine(job: ClaimedJob, workflows: Mapping[str, Workflow] = WORKFLOWS) -> JobUpdate:
     """Return the end of a job that none of its workers survived."""
     detail = "several workers died in a row while they moved this job; tell an operator"
     return give_up(job, code=QUARANTINED, detail=detail, workflows=workflows)
 
 
-def give_up(job: ClaimedJob, *, code: str, detail: str, workflows: Mapping[str, Workflow] = WORKFLOWS) -> Verdict:
+def give_up(job: ClaimedJob, *, code: str, detail: str, workflows: Mapping[str, Workflow] = WORKFLOWS) -> JobUpdate:
     """Return the end of a job where it stands: no step runs, and what was made is left as it is and listed as leaks.
 
     ``code`` and ``detail`` become the job's error.
     """
     workflow = workflows.get(job.kind, _UNKNOWN)
-    begun = {step["name"] for step in job.steps if step["state"] != StepState.PENDING}
-    course = _Course(
+    begun = {step.name for step in job.steps if step.state is not StepState.PENDING}
+    leaks = tuple(step.name for step in workflow.steps if step.undo is not None and step.name in begun)
+    run = _JobRun(
         job=job,
         workflow=workflow,
         position=job.position,
         undoing=job.undoing,
-        error={"code": code, "detail": detail, "provider_text": "", "leaks": _undoable(workflow, begun)},
+        error=JobError(code=code, detail=detail, leaks=leaks),
         generator=random.Random(0),  # noqa: S311  # nothing is drawn
     )
     _log.error("job %s (%s) is given up: %s", job.id, job.kind, detail)
-    return _end(course, JobState.FAILED, lambda: _failure(workflow, job.context, detail))
+    return _end(run, JobState.FAILED, lambda: _failure_outcome(workflow, job.context, detail))
 
 
-def _undoable(workflow: Workflow, names: set[str]) -> list[str]:
-    return [step.name for step in workflow.steps if step.undo is not None and step.name in names]
-
-
-def _verdict(course: _Course, state: JobState, **rest: Any) -> Verdict:
-    return Verdict(
-        job=course.job,
+def _update(
+    run: _JobRun,
+    state: JobState,
+    *,
+    next_run_in: float | None = None,
+    operation: OperationDraft | None = None,
+    outcome: ResourceOutcome | None = None,
+) -> JobUpdate:
+    return JobUpdate(
+        job=run.job,
         state=state,
-        position=course.position,
-        undoing=course.undoing,
-        attempts=max([course.job.attempts, *(step["attempts"] for step in course.steps.values())]),
-        error=course.error if state is not JobState.SUCCEEDED else None,
-        steps=tuple(course.steps.values()),
-        **rest,
+        position=run.position,
+        undoing=run.undoing,
+        attempts=max([run.job.attempts, *(step.attempts for step in run.steps.values())]),
+        error=run.error if state is not JobState.SUCCEEDED else None,
+        steps=tuple(run.steps.values()),
+        next_run_in=next_run_in,
+        operation=operation,
+        outcome=outcome,
     )

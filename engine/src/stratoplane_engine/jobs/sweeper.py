@@ -18,7 +18,7 @@ _NONCES: Final = 50_000
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Sweep:
-    """What one sweep found: operations out of time, stranded jobs, jobs whose time has come, expired keys."""
+    """What one sweep found: operations whose time has passed, stranded jobs, jobs that are due, expired keys."""
 
     abandoned: int
     stranded: int

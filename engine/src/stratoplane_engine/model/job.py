@@ -2,12 +2,15 @@
 """Jobs, their steps, and the driver calls that steps make."""
 
 from collections.abc import Mapping
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from datetime import datetime
 from enum import StrEnum
 from uuid import UUID
 
 from stratoplane.jobs import JobState, StepState
+from stratoplane.messages import Outcome
+from stratoplane.resources import ResourceStatus
+from stratoplane_engine.model.trace import trace_id
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -35,13 +38,18 @@ class JobError:
     step: str | None = None
     leaks: tuple[str, ...] | None = None
 
+    def members(self) -> dict[str, object]:
+        """Return the members that are set, as JSON values."""
+        present = {each.name: getattr(self, each.name) for each in fields(self)}
+        return {name: value for name, value in present.items() if value is not None}
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class JobStep:
     """One step of a job.
 
     Attributes:
-        output: JSON values that the step left for later steps; while it runs, the runner's notes about it.
+        output: JSON values that the step left for later steps; while it runs, the runner's :class:`StepNotes`.
     """
 
     position: int
@@ -52,6 +60,29 @@ class JobStep:
     error: StepError | None = None
     started_at: datetime | None = None
     finished_at: datetime | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class StepNotes:
+    """What the runner notes with a step while it runs.
+
+    Attributes:
+        reason: what it waits for, for people.
+        token: the step's own bookmark of its last wait, JSON values.
+        generation: the resource's, when the driver call was made.
+        used: id of the driver call whose result was acted on last.
+        uncertain: whether any attempt may have taken effect.
+    """
+
+    reason: str = ""
+    token: Mapping[str, object] = field(default_factory=dict)
+    generation: int | None = None
+    used: UUID | None = None
+    uncertain: bool = False
+
+    def members(self) -> dict[str, object]:
+        """Return the notes as JSON values."""
+        return {each.name: getattr(self, each.name) for each in fields(self)}
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -95,6 +126,21 @@ class Job:
     next_run_at: datetime | None = None
     silent_cluster: str | None = None
 
+    @property
+    def trace_id(self) -> str:
+        """The trace id of the request that caused it, empty when there is none."""
+        return trace_id(self.trace_parent)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JobFilter:
+    """Which jobs a list shows; None does not narrow."""
+
+    organization_id: UUID | None = None
+    project_id: UUID | None = None
+    resource_id: UUID | None = None
+    state: JobState | None = None
+
 
 class OperationState(StrEnum):
     """Where a driver call is between the engine and an agent."""
@@ -116,12 +162,13 @@ class Attempt:
     """What the execution of a driver call came to.
 
     Attributes:
-        outcome: ``done``, ``transient``, ``uncertain`` or ``permanent``.
+        outcome: how it ended.
+        code: stable name of the error, empty where the outcome says it all.
         status: the driver's status of the object, JSON values.
         retry_after: seconds that the provider wants to be left alone.
     """
 
-    outcome: str
+    outcome: Outcome
     code: str = ""
     detail: str = ""
     provider_text: str = ""
@@ -157,6 +204,52 @@ class Operation:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ClaimedOperation:
+    """The last driver call of a job as a worker finds it; no result while an agent has it."""
+
+    id: UUID
+    position: int
+    verb: str
+    state: OperationState
+    result: Attempt | None = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OperationDraft:
+    """A driver call to offer to a cluster's agent.
+
+    Attributes:
+        position: of the job's step that makes it.
+        spec: the driver's specification: a dataclass of the driver contract, or JSON values.
+        observe_first: whether an earlier attempt may have taken effect.
+    """
+
+    id: UUID
+    organization_id: UUID
+    job_id: UUID
+    position: int
+    cluster_id: UUID | None
+    resource_id: UUID
+    kind: str
+    verb: str
+    spec: object
+    observe_first: bool
+    timeout_seconds: float
+    priority: int
+    trace_parent: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LinkedTarget:
+    """A resource that a job's resource uses, as a worker finds it."""
+
+    id: UUID
+    kind: str
+    name: str
+    status: ResourceStatus
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Leak:
     """What a failed job could not undo and may have left at a provider."""
 
@@ -175,3 +268,11 @@ class Leak:
     resolved_at: datetime | None = None
     resolved_by: str = ""
     note: str = ""
+
+
+class LeakFilter(StrEnum):
+    """Which entries of the leak register a list shows."""
+
+    OPEN = "OPEN"
+    """Those that nobody has closed yet."""
+    ALL = "ALL"

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The function behind every wake-up, in a module of its own: RQ imports it by name, the role runs as ``__main__``."""
+"""What a worker process has, and how it answers every wake-up."""
 
 import logging
 import os
@@ -17,7 +17,7 @@ _log: Final = logging.getLogger(__name__)
 
 
 class Drainer:
-    """What an RQ job needs of its process: the database, the plugins, and who it is."""
+    """The database, the plugins, and who this worker is."""
 
     def __init__(self, settings: EngineSettings) -> None:
         self.plugins: Final = Plugins.load(settings.plugins)
@@ -34,19 +34,5 @@ class Drainer:
         except UnavailableError as error:
             _log.warning("%s", error.detail)
         except Exception:  # noqa: BLE001  # the role outlives any one round
-            _log.exception("a drain broke; what it had claimed is claimed again when its lease has ended")
+            _log.exception("a drain broke; what it had claimed is claimed again when its lease has expired")
         return 0
-
-
-_drainers: Final[list[Drainer]] = []
-
-
-def serve(settings: EngineSettings) -> Drainer:
-    """Make this process's drainer, which every wake-up that it takes will use."""
-    _drainers[:] = [Drainer(settings)]
-    return _drainers[0]
-
-
-def drain_jobs(_job_ids: list[str]) -> None:
-    """Be the RQ job: the ids say what woke us; whatever is runnable is claimed in one statement anyway."""
-    _drainers[0].drain()

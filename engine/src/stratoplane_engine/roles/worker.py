@@ -18,10 +18,11 @@ from redis import Redis
 from redis.exceptions import RedisError
 from rq import Queue, SimpleWorker
 from rq.exceptions import StopRequested
+from rq.job import Job
 
 from stratoplane_engine.jobs.queue import QUEUE
 from stratoplane_engine.plugins import Plugins
-from stratoplane_engine.roles.drainer import Drainer, serve
+from stratoplane_engine.roles.drainer import Drainer
 from stratoplane_engine.roles.logs import configure_logging
 from stratoplane_engine.roles.stopping import stop_event
 from stratoplane_engine.settings import load_settings
@@ -47,7 +48,11 @@ class _Worker(SimpleWorker):
     def __init__(self, connection: Redis, drainer: Drainer, stop: threading.Event) -> None:
         name = f"{socket.gethostname()}-{os.getpid()}-{os.urandom(2).hex()}"
         super().__init__(
-            [Queue(QUEUE, connection=connection)], connection=connection, name=name, worker_ttl=_TIME_TO_LIVE
+            [Queue(QUEUE, connection=connection)],
+            connection=connection,
+            name=name,
+            job_class=_wake_up_of(drainer),
+            worker_ttl=_TIME_TO_LIVE,
         )
         self._drainer = drainer
         self._stop = stop
@@ -98,14 +103,25 @@ class _Worker(SimpleWorker):
         self._waits, self._looked_at = waited, time.monotonic()
 
 
+def _wake_up_of(drainer: Drainer) -> type[Job]:
+    """Return RQ's class of jobs for a worker; RQ's own imports a function, which could not know the drainer."""
+
+    class WakeUp(Job):
+        def perform(self) -> None:
+            """Drain: the ids in a wake-up say what it is about; whatever is runnable is claimed in one statement."""
+            drainer.drain()
+
+    return WakeUp
+
+
 def main() -> None:
     """Work until SIGTERM or SIGINT."""
     configure_logging()
     logging.getLogger("rq.worker").addFilter(_is_news)
     settings = load_settings()
-    drainer = serve(settings)
+    drainer = Drainer(settings)
     stop = stop_event()
-    _log.info("worker %s is ready; plugins: %s", drainer.owner, _plugin_words(drainer.plugins))
+    _log.info("worker %s is ready; plugins: %s", drainer.owner, _plugin_states(drainer.plugins))
     while not stop.is_set():
         drainer.drain()
         try:
@@ -120,7 +136,7 @@ def _is_news(record: logging.LogRecord) -> bool:
     return "could not connect to Redis" not in str(record.msg)
 
 
-def _plugin_words(plugins: Plugins) -> str:
+def _plugin_states(plugins: Plugins) -> str:
     return ", ".join(f"{each.name} {each.state}" for each in plugins.extensions) or "none"
 
 

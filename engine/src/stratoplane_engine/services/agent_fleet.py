@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The agents as operators see them."""
 
+from typing import Final
 from uuid import UUID
 
 from stratoplane.audit import AuditAction
@@ -16,16 +17,18 @@ from stratoplane_engine.model.listing import Listing, Page
 from stratoplane_engine.services import listings
 from stratoplane_engine.services.audit_records import record
 
+_ORDER: Final = listings.oldest_first(Agent)
+
 
 def list_agents(
     database: Database, context: RequestContext, page: Page, cluster_id: UUID | None = None
 ) -> Listing[Agent]:
     """Return a page of agents, those of one cluster or all, for operators. Raises PermissionDeniedError."""
     require(context, Permission.PLATFORM_READ)
-    after = listings.after_id(page)
+    after = _ORDER.begin(page)
     with database.system_reads() as connection:
         found = rows.page(connection, cluster_id=cluster_id, after=after, limit=page.limit + 1)
-    return listings.listing(found, page, "created_at", lambda agent: agent.id)
+    return _ORDER.listing(found, page)
 
 
 def revoke_agent(database: Database, context: RequestContext, agent_id: UUID) -> Agent:

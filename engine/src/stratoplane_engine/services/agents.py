@@ -20,14 +20,12 @@ from stratoplane.messages import (
     InventoryAnswer,
     OfferRequest,
     Offers,
-    Operation,
     OperationResult,
     ProviderStatus,
     Results,
     ResultsAnswer,
     Welcome,
 )
-from stratoplane.wire import to_json
 from stratoplane_engine.db import agent_keys
 from stratoplane_engine.db import agents as rows
 from stratoplane_engine.db import audit as audit_rows
@@ -101,17 +99,13 @@ def take_offers(database: Database, agent: AgentIdentity, request: OfferRequest)
     crashpoint("agent-api-after-offer")
     if is_blocked:
         raise refused(database, agent.id, Refusal.REVOKED, "the agent was revoked or locked; enrol it again")
-    return Offers(
-        operations=tuple(Operation(**row) for row in found), acknowledge_seconds=operation_rows.ACKNOWLEDGE_SECONDS
-    )
+    return Offers(operations=tuple(found), acknowledge_seconds=operation_rows.ACKNOWLEDGE_SECONDS)
 
 
 def acknowledge(database: Database, agent: AgentIdentity, message: Acknowledgements) -> AcknowledgementAnswer:
     """Give the operations to the agent that it is about to execute, unless they were taken back."""
     with database.system() as connection:
-        accepted = operation_rows.acknowledge(
-            connection, agent.cluster_id, [to_json(each) for each in message.operations]
-        )
+        accepted = operation_rows.acknowledge(connection, agent.cluster_id, message.operations)
     crashpoint("agent-api-after-acknowledgement")
     asked = [reference.id for reference in message.operations]
     return AcknowledgementAnswer(
@@ -122,11 +116,9 @@ def acknowledge(database: Database, agent: AgentIdentity, message: Acknowledgeme
 
 def report_results(database: Database, agent: AgentIdentity, message: Results) -> ResultsAnswer:
     """Take results; the same result may come twice, one of an older epoch changes nothing."""
-    documents = [
-        {"id": each.id, "epoch": each.epoch, "result": to_json(_within_bounds(each))} for each in message.results
-    ]
+    results = [_within_bounds(each) for each in message.results]
     with database.system() as connection:
-        reception = operation_rows.report(connection, agent.cluster_id, documents)
+        reception = operation_rows.report(connection, agent.cluster_id, results)
         if reception.trips:
             incident_rows.report(connection, open_circuit(agent.cluster_id, reception.trips))
         if reception.closed:

@@ -2,6 +2,7 @@
 """Flavors and images: tenants look, operators offer."""
 
 from dataclasses import asdict
+from typing import Final
 from uuid import UUID
 
 from psycopg.errors import UniqueViolation
@@ -21,13 +22,16 @@ from stratoplane_engine.services import listings
 from stratoplane_engine.services.audit_records import given_members, record
 from stratoplane_engine.services.versions import check_version
 
+_FLAVORS: Final = listings.oldest_first(Flavor)
+_IMAGES: Final = listings.oldest_first(Image)
+
 
 def list_flavors(database: Database, page: Page) -> Listing[Flavor]:
     """Return a page of flavors, for every user. Raises InvalidSpecError: the cursor is of another list."""
-    after = listings.after_id(page)
+    after = _FLAVORS.begin(page)
     with database.system_reads() as connection:
         found = rows.flavors(connection, after=after, limit=page.limit + 1)
-    return listings.listing(found, page, "created_at", lambda flavor: flavor.id)
+    return _FLAVORS.listing(found, page)
 
 
 def get_flavor(database: Database, context: RequestContext, flavor_id: UUID) -> Flavor:
@@ -96,10 +100,10 @@ def _lock_flavor(connection: Connection, context: RequestContext, flavor_id: UUI
 
 def list_images(database: Database, page: Page) -> Listing[Image]:
     """Return a page of images, for every user. Raises InvalidSpecError: the cursor is of another list."""
-    after = listings.after_id(page)
+    after = _IMAGES.begin(page)
     with database.system_reads() as connection:
         found = rows.images(connection, after=after, limit=page.limit + 1)
-    return listings.listing(found, page, "created_at", lambda image: image.id)
+    return _IMAGES.listing(found, page)
 
 
 def get_image(database: Database, context: RequestContext, image_id: UUID) -> Image:

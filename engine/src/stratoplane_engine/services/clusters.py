@@ -24,8 +24,12 @@ from stratoplane_engine.services.credentials import TokenPrefix
 from stratoplane_engine.services.enrolment import join_token_text
 from stratoplane_engine.services.versions import check_version
 
+_ORDER: Final = listings.oldest_first(Cluster)
+
 JOIN_TOKEN_LIFETIME: Final = timedelta(hours=1)
-_BY_PROVIDER: Final = "provider"
+_BY_PROVIDER: Final[listings.Order[Provider, str]] = listings.Order(
+    name="provider", key=lambda provider: f"{provider.cluster}/{provider.interface}", read=str
+)
 
 
 def list_clusters(database: Database, context: RequestContext, page: Page) -> Listing[Cluster]:
@@ -36,10 +40,10 @@ def list_clusters(database: Database, context: RequestContext, page: Page) -> Li
 
 def list_cluster_names(database: Database, page: Page) -> Listing[Cluster]:
     """Return a page of clusters, of which every user may see name, features and whether it is connected."""
-    after = listings.after_id(page)
+    after = _ORDER.begin(page)
     with database.system_reads() as connection:
         found = rows.page(connection, after=after, limit=page.limit + 1)
-    return listings.listing(found, page, "created_at", lambda cluster: cluster.id)
+    return _ORDER.listing(found, page)
 
 
 def get_cluster(database: Database, context: RequestContext, cluster_id: UUID) -> Cluster:
@@ -164,7 +168,7 @@ def _insert_local_cluster(connection: Connection, name: str) -> Cluster:
 def list_providers(database: Database, context: RequestContext, page: Page) -> Listing[Provider]:
     """Return a page of every cluster's drivers as their agents reported them. Raises PermissionDeniedError."""
     require(context, Permission.PLATFORM_READ)
-    cluster, _, interface = (listings.after(page, _BY_PROVIDER) or "").partition("/")
+    cluster, _, interface = (_BY_PROVIDER.begin(page) or "").partition("/")
     with database.system_reads() as connection:
         found = rows.providers(connection, cluster=cluster, interface=interface, limit=page.limit + 1)
-    return listings.listing(found, page, _BY_PROVIDER, lambda provider: f"{provider.cluster}/{provider.interface}")
+    return _BY_PROVIDER.listing(found, page)

@@ -15,11 +15,23 @@ from stratoplane_engine.db.connection import Connection, Database
 from stratoplane_engine.db.foreign_objects import ForeignKey, ListedObject
 from stratoplane_engine.model.cluster import ForeignObject
 from stratoplane_engine.model.listing import Listing, Page
-from stratoplane_engine.services import cursors, listings
+from stratoplane_engine.services.listings import Order
 
-_SORT: Final = "foreign"
 _LONGEST_TEXT: Final = 255
 _CONTROLS: Final = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+
+
+def _read_key(text: str) -> ForeignKey:
+    cluster, kind, reference = text.split("/", 2)
+    return ForeignKey(cluster_id=UUID(cluster), kind=kind, reference=reference)
+
+
+_BY_PLACE: Final[Order[ForeignObject, ForeignKey]] = Order(
+    name="foreign",
+    key=lambda each: ForeignKey(cluster_id=each.cluster_id, kind=each.kind, reference=each.reference),
+    read=_read_key,
+    write=lambda key: f"{key.cluster_id}/{key.kind}/{key.reference}",
+)
 
 
 def record_listing(connection: Connection, cluster_id: UUID, message: Inventory) -> None:
@@ -46,17 +58,7 @@ def list_foreign_objects(
         InvalidSpecError: the cursor is not one of this list.
     """
     require(context, Permission.PLATFORM_READ)
-    after = _key(listings.after(page, _SORT))
+    after = _BY_PLACE.begin(page)
     with database.system_reads() as connection:
         found = rows.page(connection, cluster_id=cluster_id, kind=kind, after=after, limit=page.limit + 1)
-    return listings.listing(found, page, _SORT, lambda each: f"{each.cluster_id}/{each.kind}/{each.reference}")
-
-
-def _key(text: str | None) -> ForeignKey | None:
-    if text is None:
-        return None
-    try:
-        cluster, kind, reference = text.split("/", 2)
-        return ForeignKey(cluster_id=UUID(cluster), kind=kind, reference=reference)
-    except ValueError as error:
-        raise cursors.foreign() from error
+    return _BY_PLACE.listing(found, page)

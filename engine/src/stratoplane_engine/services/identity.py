@@ -29,6 +29,8 @@ from stratoplane_engine.services import credentials, listings
 from stratoplane_engine.services.audit_records import login_record, record, refused_login_record
 from stratoplane_engine.services.credentials import PasswordHasher, TokenPrefix
 
+_ORDER: Final = listings.oldest_first(Token)
+
 SESSION_LIFETIME: Final = timedelta(hours=12)
 
 
@@ -111,10 +113,10 @@ def get_me(database: Database, context: RequestContext) -> Me:
 
 def list_tokens(database: Database, context: RequestContext, page: Page) -> Listing[Token]:
     """Return a page of the actor's own API tokens. Raises InvalidSpecError: the cursor is of another list."""
-    after = listings.after_id(page)
+    after = _ORDER.begin(page)
     with database.tenant_reads(context.actor.organization_id) as connection:
         found = rows.api_tokens(connection, context.actor.id, after=after, limit=page.limit + 1)
-    return listings.listing(found, page, "created_at", lambda token: token.id)
+    return _ORDER.listing(found, page)
 
 
 def create_token(

@@ -2,25 +2,26 @@
 """Jobs as people see them."""
 
 import time
-from collections.abc import Callable, Mapping
-from typing import Any, Final
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Final
 from uuid import UUID
 
-from stratoplane.errors import ResourceNotFoundError
-from stratoplane.jobs import TERMINAL
+from stratoplane.errors import InvalidSpecError, ResourceNotFoundError, Violation
+from stratoplane.jobs import TERMINAL, JobState
 from stratoplane_engine.access.authorization import require
 from stratoplane_engine.access.context import RequestContext
 from stratoplane_engine.access.permissions import Permission
 from stratoplane_engine.db import jobs as rows
 from stratoplane_engine.db.connection import Database
-from stratoplane_engine.model.job import Job
+from stratoplane_engine.model.job import Job, JobFilter
 from stratoplane_engine.model.listing import Listing, Page
-from stratoplane_engine.services import cursors
+from stratoplane_engine.services.listings import newest_first
 
 LONGEST_WAIT: Final = 30.0
 _FIRST_LOOK: Final = 0.01
 _LONGEST_PAUSE: Final = 0.25
-_SORT: Final = "-created_at"
+_BY_TIME: Final = newest_first(Job)
 
 
 def get_job(database: Database, context: RequestContext, project_id: UUID, job_id: UUID) -> Job:
@@ -31,7 +32,7 @@ def get_job(database: Database, context: RequestContext, project_id: UUID, job_i
     """
     require(context, Permission.JOB_READ, organization_id=context.organization_id, project_id=project_id)
     with database.tenant_reads(context.organization_id) as connection:
-        found = rows.find(connection, context.organization_id, project_id, job_id)
+        found = rows.get(connection, context.organization_id, project_id, job_id)
     if found is None:
         raise ResourceNotFoundError(f"this project has no job {job_id}; list its jobs")
     return found
@@ -63,52 +64,56 @@ def wait_for_job(
 
 def list_jobs(
     database: Database, context: RequestContext, project_id: UUID, page: Page, resource_id: UUID | None = None
-) -> Listing[Mapping[str, object]]:
-    """Return one page of a project's jobs, newest first."""
+) -> Listing[Job]:
+    """Return one page of a project's jobs, newest first; only those of a resource if one is named.
+
+    Raises:
+        InvalidSpecError: the cursor is not one of this list, or the status is not one of a job.
+    """
     require(context, Permission.JOB_READ, organization_id=context.organization_id, project_id=project_id)
-    with database.tenant(context.organization_id) as connection:
-        found = rows.page(
-            connection,
-            organization_id=context.organization_id,
-            project_id=project_id,
-            after=cursors.decode(_SORT, page.cursor),
-            limit=page.limit + 1,
-            state=page.status,
-            resource_id=resource_id,
-        )
-    return _listing(found, page)
+    wanted = JobFilter(organization_id=context.organization_id, project_id=project_id, resource_id=resource_id)
+    return _listing(database, wanted, page)
 
 
-def list_all_jobs(database: Database, context: RequestContext, page: Page) -> Listing[Mapping[str, object]]:
-    """Return one page of every organization's jobs, newest first, for operators."""
+def list_all_jobs(database: Database, context: RequestContext, page: Page) -> Listing[Job]:
+    """Return one page of every organization's jobs, newest first, for operators. Raises as :func:`list_jobs`."""
     require(context, Permission.PLATFORM_READ)
-    with database.system() as connection:
-        found = rows.page(
-            connection,
-            organization_id=None,
-            project_id=None,
-            after=cursors.decode(_SORT, page.cursor),
-            limit=page.limit + 1,
-            state=page.status,
-        )
-    return _listing(found, page)
+    return _listing(database, JobFilter(), page)
 
 
-def get_any_job(database: Database, context: RequestContext, job_id: UUID) -> dict[str, Any]:
+def get_any_job(database: Database, context: RequestContext, job_id: UUID) -> Job:
     """Return a job of any organization, for operators.
 
     Raises:
         ResourceNotFoundError: there is no such job.
     """
     require(context, Permission.PLATFORM_READ)
-    with database.system() as connection:
-        found = rows.get_any(connection, job_id)
-    if found is None:
+    with database.system_reads() as connection:
+        return existing(rows.get_any(connection, job_id), job_id)
+
+
+def existing(job: Job | None, job_id: UUID) -> Job:
+    """Return ``job``, which was looked up by ``job_id``.
+
+    Raises:
+        ResourceNotFoundError: there is none.
+    """
+    if job is None:
         raise ResourceNotFoundError(f"there is no job {job_id}; list the jobs")
-    return found
+    return job
 
 
-def _listing(found: Any, page: Page) -> Listing[Mapping[str, object]]:
-    shown = found[: page.limit]
-    more = len(found) > page.limit
-    return Listing(items=tuple(shown), next=cursors.encode(_SORT, shown[-1]["id"]) if more else None)
+def _listing(database: Database, wanted: JobFilter, page: Page) -> Listing[Job]:
+    wanted, before = replace(wanted, state=_state(page.status)), _BY_TIME.begin(page)
+    owner = wanted.organization_id
+    with database.tenant_reads(owner) if owner else database.system_reads() as connection:
+        found = rows.page(connection, wanted, before=before, limit=page.limit + 1)
+    return _BY_TIME.listing(found, page)
+
+
+def _state(text: str) -> JobState | None:
+    try:
+        return JobState(text) if text else None
+    except ValueError as error:
+        detail = f"{text!r} is not a state of a job; choose one of {', '.join(JobState)}"
+        raise InvalidSpecError(detail, [Violation(pointer="/status", detail=detail)]) from error

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Organizations, for operators, and the organization that a tenant is in."""
 
+from typing import Final
 from uuid import UUID
 
 from psycopg.errors import UniqueViolation
@@ -19,6 +20,8 @@ from stratoplane_engine.model.listing import Listing, Page
 from stratoplane_engine.services import listings
 from stratoplane_engine.services.audit_records import given_members, record
 from stratoplane_engine.services.versions import check_version
+
+_ORDER: Final = listings.oldest_first(Organization)
 
 
 def create_organization(database: Database, context: RequestContext, draft: OwnerDraft) -> Organization:
@@ -68,10 +71,10 @@ def _lock_or_raise(connection: Connection, context: RequestContext, organization
 def list_organizations(database: Database, context: RequestContext, page: Page) -> Listing[Organization]:
     """Return a page of organizations, for operators. Raises PermissionDeniedError."""
     require(context, Permission.PLATFORM_READ)
-    after = listings.after_id(page)
+    after = _ORDER.begin(page)
     with database.system_reads() as connection:
         found = rows.page(connection, after=after, limit=page.limit + 1)
-    return listings.listing(found, page, "created_at", lambda organization: organization.id)
+    return _ORDER.listing(found, page)
 
 
 def get_organization(database: Database, context: RequestContext, organization_id: UUID) -> Organization:

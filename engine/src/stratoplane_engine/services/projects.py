@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Projects of an organization."""
 
+from typing import Final
 from uuid import UUID
 
 from psycopg.errors import UniqueViolation
@@ -20,6 +21,8 @@ from stratoplane_engine.model.listing import Listing, Page
 from stratoplane_engine.services import listings
 from stratoplane_engine.services.audit_records import given_members, record
 from stratoplane_engine.services.versions import check_version
+
+_ORDER: Final = listings.oldest_first(Project)
 
 
 def create_project(database: Database, context: RequestContext, draft: OwnerDraft) -> Project:
@@ -69,10 +72,10 @@ def list_projects(database: Database, context: RequestContext, page: Page) -> Li
     if not mine:
         require(context, Permission.PROJECT_READ, organization_id=home)
     among = None if sees_all else mine
-    after = listings.after_id(page)
+    after = _ORDER.begin(page)
     with database.tenant_reads(home) as connection:
         found = rows.projects(connection, organization_id=home, among=among, after=after, limit=page.limit + 1)
-    return listings.listing(found, page, "created_at", lambda project: project.id)
+    return _ORDER.listing(found, page)
 
 
 def get_project(database: Database, context: RequestContext, project_id: UUID) -> Project:

@@ -1,7 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What tenants own, of any kind: reading one, and listing a project's."""
 
-from typing import Any, cast
+from collections.abc import Mapping
+from typing import Any, Final, cast
 from uuid import UUID
 
 from stratoplane.kinds import AnyKind, Kind, SpecT
@@ -12,8 +13,14 @@ from stratoplane_engine.db import resources as rows
 from stratoplane_engine.db.connection import Database
 from stratoplane_engine.model.listing import Listing, Page
 from stratoplane_engine.model.resource import Resource
-from stratoplane_engine.services import listings
 from stratoplane_engine.services.changes.request import existing
+from stratoplane_engine.services.listings import Order, newest_first, oldest_first
+
+_ORDERS: Final[Mapping[str, Order[Resource[Any], Any]]] = {
+    "created_at": oldest_first(Resource),
+    "-created_at": newest_first(Resource),
+    "name": Order(name="name", key=lambda resource: resource.name, read=str),
+}
 
 
 def get_resource(
@@ -39,11 +46,10 @@ def list_resources(
         InvalidSpecError: the cursor is not one of this list.
     """
     collection = _readable(context, project_id, kind)
-    by_name = page.sort == "name"
-    after = listings.after(page, page.sort) if by_name else listings.after_id(page, page.sort)
+    order = _ORDERS[page.sort]
     with database.tenant_reads(context.organization_id) as connection:
-        found = cast("list[Resource[SpecT]]", rows.page(connection, collection, page, after=after))
-    return listings.listing(found, page, page.sort, lambda each: each.name if by_name else each.id)
+        found = cast("list[Resource[SpecT]]", rows.page(connection, collection, page, after=order.begin(page)))
+    return order.listing(found, page)
 
 
 def _readable(context: RequestContext, project_id: UUID, kind: AnyKind) -> rows.Collection:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Roles given to users. Nobody gives what they do not hold in the same scope."""
 
+from typing import Final
 from uuid import UUID
 
 from psycopg.errors import UniqueViolation
@@ -19,6 +20,8 @@ from stratoplane_engine.model.listing import Listing, Page
 from stratoplane_engine.services import listings, users
 from stratoplane_engine.services.audit_records import record
 
+_ORDER: Final = listings.oldest_first(RoleBinding)
+
 
 def list_roles(database: Database) -> Listing[Role]:
     """Return every role, for every user; there are few."""
@@ -30,19 +33,19 @@ def list_role_bindings(database: Database, context: RequestContext, page: Page) 
     """Return a page of the organization's role bindings. Raises PermissionDeniedError."""
     home = context.organization_id
     require(context, Permission.USER_READ, organization_id=home)
-    after = listings.after_id(page)
+    after = _ORDER.begin(page)
     with database.tenant_reads(home) as connection:
         found = rows.bindings(connection, organization_id=home, after=after, limit=page.limit + 1)
-    return listings.listing(found, page, "created_at", lambda binding: binding.id)
+    return _ORDER.listing(found, page)
 
 
 def list_all_role_bindings(database: Database, context: RequestContext, page: Page) -> Listing[RoleBinding]:
     """Return a page of every organization's role bindings, for operators. Raises PermissionDeniedError."""
     require(context, Permission.PLATFORM_READ)
-    after = listings.after_id(page)
+    after = _ORDER.begin(page)
     with database.system_reads() as connection:
         found = rows.bindings(connection, after=after, limit=page.limit + 1)
-    return listings.listing(found, page, "created_at", lambda binding: binding.id)
+    return _ORDER.listing(found, page)
 
 
 def create_role_binding(database: Database, context: RequestContext, draft: RoleBindingDraft) -> RoleBinding:

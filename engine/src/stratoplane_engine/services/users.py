@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Users of an organization, made by its administrators or by operators."""
 
+from typing import Final
 from uuid import UUID
 
 from psycopg.errors import ForeignKeyViolation, UniqueViolation
@@ -21,6 +22,8 @@ from stratoplane_engine.services.audit_records import record
 from stratoplane_engine.services.credentials import PasswordHasher
 from stratoplane_engine.services.organizations import get_or_raise as get_organization_or_raise
 from stratoplane_engine.services.organizations import not_found as organization_not_found
+
+_ORDER: Final = listings.oldest_first(User)
 
 
 def create_user(database: Database, passwords: PasswordHasher, context: RequestContext, draft: UserDraft) -> User:
@@ -76,19 +79,19 @@ def list_users(database: Database, context: RequestContext, page: Page) -> Listi
     """Return a page of the organization's users. Raises PermissionDeniedError."""
     home = context.organization_id
     require(context, Permission.USER_READ, organization_id=home)
-    after = listings.after_id(page)
+    after = _ORDER.begin(page)
     with database.tenant_reads(home) as connection:
         found = rows.users(connection, organization_id=home, after=after, limit=page.limit + 1)
-    return listings.listing(found, page, "created_at", lambda user: user.id)
+    return _ORDER.listing(found, page)
 
 
 def list_all_users(database: Database, context: RequestContext, page: Page) -> Listing[User]:
     """Return a page of every organization's users, for operators. Raises PermissionDeniedError."""
     require(context, Permission.PLATFORM_READ)
-    after = listings.after_id(page)
+    after = _ORDER.begin(page)
     with database.system_reads() as connection:
         found = rows.users(connection, organization_id=None, after=after, limit=page.limit + 1)
-    return listings.listing(found, page, "created_at", lambda user: user.id)
+    return _ORDER.listing(found, page)
 
 
 def get_user(database: Database, context: RequestContext, user_id: UUID) -> User:

@@ -1,18 +1,17 @@
 # SPDX-License-Identifier: Apache-2.0
 """Create, update and delete of everything that a cluster's driver makes: the same steps for every kind."""
 
-from dataclasses import replace
-from typing import Final
+from collections.abc import Mapping
+from dataclasses import dataclass, replace
+from typing import Any, Final
 from uuid import UUID
 
 from stratoplane.errors import StateConflictError
 from stratoplane.jobs import Dispatch, Done, Step, StepAnswer, Wait
-from stratoplane.kinds import ResourceSnapshot, Spec
-from stratoplane.quota import Amount
+from stratoplane.kinds import Observed, ResourceSnapshot, Spec, display_name
 from stratoplane.resources import CHANGEABLE, READY, ResourceStatus
 from stratoplane.wire import to_json
-from stratoplane_engine.kinds.catalogue import read_spec
-from stratoplane_engine.workflows.context import NOTHING, Json, ResourceOutcome, StepContext, Workflow
+from stratoplane_engine.workflows.context import ResourceOutcome, StepContext, Workflow
 
 _NONE: Final[frozenset[UUID]] = frozenset()
 LOOK_AGAIN: Final = 2.0
@@ -23,57 +22,47 @@ def await_targets(context: StepContext) -> StepAnswer:
     """Wait until everything that the resource uses is ready."""
     kept = _used_before(context)
     for target in context.targets:
-        words = f"{target.kind.replace('_', ' ')} {target.name}"
+        noun = f"{display_name(target.kind)} {target.name}"
         if target.status is ResourceStatus.PENDING:
-            return Wait(seconds=LOOK_AGAIN, reason=f"{words} is being made")
+            return Wait(seconds=LOOK_AGAIN, reason=f"{noun} is being made")
         if target.status not in READY and target.id not in kept:
-            raise StateConflictError(f"{words} is {target.status}; nothing can use it any more")
+            raise StateConflictError(f"{noun} is {target.status}; nothing can use it any more")
     return Done()
 
 
 def _used_before(context: StepContext) -> frozenset[UUID]:
     """Return what the resource uses since earlier: a change of something else does not depend on its state."""
-    if "drift" in context.given:
+    if context.job_input.drift is not None:
         return frozenset(target.id for target in context.targets)
-    before = spec_before(context)
-    return _NONE if before is None else frozenset(link.target_id for link in context.kind.uses(before))
+    before = context.job_input.before
+    return frozenset(link.target_id for link in context.kind.uses(before.spec)) if before else _NONE
 
 
 def await_turn(context: StepContext) -> StepAnswer:
     """Go on with a change only if there is something to change, and nothing new to wait for."""
-    if context.resource.status not in CHANGEABLE:
-        words = context.resource.kind.replace("_", " ")
-        raise StateConflictError(f"{words} {context.resource.name} is {context.resource.status}; it cannot be changed")
+    resource = context.resource
+    if resource.status not in CHANGEABLE:
+        noun = f"{display_name(resource.kind)} {resource.name}"
+        raise StateConflictError(f"{noun} is {resource.status}; it cannot be changed")
     return await_targets(context)
 
 
-def driver_spec(context: StepContext) -> Json:
+def driver_spec(context: StepContext) -> Mapping[str, Any]:
     """Return the driver's specification of the job's resource."""
     return _driver_json(context, context.resource)
 
 
-def driver_spec_before(context: StepContext) -> Json | None:
+def driver_spec_before(context: StepContext) -> Mapping[str, Any] | None:
     """Return the driver's specification before the change, None when there is nothing to go back to."""
-    spec, resource = spec_before(context), context.resource
-    if spec is None or resource.status is ResourceStatus.DELETING:
+    before, resource = context.job_input.before, context.resource
+    if before is None or resource.status is ResourceStatus.DELETING:
         return None
-    return _driver_json(context, replace(resource, spec=spec, name=_before(context)["name"]))
+    return _driver_json(context, replace(resource, spec=before.spec, name=before.name))
 
 
-def _driver_json(context: StepContext, resource: ResourceSnapshot[Spec]) -> Json:
-    specification: Json = to_json(context.kind.driver_spec(resource))
+def _driver_json(context: StepContext, resource: ResourceSnapshot[Spec]) -> Mapping[str, Any]:
+    specification: Mapping[str, Any] = to_json(context.kind.driver_spec(resource))
     return specification
-
-
-def spec_before(context: StepContext) -> Spec | None:
-    """Return what was desired before the change, None when there is nothing to go back to."""
-    before = _before(context)
-    return read_spec(context.kind, before["spec"]) if before else None
-
-
-def _before(context: StepContext) -> Json:
-    before: Json = context.given.get("before") or NOTHING
-    return before
 
 
 def provision(context: StepContext) -> StepAnswer:
@@ -93,27 +82,39 @@ def revert(context: StepContext) -> StepAnswer:
     return Done() if spec is None else Dispatch(verb="update", spec=spec)
 
 
-def stable_status(context: StepContext, observed: Json) -> ResourceStatus:
+def stable_status(context: StepContext, observed: Observed) -> ResourceStatus:
     """Return the status that a resource rests in."""
     return context.kind.status(observed)
 
 
-def observed_by(context: StepContext, step: str) -> Json:
-    """Return the driver's status that ``step`` brought back."""
-    status: Json = context.outputs.get(step, NOTHING).get("status") or NOTHING
-    return status
+@dataclass(frozen=True, kw_only=True, slots=True)
+class DriverAnswer:
+    """What a step that called the driver left: the object's status, and the resource's generation at the call."""
+
+    status: Observed
+    generation: int | None
+
+
+def driver_answer(context: StepContext, step: str) -> DriverAnswer:
+    """Return what ``step`` left; nothing was observed where the driver has nothing to show."""
+    output = context.outputs.get(step, {})
+    status, generation = output.get("status"), output.get("generation")
+    return DriverAnswer(
+        status=status if isinstance(status, Mapping) else {},
+        generation=generation if isinstance(generation, int) else None,
+    )
 
 
 def _settled(context: StepContext, step: str) -> ResourceOutcome:
-    observed, kind = observed_by(context, step), context.kind
+    answer, kind = driver_answer(context, step), context.kind
     return ResourceOutcome(
-        status=stable_status(context, observed),
-        observed=observed,
-        provider_reference=str(observed.get("provider_reference", "")),
+        status=stable_status(context, answer.status),
+        observed=answer.status,
+        provider_reference=str(answer.status.get("provider_reference", "")),
         detail="",
-        quota_usage=plain(kind.quota_usage(context.resource.spec)),
+        quota_usage=kind.quota_usage(context.resource.spec),
         keep=kind.uses(context.resource.spec),
-        observed_generation=context.outputs.get(step, NOTHING).get("generation"),
+        observed_generation=answer.generation,
     )
 
 
@@ -132,25 +133,20 @@ def updated(context: StepContext) -> ResourceOutcome:
 
 def not_updated(context: StepContext, why: str) -> ResourceOutcome:
     """Return to the desired state before the change, since the change will not come."""
-    resource, before, spec = context.resource, _before(context), spec_before(context)
+    resource, before = context.resource, context.job_input.before
     if resource.status not in CHANGEABLE:
         return ResourceOutcome()
     status = stable_status(context, resource.observed)
-    if spec is None:
+    if before is None:
         return ResourceOutcome(status=status, detail=why)
     return ResourceOutcome(
         status=status,
-        spec=before["spec"],
-        name=before["name"],
-        quota_usage=plain(context.kind.quota_usage(spec)),
-        keep=context.kind.uses(spec),
+        spec=before.spec,
+        name=before.name,
+        quota_usage=context.kind.quota_usage(before.spec),
+        keep=context.kind.uses(before.spec),
         detail=why,
     )
-
-
-def plain(amount: Amount) -> dict[str, int]:
-    """Return an amount as JSON values."""
-    return {str(key): value for key, value in amount.items()}
 
 
 def _deleted(_context: StepContext) -> ResourceOutcome:
@@ -169,8 +165,8 @@ def _kept(context: StepContext, _why: str) -> ResourceOutcome:
 
 def take(context: StepContext) -> StepAnswer:
     resource = context.resource
-    words = {"project_id": str(resource.project_id), "name": resource.name, "reference": context.given["reference"]}
-    return Dispatch(verb="adopt", spec={"uid": str(resource.id), **words})
+    spec = {"uid": str(resource.id), "project_id": str(resource.project_id), "name": resource.name}
+    return Dispatch(verb="adopt", spec={**spec, "reference": context.job_input.reference})
 
 
 def release(_context: StepContext) -> StepAnswer:

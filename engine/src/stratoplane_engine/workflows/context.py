@@ -3,25 +3,37 @@
 
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
-from typing import Any, Final
 from uuid import UUID
 
 from stratoplane.jobs import Step
-from stratoplane.kinds import AnyKind, Link, ResourceSnapshot, Spec
+from stratoplane.kinds import AnyKind, Link, Observed, ResourceSnapshot, Spec
+from stratoplane.quota import Amount
 from stratoplane.resources import ResourceStatus
 from stratoplane_engine.kinds.catalogue import BUILTIN_KINDS, Kinds
-
-Json = Mapping[str, Any]
+from stratoplane_engine.model.job import LinkedTarget
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class LinkedTarget:
-    """A resource that the job's resource uses."""
+class ResourceBefore:
+    """The desired state that a change began from, to which it goes back when it fails."""
 
-    id: UUID
-    kind: str
     name: str
-    status: ResourceStatus
+    spec: Spec
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class JobInput:
+    """What a job was given.
+
+    Attributes:
+        before: of a change that was asked for.
+        drift: of a correction: the fields that differ, each with what is desired and what is observed, JSON values.
+        reference: of an adoption: the provider's own id of the object.
+    """
+
+    before: ResourceBefore | None = None
+    drift: Mapping[str, object] | None = None
+    reference: str | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -29,18 +41,17 @@ class StepContext:
     """Everything a step may look at; the claiming statement fetched it.
 
     Attributes:
-        given: the job's input.
-        outputs: of the finished steps, by name.
+        outputs: of the finished steps, by name, JSON values.
         token: the bookmark of the step's last :class:`~stratoplane.jobs.Wait`.
         kinds: those that the worker knows; the resource's is among them, or the job's workflow would not be known.
     """
 
     job_id: UUID
     resource: ResourceSnapshot[Spec]
-    given: Json
+    job_input: JobInput = field(default_factory=JobInput)
     targets: tuple[LinkedTarget, ...] = ()
-    outputs: Mapping[str, Json] = field(default_factory=dict)
-    token: Json = field(default_factory=dict)
+    outputs: Mapping[str, Mapping[str, object]] = field(default_factory=dict)
+    token: Mapping[str, object] = field(default_factory=dict)
     kinds: Kinds = BUILTIN_KINDS
 
     @property
@@ -55,22 +66,22 @@ class ResourceOutcome:
 
     Attributes:
         status: the new status.
-        quota_usage: what it holds of the quotas from now on; the difference is given back.
+        quota_usage: what it takes of the quotas from now on; the difference is given back.
         spec: the desired state, where a failed change returns to the one before.
         keep: what it still uses; every other link is cut.
-        output: the job's output for people.
+        output: the job's output for people, JSON values.
     """
 
     status: ResourceStatus | None = None
-    observed: Json | None = None
+    observed: Observed | None = None
     provider_reference: str | None = None
-    quota_usage: Json | None = None
-    spec: Json | None = None
+    quota_usage: Amount | None = None
+    spec: Spec | None = None
     name: str | None = None
     detail: str | None = None
     keep: tuple[Link, ...] | None = None
     observed_generation: int | None = None
-    output: Mapping[str, Any] = field(default_factory=dict)
+    output: Mapping[str, object] = field(default_factory=dict)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,6 +99,3 @@ class Workflow:
     settle: Callable[[StepContext], ResourceOutcome]
     fail: Callable[[StepContext, str], ResourceOutcome]
     cancel: Callable[[StepContext, str], ResourceOutcome] | None = None
-
-
-NOTHING: Final[Json] = {}

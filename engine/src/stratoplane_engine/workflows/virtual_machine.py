@@ -8,22 +8,24 @@ from stratoplane_engine.kinds.virtual_machine import VirtualMachineSpec
 from stratoplane_engine.workflows.clustered import (
     apply,
     await_turn,
+    driver_answer,
     driver_spec,
     driver_spec_before,
     not_updated,
-    observed_by,
     revert,
-    spec_before,
     updated,
 )
 from stratoplane_engine.workflows.context import ResourceOutcome, StepContext, Workflow
 
 
 def _other_size(context: StepContext) -> bool:
-    before, wanted = spec_before(context), context.resource.spec
-    if not isinstance(before, VirtualMachineSpec) or not isinstance(wanted, VirtualMachineSpec):
+    before, wanted = context.job_input.before, context.resource.spec
+    if before is None:
         return False
-    return (before.vcpus, before.memory_mib, before.disk_gib) != (wanted.vcpus, wanted.memory_mib, wanted.disk_gib)
+    former = before.spec
+    if not isinstance(former, VirtualMachineSpec) or not isinstance(wanted, VirtualMachineSpec):
+        return False
+    return (former.vcpus, former.memory_mib, former.disk_gib) != (wanted.vcpus, wanted.memory_mib, wanted.disk_gib)
 
 
 def _resize(context: StepContext) -> StepAnswer:
@@ -48,7 +50,7 @@ def _unchanged(_context: StepContext) -> ResourceOutcome:
 
 
 def _with_text(context: StepContext) -> ResourceOutcome:
-    return ResourceOutcome(output={"text": observed_by(context, "read").get("text", "")})
+    return ResourceOutcome(output={"text": driver_answer(context, "read").status.get("text", "")})
 
 
 def _unharmed(_context: StepContext, _why: str) -> ResourceOutcome:

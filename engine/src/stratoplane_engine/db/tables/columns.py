@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What every table is made with: the metadata, and columns that recur."""
 
+from enum import StrEnum
 from typing import Final
 
 from sqlalchemy import BigInteger, CheckConstraint, Column, MetaData, Text, Uuid, func, text
@@ -8,9 +9,6 @@ from sqlalchemy.dialects.postgresql import JSONB, TIMESTAMP
 from sqlalchemy.dialects.postgresql.base import ischema_names
 from sqlalchemy.sql.schema import SchemaItem
 from sqlalchemy.types import UserDefinedType
-
-from stratoplane.jobs import JobState
-from stratoplane.resources import ResourceStatus
 
 metadata: Final = MetaData(
     naming_convention={
@@ -37,7 +35,7 @@ class TransactionNumber(UserDefinedType[str]):
 ischema_names["xid8"] = TransactionNumber
 
 
-def one_of(column: str, values: type[JobState | ResourceStatus]) -> CheckConstraint:
+def one_of(column: str, values: type[StrEnum]) -> CheckConstraint:
     """Return the constraint that ``column`` holds a value of the enumeration."""
     allowed = ", ".join(f"'{member.value}'" for member in values)
     return CheckConstraint(f"{column} IN ({allowed})", name=column)

@@ -6,7 +6,6 @@ from typing import Final
 from sqlalchemy import (
     BigInteger,
     Boolean,
-    CheckConstraint,
     Column,
     Double,
     ForeignKey,
@@ -22,7 +21,8 @@ from sqlalchemy import (
 )
 from sqlalchemy.dialects.postgresql import JSONB
 
-from stratoplane.jobs import LIVE, JobState
+from stratoplane.jobs import JobState
+from stratoplane_engine.db.job_states import LIVE_STATES
 from stratoplane_engine.db.tables.columns import (
     count,
     identifier,
@@ -32,8 +32,9 @@ from stratoplane_engine.db.tables.columns import (
     text_column,
     timestamp_column,
 )
+from stratoplane_engine.model.job import OperationState
 
-_LIVE_JOB: Final = text("state IN (" + ", ".join(f"'{state}'" for state in sorted(LIVE)) + ")")
+_LIVE_JOB: Final = text(f"state IN {LIVE_STATES}")
 
 job = Table(
     "job",
@@ -151,8 +152,7 @@ operation = Table(
     text_column("kind", None),
     text_column("verb", None),
     json_object("spec"),
-    # QUEUED, OFFERED, RUNNING, DONE, ABANDONED
-    text_column("state", "QUEUED"),
+    text_column("state", OperationState.QUEUED),
     count("epoch"),
     Column("observe_first", Boolean, nullable=False, server_default=text("false")),
     Column("agent_id", Uuid, nullable=True),
@@ -165,7 +165,7 @@ operation = Table(
     timestamp_column("acknowledged_at", nullable=True),
     timestamp_column("deadline_at"),
     timestamp_column("finished_at", nullable=True),
-    CheckConstraint("state IN ('QUEUED', 'OFFERED', 'RUNNING', 'DONE', 'ABANDONED')", name="state"),
+    one_of("state", OperationState),
     Index(
         "operation_offer_idx",
         "cluster_id",
