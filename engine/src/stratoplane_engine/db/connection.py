@@ -12,7 +12,7 @@ statements that only read need no transaction around them and cost one flush eac
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from types import GenericAlias, MappingProxyType
-from typing import Any, Final, TypeVar
+from typing import Final, TypeVar
 from uuid import UUID
 
 import msgspec
@@ -21,7 +21,6 @@ import psycopg
 from psycopg.pq import TransactionStatus
 from psycopg.rows import dict_row
 from psycopg.types.json import set_json_loads
-from sqlalchemy.dialects.postgresql.psycopg import PGDialect_psycopg
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
@@ -60,9 +59,6 @@ def _plain(value: object) -> object:
     if isinstance(value, set | frozenset):
         return sorted(value)
     raise TypeError(f"{type(value).__name__} has no JSON form")
-
-
-_LEGACY: Final = PGDialect_psycopg(json_serializer=dump_json)  # type: ignore[no-untyped-call]  # untyped upstream
 
 
 def read(wanted: type[ValueT], document: object) -> ValueT:
@@ -105,21 +101,6 @@ class Connection:
     def run(self, statement: Statement, parameters: Parameters = _NOTHING) -> int:
         """Run a statement and return how many rows it wrote."""
         return self._run(statement, parameters).rowcount
-
-    def execute(self, statement: Any, parameters: Parameters = _NOTHING) -> "LegacyRows":
-        """Run a statement of a module that does not make values yet."""
-        if isinstance(statement, Statement):
-            return LegacyRows(self._run(statement, parameters))
-        if hasattr(statement, "text"):
-            return LegacyRows(self._run(Statement(statement.text), parameters))
-        compiled = statement.compile(dialect=_LEGACY)
-        rendered = Statement("SELECT 1")
-        object.__setattr__(rendered, "sql", str(compiled).encode())
-        processors = compiled._bind_processors  # noqa: SLF001  # for tests alone
-        bound = {
-            name: processors[name](value) if name in processors else value for name, value in compiled.params.items()
-        }
-        return LegacyRows(self._run(rendered, bound))
 
     def all(self, wanted: type[ValueT], statement: Statement, parameters: Parameters = _NOTHING) -> list[ValueT]:
         """Return every row as a value of ``wanted``, by the columns' names."""
@@ -241,54 +222,6 @@ class Connection:
     def _give_back(self) -> None:
         if self._pooled is not None:
             self._pooled.close()
-
-
-class LegacyRow(dict[str, Any]):
-    """A row whose columns are attributes too, for modules that do not make values yet."""
-
-    def __getattr__(self, name: str) -> Any:
-        return self[name]
-
-    def __iter__(self) -> Any:
-        return iter(self.values())
-
-    def _asdict(self) -> dict[str, Any]:
-        return dict(self.items())
-
-
-class LegacyRows:
-    """Rows of a statement, for modules that do not make values yet."""
-
-    def __init__(self, cursor: _Cursor) -> None:
-        self.rowcount: Final = cursor.rowcount
-        self._rows: Final = [LegacyRow(row) for row in cursor.fetchall()] if cursor.description is not None else []
-
-    def __iter__(self) -> Iterator[LegacyRow]:
-        return iter(self._rows)
-
-    def all(self) -> list[LegacyRow]:
-        return self._rows
-
-    def one_or_none(self) -> LegacyRow | None:
-        return self._rows[0] if self._rows else None
-
-    def one(self) -> LegacyRow:
-        return self._rows[0]
-
-    def scalars(self) -> "LegacyScalars":
-        return LegacyScalars(next(iter(row.values())) for row in self._rows)
-
-    def scalar_one(self) -> Any:
-        return next(iter(self._rows[0].values()))
-
-    def scalar_one_or_none(self) -> Any:
-        return next(iter(self._rows[0].values())) if self._rows else None
-
-
-class LegacyScalars(list[Any]):
-    """Values of one column, for modules that do not make values yet."""
-
-    all = list.copy
 
 
 class Database:

@@ -2,7 +2,7 @@
 """Pages by key: rows after the last one that was seen, so that a page's cost does not grow with the table."""
 
 from collections.abc import Mapping
-from typing import Any, TypeVar
+from typing import TypeVar
 from uuid import UUID
 
 from stratoplane_engine.db.connection import Connection
@@ -67,18 +67,3 @@ def _where(conditions: Mapping[str, object]) -> tuple[str, dict[str, object]]:
             clauses.append(condition.replace(":value", f":value_{number}"))
             parameters[f"value_{number}"] = value
     return " AND ".join(clauses), parameters
-
-
-def rows_after(
-    connection: Connection,
-    select: str,
-    conditions: Mapping[str, Any],
-    *,
-    after: str | None,
-    limit: int,
-    newest_first: bool = False,
-) -> list[dict[str, Any]]:
-    """Return rows for the audit trail, which does not make values of them yet."""
-    where, parameters = _where({**conditions, "t.id < :value" if newest_first else "t.id > :value": after})
-    statement = Statement(f"{select} WHERE {where} ORDER BY t.id {'DESC' if newest_first else 'ASC'} LIMIT :limit")
-    return connection.documents(statement, {**parameters, "limit": limit})

@@ -14,9 +14,9 @@ from stratoplane.kinds import DriftPolicy
 from stratoplane_engine.db import audit, comparison, drift, incidents
 from stratoplane_engine.db.connection import Connection, Database
 from stratoplane_engine.drift import findings
-from stratoplane_engine.drift.fields import compared_kinds
 from stratoplane_engine.drift.policies import adopt, correct, needs_person
 from stratoplane_engine.jobs.failure_records import leak_key
+from stratoplane_engine.kinds.compared import compared_kinds
 from stratoplane_engine.model.drift import Difference
 
 PAGE: Final = 500

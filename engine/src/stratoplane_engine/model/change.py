@@ -43,19 +43,6 @@ class ChangeResult:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Accepted:
-    """The answer to a mutation: the resource and its job in wire form.
-
-    ``job`` is None when nothing is left to do. ``replayed`` tells that an idempotency key met its stored answer.
-    """
-
-    resource: Mapping[str, object]
-    job: Mapping[str, object] | None = None
-    plan: Mapping[str, object] | None = None
-    replayed: bool = False
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class JobResult:
     """The answer to a request about a job alone."""
 

@@ -13,8 +13,8 @@ from stratoplane_engine.access.context import RequestContext
 from stratoplane_engine.access.permissions import Permission
 from stratoplane_engine.db import audit, comparison, drift
 from stratoplane_engine.db.connection import Connection, Database
-from stratoplane_engine.drift.fields import compared_field, compared_kinds
 from stratoplane_engine.kinds.catalogue import Kinds
+from stratoplane_engine.kinds.compared import compared_field, compared_kinds
 from stratoplane_engine.model.drift import Drift, DriftFilter, Orphan, PolicyKey, PolicyLine, PolicySetting
 from stratoplane_engine.model.listing import Listing, Page
 from stratoplane_engine.services.audit_records import platform_record
