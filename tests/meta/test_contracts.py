@@ -23,10 +23,11 @@ def test_a_hook_is_documented(hook, root):
 
 
 @pytest.mark.parametrize("hook", HOOKS)
-def test_a_hook_is_implemented_in_a_test_and_called_by_the_engine(hook, root):
+def test_a_hook_is_implemented_in_a_test_and_called_by_the_platform(hook, root):
     tests = [path for path in root.glob("*/tests/**/*.py") if f"def {hook}(" in path.read_text(encoding="utf-8")]
     tests += [path for path in root.glob("plugins/*/src/**/*.py") if f"def {hook}(" in path.read_text(encoding="utf-8")]
     sources = [path.read_text(encoding="utf-8") for path in root.glob("engine/src/**/*.py")]
+    sources.append((root / "core/src/stratoplane/registry.py").read_text(encoding="utf-8"))
     calls = [text for text in sources if re.search(rf"hook\.{hook}[.(]", text)]
 
     assert tests

@@ -8,7 +8,7 @@ from typing import Any
 import pytest
 
 # Their sources are being rearranged: the pages describe the layout that they get.
-AHEAD = frozenset({"stratoplane-agent", "stratoplane-api", "stratoplane-client", "stratoplane-engine"})
+AHEAD: frozenset[str] = frozenset()
 
 
 def package(each: Any) -> Path:

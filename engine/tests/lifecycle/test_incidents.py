@@ -5,13 +5,14 @@ import random
 from collections.abc import Callable, Iterator, Mapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
-from typing import TYPE_CHECKING, Any
+from typing import Any
 from uuid import UUID
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from engine.tests.lifecycle.tenant_world import TenantWorld
 from stratoplane.errors import PermissionDeniedError, ResourceNotFoundError, StateConflictError, TransientError
 from stratoplane.hookspecs import Notification, hookimpl
 from stratoplane.incidents import TRANSITIONS, Finding, IncidentKind, IncidentStatus, Severity
@@ -24,9 +25,6 @@ from stratoplane_engine.plugins import Plugins
 from stratoplane_engine.services import incidents
 from stratoplane_engine.settings import EngineSettings
 
-if TYPE_CHECKING:
-    from engine.tests.lifecycle.tenant_world import TenantWorld
-
 SETTINGS = EngineSettings(database_url="", redis_url="")
 
 
@@ -35,12 +33,12 @@ def finding(key: str = "orphan:1", **changes: Any) -> Finding:
     return replace(plain, **changes)
 
 
-def report(site: "TenantWorld", *findings: Finding) -> None:
+def report(site: TenantWorld, *findings: Finding) -> None:
     with site.database.system() as connection:
         rows.report(connection, *findings)
 
 
-def resolve(site: "TenantWorld", *keys: str) -> None:
+def resolve(site: TenantWorld, *keys: str) -> None:
     with site.database.system() as connection:
         rows.resolve(connection, *keys)
 
@@ -55,18 +53,18 @@ CHANGES: Mapping[str, Callable[..., IncidentHistory]] = {
 }
 
 
-def listed(site: "TenantWorld", wanted: IncidentFilter | None = None) -> tuple[Incident, ...]:
+def listed(site: TenantWorld, wanted: IncidentFilter | None = None) -> tuple[Incident, ...]:
     asked = wanted or IncidentFilter()
     return incidents.list_incidents(site.database, site.operator(), Page(limit=50), asked).items
 
 
-def whole(site: "TenantWorld") -> IncidentHistory:
+def whole(site: TenantWorld) -> IncidentHistory:
     """Return the only incident there is, with its history."""
     (one,) = listed(site, EVERYTHING)
     return incidents.get_incident(site.database, site.operator(), one.id)
 
 
-def only(site: "TenantWorld") -> Incident:
+def only(site: TenantWorld) -> Incident:
     return whole(site).incident
 
 
@@ -74,15 +72,15 @@ def actions(history: IncidentHistory) -> list[str]:
     return [event.action for event in history.events]
 
 
-def act(site: "TenantWorld", verb: str, note: str = "seen") -> IncidentHistory:
+def act(site: TenantWorld, verb: str, note: str = "seen") -> IncidentHistory:
     return CHANGES[verb](site.database, site.operator(), only(site).id, note=note)
 
 
-def assign(site: "TenantWorld", assignee: str) -> Incident:
+def assign(site: TenantWorld, assignee: str) -> Incident:
     return incidents.assign(site.database, site.operator(), only(site).id, assignee=assignee).incident
 
 
-def test_findings_with_one_key_are_one_incident(fresh_site: "TenantWorld") -> None:
+def test_findings_with_one_key_are_one_incident(fresh_site: TenantWorld) -> None:
     for _ in range(3):
         report(fresh_site, finding(), finding(), finding("orphan:2"))
     assert [each.occurrences for each in listed(fresh_site)] == [1, 1]
@@ -94,20 +92,20 @@ def test_findings_with_one_key_are_one_incident(fresh_site: "TenantWorld") -> No
     ]
 
 
-def test_many_that_find_the_same_at_once_open_one_incident(fresh_site: "TenantWorld") -> None:
+def test_many_that_find_the_same_at_once_open_one_incident(fresh_site: TenantWorld) -> None:
     with ThreadPoolExecutor(8) as pool:
         list(pool.map(lambda _: report(fresh_site, finding()), range(16)))
     assert actions(whole(fresh_site)) == ["opened"]
 
 
-def test_the_severity_rises_and_never_falls(fresh_site: "TenantWorld") -> None:
+def test_the_severity_rises_and_never_falls(fresh_site: TenantWorld) -> None:
     report(fresh_site, finding())
     report(fresh_site, finding(severity=Severity.CRITICAL))
     report(fresh_site, finding(severity=Severity.INFO))
     assert only(fresh_site).severity is Severity.CRITICAL
 
 
-def test_what_comes_back_soon_opens_the_same_incident_again(fresh_site: "TenantWorld") -> None:
+def test_what_comes_back_soon_opens_the_same_incident_again(fresh_site: TenantWorld) -> None:
     report(fresh_site, finding())
     resolve(fresh_site, "orphan:1", "orphan:unknown")
     assert (only(fresh_site).status, listed(fresh_site)) == ("RESOLVED", ())
@@ -116,7 +114,7 @@ def test_what_comes_back_soon_opens_the_same_incident_again(fresh_site: "TenantW
     assert (again.incident.status, actions(again)) == ("OPEN", ["opened", "resolved", "reopened"])
 
 
-def test_what_comes_back_late_is_another_incident(fresh_site: "TenantWorld") -> None:
+def test_what_comes_back_late_is_another_incident(fresh_site: TenantWorld) -> None:
     report(fresh_site, finding())
     resolve(fresh_site, "orphan:1")
     fresh_site.execute("UPDATE incident SET resolved_at = resolved_at - interval '25 hours'")
@@ -124,7 +122,7 @@ def test_what_comes_back_late_is_another_incident(fresh_site: "TenantWorld") -> 
     assert [len(listed(fresh_site, wanted)) for wanted in (IncidentFilter(), RESOLVED)] == [1, 1]
 
 
-def test_an_incident_is_acknowledged_assigned_remarked_on_and_resolved(fresh_site: "TenantWorld") -> None:
+def test_an_incident_is_acknowledged_assigned_remarked_on_and_resolved(fresh_site: TenantWorld) -> None:
     report(fresh_site, finding())
     name = fresh_site.actor.name
     assert (act(fresh_site, "acknowledge").incident.assignee, only(fresh_site).status) == (name, "ACKNOWLEDGED")
@@ -141,7 +139,7 @@ def test_an_incident_is_acknowledged_assigned_remarked_on_and_resolved(fresh_sit
 
 @settings(max_examples=30, suppress_health_check=list(HealthCheck))
 @given(st.lists(st.sampled_from(["acknowledge", "resolve", "reopen", "assign", "report", "resolve"]), max_size=12))
-def test_no_course_of_hands_leaves_the_table_of_transitions(fresh_site: "TenantWorld", steps: list[str]) -> None:
+def test_no_course_of_hands_leaves_the_table_of_transitions(fresh_site: TenantWorld, steps: list[str]) -> None:
     site, target = fresh_site, {"acknowledge": "ACKNOWLEDGED", "resolve": "RESOLVED", "reopen": "OPEN"}
     site.execute("DELETE FROM incident")
     report(site, finding())
@@ -164,7 +162,7 @@ def test_no_course_of_hands_leaves_the_table_of_transitions(fresh_site: "TenantW
             assert only(site).status == target.get(step, before)
 
 
-def test_filters_narrow_the_list(fresh_site: "TenantWorld") -> None:
+def test_filters_narrow_the_list(fresh_site: TenantWorld) -> None:
     report(fresh_site, finding(), finding("leak:1", kind=IncidentKind.LEAK, cluster_id=fresh_site.cluster_id))
     here = IncidentFilter(cluster_id=fresh_site.cluster_id)
     assert [each.kind for each in listed(fresh_site, IncidentFilter(kind=IncidentKind.LEAK))] == ["leak"]
@@ -176,12 +174,12 @@ def test_filters_narrow_the_list(fresh_site: "TenantWorld") -> None:
     assert len(listed(fresh_site, IncidentFilter(assignee=fresh_site.actor.name))) == 2
 
 
-def act_on_all(site: "TenantWorld") -> None:
+def act_on_all(site: TenantWorld) -> None:
     for each in listed(site):
         incidents.acknowledge(site.database, site.operator(), each.id, note="")
 
 
-def test_pages_follow_one_another(fresh_site: "TenantWorld") -> None:
+def test_pages_follow_one_another(fresh_site: TenantWorld) -> None:
     report(fresh_site, *(finding(f"orphan:{number}") for number in range(5)))
     first = incidents.list_incidents(fresh_site.database, fresh_site.operator(), Page(limit=3), EVERYTHING)
     rest = incidents.list_incidents(
@@ -191,18 +189,18 @@ def test_pages_follow_one_another(fresh_site: "TenantWorld") -> None:
     assert rest.next is None
 
 
-def test_tenants_see_no_incidents(site: "TenantWorld") -> None:
+def test_tenants_see_no_incidents(site: TenantWorld) -> None:
     with pytest.raises(PermissionDeniedError):
         incidents.list_incidents(site.database, site.context(), Page(limit=1), EVERYTHING)
 
 
-def test_an_unknown_incident_is_not_found(site: "TenantWorld") -> None:
+def test_an_unknown_incident_is_not_found(site: TenantWorld) -> None:
     for change in CHANGES.values():
         with pytest.raises(ResourceNotFoundError, match="list the incidents"):
             change(site.database, site.operator(), UUID(int=7), note="x")
 
 
-def test_what_nobody_acknowledges_escalates_by_time_and_not_for_ever(fresh_site: "TenantWorld") -> None:
+def test_what_nobody_acknowledges_escalates_by_time_and_not_for_ever(fresh_site: TenantWorld) -> None:
     report(fresh_site, finding(), finding("drift:1", kind=IncidentKind.DRIFT, severity=Severity.INFO))
     run_monitor_round(fresh_site.database, SETTINGS)
     levels = []
@@ -216,7 +214,7 @@ def test_what_nobody_acknowledges_escalates_by_time_and_not_for_ever(fresh_site:
     assert actions(whole(fresh_site)) == ["opened", "escalated", "escalated", "escalated"]
 
 
-def test_what_opens_again_has_its_whole_time_again(fresh_site: "TenantWorld") -> None:
+def test_what_opens_again_has_its_whole_time_again(fresh_site: TenantWorld) -> None:
     report(fresh_site, finding(severity=Severity.CRITICAL))
     fresh_site.execute("UPDATE incident SET opened_at = opened_at - interval '20 hours'")
     resolve(fresh_site, "orphan:1")
@@ -225,7 +223,7 @@ def test_what_opens_again_has_its_whole_time_again(fresh_site: "TenantWorld") ->
         assert run_monitor_round(fresh_site.database, SETTINGS).escalated == 0
 
 
-def test_what_becomes_worse_has_the_shorter_time(fresh_site: "TenantWorld") -> None:
+def test_what_becomes_worse_has_the_shorter_time(fresh_site: TenantWorld) -> None:
     report(fresh_site, finding())
     run_monitor_round(fresh_site.database, SETTINGS)
     report(fresh_site, finding(severity=Severity.CRITICAL))
@@ -233,7 +231,7 @@ def test_what_becomes_worse_has_the_shorter_time(fresh_site: "TenantWorld") -> N
     assert [run_monitor_round(fresh_site.database, SETTINGS).escalated for _ in range(2)] == [0, 1]
 
 
-def test_what_is_acknowledged_escalates_no_more(fresh_site: "TenantWorld") -> None:
+def test_what_is_acknowledged_escalates_no_more(fresh_site: TenantWorld) -> None:
     report(fresh_site, finding())
     run_monitor_round(fresh_site.database, SETTINGS)
     act(fresh_site, "acknowledge")
@@ -241,7 +239,7 @@ def test_what_is_acknowledged_escalates_no_more(fresh_site: "TenantWorld") -> No
     assert run_monitor_round(fresh_site.database, SETTINGS).escalated == 0
 
 
-def test_several_monitors_at_once_escalate_once(fresh_site: "TenantWorld") -> None:
+def test_several_monitors_at_once_escalate_once(fresh_site: TenantWorld) -> None:
     report(fresh_site, finding())
     run_monitor_round(fresh_site.database, SETTINGS)
     fresh_site.execute("UPDATE incident SET escalates_at = clock_timestamp() - interval '1 second'")
@@ -250,7 +248,7 @@ def test_several_monitors_at_once_escalate_once(fresh_site: "TenantWorld") -> No
     assert only(fresh_site).escalation == 1
 
 
-def test_a_silent_cluster_is_an_incident_until_it_is_heard_again(fresh_site: "TenantWorld") -> None:
+def test_a_silent_cluster_is_an_incident_until_it_is_heard_again(fresh_site: TenantWorld) -> None:
     silence = "UPDATE cluster SET seen_at = clock_timestamp() - interval '1 hour'"
     fresh_site.execute(silence)
     assert run_monitor_round(fresh_site.database, SETTINGS).silent == 0
@@ -299,16 +297,16 @@ def plugins(listener: Listener, other: Listener) -> Iterator[Plugins]:
         loaded.manager.unregister(plugin)
 
 
-def tell(site: "TenantWorld", plugins: Plugins) -> int:
+def tell(site: TenantWorld, plugins: Plugins) -> int:
     return notify(site.database, plugins, generator=random.Random(3))
 
 
-def let_time_pass(site: "TenantWorld") -> None:
+def let_time_pass(site: TenantWorld) -> None:
     site.execute("UPDATE delivery SET next_attempt_at = clock_timestamp() WHERE state = 'PENDING'")
 
 
 def test_every_plugin_is_told_once_of_each_thing(
-    fresh_site: "TenantWorld", plugins: Plugins, listener: Listener, other: Listener
+    fresh_site: TenantWorld, plugins: Plugins, listener: Listener, other: Listener
 ) -> None:
     report(fresh_site, finding(detail={"uid": "7"}))
     act(fresh_site, "acknowledge")
@@ -322,7 +320,7 @@ def test_every_plugin_is_told_once_of_each_thing(
 
 
 def test_a_refusal_is_repeated_later_and_concerns_no_other_plugin(
-    fresh_site: "TenantWorld", plugins: Plugins, listener: Listener, other: Listener
+    fresh_site: TenantWorld, plugins: Plugins, listener: Listener, other: Listener
 ) -> None:
     listener.refusals = [TransientError("busy", retry_after=30.0)]
     report(fresh_site, finding())
@@ -342,7 +340,7 @@ def test_a_refusal_is_repeated_later_and_concerns_no_other_plugin(
 
 
 def test_what_is_refused_too_often_is_given_up_and_may_be_sent_again(
-    fresh_site: "TenantWorld", plugins: Plugins, listener: Listener
+    fresh_site: TenantWorld, plugins: Plugins, listener: Listener
 ) -> None:
     listener.refusals = [TransientError("busy") for _ in range(RETRY.attempts)]
     report(fresh_site, finding())
@@ -359,7 +357,7 @@ def test_what_is_refused_too_often_is_given_up_and_may_be_sent_again(
 
 
 def test_a_plugin_that_breaks_is_given_up_with_its_words(
-    fresh_site: "TenantWorld", plugins: Plugins, listener: Listener
+    fresh_site: TenantWorld, plugins: Plugins, listener: Listener
 ) -> None:
     listener.refusals = [ValueError("no such recipient")]
     report(fresh_site, finding())
@@ -368,9 +366,7 @@ def test_a_plugin_that_breaks_is_given_up_with_its_words(
     assert errors == {"first": "ValueError: no such recipient", "second": ""}
 
 
-def test_several_notifiers_tell_each_thing_once(
-    fresh_site: "TenantWorld", plugins: Plugins, listener: Listener
-) -> None:
+def test_several_notifiers_tell_each_thing_once(fresh_site: TenantWorld, plugins: Plugins, listener: Listener) -> None:
     report(fresh_site, *(finding(f"orphan:{number}") for number in range(30)))
     with ThreadPoolExecutor(4) as pool:
         for _ in range(3):
@@ -379,7 +375,7 @@ def test_several_notifiers_tell_each_thing_once(
 
 
 def test_a_notifier_that_died_is_followed_by_another(
-    fresh_site: "TenantWorld", plugins: Plugins, listener: Listener
+    fresh_site: TenantWorld, plugins: Plugins, listener: Listener
 ) -> None:
     report(fresh_site, finding())
     listener.refusals = [KeyboardInterrupt()]  # type: ignore[list-item]  # what the end of a process looks like
@@ -392,13 +388,13 @@ def test_a_notifier_that_died_is_followed_by_another(
     assert len(listener.told) == 1
 
 
-def test_nothing_is_kept_waiting_where_no_plugin_listens(fresh_site: "TenantWorld") -> None:
+def test_nothing_is_kept_waiting_where_no_plugin_listens(fresh_site: TenantWorld) -> None:
     report(fresh_site, finding())
     assert tell(fresh_site, Plugins.load()) == 0
     assert whole(fresh_site).deliveries == ()
 
 
-def test_a_delivery_of_another_incident_is_not_sent_again(fresh_site: "TenantWorld") -> None:
+def test_a_delivery_of_another_incident_is_not_sent_again(fresh_site: TenantWorld) -> None:
     report(fresh_site, finding())
     with pytest.raises(ResourceNotFoundError, match="no delivery"):
         incidents.redeliver(fresh_site.database, fresh_site.operator(), only(fresh_site).id, UUID(int=9))

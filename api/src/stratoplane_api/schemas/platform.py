@@ -203,7 +203,7 @@ def _limit() -> fields.Integer:
     return m.whole(f"New limit, {UNLIMITED} for none.", least=UNLIMITED, most=_LARGEST_LIMIT)
 
 
-QUOTA_KEYS: Final = "STRATOPLANE_QUOTA_KEYS"
+QUOTA_KEYS: Final = "QUOTA_KEYS_OF_KINDS"
 """Where the configuration of an application has the keys of the kinds that it knows."""
 
 
