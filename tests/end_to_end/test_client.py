@@ -261,7 +261,7 @@ def test_an_operator_sets_drift_policies(operator: Client, tenant: Any) -> None:
     policies.reset(kind="volume", field="size_gib")
     with pytest.raises(NotFoundError):
         policies.reset(kind="volume", field="size_gib")
-    with pytest.raises(InvalidRequestError, match="takes alert, adopt"):
+    with pytest.raises(InvalidRequestError, match="can have alert, adopt"):
         policies.set(kind="volume", field="size_gib", policy="correct")
     calls = operator.operator
     assert [each for each in calls.drift.list(open=True) if each.project_id == tenant.project_id] == []
