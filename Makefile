@@ -52,13 +52,13 @@ coverage: $(DEVELOPMENT) ## Run the tests and show what they do not reach
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 
-check: lint types imports docs-check isolated ## Run every check that is no test
+check: lint types imports docs-check isolated ## Run every check except the tests
 
 lint: $(DEVELOPMENT) ## Check style and format
 	@$(BIN)/ruff check .
 	@$(BIN)/ruff format --check .
 
-format: $(DEVELOPMENT) ## Repair style and format where a tool can
+format: $(DEVELOPMENT) ## Fix style and format automatically
 	@$(BIN)/ruff check --fix-only --quiet .
 	@$(BIN)/ruff format --quiet .
 
@@ -86,7 +86,7 @@ bench: $(DEVELOPMENT) ## Measure rates and latencies, and print them as a table 
 simulate: $(DEVELOPMENT) ## Run the deterministic simulation (SEEDS=1000, or SEED= to see one seed's story)
 	@$(BIN)/python -m tests.simulation.run $(if $(SEED),--seed $(SEED),--seeds $(SEEDS) --jobs $(JOBS))
 
-bench-agents: $(DEVELOPMENT) ## Let 5,000 simulated agents poll, wake them, restart their API, and print JSON
+bench-agents: $(DEVELOPMENT) ## Measure 5,000 simulated agents that poll, are woken and lose their API, and print JSON
 	@$(BIN)/python -m tests.bench.agents $(ARGS)
 
 bench-reconcile: $(DEVELOPMENT) ## Measure what comparing 100,000 resources costs the database, and print JSON
@@ -104,7 +104,7 @@ test-contrib: $(DEVELOPMENT) ## Try the files of contrib/ with the programs they
 test-libvirt: $(DEVELOPMENT) ## Run a virtual machine on a real libvirt (root, Debian, see tests/labs/libvirt)
 	@tests/labs/libvirt/run.sh
 
-dev: $(DEVELOPMENT) ## Make the virtual environment with everything for development
+dev: $(DEVELOPMENT) ## Create the virtual environment for development
 
 changelog: $(DEVELOPMENT) ## Show what the next release's change notes say
 	@$(BIN)/towncrier build --draft --version next

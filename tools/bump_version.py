@@ -14,7 +14,7 @@ _REQUIREMENT: Final = re.compile(r"^(\s+stratoplane[a-z-]*(?:\[[a-z,]+\])?)>=\S+
 
 
 class AmbiguousVersionError(Exception):
-    """A file does not hold exactly one version; correct it by hand and run the program again."""
+    """A file does not hold exactly one version; correct it manually and run the program again."""
 
 
 def main() -> int:
@@ -58,7 +58,7 @@ def bumped(path: Path, version: Sequence[int]) -> str:
 def _version(text: str) -> tuple[int, int, int]:
     match = re.fullmatch(r"(\d+)\.(\d+)\.(\d+)", text)
     if not match:
-        raise argparse.ArgumentTypeError(f"{text!r} is no version of the form X.Y.Z")
+        raise argparse.ArgumentTypeError(f"{text!r} is not a version of the form X.Y.Z")
     major, minor, patch = map(int, match.groups())
     return major, minor, patch
 

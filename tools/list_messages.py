@@ -47,8 +47,11 @@ _KEYWORDS: Final = {
     "epilog": "help",
     "summary": "api",
     "description": "api",
+    "error": "violation",
 }
 """Arguments whose text is shown to somebody, whatever is called with them, and what it is then."""
+_MEMBERS: Final = "m."
+"""How schemas call the functions that make their members; the first argument is a description in the API's document."""
 _COMMAND_LINES: Final = ("stratoplane_client/cli", "stratoplane_server")
 """Where functions return texts that are printed elsewhere."""
 
@@ -141,10 +144,19 @@ class _Reader:
         elif name in _SPEAKING:
             for each in positional:
                 yield from self._made(call, "cli", each, scope)
+        elif positional and ast.unparse(call.func).startswith(_MEMBERS):
+            yield from self._made(call, "api", positional[0], scope)
         for keyword in call.keywords:
+            if keyword.arg == "metadata" and isinstance(keyword.value, ast.Dict):
+                yield from self._described(keyword.value, scope)
             if keyword.arg in _KEYWORDS:
                 kind = "violation" if name == "Violation" else _KEYWORDS[keyword.arg]
                 yield from self._made(keyword.value, kind, keyword.value, scope)
+
+    def _described(self, metadata: ast.Dict, scope: _Scope) -> Iterator[Message]:
+        for key, value in zip(metadata.keys, metadata.values, strict=True):
+            if isinstance(key, ast.Constant) and key.value == "description":
+                yield from self._made(value, "api", value, scope)
 
     def _made(
         self, at: ast.expr | ast.stmt, kind: str, value: ast.expr, scope: _Scope, *, only_sentences: bool = False

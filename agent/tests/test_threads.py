@@ -65,7 +65,7 @@ class Stopwatch(Host):
 def test_a_bulkhead_is_stalled_only_when_nothing_moves(release):
     host = Stopwatch()
     bulkhead, begun = Bulkhead("compute", 1, host), threading.Event()
-    host.now += 3600.0  # nothing to do for long is no stall
+    host.now += 3600.0  # a long idle time is not a stall
 
     def task() -> None:
         begun.set()

@@ -316,7 +316,7 @@ def ask(database):
 
 @pytest.fixture
 def refusals(ask):
-    """``refusals(agent_id)``: reasons on record; of nobody in particular without an id."""
+    """``refusals(agent_id)``: recorded reasons; those without an agent when no id is given."""
 
     def read(agent_id=None):
         statement = """SELECT e.detail ->> 'reason' FROM audit_event e WHERE e.action = 'agent:agent:refused'

@@ -266,7 +266,7 @@ def test_operators_keep_the_platform(olga: Command) -> None:
     assert "no such folder" in olga.done("provider", "list")
     assert "naming" in olga.done("plugin", "list")
     leak = json.loads(olga.done("leak", "list", "--all", "-o", "json"))[0]["id"]
-    assert " resolved: " in olga.done("leak", "resolve", leak, "--note", "deleted by hand")
+    assert " resolved: " in olga.done("leak", "resolve", leak, "--note", "deleted manually")
     assert olga.done("job", "list", "--all-orgs", "-o", "json") == "[]\n"
     assert olga.done("audit", "list", "--all-orgs", "-o", "json") == "[]\n"
 

@@ -133,7 +133,7 @@ def test_jobs_are_stopped_tried_again_and_ended(
 def test_leaks_are_listed_and_closed(connect: Connect) -> None:
     leaks = connect("olga").operator.leaks
     (leak,) = leaks.list(open=True)
-    assert leaks.resolve(leak.id, note="deleted by hand").resolved_by == "user:olga"
+    assert leaks.resolve(leak.id, note="deleted manually").resolved_by == "user:olga"
 
 
 def test_incidents_are_handled(connect: Connect) -> None:

@@ -28,7 +28,7 @@ from stratoplane_engine.services.credentials import PasswordCost, PasswordHasher
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Tenant:
-    """An organization with one project, and the context of its administrator (who is no user of the database)."""
+    """An organization with one project, and the context of its administrator (who is not a user in the database)."""
 
     organization_id: uuid.UUID
     project_id: uuid.UUID

@@ -110,7 +110,7 @@ def test_fingerprints_are_those_that_openssh_prints(tmp_path: Path, keygen: str,
 
 
 def test_the_fingerprint_of_a_known_key() -> None:
-    """Printed by OpenSSH 9.2; the comment is no part of it."""
+    """Printed by OpenSSH 9.2; the comment is not part of it."""
     assert fingerprint(ED25519) == fingerprint(f"{ED25519} alice@example") == fingerprint(f"  {ED25519}\n")
 
 

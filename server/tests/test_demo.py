@@ -29,7 +29,7 @@ def test_the_first_run_starts_the_platform_and_a_machine_and_shows_them(first_de
 def test_a_second_run_makes_another_machine_and_its_commands_work(shared, tmp_path):
     done = shared.demo()
     assert done.returncode == 0, done.stderr
-    assert "the platform is already up" in done.stdout
+    assert "the platform is already running" in done.stdout
     assert re.search(r"virtual machine +web-2, RUNNING", done.stdout)
     assert re.search(r"virtual_machines +2 +50", done.stdout)
 

@@ -32,10 +32,20 @@ class Session:
     def call(self, method: str, path: str, body: object = None, *, key: bool = False) -> tuple[int, Any]:
         """Send one request and return status and document; ``key`` sends a new idempotency key with it."""
         headers = self._headers | ({"Idempotency-Key": str(uuid.uuid4())} if key else {})
-        self._connection.request(method, path, json.dumps(body) if body is not None else None, headers)
-        answer = self._connection.getresponse()
+        content = json.dumps(body) if body is not None else None
+        try:
+            answer = self._send(method, path, content, headers)
+        except http.client.RemoteDisconnected:
+            if method != "GET":
+                raise
+            # The server closes a connection that was idle for its keep-alive time; what only reads is sent again.
+            answer = self._send(method, path, content, headers)
         text = answer.read()
         return answer.status, json.loads(text) if text else None
+
+    def _send(self, method: str, path: str, content: str | None, headers: dict[str, str]) -> http.client.HTTPResponse:
+        self._connection.request(method, path, content, headers)
+        return self._connection.getresponse()
 
     def must(self, method: str, path: str, body: object = None, *, key: bool = False) -> Any:
         """Send one request that has to succeed and return its document."""

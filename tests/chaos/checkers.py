@@ -102,7 +102,7 @@ def _epochs(tree: Tree) -> Iterator[Finding]:
 
 
 def _provider(tree: Tree) -> Iterator[Finding]:
-    """J5: exactly one object of what is there, none of what is not, and nothing of nobody."""
+    """J5: exactly one object of what is there, none of what is not, and no orphan."""
     query = """SELECT r.id, r.kind, r.name, r.status, (SELECT count(*) FROM leak l WHERE l.resource_id = r.id
             AND l.resolved_at IS NULL) AS leaks,
         (SELECT j.kind FROM job j WHERE j.resource_id = r.id ORDER BY j.created_at DESC, j.id DESC LIMIT 1) AS last

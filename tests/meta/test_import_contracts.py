@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Each import contract is broken on purpose once, in a copy of the tree, and seen to fail."""
+"""Each import contract is broken on purpose once, in a copy of the tree, and must fail."""
 
 import configparser
 import os

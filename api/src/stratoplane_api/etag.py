@@ -30,7 +30,7 @@ def expected_version(header: str | None, identity: str) -> int | None:
     """Return the version that ``If-Match`` demands of the object ``identity``, or None when it demands none.
 
     Raises:
-        MalformedRequestError: the header is no entity tag, or several; the caller sends back the one it was given.
+        MalformedRequestError: the header is not one valid entity tag; the caller sends back the one it was given.
         VersionMismatchError: the tags are of another object, or weak; the caller reads the object again.
     """
     if header is None or header.strip() == ANY:
@@ -41,7 +41,7 @@ def expected_version(header: str | None, identity: str) -> int | None:
         raise MalformedRequestError("If-Match takes one version of the object; send back the newest ETag you have")
     if not versions:
         raise VersionMismatchError(
-            "If-Match names no version of this object; read it again and send back the ETag of that answer"
+            "If-Match does not name a version of this object; read it again and send back its ETag"
         )
     return versions.pop()
 

@@ -88,7 +88,7 @@ class Routes:
             at_once.append(endpoint.answer)
         if endpoint.plan is not None:
             schema = {"anyOf": at_once} if len(at_once) > 1 else at_once[0]
-            words = "Nothing was left to do, or what would be done" if len(at_once) > 1 else "What would be done"
+            words = "Unchanged, or the result of a dry run" if len(at_once) > 1 else "The result of a dry run"
             usual = endpoint.success == HTTPStatus.OK
             example, headers = (endpoint.example, _headers(endpoint)) if usual else (None, None)
             view = self._blueprint.alt_response(
@@ -97,7 +97,7 @@ class Routes:
             if usual:
                 return view
         if Feature.VERSIONED in endpoint.features and not endpoint.changes:
-            view = self._blueprint.alt_response(304, description="You have the newest version")(view)
+            view = self._blueprint.alt_response(304, description="Not modified")(view)
         documented: View = self._blueprint.response(
             endpoint.success, endpoint.answer, example=endpoint.example, headers=_headers(endpoint)
         )(view)

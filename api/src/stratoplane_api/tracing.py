@@ -40,7 +40,7 @@ class Trace:
 
 
 def read_trace(headers: Headers) -> Trace:
-    """Return the identity that the headers ask for; what is absent or malformed is made anew, never refused.
+    """Return the identity that the headers ask for; what is absent or malformed is generated, never refused.
 
     A request id may hold letters, digits and ``._:-`` only, so that it cannot forge log lines or headers.
     """

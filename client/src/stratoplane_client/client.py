@@ -176,7 +176,7 @@ class Client:
         return Jobs(self._transport, f"{TENANT}/projects/{segment(project_id)}/jobs")
 
     def quotas(self, project_id: str) -> Quotas:
-        """Return the limits of a project and of its organization, and what is used."""
+        """Return limits and usage of a project and its organization."""
         return decode(Quotas, self._get(f"{TENANT}/projects/{segment(project_id)}/quotas"))
 
     def audit_events(self, project_id: str | None = None) -> AuditEvents:

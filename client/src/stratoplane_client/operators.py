@@ -215,11 +215,11 @@ class Limits:
         self._transport = transport
 
     def of_organization(self, identifier: str) -> Quotas:
-        """Return the limits of an organization, and what is used."""
+        """Return limits and usage of an organization."""
         return self._call("GET", "organizations", identifier)
 
     def of_project(self, identifier: str) -> Quotas:
-        """Return the limits of a project and of its organization, and what is used."""
+        """Return limits and usage of a project and its organization."""
         return self._call("GET", "projects", identifier)
 
     def set_organization(self, identifier: str, limits: Mapping[str, int]) -> Quotas:

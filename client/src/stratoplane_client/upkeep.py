@@ -23,7 +23,7 @@ class AllJobs(Showing[Job]):
         return act(self._transport, self._path, identifier, "cancel")
 
     def retry(self, identifier: str) -> Job:
-        """Try a job again; a failed one gets a new job. Raises NotFoundError, ConflictError."""
+        """Retry a job; a failed one gets a new job. Raises NotFoundError, ConflictError."""
         return act(self._transport, self._path, identifier, "retry")
 
     def resolve(self, identifier: str, *, note: str) -> Job:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What operators see of differences and of objects of nobody, and the policies that they set."""
+"""What operators see of drift and of orphans, and the policies that they set."""
 
 from typing import TYPE_CHECKING
 from uuid import UUID, uuid4

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Incidents: one for each cause, seen to by people, told to plugins until it is delivered."""
+"""Incidents: one for each cause, resolved by people, sent to plugins until delivered."""
 
 import random
 from collections.abc import Callable, Iterator, Mapping
@@ -29,7 +29,7 @@ SETTINGS = EngineSettings(database_url="", redis_url="")
 
 
 def finding(key: str = "orphan:1", **changes: Any) -> Finding:
-    plain = Finding(kind=IncidentKind.ORPHAN, severity=Severity.WARNING, key=key, title="an object of nobody")
+    plain = Finding(kind=IncidentKind.ORPHAN, severity=Severity.WARNING, key=key, title="an orphan")
     return replace(plain, **changes)
 
 
@@ -87,7 +87,7 @@ def test_findings_with_one_key_are_one_incident(fresh_site: TenantWorld) -> None
     fresh_site.execute("UPDATE incident SET seen_at = seen_at - interval '2 minutes'")
     report(fresh_site, finding(title="still there"))
     assert sorted((each.occurrences, each.title) for each in listed(fresh_site)) == [
-        (1, "an object of nobody"),
+        (1, "an orphan"),
         (2, "still there"),
     ]
 
@@ -315,7 +315,7 @@ def test_every_plugin_is_told_once_of_each_thing(
     for each in (listener, other):
         assert [told.event for told in each.told] == ["opened", "resolved"]
     assert listener.told[0].id != other.told[0].id
-    assert (listener.told[0].title, listener.told[0].detail) == ("an object of nobody", {"uid": "7"})
+    assert (listener.told[0].title, listener.told[0].detail) == ("an orphan", {"uid": "7"})
     assert {each.state for each in whole(fresh_site).deliveries} == {DeliveryState.DELIVERED}
 
 

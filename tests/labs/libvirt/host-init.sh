@@ -1,7 +1,7 @@
 #!/bin/bash
 # SPDX-License-Identifier: Apache-2.0
 #
-# The first process inside the lab's namespaces; started by up.sh, not by hand.
+# The first process inside the lab's namespaces; started by up.sh, not directly.
 #
 #   host-init.sh STATE SOURCE:TARGET...
 #

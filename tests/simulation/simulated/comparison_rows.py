@@ -15,7 +15,7 @@ _SETTLING_SECONDS = 5.0
 
 @dataclass(frozen=True, kw_only=True)
 class Round:
-    """What one comparison found; ``orphans`` are uids of objects of nobody."""
+    """What one comparison found; ``orphans`` are uids of objects that belong to no resource."""
 
     corrected: int
     lost: int

@@ -78,7 +78,7 @@ class Inspector(Watch):
             self._wrong(f"resource {after['id']} went from {before['status']} to {after['status']}")
 
     def check_accounts(self) -> None:
-        """Check that quotas and claims are what the resources hold, counted anew, and within their limits."""
+        """Check that quotas and claims are what the resources hold, counted again, and within their limits."""
         assert self.tables is not None
         held: Counter[tuple[UUID, str]] = Counter()
         for row in self.tables.resources.values():
@@ -128,4 +128,4 @@ class Inspector(Watch):
         self.violations += [f"two objects for {uid} on cluster {cluster_id}" for uid in sorted(region.double)]
         for native in region.objects.values():
             if native.status.uid not in self.tables.resources:
-                self._wrong(f"an object of nobody: {native.kind} {native.status.uid}")
+                self._wrong(f"an orphan: {native.kind} {native.status.uid}")

@@ -228,7 +228,7 @@ class World:
             switch(region, number)
         else:
             del region.objects[number]
-        self.kernel.say("provider touched by hand", number=number)
+        self.kernel.say("provider changed by an operator", number=number)
 
     # --- rest -------------------------------------------------------------------------------------------------------
 

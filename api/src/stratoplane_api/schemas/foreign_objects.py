@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Objects of clusters that are not ours."""
+"""Objects on clusters that the platform does not manage."""
 
 from typing import Final
 

@@ -106,7 +106,7 @@ class Leak(Answer):
     step = m.text("The step that could not be undone.", required=True)
     detail = m.text(required=True)
     found_at = m.moment("When the job ended.", required=True)
-    resolved_at = m.moment("When somebody, or the reconciler, had seen to it.", required=True, allow_none=True)
+    resolved_at = m.moment("When an operator or the reconciler resolved it.", required=True, allow_none=True)
     resolved_by = m.text(required=True)
     note = m.text(required=True)
 

@@ -16,8 +16,8 @@ LABEL_VALUE_PATTERN: Final = r"^([A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?)?
 CATALOGUE_NAME_PATTERN: Final = r"^[a-z0-9]([a-z0-9.-]{0,61}[a-z0-9])?$"
 CIDR_PATTERN: Final = r"^[0-9]{1,3}(\.[0-9]{1,3}){3}/[0-9]{1,2}$"
 MOST_LABELS: Final = 64
-_LABEL_KEY: Final = "is no label key: [prefix/]name of up to 63 letters, digits, '-', '_' and '.'"
-_LABEL_VALUE: Final = "is no label value: up to 63 letters, digits, '-', '_' and '.', or empty"
+_LABEL_KEY: Final = "is not a valid label key: [prefix/]name of up to 63 letters, digits, '-', '_' and '.'"
+_LABEL_VALUE: Final = "is not a valid label value: up to 63 letters, digits, '-', '_' and '.', or empty"
 LARGEST_GIB: Final = 65_536
 
 

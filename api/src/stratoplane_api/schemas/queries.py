@@ -44,7 +44,7 @@ class PageQuery(Request):
         metadata={"description": "Most items on the page."},
     )
     cursor = fields.String(
-        validate=Pattern(r"^[A-Za-z0-9_=-]{0,512}$", error="is no cursor; leave it out to begin at the start"),
+        validate=Pattern(r"^[A-Za-z0-9_=-]{0,512}$", error="is not a valid cursor; leave it out to begin at the start"),
         metadata={"description": "`next` of the page before."},
     )
 
@@ -88,7 +88,7 @@ class JobsQuery(PageQuery):
 class LeaksQuery(PageQuery):
     """What the list of leaks takes beside paging."""
 
-    open = Flag(load_default=True, metadata={"description": "Only those that nobody has seen to."})
+    open = Flag(load_default=True, metadata={"description": "Only unresolved leaks."})
 
 
 class AgentQuery(PageQuery):

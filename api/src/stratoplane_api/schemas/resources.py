@@ -23,8 +23,8 @@ class Resource(Answer):
     used_by = m.identifiers("Resources that use it, the first hundred.", 100, required=True)
     provider_reference = m.text("The provider's own id, empty until there is one.", required=True)
     version = m.whole("Grows with every change; part of the ETag.", required=True)
-    generation = m.whole("Grows with every change of what is wanted.", required=True)
-    observed_generation = m.whole("The generation that the provider was last seen to have.", required=True)
+    generation = m.whole("Grows with every change of the desired state.", required=True)
+    observed_generation = m.whole("The generation that the provider last reported.", required=True)
     created_at = m.moment("When it was accepted.", required=True)
     updated_at = m.moment("When it changed last.", required=True)
 

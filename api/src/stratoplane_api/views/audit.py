@@ -42,7 +42,7 @@ def _events(*, id: str, path: str, access: Permission, summary: str) -> Endpoint
         id="list_audit_events",
         path="/audit-events",
         access=Permission.AUDIT_READ,
-        summary="List what happened, newest first",
+        summary="List the audit events of the organization, newest first",
     )
 )
 def list_audit_events() -> Response:
@@ -56,7 +56,7 @@ def list_audit_events() -> Response:
         id="list_project_audit_events",
         path="/projects/<id:project_id>/audit-events",
         access=Permission.AUDIT_READ,
-        summary="List what happened in a project, newest first",
+        summary="List the audit events of a project, newest first",
     )
 )
 def list_project_audit_events(project_id: UUID) -> Response:
@@ -70,7 +70,7 @@ def list_project_audit_events(project_id: UUID) -> Response:
         id="list_all_audit_events",
         path="/audit-events",
         access=Permission.PLATFORM_READ,
-        summary="List what happened on the platform, newest first",
+        summary="List the audit events of every organization, newest first",
     )
 )
 def list_all_audit_events() -> Response:

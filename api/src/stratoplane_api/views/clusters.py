@@ -32,7 +32,7 @@ _TAG: Final = "Clusters"
         "/clusters",
         access=Permission.SELF,
         tag=_TAG,
-        summary="List clusters by name, with what they can do",
+        summary="List clusters: names and features",
         item=schemas.ClusterName,
         example=examples.CLUSTER_NAME,
     )
@@ -119,7 +119,7 @@ def delete_cluster(id: UUID) -> Response:  # noqa: A002  # the path parameter's 
         method="POST",
         path="/clusters/<id:id>/join-tokens",
         access=_WRITE,
-        summary="Create a one-use token with which an agent enrols for a cluster",
+        summary="Create a token with which one agent can join, once",
         tag=_TAG,
         body=schemas.JoinTokenCreate,
         body_example={"expires_in": 3600},
@@ -141,7 +141,7 @@ def create_join_token(id: UUID, body: Body) -> Response:  # noqa: A002  # the pa
         "/providers",
         access=_READ,
         tag=_TAG,
-        summary="List the drivers of every cluster, with the reason of those that cannot work",
+        summary="List drivers as their agents reported them",
         item=schemas.Provider,
         example=examples.PROVIDER,
     )

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What can be done about a job: stop it, try it again, end it; and what failed jobs left behind."""
+"""Cancel, retry and end jobs; leaks of failed jobs."""
 
 from typing import Any, Final
 from uuid import UUID
@@ -52,7 +52,7 @@ _RESOLVE: Final = (
         method="POST",
         path="/projects/<id:project_id>/jobs/<id:id>/cancel",
         access=Permission.RESOURCE_WRITE,
-        summary="Ask that a job stops",
+        summary="Cancel a job",
         description=_CANCEL,
         tag="Jobs",
         query=ChangeQuery,
@@ -64,7 +64,7 @@ _RESOLVE: Final = (
     )
 )
 def cancel_job(project_id: UUID, id: UUID) -> Response:  # noqa: A002  # the path parameter's public name
-    """Serve the wish that a job of a project stops."""
+    """Cancel a job of a project."""
     return answers.content(presentation.job(job_control.cancel(database(), context(), project_id, id)))
 
 
@@ -74,7 +74,7 @@ def cancel_job(project_id: UUID, id: UUID) -> Response:  # noqa: A002  # the pat
         method="POST",
         path="/projects/<id:project_id>/jobs/<id:id>/retry",
         access=Permission.RESOURCE_WRITE,
-        summary="Try a job again",
+        summary="Retry a job",
         description=_RETRY,
         tag="Jobs",
         query=ChangeQuery,
@@ -86,7 +86,7 @@ def cancel_job(project_id: UUID, id: UUID) -> Response:  # noqa: A002  # the pat
     )
 )
 def retry_job(project_id: UUID, id: UUID) -> Response:  # noqa: A002  # the path parameter's public name
-    """Serve another try of a project's job."""
+    """Retry a job of a project."""
     return answers.content(presentation.job(job_control.retry(database(), plugins(), context(), project_id, id)))
 
 
@@ -96,7 +96,7 @@ def retry_job(project_id: UUID, id: UUID) -> Response:  # noqa: A002  # the path
         method="POST",
         path="/jobs/<id:id>/cancel",
         access=Permission.PLATFORM_WRITE,
-        summary="Ask that a job of any organization stops",
+        summary="Cancel a job of any organization",
         description=_CANCEL,
         tag="Jobs",
         answer=Job,
@@ -105,7 +105,7 @@ def retry_job(project_id: UUID, id: UUID) -> Response:  # noqa: A002  # the path
     )
 )
 def cancel_any_job(id: UUID) -> Response:  # noqa: A002  # the path parameter's public name
-    """Serve the wish that a job of any organization stops."""
+    """Cancel a job of any organization."""
     return answers.content(presentation.job(job_control.cancel_any(database(), context(), id)))
 
 
@@ -115,7 +115,7 @@ def cancel_any_job(id: UUID) -> Response:  # noqa: A002  # the path parameter's 
         method="POST",
         path="/jobs/<id:id>/retry",
         access=Permission.PLATFORM_WRITE,
-        summary="Try a job of any organization again",
+        summary="Retry a job of any organization",
         description=_RETRY,
         tag="Jobs",
         answer=Job,
@@ -124,7 +124,7 @@ def cancel_any_job(id: UUID) -> Response:  # noqa: A002  # the path parameter's 
     )
 )
 def retry_any_job(id: UUID) -> Response:  # noqa: A002  # the path parameter's public name
-    """Serve another try of any organization's job."""
+    """Retry a job of any organization."""
     return answers.content(presentation.job(job_control.retry_any(database(), plugins(), context(), id)))
 
 
@@ -134,7 +134,7 @@ def retry_any_job(id: UUID) -> Response:  # noqa: A002  # the path parameter's p
         method="POST",
         path="/jobs/<id:id>/resolve",
         access=Permission.PLATFORM_WRITE,
-        summary="End a job where it stands",
+        summary="End a job immediately",
         description=_RESOLVE,
         tag="Jobs",
         body=Resolution,
@@ -145,7 +145,7 @@ def retry_any_job(id: UUID) -> Response:  # noqa: A002  # the path parameter's p
     )
 )
 def resolve_job(id: UUID, body: dict[str, Any]) -> Response:  # noqa: A002  # the path parameter's public name
-    """Serve the end of a job where it stands."""
+    """End a job immediately."""
     return answers.content(presentation.job(job_control.resolve(database(), context(), id, note=body["note"])))
 
 
@@ -155,7 +155,7 @@ def resolve_job(id: UUID, body: dict[str, Any]) -> Response:  # noqa: A002  # th
         method="GET",
         path="/jobs/<id:id>/operations",
         access=Permission.PLATFORM_READ,
-        summary="List the driver calls of a job: where, by whom, and what the provider said",
+        summary="List the driver calls of a job, oldest first",
         tag="Jobs",
         query=PageQuery,
         answer=list_of(JobOperation),
@@ -164,7 +164,7 @@ def resolve_job(id: UUID, body: dict[str, Any]) -> Response:  # noqa: A002  # th
     )
 )
 def list_job_operations(id: UUID) -> Response:  # noqa: A002  # the path parameter's public name
-    """Serve the driver calls of a job."""
+    """List the driver calls of a job."""
     found = job_control.list_operations(database(), context(), id, page())
     return answers.page_of(found, presentation.operation)
 
@@ -175,7 +175,7 @@ def list_job_operations(id: UUID) -> Response:  # noqa: A002  # the path paramet
         method="GET",
         path="/leaks",
         access=Permission.PLATFORM_READ,
-        summary="List what failed jobs may have left at providers, newest first",
+        summary="List leaks: objects that failed jobs may have left at providers, newest first",
         tag="Leaks",
         query=LeaksQuery,
         answer=list_of(Leak),
@@ -184,7 +184,7 @@ def list_job_operations(id: UUID) -> Response:  # noqa: A002  # the path paramet
     )
 )
 def list_leaks() -> Response:
-    """Serve a page of the leak register."""
+    """List leaks, a page at a time."""
     shown = LeakFilter.OPEN if g.query["open"] else LeakFilter.ALL
     return answers.page_of(leaks.list_leaks(database(), context(), page(), shown), presentation.leak)
 
@@ -195,14 +195,14 @@ def list_leaks() -> Response:
         method="POST",
         path="/leaks/<id:id>/resolve",
         access=Permission.PLATFORM_WRITE,
-        summary="Close a leak: somebody has looked at the provider",
+        summary="Resolve a leak after checking the provider",
         tag="Leaks",
         body=Resolution,
-        body_example={"note": "deleted by hand at the provider"},
+        body_example={"note": "deleted manually at the provider"},
         answer=Leak,
-        example=examples.LEAK | {"resolved_by": "user:operator", "note": "deleted by hand at the provider"},
+        example=examples.LEAK | {"resolved_by": "user:operator", "note": "deleted manually at the provider"},
     )
 )
 def resolve_leak(id: UUID, body: dict[str, Any]) -> Response:  # noqa: A002  # the path parameter's public name
-    """Serve the closing of a leak."""
+    """Resolve a leak."""
     return answers.content(presentation.leak(leaks.resolve_leak(database(), context(), id, note=body["note"])))

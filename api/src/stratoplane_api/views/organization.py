@@ -262,7 +262,7 @@ def delete_role_binding(id: UUID) -> Response:  # noqa: A002  # the path paramet
         method="GET",
         path="/projects/<id:project_id>/quotas",
         access=Permission.QUOTA_READ,
-        summary="Show the limits of a project and its organization, and what is used",
+        summary="Show limits and usage of a project and its organization",
         tag="Quotas",
         answer=Quotas,
         example=examples.QUOTAS,

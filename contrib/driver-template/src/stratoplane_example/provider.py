@@ -53,7 +53,7 @@ class FolderProvider:
         os.truncate(self._folder / name, size_gib * GIB)
 
     def remove(self, name: str) -> None:
-        """Remove a volume; it is no error when there is none. Raises OSError."""
+        """Remove a volume; a missing volume is not an error. Raises OSError."""
         try:
             (self._folder / name).unlink()
         except FileNotFoundError:

@@ -239,7 +239,7 @@ def policies(connection: Connection) -> list[PolicySetting]:
 
 
 def set_policy(connection: Connection, setting: PolicySetting) -> None:
-    """Write what is done about differences of a field."""
+    """Write the drift policy of a field."""
     key = {"kind": setting.kind, "field": setting.field, "driver": setting.driver}
     connection.run(_SET_POLICY, {**key, "policy": setting.policy})
 

@@ -40,5 +40,5 @@ def page(connection: Connection, shown: LeakFilter, *, before: UUID | None, limi
 
 
 def resolve(connection: Connection, leak_id: UUID, *, actor: str, note: str) -> Leak | None:
-    """Close a leak and return it; None when there is no open one."""
+    """Resolve a leak and return it; None when there is no open one."""
     return connection.first(Leak, _RESOLVE, {"id": leak_id, "actor": actor, "note": note})

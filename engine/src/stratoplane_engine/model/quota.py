@@ -6,7 +6,7 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class QuotaLine:
-    """One limit and what is used of it; -1 is no limit."""
+    """One limit and what is used of it; a limit of -1 means unlimited."""
 
     key: str
     limit: int

@@ -32,7 +32,7 @@ def list_agents(
 
 
 def revoke_agent(database: Database, context: RequestContext, agent_id: UUID) -> Agent:
-    """End an agent's access: its next request is refused, its open polls are cut. Doing it again changes nothing.
+    """Revoke an agent's access: its next request is refused, its open polls are cut. Doing it again changes nothing.
 
     Raises:
         ResourceNotFoundError: there is no such agent.

@@ -99,7 +99,7 @@ def _line(setting: PolicySetting, field: ComparedField) -> PolicyLine:
 
 
 def set_policy(database: Database, context: RequestContext, setting: PolicySetting) -> PolicyLine:
-    """Set what is done about differences of a field.
+    """Set the drift policy of a field.
 
     Args:
         database: where policies are.
@@ -129,7 +129,7 @@ def _checked(kinds: Kinds, setting: PolicySetting) -> ComparedField:
 
 
 def reset_policy(database: Database, context: RequestContext, key: PolicyKey) -> None:
-    """Return to the platform's own policy.
+    """Reset a field to the platform's default policy.
 
     Raises:
         ResourceNotFoundError: nothing was set; the caller lists the policies.

@@ -39,7 +39,7 @@ _MOST_OPERATIONS: Final = 500
 
 
 def cancel(database: Database, context: RequestContext, project_id: UUID, job_id: UUID) -> Job:
-    """Ask that a job stops, and return it: it ends CANCELLED between two steps, unless it is too late.
+    """Cancel a job and return it: it ends CANCELLED between two steps, unless it is too late.
 
     A driver call that an agent executes is waited for, and what was made is undone. Asked again, nothing changes.
 
@@ -52,7 +52,7 @@ def cancel(database: Database, context: RequestContext, project_id: UUID, job_id
 
 
 def cancel_any(database: Database, context: RequestContext, job_id: UUID) -> Job:
-    """Ask that a job of any organization stops, for operators. Raises as :func:`cancel`."""
+    """Cancel a job of any organization, for operators. Raises as :func:`cancel`."""
     require(context, Permission.PLATFORM_WRITE)
     found = get_any_job(database, context, job_id)
     return _change(database, _inside(context, found), found.project_id, job_id, _cancel)
@@ -82,7 +82,7 @@ def retry(database: Database, plugins: Plugins, context: RequestContext, project
 
 
 def retry_any(database: Database, plugins: Plugins, context: RequestContext, job_id: UUID) -> Job:
-    """Try a job of any organization again, for operators. Raises as :func:`retry`."""
+    """Retry a job of any organization, for operators. Raises as :func:`retry`."""
     require(context, Permission.PLATFORM_WRITE)
     found = get_any_job(database, context, job_id)
     return _change(database, _inside(context, found), found.project_id, job_id, partial(_retry, plugins))

@@ -34,10 +34,10 @@ def list_leaks(database: Database, context: RequestContext, page: Page, shown: L
 
 
 def resolve_leak(database: Database, context: RequestContext, leak_id: UUID, *, note: str) -> Leak:
-    """Close an entry by hand: somebody has looked at the provider.
+    """Resolve a leak that an operator has checked at the provider.
 
     Raises:
-        ResourceNotFoundError: there is no open entry with the id.
+        ResourceNotFoundError: there is no open leak with the id.
     """
     require(context, Permission.PLATFORM_WRITE)
     with database.system() as connection:

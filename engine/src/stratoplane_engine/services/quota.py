@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Limits and what is used of them."""
+"""Limits and usage of quotas."""
 
 from uuid import UUID
 

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Keys that agents make themselves, in the place of secrets that they were given; deltas of the inventory.
 
-Agents that enrolled before have no key: they are revoked here and enrol anew.
+Agents that enrolled before have no key: they are revoked here and enrol again.
 """
 
 from typing import Final

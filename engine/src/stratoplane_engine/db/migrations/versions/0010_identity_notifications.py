@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Notify when what a token stands for may have changed, so that processes may keep the answer for a moment.
 
-By triggers, so that no statement can forget it, and one that an operator runs by hand counts too.
+By triggers, so that no statement can forget it, and one that an operator runs in psql counts too.
 """
 
 from typing import Final
