@@ -73,7 +73,7 @@ class Course(RuleBasedStateMachine):
         with refusals():
             self.made[kind].append(self.site.create(kind, **bodies[kind]))
 
-    def ids(self, kind: str, most: int) -> list[object]:
+    def ids(self, kind: str, most: int) -> list[UUID]:
         return [made.resource.id for made in self.made[kind]][-most:] if most else []
 
     def one(self, kind: str, number: int) -> list[ChangeResult]:
