@@ -3,10 +3,8 @@
 
 import functools
 import random
-import sys
 import uuid
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
 
@@ -16,6 +14,7 @@ from flask.testing import FlaskClient
 from jsonschema import Draft202012Validator, FormatChecker
 from psycopg import sql
 
+from api.tests.signing_agent import Agent, enrol_agent
 from stratoplane_api.app import create_agent_app, create_app
 from stratoplane_api.openapi import document
 from stratoplane_api.settings import ApiSettings
@@ -28,13 +27,8 @@ from stratoplane_engine.plugins import Plugins
 from stratoplane_engine.services.bootstrap import bootstrap, create_administrator
 from stratoplane_engine.services.credentials import PasswordHasher
 
-sys.path.insert(0, str(Path(__file__).parent))
-
-from signing_agent import Agent, enrol_agent  # found by the line above
-
 COMMON, TENANT, OPS, AGENT = "/api/common/v1", "/api/tenant/v1", "/api/ops/v1", "/api/agent/v1"
 IMAGE = ImageDraft(name="linux", source="linux.qcow2")
-CHEAP = {"password_passes": 1, "password_memory_kib": 8}
 FEATURES = ["buckets", "console_log", "reboot", "resize"]
 
 
@@ -61,7 +55,7 @@ def database(database_url):
 
 @pytest.fixture(scope="session")
 def settings(database_url):
-    return ApiSettings(database_url=database_url, **CHEAP)
+    return ApiSettings(database_url=database_url, password_passes=1, password_memory_kib=8)
 
 
 @pytest.fixture(scope="session")

@@ -16,7 +16,7 @@ from stratoplane_engine.db import agent_keys
 
 AGENT, OPS = "/api/agent/v1", "/api/ops/v1"
 PATHS = ("hello", "offers", "acknowledgements", "results", "inventory", "keys")
-BODIES = {
+BODIES: dict[str, dict[str, object]] = {
     "hello": {"version": "1"},
     "offers": {"maximum": 5, "wait_seconds": 0},
     "acknowledgements": {"operations": []},

@@ -53,7 +53,7 @@ def balanced(tenant, knowing_app, knowing_database):
 def balancing_cluster(make_cluster, knowing_database):
     """A cluster with a driver for load balancers."""
     made = make_cluster()
-    providers = [
+    providers: list[dict[str, object]] = [
         {"interface": interface, "driver": "test", "features": []}
         for interface in ("compute", "network", "storage", "load_balancer")
     ]

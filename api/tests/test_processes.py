@@ -10,6 +10,7 @@ import urllib.error
 import urllib.request
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
 from statistics import median
 
 import orjson
@@ -27,22 +28,18 @@ def free_port():
         return listener.getsockname()[1]
 
 
-@contextmanager
-def served(application, database_url, redis_url, *arguments):
-    """Serve an application by gunicorn and give a function that calls it."""
-    port = free_port()
-    command = [sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", "--graceful-timeout", "1", *arguments]
-    environment = os.environ | {"STRATOPLANE_DATABASE_URL": database_url, "STRATOPLANE_REDIS_URL": redis_url}
-    process = subprocess.Popen(
-        [*command, f"stratoplane_api.wsgi:{application}()"], env=environment, stderr=subprocess.DEVNULL
-    )
+@dataclass(frozen=True, kw_only=True)
+class Served:
+    """An application that is served at a port of this machine; called like a function, it sends a request there."""
 
-    def call(method, path, body=None, token="", agent=None):
+    port: int
+
+    def __call__(self, method, path, body=None, token="", agent=None):
         headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {token}"} if token else {})}
         data = None if body is None else orjson.dumps(body)
         if agent is not None:
             headers = agent.headers(path.removeprefix(agent.prefix), data)
-        request = urllib.request.Request(f"http://127.0.0.1:{port}{path}", data, headers, method=method)
+        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", data, headers, method=method)
         try:
             with urllib.request.urlopen(request, timeout=40) as answer:  # noqa: S310  # our own server
                 return answer.status, orjson.loads(answer.read() or b"null")
@@ -50,10 +47,19 @@ def served(application, database_url, redis_url, *arguments):
             with error:
                 return error.code, orjson.loads(error.read())
 
-    call.port = port
+
+@contextmanager
+def served(application, database_url, redis_url, *arguments):
+    """Serve an application by gunicorn and give what calls it."""
+    port = free_port()
+    command = [sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", "--graceful-timeout", "1", *arguments]
+    environment = os.environ | {"STRATOPLANE_DATABASE_URL": database_url, "STRATOPLANE_REDIS_URL": redis_url}
+    process = subprocess.Popen(
+        [*command, f"stratoplane_api.wsgi:{application}()"], env=environment, stderr=subprocess.DEVNULL
+    )
     try:
         wait_for(port, process)
-        yield call
+        yield Served(port=port)
     finally:
         process.terminate()
         process.wait(20)

@@ -97,7 +97,7 @@ def test_a_large_limit_is_taken_in_shares_that_cost_one_round_trip_each(limiter,
 def test_processes_that_share_a_limit_let_no_more_pass_than_it_has(valkey_url, clock, credential, requests):
     limit = Limit(name="shared", requests=requests, seconds=10)
     processes = [RateLimiter(valkey_url, clock=clock) for _ in range(3)]
-    passed, refused = 0, set()
+    passed, refused = 0, set[int]()
 
     while len(refused) < len(processes):
         for number, process in enumerate(processes):

@@ -9,7 +9,7 @@ import pytest
 from stratoplane_api.views.kinds import KINDS
 
 PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJqfMMYtQKbzYbqPTxMm1wwUJC2FnzcdIIRq0Gk0c7nL alice@laptop"
-BODIES = {
+BODIES: dict[str, dict[str, object]] = {
     "virtual_machine": {"name": "web-1", "flavor": "tiny", "image": "linux"},
     "network": {"name": "front", "cidr": "10.20.0.0/24"},
     "volume": {"name": "data-1", "size_gib": 5},

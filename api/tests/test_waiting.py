@@ -33,7 +33,7 @@ def test_a_waiter_returns_as_soon_as_it_is_woken_and_satisfied():
 
 
 def test_a_wake_up_between_look_and_wait_is_not_lost():
-    waiters, looks = WaiterRegistry(), []
+    waiters, looks = WaiterRegistry(), list[int]()
 
     def look():
         looks.append(len(looks))

@@ -16,7 +16,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from psycopg import sql
-from sqlalchemy import Connection, create_engine, inspect, make_url, text
+from sqlalchemy import Connection, create_engine, inspect, make_url
 
 from stratoplane.errors import UnavailableError
 from stratoplane.ids import new_id
@@ -27,6 +27,7 @@ from stratoplane_embedded.postgresql import WITHOUT_DURABILITY, PostgresqlServer
 from stratoplane_engine.db import tables
 from stratoplane_engine.db.connection import Database
 from stratoplane_engine.db.migrate import _config, current_revision, newest_revision, sqlalchemy_url, upgrade
+from stratoplane_engine.db.statement import Statement
 from stratoplane_engine.jobs.worker_loop import drain
 from stratoplane_engine.plugins import Plugins
 
@@ -184,12 +185,16 @@ def test_the_oldest_postgresql_that_is_served(oldest_url: str) -> None:
     database = Database(oldest_url)
     organization = new_id()
     with database.system() as connection:
-        version = connection.execute(text("SHOW server_version_num")).scalar_one()
+        version = connection.value(str, Statement("SHOW server_version_num"))
         assert int(version) // 10_000 == OLDEST
-        connection.execute(text("INSERT INTO organization (id, name) VALUES (:id, 'a')"), {"id": organization})
+        written = connection.run(
+            Statement("INSERT INTO organization (id, name) VALUES (:id, 'a')"), {"id": organization}
+        )
+        assert written == 1
+    seen = Statement("SELECT name FROM organization")
     with database.tenant(organization) as connection:
-        assert connection.execute(text("SELECT name FROM organization")).scalars().all() == ["a"]
+        assert connection.values(str, seen) == ["a"]
     with database.tenant(new_id()) as connection:
-        assert connection.execute(text("SELECT name FROM organization")).scalars().all() == []
+        assert connection.values(str, seen) == []
     assert drain(database, Plugins.load(), owner="test", generator=random.Random(1)) == 0
     database.close()

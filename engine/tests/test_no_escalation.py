@@ -91,7 +91,7 @@ def held(database, world):
         SELECT b.user_id, b.scope, b.organization_id, b.project_id, r.permissions
         FROM role_binding b JOIN role r ON r.id = b.role_id
     """)
-    found = {user: set() for user, _ in world.users}
+    found: dict[uuid.UUID, set[tuple[str, object]]] = {user: set() for user, _ in world.users}
     with database.system() as connection:
         for row in connection.documents(statement):
             places = world.places(row["scope"], row["organization_id"], row["project_id"])

@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from stratoplane.errors import PermanentError, StateConflictError, StratoplaneError, TransientError, UncertainError
 from stratoplane.ids import new_id
 from stratoplane.jobs import Dispatch, Done, JobState, Step, StepAnswer, StepState, Wait
-from stratoplane.kinds import ResourceSnapshot
+from stratoplane.kinds import ResourceSnapshot, Spec
 from stratoplane.messages import Outcome
 from stratoplane.resources import ResourceStatus
 from stratoplane_engine.jobs.claims import ClaimedJob, notes_of
@@ -60,7 +60,7 @@ def workflow(*steps: Run | tuple[Run, Run]) -> Workflow:
 
 
 def claimed(steps: int, **changes: Any) -> ClaimedJob:
-    described = ResourceSnapshot(
+    described: ResourceSnapshot[Spec] = ResourceSnapshot(
         id=new_id(), organization_id=new_id(), project_id=new_id(), kind="volume", name="data",
         status=ResourceStatus.PENDING, cluster_id=new_id(), spec=VolumeSpec(size_gib=1), observed={},
         quota_usage={}, generation=3, observed_generation=0,

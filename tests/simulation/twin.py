@@ -23,6 +23,7 @@ from stratoplane_engine.db.statement import Statement
 from stratoplane_engine.jobs.claims import ClaimedJob, read_claim
 from stratoplane_engine.jobs.persist import persist_updates
 from stratoplane_engine.jobs.runner import JobUpdate, advance
+from stratoplane_engine.kinds.catalogue import BUILTIN_KINDS
 from tests.simulation.simulated import job_rows, operation_rows
 from tests.simulation.simulated.acceptance_rows import VolumeTakenError, accept
 from tests.simulation.simulated.engine_processes import persist_updates as persist_in_memory
@@ -141,8 +142,8 @@ class Twin:
         assert real.keys() == modelled.keys()
         for identifier, claim in real.items():
             assert (claim.share, claim.crashes) == (modelled[identifier].share, modelled[identifier].crashes)
-            update = _moved(read_claim(claim), seed)
-            assert _comparable(update) == _comparable(_moved(read_claim(modelled[identifier]), seed))
+            update = _moved(read_claim(claim, BUILTIN_KINDS), seed)
+            assert _comparable(update) == _comparable(_moved(read_claim(modelled[identifier], BUILTIN_KINDS), seed))
             if update.operation:
                 update = replace(update, operation=replace(update.operation, id=self.kernel.new_id()))
             self.held.append(update)

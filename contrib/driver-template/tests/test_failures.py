@@ -6,7 +6,7 @@ import os
 
 import pytest
 
-from stratoplane.errors import CapacityError, MisconfiguredError, UncertainError, UnreachableError
+from stratoplane.errors import CapacityError, DriverError, MisconfiguredError, UncertainError, UnreachableError
 from stratoplane_example.failures import translated
 
 
@@ -19,7 +19,7 @@ from stratoplane_example.failures import translated
         (errno.EIO, UncertainError),
     ],
 )
-def test_an_error_is_sorted_by_what_the_caller_does_next(number, expected):
+def test_an_error_is_sorted_by_what_the_caller_does_next(number: int, expected: type[DriverError]) -> None:
     with pytest.raises(expected) as caught, translated("create volume web-data"):
         raise OSError(number, os.strerror(number))
 

@@ -26,6 +26,7 @@ from stratoplane_engine.jobs.persist import persist_updates
 from stratoplane_engine.jobs.queue import WorkerNotifier
 from stratoplane_engine.jobs.runner import JobUpdate, advance
 from stratoplane_engine.jobs.sweeper import sweep
+from stratoplane_engine.kinds.catalogue import BUILTIN_KINDS
 from stratoplane_engine.model.change import ChangeResult
 from stratoplane_engine.services import job_control
 
@@ -73,7 +74,7 @@ class Course(RuleBasedStateMachine):
         with refusals():
             self.made[kind].append(self.site.create(kind, **bodies[kind]))
 
-    def ids(self, kind: str, most: int) -> list[object]:
+    def ids(self, kind: str, most: int) -> list[UUID]:
         return [made.resource.id for made in self.made[kind]][-most:] if most else []
 
     def one(self, kind: str, number: int) -> list[ChangeResult]:
@@ -153,7 +154,7 @@ class Course(RuleBasedStateMachine):
         """A worker claims, moves, and sleeps longer than its lease."""
         with self.site.database.system() as connection:
             claimed = claims.claim(connection, owner="sleeper", limit=2, start=new_id())
-        self.stalled += [advance(read_claim(claim), random.Random(1)) for claim in claimed]
+        self.stalled += [advance(read_claim(claim, BUILTIN_KINDS), random.Random(1)) for claim in claimed]
         over = "UPDATE job SET lease_until = clock_timestamp() - interval '1 second' WHERE lease_owner = 'sleeper'"
         self.site.execute(over)
 

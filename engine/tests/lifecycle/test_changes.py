@@ -261,7 +261,7 @@ def test_what_others_own_is_not_there(site: "TenantWorld", other_site: "TenantWo
 def test_a_machines_card_stays_the_same_through_every_change(site: "TenantWorld") -> None:
     network = site.made("network", cidr="10.1.0.0/24")
     machine = site.made("virtual_machine", network_ids=[identifier(network)])
-    card = site.get(machine).observed["addresses"][0]["mac"]
+    card = site.row(machine)["observed"]["addresses"][0]["mac"]
     asked: list[tuple[str, Any]] = []
     site.update(machine, power="STOPPED")
     site.settle(site.hand.recording(asked))

@@ -3,10 +3,19 @@
 
 from typing import TYPE_CHECKING
 
-from stratoplane_engine.kinds.virtual_machine import mac_address
+from stratoplane_engine.kinds.key_pair import KeyPairSpec
+from stratoplane_engine.kinds.virtual_machine import VirtualMachineSpec, mac_address
+from stratoplane_engine.kinds.volume import VolumeSpec
+from stratoplane_engine.model.change import ChangeResult
 
 if TYPE_CHECKING:
     from engine.tests.lifecycle.tenant_world import TenantWorld
+
+
+def spec_of(machine: ChangeResult) -> VirtualMachineSpec:
+    spec = machine.resource.spec
+    assert isinstance(spec, VirtualMachineSpec)
+    return spec
 
 
 def test_a_network_becomes_active(site: "TenantWorld") -> None:
@@ -43,7 +52,9 @@ def test_a_volume_can_begin_as_an_image(site: "TenantWorld") -> None:
     image = operation.spec["image"]
     assert isinstance(image, dict)
     assert (image["name"], image["source"]) == (site.image, "debian.qcow2")
-    assert str(accepted.resource.spec.image.uid) == image["uid"]
+    wanted = accepted.resource.spec
+    assert isinstance(wanted, VolumeSpec)
+    assert str(wanted.image.uid) == image["uid"]
 
 
 def test_a_bucket_becomes_active(site: "TenantWorld") -> None:
@@ -56,8 +67,10 @@ def test_a_key_pair_is_there_at_once_without_a_job(site: "TenantWorld") -> None:
 
     assert accepted.job is None
     assert accepted.resource.status == "ACTIVE"
-    assert accepted.resource.spec.public_key == key
-    assert accepted.resource.spec.fingerprint.startswith("SHA256:")
+    kept = accepted.resource.spec
+    assert isinstance(kept, KeyPairSpec)
+    assert kept.public_key == key
+    assert kept.fingerprint.startswith("SHA256:")
 
 
 def test_a_machine_waits_for_what_it_uses_and_then_runs(site: "TenantWorld") -> None:
@@ -111,7 +124,7 @@ def test_the_driver_is_given_the_key_pairs_public_half(site: "TenantWorld") -> N
     site.drain()
 
     assert [operation.spec["ssh_keys"] for operation in site.hand.offers()] == [[key]]
-    assert machine.resource.spec.key_pair_id == pair.resource.id
+    assert spec_of(machine).key_pair_id == pair.resource.id
 
 
 def test_flavor_and_image_may_be_named_by_id(site: "TenantWorld") -> None:
@@ -121,7 +134,7 @@ def test_flavor_and_image_may_be_named_by_id(site: "TenantWorld") -> None:
     )
     machine = site.made("virtual_machine", flavor=flavor, image=image)
 
-    spec = machine.resource.spec
+    spec = spec_of(machine)
     assert (spec.flavor, spec.image.name) == (site.flavor, site.image)
 
 
@@ -129,7 +142,7 @@ def test_ids_are_kept_in_one_form_whatever_form_they_came_in(site: "TenantWorld"
     network = site.made("network", cidr="10.1.0.0/24")
     machine = site.made("virtual_machine", network_ids=[str(network.resource.id).upper()])
 
-    assert machine.resource.spec.network_ids == (network.resource.id,)
+    assert spec_of(machine).network_ids == (network.resource.id,)
     assert site.row(machine)["spec"]["network_ids"] == [str(network.resource.id)]
 
 
@@ -171,7 +184,7 @@ def test_a_failed_create_gives_everything_back_and_says_why(site: "TenantWorld")
     before = site.used()
     machine = site.create("virtual_machine", network_ids=[network.resource.id])
 
-    def refuse(operation):  # type: ignore[no-untyped-def]
+    def refuse(operation):
         refused = operation.verb == "create"
         return site.hand.failed(operation, code="no_capacity_at_provider") if refused else site.hand.done(operation)
 

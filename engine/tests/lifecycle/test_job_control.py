@@ -17,6 +17,7 @@ from stratoplane_engine.db import claims
 from stratoplane_engine.jobs.claims import read_claim
 from stratoplane_engine.jobs.persist import persist_updates
 from stratoplane_engine.jobs.runner import advance
+from stratoplane_engine.kinds.catalogue import BUILTIN_KINDS
 from stratoplane_engine.model.change import ChangeResult
 from stratoplane_engine.model.job import Job, LeakFilter
 from stratoplane_engine.model.listing import Page
@@ -76,7 +77,7 @@ def test_a_worker_that_judges_while_somebody_stops_the_job_counts_for_nothing(si
     with site.database.system() as connection:
         claimed = claims.claim(connection, owner="slow", limit=100, start=new_id())
     (mine,) = [claim for claim in claimed if claim.id == site.job_id(volume)]
-    update = advance(read_claim(mine), random.Random(1))
+    update = advance(read_claim(mine, BUILTIN_KINDS), random.Random(1))
     cancel(site, volume)
 
     with site.database.system() as connection:
@@ -93,7 +94,7 @@ def test_what_a_worker_offers_while_somebody_waits_to_stop_the_job_is_taken_back
     (mine,) = [claim for claim in claimed if claim.id == site.job_id(volume)]
     with ThreadPoolExecutor(1) as pool:
         with site.database.system() as connection:
-            persist_updates(connection, [advance(read_claim(mine), random.Random(1))])
+            persist_updates(connection, [advance(read_claim(mine, BUILTIN_KINDS), random.Random(1))])
             stopping = pool.submit(cancel, site, volume)
             wait_for_a_lock(site)
         stopping.result()

@@ -1,23 +1,20 @@
 # SPDX-License-Identifier: Apache-2.0
 """Row-level security is a wall of its own: a query without any filter sees nothing of another organization."""
 
-from collections.abc import Callable
-from contextlib import AbstractContextManager
-from typing import TYPE_CHECKING
+from uuid import UUID
 
 import psycopg
 import pytest
 from psycopg import Error as DatabaseError
 from psycopg.errors import CheckViolation
-from sqlalchemy import Table, delete, insert, text, update
+from sqlalchemy import Table
 
+from engine.tests.lifecycle.tenant_world import TenantWorld, insert_row
 from stratoplane.ids import new_id
 from stratoplane_engine.db import tables
 from stratoplane_engine.db.connection import Connection
+from stratoplane_engine.db.statement import Statement
 from stratoplane_engine.model.change import IdempotencyKey
-
-if TYPE_CHECKING:
-    from engine.tests.lifecycle.tenant_world import TenantWorld
 
 TENANT_TABLES = [*tables.TENANT_TABLES, tables.organization]
 # Rights alone keep tenants from changing these.
@@ -36,33 +33,31 @@ HIDDEN = [
 
 
 @pytest.fixture
-def full(site: "TenantWorld") -> "TenantWorld":
+def full(site: TenantWorld) -> TenantWorld:
     """A site with at least one row of its own in every table of tenants."""
     network = site.made("network", cidr="10.1.0.0/24")
     keyed = site.context(idempotency=IdempotencyKey(key="k", fingerprint="f"))
     site.create("virtual_machine", network_ids=[network.resource.id], context=keyed)
     organization, user = site.organization_id, new_id()
     with site.database.system() as connection:
-        connection.execute(
-            insert(tables.user_account).values(id=user, organization_id=organization, username=str(user))
-        )
-        role = connection.execute(text("SELECT id FROM role LIMIT 1")).scalar_one()
+        insert_row(connection, "user_account", {"id": user, "organization_id": organization, "username": str(user)})
+        role = connection.value(UUID, Statement("SELECT id FROM role LIMIT 1"))
         owned = {"organization_id": organization, "user_id": user}
-        connection.execute(insert(tables.role_binding).values(id=new_id(), role_id=role, scope="ORGANIZATION", **owned))
-        connection.execute(
-            insert(tables.api_token).values(id=new_id(), kind="api", name="t", secret_hash=str(user), **owned)
-        )
+        bound = {"id": new_id(), "role_id": role, "scope": "ORGANIZATION"}
+        insert_row(connection, "role_binding", {**bound, **owned})
+        token = {"id": new_id(), "kind": "api", "name": "t", "secret_hash": str(user)}
+        insert_row(connection, "api_token", {**token, **owned})
         found = {"organization_id": organization, "resource_id": new_id()}
         placed = {"project_id": site.project_id, "kind": "volume", **found}
-        connection.execute(insert(tables.leak).values(id=new_id(), job_id=new_id(), step="create", **placed))
-        connection.execute(insert(tables.drift).values(id=new_id(), field="size_gib", policy="alert", **placed))
+        insert_row(connection, "leak", {"id": new_id(), "job_id": new_id(), "step": "create", **placed})
+        insert_row(connection, "drift", {"id": new_id(), "field": "size_gib", "policy": "alert", **placed})
         seen = {"kind": "leak", "severity": "WARNING", "title": "t", "key": str(user)}
-        connection.execute(insert(tables.incident).values(id=new_id(), **seen, **found))
+        insert_row(connection, "incident", {"id": new_id(), **seen, **found})
     return site
 
 
 def count(connection: Connection, table: Table) -> int:
-    number: int = connection.execute(text(f"SELECT count(*) FROM {table.name}")).scalar_one()  # noqa: S608  # our tables
+    (number,) = connection.values(int, Statement(f"SELECT count(*) FROM {table.name}"))  # noqa: S608  # our tables
     return number
 
 
@@ -73,31 +68,31 @@ def test_every_table_with_an_organization_is_behind_the_wall() -> None:
 
 @pytest.mark.parametrize("table", TENANT_TABLES, ids=lambda table: table.name)
 def test_another_organizations_rows_are_not_there_to_be_seen_changed_or_deleted(
-    full: "TenantWorld", other_site: "TenantWorld", table: Table
+    full: TenantWorld, other_site: TenantWorld, table: Table
 ) -> None:
     with full.database.tenant(full.organization_id) as connection:
         own = count(connection, table)
     assert own > 0
     column = "id" if table.name == "organization" else "organization_id"
     with other_site.database.tenant(other_site.organization_id) as connection:
-        seen = connection.execute(text(f"SELECT DISTINCT {column} FROM {table.name}")).scalars().all()  # noqa: S608
+        seen = connection.values(UUID, Statement(f"SELECT DISTINCT {column} FROM {table.name}"))  # noqa: S608  # ours
         assert set(seen) <= {other_site.organization_id}
         if table.name not in APPENDED_ONLY:
-            foreign = table.c[column] == full.organization_id
-            for statement in (update(table).values({column: table.c[column]}), delete(table)):
-                assert connection.execute(statement.where(foreign)).rowcount == 0
+            foreign = {"organization": full.organization_id}
+            for verb in (f"UPDATE {table.name} SET {column} = {column}", f"DELETE FROM {table.name}"):  # noqa: S608  # ours
+                assert connection.run(Statement(f"{verb} WHERE {column} = :organization"), foreign) == 0
     with full.database.tenant(full.organization_id) as connection:
         assert count(connection, table) == own
 
 
-def test_without_an_organization_nothing_is_seen(full: "TenantWorld") -> None:
+def test_without_an_organization_nothing_is_seen(full: TenantWorld) -> None:
     with full.database.tenant(full.organization_id) as connection:
-        connection.execute(text("SET LOCAL stratoplane.organization = ''"))
+        connection.run(Statement("SET LOCAL stratoplane.organization = ''"))
         assert [table.name for table in TENANT_TABLES if count(connection, table)] == []
 
 
 def test_the_organization_of_one_transaction_is_not_that_of_the_next(
-    full: "TenantWorld", other_site: "TenantWorld"
+    full: TenantWorld, other_site: TenantWorld
 ) -> None:
     """The setting ends with its transaction, as it must on connections that are used in turn."""
     with full.database.tenant(full.organization_id) as connection:
@@ -109,23 +104,23 @@ def test_the_organization_of_one_transaction_is_not_that_of_the_next(
     assert not str(user).endswith(("_tenant", "_system"))
 
 
-def test_a_row_cannot_be_given_to_another_organization(full: "TenantWorld", other_site: "TenantWorld") -> None:
-    values = {"id": new_id(), "organization_id": other_site.organization_id, "name": "planted"}
-    planting = insert(tables.project).values(**values)
-    giving = update(tables.project).values(organization_id=other_site.organization_id)
+def test_a_row_cannot_be_given_to_another_organization(full: TenantWorld, other_site: TenantWorld) -> None:
+    values = {"id": new_id(), "organization": other_site.organization_id}
+    planting = "INSERT INTO project (id, organization_id, name) VALUES (:id, :organization, 'planted')"
+    giving = "UPDATE project SET organization_id = :organization"
     for statement in (planting, giving):
         refused = pytest.raises(DatabaseError, match="row-level security")
         with refused, full.database.tenant(full.organization_id) as connection:
-            connection.execute(statement)
+            connection.run(Statement(statement), values)
 
 
 @pytest.mark.parametrize("table", HIDDEN)
-def test_what_is_the_providers_alone_cannot_be_read_by_tenants(site: "TenantWorld", table: str) -> None:
+def test_what_is_the_providers_alone_cannot_be_read_by_tenants(site: TenantWorld, table: str) -> None:
     with (
         pytest.raises(DatabaseError, match="permission denied"),
         site.database.tenant(site.organization_id) as connection,
     ):
-        connection.execute(text(f"SELECT FROM {table}"))  # our tables
+        connection.documents(Statement(f"SELECT FROM {table}"))  # our tables
 
 
 @pytest.mark.parametrize(
@@ -146,13 +141,13 @@ def test_what_is_the_providers_alone_cannot_be_read_by_tenants(site: "TenantWorl
         "CREATE TABLE mine (id int)",
     ],
 )
-def test_tenants_may_not_write_what_is_the_platforms(site: "TenantWorld", statement: str) -> None:
+def test_tenants_may_not_write_what_is_the_platforms(site: TenantWorld, statement: str) -> None:
     denied = pytest.raises(DatabaseError, match=r"permission denied|must be owner")
     with denied, site.database.tenant(site.organization_id) as connection:
-        connection.execute(text(statement))
+        connection.run(Statement(statement))
 
 
-def test_the_roles_can_neither_log_in_nor_bypass_and_own_nothing(site: "TenantWorld") -> None:
+def test_the_roles_can_neither_log_in_nor_bypass_and_own_nothing(site: TenantWorld) -> None:
     roles = site.rows(
         "SELECT r.rolname, r.rolcanlogin, r.rolsuper, r.rolbypassrls,"
         " (SELECT count(*) FROM pg_class c WHERE c.relowner = r.oid) AS owned"
@@ -168,22 +163,25 @@ def test_the_roles_can_neither_log_in_nor_bypass_and_own_nothing(site: "TenantWo
     "statement",
     ["UPDATE audit_event SET actor = 'nobody'", "DELETE FROM audit_event", "TRUNCATE audit_event"],
 )
-def test_the_audit_trail_only_grows(full: "TenantWorld", who: str, statement: str) -> None:
+def test_the_audit_trail_only_grows(full: TenantWorld, who: str, statement: str) -> None:
     before = full.rows("SELECT * FROM audit_event ORDER BY id")
 
-    opened: dict[str, Callable[[], AbstractContextManager[Connection]]] = {
-        "tenant": lambda: full.database.tenant(full.organization_id),
-        "system": full.database.system,
-        "owner": lambda: psycopg.connect(full.database.url, autocommit=True),
-    }
-    refused = pytest.raises(DatabaseError, match=r"permission denied|the audit trail only grows")
-    with refused, opened[who]() as connection:
-        connection.execute(text(statement) if who != "owner" else statement)
+    def write() -> None:
+        if who == "owner":
+            with psycopg.connect(full.database.url, autocommit=True) as owner:
+                owner.execute(statement.encode())
+            return
+        opened = full.database.system() if who == "system" else full.database.tenant(full.organization_id)
+        with opened as connection:
+            connection.run(Statement(statement))
+
+    with pytest.raises(DatabaseError, match=r"permission denied|the audit trail only grows"):
+        write()
 
     assert full.rows("SELECT * FROM audit_event ORDER BY id") == before
 
 
-def test_a_change_whose_audit_event_cannot_be_written_does_not_happen(fresh_site: "TenantWorld") -> None:
+def test_a_change_whose_audit_event_cannot_be_written_does_not_happen(fresh_site: TenantWorld) -> None:
     with psycopg.connect(fresh_site.database.url, autocommit=True) as connection:
         refusing = "ALTER TABLE audit_event ADD CONSTRAINT never CHECK (action <> 'tenant:resource:create-accepted')"
         connection.execute(refusing)

@@ -40,7 +40,7 @@ class Trail:
             "SELECT e.subject_name FROM audit_leaf l JOIN audit_event e ON e.id = l.event_id"
             " WHERE e.actor = 'tester' ORDER BY l.position"
         )
-        return [name for (name,) in found]
+        return [str(name) for (name,) in found]
 
     def ask(self, statement: str, **parameters: object) -> list[tuple[object, ...]]:
         """Return what the owner of the tables reads or, without their triggers, changes."""

@@ -18,7 +18,7 @@ from stratoplane_engine.audit_trail.verify import verify
 from stratoplane_engine.db import audit_tree
 
 if TYPE_CHECKING:
-    from conftest import Trail
+    from engine.tests.seals.conftest import Trail
 
 TABLES: Final = ("audit_event", "audit_leaf", "audit_checkpoint", "audit_tree")
 WORDS: Final = ("action", "outcome", "actor", "subject_name", "request_id", "trace_id")

@@ -22,7 +22,7 @@ from stratoplane_engine.services.audit import list_audit_checkpoints
 from stratoplane_engine.settings import EngineSettings
 
 if TYPE_CHECKING:
-    from conftest import Trail
+    from engine.tests.seals.conftest import Trail
 
 SETTINGS = EngineSettings(database_url="postgresql:///unused", redis_url="redis://unused")
 

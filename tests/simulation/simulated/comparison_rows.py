@@ -5,6 +5,7 @@ from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
 
+from stratoplane_engine.kinds.catalogue import BUILTIN_KINDS
 from stratoplane_engine.services.changes.rows import JOB_DEADLINE
 from stratoplane_engine.workflows.catalogue import step_names
 from tests.simulation.simulated.acceptance_rows import insert_job
@@ -77,7 +78,7 @@ def _correct(tables: Tables, row: Row) -> None:
     job |= {"id": tables.new_id(), "resource_id": row["id"], "resource_kind": row["kind"], "resource_name": row["name"]}
     job |= {"kind": f"{row['kind']}.update", "input": {"drift": {"power": {}}}, "actor": "reconciler"}
     job |= {"created_at": now, "deadline_at": now + JOB_DEADLINE, "request_id": "", "trace_parent": ""}
-    insert_job(tables, job, list(step_names(job["kind"])))
+    insert_job(tables, job, list(step_names(job["kind"], BUILTIN_KINDS)))
 
 
 def _orphans(tables: Tables) -> frozenset[UUID]:

@@ -13,6 +13,7 @@ from stratoplane_engine.jobs.failure_records import leaks
 from stratoplane_engine.jobs.persist import job_move, outcome_rows, returned
 from stratoplane_engine.jobs.runner import JobUpdate, advance, quarantine
 from stratoplane_engine.jobs.worker_loop import MOST_CRASHES
+from stratoplane_engine.kinds.catalogue import BUILTIN_KINDS
 from tests.simulation.simulated import comparison_rows, job_rows, operation_rows
 from tests.simulation.simulated.kernel import Kernel, Machine, Waiting
 from tests.simulation.simulated.tables import Tables, row_of
@@ -104,7 +105,7 @@ class Worker:
     def _move(self, batch: list[Claim]) -> list[JobUpdate]:
         self._take_time()
         generator, kernel = self.machine.generator, self.machine.kernel
-        jobs = [(read_claim(claim), claim.crashes) for claim in batch]
+        jobs = [(read_claim(claim, BUILTIN_KINDS), claim.crashes) for claim in batch]
         updates = [advance(job, generator) if crashes < MOST_CRASHES else quarantine(job) for job, crashes in jobs]
         self._take_time()
         current = persist_updates(self.tables, updates)

@@ -3,6 +3,7 @@
 
 from typing import Any, Final
 
+from stratoplane_engine.kinds.catalogue import BUILTIN_KINDS, Kinds
 from stratoplane_engine.workflows.catalogue import step_names
 
 ORGANIZATION_ID: Final = "0199d2a4-7c10-7a3e-9b51-3f0f6a1b2c01"
@@ -85,9 +86,9 @@ KEY_PAIR: Final = _resource(
 )
 
 
-def job(kind: str, resource_id: str, resource_name: str) -> dict[str, Any]:
+def job(kind: str, resource_id: str, resource_name: str, kinds: Kinds = BUILTIN_KINDS) -> dict[str, Any]:
     """Return a job under way: all of its workflow's steps are done but the last."""
-    names = step_names(kind)
+    names = step_names(kind, kinds)
     return {
         "id": JOB_ID,
         "kind": kind,

@@ -18,7 +18,7 @@ from stratoplane_api.schemas.queries import ChangeQuery, ResourceQuery
 from stratoplane_api.schemas.resources import Resource, accepted, planned
 from stratoplane_api.schemas.strict import Request, list_of
 from stratoplane_engine.access.permissions import Permission
-from stratoplane_engine.kinds.catalogue import BUILTIN_KINDS
+from stratoplane_engine.kinds.catalogue import BUILTIN_KINDS, Kinds
 from stratoplane_engine.model.resource import Resource as ResourceValue
 
 COLLECTION: Final = "/projects/<id:project_id>"
@@ -174,7 +174,9 @@ def _features(routes: KindRoutes, *features: Feature) -> frozenset[Feature]:
 
 def _example(routes: KindRoutes, verb: str) -> dict[str, Any]:
     shown = routes.example
-    job = examples.job(f"{routes.name}.{verb}", shown["id"], shown["name"]) if routes.deferred else None
+    if not routes.deferred:
+        return {routes.name: shown, "job": None}
+    job = examples.job(f"{routes.name}.{verb}", shown["id"], shown["name"], Kinds((routes.kind,)))
     return {routes.name: shown, "job": job}
 
 

@@ -3,7 +3,7 @@
 
 import logging
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -27,7 +27,7 @@ class Heard:
     connected: bool = True
 
 
-def notifications(database_url: str, channels: Sequence[str], *, idle_seconds: float) -> Iterator[Heard]:
+def notifications(database_url: str, channels: Sequence[str], *, idle_seconds: float) -> Generator[Heard, None, None]:
     """Yield what is notified, for ever; a lost connection is logged and made again.
 
     Without payloads something is yielded after each (re)connection, after each loss, and after ``idle_seconds``

@@ -12,6 +12,7 @@ from stratoplane_engine.accounting import ClaimChange, QuotaChange, claim_change
 from stratoplane_engine.db import accounts, audit, comparison, drift, incidents
 from stratoplane_engine.db.connection import Connection
 from stratoplane_engine.drift.findings import ACTOR, adopted_record, drift_key, values
+from stratoplane_engine.kinds.catalogue import Kinds
 from stratoplane_engine.model.drift import Adoption, CorrectionJob, Difference
 from stratoplane_engine.workflows.catalogue import step_names
 
@@ -36,7 +37,7 @@ def correct(connection: Connection, differences: Sequence[Difference]) -> int:
             together.setdefault(each.id, []).append(each)
     if not together:
         return 0
-    jobs = {resource_id: _job(found) for resource_id, found in together.items()}
+    jobs = {resource_id: _job(found, connection.kinds) for resource_id, found in together.items()}
     comparison.start_jobs(connection, list(jobs.values()))
     pairs = [
         (each.drift_id, jobs[each.id].id) for found in together.values() for each in found if each.drift_id is not None
@@ -45,7 +46,7 @@ def correct(connection: Connection, differences: Sequence[Difference]) -> int:
     return len(jobs)
 
 
-def _job(differences: Sequence[Difference]) -> CorrectionJob:
+def _job(differences: Sequence[Difference], kinds: Kinds) -> CorrectionJob:
     first, kind = differences[0], f"{differences[0].kind}.update"
     return CorrectionJob(
         id=new_id(),
@@ -59,7 +60,7 @@ def _job(differences: Sequence[Difference]) -> CorrectionJob:
         input={"drift": {field: value for each in differences for field, value in values(each).items()}},
         actor=ACTOR,
         priority=_BACKGROUND,
-        steps=step_names(kind),
+        steps=step_names(kind, kinds),
     )
 
 

@@ -10,7 +10,7 @@ from stratoplane.jobs import StepState
 from stratoplane.kinds import ResourceSnapshot, Spec
 from stratoplane_engine.db.claims import Claim, ClaimRow
 from stratoplane_engine.db.connection import read
-from stratoplane_engine.kinds.catalogue import BUILTIN_KINDS, Kinds
+from stratoplane_engine.kinds.catalogue import Kinds
 from stratoplane_engine.model.job import ClaimedOperation, JobError, JobStep, StepNotes
 from stratoplane_engine.workflows.context import JobInput, ResourceBefore, StepContext
 
@@ -45,7 +45,7 @@ class ClaimedJob:
     operation: ClaimedOperation | None
 
 
-def read_claim(claim: Claim, kinds: Kinds = BUILTIN_KINDS) -> ClaimedJob:
+def read_claim(claim: Claim, kinds: Kinds) -> ClaimedJob:
     """Make the claimed job of a claim; ``kinds`` are those that this process knows.
 
     Raises:

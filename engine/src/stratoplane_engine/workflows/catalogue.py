@@ -36,6 +36,6 @@ WORKFLOWS: Final = workflows_for(BUILTIN_KINDS)
 """The workflows of the built-in kinds."""
 
 
-def step_names(kind: str, kinds: Kinds = BUILTIN_KINDS) -> tuple[str, ...]:
+def step_names(kind: str, kinds: Kinds) -> tuple[str, ...]:
     """Return the names of a job's steps, in order."""
     return tuple(step.name for step in workflows_for(kinds)[kind].steps)
