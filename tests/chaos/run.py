@@ -111,8 +111,8 @@ def _figures(
 
 
 def _refused(tree: Tree) -> int:
-    verdicts = tree.log_lines("verdicts were refused")
-    return sum(int(line.split(" verdicts were refused")[0].split()[-1]) for line in verdicts) + len(
+    verdicts = tree.log_lines("updates of jobs were refused")
+    return sum(int(line.split(" updates of jobs were refused")[0].split()[-1]) for line in verdicts) + len(
         tree.log_lines("result_stale")
     )
 

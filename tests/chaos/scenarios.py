@@ -68,7 +68,7 @@ def write_after_the_lease(tree: Tree, project: Project) -> None:
 
 def _said_or_done(tree: Tree, job: str) -> bool:
     query = "SELECT 1 FROM chaos.job_event WHERE job = %s AND was IN ('SUCCEEDED', 'FAILED', 'CANCELLED')"
-    return bool(tree.observer.rows(query, job) or tree.log_lines("verdicts were refused"))
+    return bool(tree.observer.rows(query, job) or tree.log_lines("updates of jobs were refused"))
 
 
 def stand_still_with_a_lease(tree: Tree, project: Project) -> None:

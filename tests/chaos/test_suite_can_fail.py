@@ -28,7 +28,7 @@ def test_nothing_is_found_while_every_rule_holds(tmp_path: Path) -> None:
         wait_until(lambda: quiet(tree), "quiescence")
 
         assert [*check(tree, Tally()), *probe(tree, project)] == []
-        assert tree.log_lines("1 verdicts were refused")
+        assert tree.log_lines("1 updates of jobs were refused")
 
 
 @pytest.mark.parametrize(
