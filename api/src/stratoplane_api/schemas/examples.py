@@ -196,11 +196,7 @@ USER: Final = {
     "organization_id": ORGANIZATION_ID,
     **_STAMPS,
 }
-USER_CREATE: Final = {
-    "username": "alice@example.org",
-    "display_name": "Alice",
-    "password": "a long pass phrase",
-}
+USER_CREATE: Final = {"username": "alice@example.org", "display_name": "Alice", "password": "a long pass phrase"}
 ROLE: Final = {
     "id": ROLE_ID,
     "name": "project-member",
