@@ -18,6 +18,12 @@ from stratoplane_client.cli.root import root
 
 SETTINGS = ("STRATOPLANE_URL", "STRATOPLANE_TOKEN", "STRATOPLANE_PROJECT", "STRATOPLANE_CONTEXT", "NO_COLOR")
 
+# A process that a shell starts in the background ignores SIGINT, and so would its children: pytest may be one.
+_PROGRAM = (
+    "import signal; signal.signal(signal.SIGINT, signal.default_int_handler)\n"
+    "from stratoplane_client.cli import main; main()"
+)
+
 
 class _Captured(io.TextIOWrapper):
     """A stream that takes text and bytes, as that of a process does."""
@@ -58,7 +64,7 @@ class Command:
     @contextmanager
     def process(self, *words: str, **environment: str) -> Iterator[subprocess.Popen[str]]:
         """Run it as a process of its own."""
-        program = [sys.executable, "-c", "from stratoplane_client.cli import main; main()", *words]
+        program = [sys.executable, "-c", _PROGRAM, *words]
         pipe = subprocess.PIPE
         with subprocess.Popen(
             program, env=self.environment | environment, stdout=pipe, stderr=pipe, text=True
