@@ -77,7 +77,8 @@ def wait_for(port, process):
 
 
 def test_preloaded_processes_with_threads_serve_requests_side_by_side(database_url, valkey_url, tenant, cluster):
-    arguments = ("--workers", "2", "--worker-class", "gthread", "--threads", "8", "--preload")
+    # As stratoplane-server starts it: a busy machine may need more than the default 2 s to send a request.
+    arguments = ("--workers", "2", "--worker-class", "gthread", "--threads", "8", "--preload", "--keep-alive", "75")
     path = f"{TENANT}/projects/{tenant.project_id}/buckets"
     with served("create_application", database_url, valkey_url, *arguments) as call, ThreadPoolExecutor(16) as pool:
         assert call("GET", f"{COMMON}/health")[1]["status"] == "ok"
