@@ -1,86 +1,28 @@
 # SPDX-License-Identifier: Apache-2.0
 """The applications as they are really served: threads in preloaded processes, and greenlets that hold many polls."""
 
-import os
 import socket
-import subprocess
-import sys
 import time
-import urllib.error
-import urllib.request
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from contextlib import ExitStack
 from statistics import median
 
 import orjson
 import pytest
 
+from api.tests.served_gateway import served, served_api
 from stratoplane_engine.db.statement import Statement
 
 COMMON, TENANT, AGENT = "/api/common/v1", "/api/tenant/v1", "/api/agent/v1"
+AGENTS = "wsgi:create_agent_application()"
 POLLS = 60
-
-
-def free_port():
-    with socket.socket() as listener:
-        listener.bind(("127.0.0.1", 0))
-        return listener.getsockname()[1]
-
-
-@dataclass(frozen=True, kw_only=True)
-class Served:
-    """An application that is served at a port of this machine; called like a function, it sends a request there."""
-
-    port: int
-
-    def __call__(self, method, path, body=None, token="", agent=None):
-        headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {token}"} if token else {})}
-        data = None if body is None else orjson.dumps(body)
-        if agent is not None:
-            headers = agent.headers(path.removeprefix(agent.prefix), data)
-        request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", data, headers, method=method)
-        try:
-            with urllib.request.urlopen(request, timeout=40) as answer:  # noqa: S310  # our own server
-                return answer.status, orjson.loads(answer.read() or b"null")
-        except urllib.error.HTTPError as error:
-            with error:
-                return error.code, orjson.loads(error.read())
-
-
-@contextmanager
-def served(application, database_url, redis_url, *arguments):
-    """Serve an application by gunicorn and give what calls it."""
-    port = free_port()
-    command = [sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", "--graceful-timeout", "1", *arguments]
-    environment = os.environ | {"STRATOPLANE_DATABASE_URL": database_url, "STRATOPLANE_REDIS_URL": redis_url}
-    process = subprocess.Popen(
-        [*command, f"stratoplane_api.wsgi:{application}()"], env=environment, stderr=subprocess.DEVNULL
-    )
-    try:
-        wait_for(port, process)
-        yield Served(port=port)
-    finally:
-        process.terminate()
-        process.wait(20)
-
-
-def wait_for(port, process):
-    until = time.monotonic() + 60
-    while time.monotonic() < until:
-        assert process.poll() is None, "gunicorn ended"
-        with socket.socket() as probe:
-            if probe.connect_ex(("127.0.0.1", port)) == 0:
-                return
-        time.sleep(0.05)
-    pytest.fail("gunicorn does not listen")
 
 
 def test_preloaded_processes_with_threads_serve_requests_side_by_side(database_url, valkey_url, tenant, cluster):
     # As stratoplane-server starts it: a busy machine may need more than the default 2 s to send a request.
-    arguments = ("--workers", "2", "--worker-class", "gthread", "--threads", "8", "--preload", "--keep-alive", "75")
+    arguments = ("--workers", "2", "--preload", "--keep-alive", "75")
     path = f"{TENANT}/projects/{tenant.project_id}/buckets"
-    with served("create_application", database_url, valkey_url, *arguments) as call, ThreadPoolExecutor(16) as pool:
+    with served_api(database_url, valkey_url, *arguments) as call, ThreadPoolExecutor(16) as pool:
         assert call("GET", f"{COMMON}/health")[1]["status"] == "ok"
         login = {"username": tenant.username, "password": "a long pass phrase"}
         token = call("POST", f"{COMMON}/login", login)[1]["token"]
@@ -102,7 +44,7 @@ def test_one_process_with_greenlets_holds_many_polls_and_wakes_them(
     arguments = ("--workers", "1", "--worker-class", "gevent", "--worker-connections", "1000")
     poll = {"maximum": 1, "wait_seconds": 25}
     with (
-        served("create_agent_application", database_url, valkey_url, *arguments) as call,
+        served(AGENTS, database_url, valkey_url, *arguments) as call,
         ThreadPoolExecutor(POLLS) as pool,
     ):
         polls = [pool.submit(call, "POST", f"{AGENT}/offers", poll, agent=each) for each in agents]
@@ -129,7 +71,7 @@ def test_a_poll_whose_agent_was_killed_takes_no_offer(
     body = orjson.dumps({"maximum": 10, "wait_seconds": 25})
     head = "".join(f"{name}: {value}\r\n" for name, value in cluster.agent.headers("/offers", body).items())
     arguments = ("--workers", "1", "--worker-class", "gevent", "--worker-connections", "100")
-    with served("create_agent_application", database_url, valkey_url, *arguments) as call:
+    with served(AGENTS, database_url, valkey_url, *arguments) as call:
         with socket.create_connection(("127.0.0.1", call.port)) as poll:
             begin = f"POST {AGENT}/offers HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n{head}\r\n"
             before = nonces(database, cluster.agent.id)
@@ -149,7 +91,7 @@ def test_a_poll_whose_agent_was_killed_takes_no_offer(
 def test_half_sent_requests_of_one_agent_delay_no_other(database_url, valkey_url, make_cluster):
     cluster = make_cluster()
     arguments = ("--workers", "1", "--worker-class", "gevent", "--worker-connections", "1000")
-    with served("create_agent_application", database_url, valkey_url, *arguments) as call, ExitStack() as slow:
+    with served(AGENTS, database_url, valkey_url, *arguments) as call, ExitStack() as slow:
         # The first waits for the process to be ready, which says nothing about the others.
         call("POST", f"{AGENT}/offers", {"maximum": 1, "wait_seconds": 0}, agent=cluster.agent)
         for _ in range(300):

@@ -81,12 +81,15 @@ def _write_one(connection: psycopg.Connection, project: uuid.UUID, name: str) ->
     connection.commit()
 
 
+_WORKER = "stratoplane_api.http_worker.HttpWorker"
 _VIEW = """
 from flask import Flask
+from stratoplane_api.asgi import WholeRequests
 
-application = Flask(__name__)
+flask = Flask(__name__)
+application = WholeRequests(flask, threads=8)
 
-@application.get("/")
+@flask.get("/")
 def nothing():
     return {}
 """
@@ -96,7 +99,7 @@ def empty_view(installation: Installation) -> list[Figure]:
     """A view that answers ``{}`` under the same server program and settings as the API."""
     folder = installation.state.parent
     (folder / "empty_view.py").write_text(_VIEW)
-    options = ["--bind", "127.0.0.1:8799", "--workers", "2", "--threads", "8", "--log-level", "error"]
+    options = ["--bind", "127.0.0.1:8799", "--workers", "2", "--worker-class", _WORKER, "--log-level", "error"]
     command = [
         str(Path(sys.executable).parent / "gunicorn"),
         *options,

@@ -1,12 +1,16 @@
 # SPDX-License-Identifier: Apache-2.0
 """The platform's own figures."""
 
+import resource
+import socket
 import time
+from contextlib import ExitStack
+from urllib.parse import urlsplit
 
 import psutil
 import psycopg
 
-from tests.bench.http_client import get_all, post_all
+from tests.bench.http_client import Session, get_all, post_all
 from tests.bench.installation import Installation
 from tests.bench.report import Figure, latencies
 
@@ -20,6 +24,9 @@ NEIGHBOURLY = 30
 PAGES = 60
 LISTS = 3_000
 LIST_CLIENTS = 16
+SILENT = 2_000
+SHOWN = 300
+_HALF = b"POST /api/common/v1/login HTTP/1.1\r\nHost: localhost\r\nContent-Length: 100\r\n\r\nhalf"
 
 
 def idle_latency(installation: Installation) -> list[Figure]:
@@ -104,7 +111,9 @@ def list_pages(installation: Installation) -> list[Figure]:
     project = installation.tenant.must("POST", "/api/tenant/v1/projects", {"name": "crowded"})["id"]
     with psycopg.connect(installation.supervisor()["database_url"], autocommit=True) as connection:
         connection.execute(_FILL, {"project": project, "count": LISTED})
-        connection.execute("ANALYZE resource")
+        # What the fill leaves behind is not what a page costs.
+        connection.execute("VACUUM ANALYZE resource")
+        connection.execute("CHECKPOINT")
     path = f"/api/tenant/v1/projects/{project}/virtual-machines?limit=100"
     cursor, taken = "", []
     for _ in range(PAGES):
@@ -113,6 +122,33 @@ def list_pages(installation: Installation) -> list[Figure]:
         taken.append(time.perf_counter() - begun)
         cursor = f"&cursor={page['next']}"
     return latencies("page of 100 of 100,000", taken[5:], floor="empty view, 1 client", ratio="<= 12")
+
+
+def silent_clients(installation: Installation) -> list[Figure]:
+    """What connections that send nothing, or half a body, change for everybody else."""
+    address = urlsplit(installation.url)
+    host, port = address.hostname or "", address.port or 80
+    resource.setrlimit(resource.RLIMIT_NOFILE, (resource.getrlimit(resource.RLIMIT_NOFILE)[1],) * 2)
+    alone = _shown(installation)
+    with ExitStack() as stack:
+        for number in range(SILENT):
+            connection = stack.enter_context(socket.create_connection((host, port)))
+            connection.sendall(_HALF if number % 2 else b"")
+        beside = _shown(installation)
+    return [
+        *latencies("show one, alone", alone),
+        *latencies(f"show one, beside {SILENT} silent clients", beside, floor="show one, alone", ratio="<= 2"),
+    ]
+
+
+def _shown(installation: Installation) -> list[float]:
+    session = Session(installation.access)
+    taken = []
+    for _ in range(SHOWN):
+        begun = time.perf_counter()
+        session.must("GET", f"{installation.path}/networks/{installation.network}")
+        taken.append(time.perf_counter() - begun)
+    return taken[SHOWN // 10 :]
 
 
 def list_of_ten(installation: Installation) -> list[Figure]:

@@ -140,10 +140,10 @@ class _Api:
         self._url: Final = "http://127.0.0.1:8798"
 
     def __enter__(self) -> tuple[Access, psutil.Process]:
-        options = ["--bind=127.0.0.1:8798", "--workers=1", "--worker-class=gthread", "--threads=4"]
+        options = ["--bind=127.0.0.1:8798", "--workers=1", "--worker-class=stratoplane_api.http_worker.HttpWorker"]
         command = [sys.executable, "-m", "gunicorn", *options, "--no-control-socket", "--log-level=error"]
         self._server = subprocess.Popen(
-            [*command, "stratoplane_api.wsgi:create_application()"], env=self._environment, stdout=sys.stderr
+            [*command, "stratoplane_api.asgi:create_application(threads=4)"], env=self._environment, stdout=sys.stderr
         )
         access = Access(url=self._url, token=self._installation.access.token)
         self._installation.wait_until(lambda: self._answers(access), "the API answers", seconds=30)

@@ -29,6 +29,7 @@ PARTS: dict[str, Callable[[Installation], list[Figure]]] = {
     "turns": measures.turns,
     "list": measures.list_pages,
     "list-10": measures.list_of_ten,
+    "silent": measures.silent_clients,
     "round-trips": round_trips.round_trips,
     "memory": measures.memory,
     "floor-database": floors.bare_psycopg,

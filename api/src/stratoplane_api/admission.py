@@ -8,7 +8,7 @@ from typing import Final
 
 from flask import Flask, Response, current_app, g, request
 
-from stratoplane.errors import AuthenticationFailedError, PermissionDeniedError
+from stratoplane.errors import AuthenticationFailedError, PermissionDeniedError, StratoplaneError
 from stratoplane_api.authentication import credential_name
 from stratoplane_api.endpoints import LOGIN, SMALL_BODY, Endpoint, Gate
 from stratoplane_api.ratelimit import Allowance, Limit, RateLimiter
@@ -18,6 +18,8 @@ from stratoplane_engine.access.context import Actor
 from stratoplane_engine.access.permissions import Permission
 from stratoplane_engine.model.identity import Scope
 
+REFUSAL: Final = "stratoplane.refusal"
+"""Where the environment of a request keeps the error for which the server could not read it whole."""
 OPERATORS: Final = "ops."
 """Endpoints whose permission must be held for the whole platform."""
 
@@ -65,6 +67,9 @@ def register(app: Flask, admission: Admission) -> None:
     @app.before_request
     def admit() -> None:
         g.trace = read_trace(request.headers)
+        refusal: StratoplaneError | None = request.environ.get(REFUSAL)
+        if refusal is not None:
+            raise refusal
         endpoint = current_endpoint(current_app)
         request.max_content_length = endpoint.body_limit if endpoint else SMALL_BODY
         if endpoint is None:

@@ -11,7 +11,7 @@ from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, Reque
 
 from stratoplane.errors import StratoplaneError
 from stratoplane_api import json_body
-from stratoplane_api.errors import RETRY_STATUSES, Row, row_of
+from stratoplane_api.errors import RETRY_STATUSES, row_of
 from stratoplane_api.request_errors import (
     BodyTooLargeError,
     MalformedRequestError,
@@ -43,7 +43,7 @@ def register(app: Flask) -> None:
 def problem(error: StratoplaneError) -> Response:
     """Return the problem document of ``error``."""
     row = row_of(error)
-    response = _document(row, error)
+    response = Response(encoded(error, g.trace), status=row.status, mimetype=MEDIA_TYPE)
     retry_after = getattr(error, "retry_after", None)
     if row.status in RETRY_STATUSES:
         response.headers["Retry-After"] = str(max(1, math.ceil(retry_after or DEFAULT_RETRY)))
@@ -54,8 +54,9 @@ def problem(error: StratoplaneError) -> Response:
     return response
 
 
-def _document(row: Row, error: StratoplaneError) -> Response:
-    trace: Trace = g.trace
+def encoded(error: StratoplaneError, trace: Trace) -> bytes:
+    """Return the problem document of ``error`` in the request of ``trace``."""
+    row = row_of(error)
     members = {
         "type": TYPE_PREFIX + error.code,
         "title": row.title,
@@ -65,7 +66,7 @@ def _document(row: Row, error: StratoplaneError) -> Response:
         "request_id": trace.request_id,
         "trace_id": trace.trace_id,
     }
-    return Response(json_body.encode({**error.payload(), **members}), status=row.status, mimetype=MEDIA_TYPE)
+    return json_body.encode({**error.payload(), **members})
 
 
 def _http_problem(error: HTTPException) -> Response:

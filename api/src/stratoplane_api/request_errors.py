@@ -22,6 +22,24 @@ class BodyTooDeepError(MalformedRequestError):
     code = "json_too_deep"
 
 
+class LateRequestError(StratoplaneError):
+    """Head or body did not arrive in time; the caller sends the request again, over a better connection."""
+
+    code = "request_timeout"
+
+
+class UriTooLongError(StratoplaneError):
+    """Path and query are longer than any operation needs; the detail names the limit in bytes."""
+
+    code = "uri_too_long"
+
+
+class HeadTooLargeError(StratoplaneError):
+    """The headers are larger than any request needs; the detail names the limit in bytes."""
+
+    code = "headers_too_large"
+
+
 class BodyTooLargeError(StratoplaneError):
     """The body is larger than this operation takes; the detail names the limit in bytes."""
 

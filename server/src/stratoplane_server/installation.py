@@ -26,6 +26,7 @@ VALKEY: Final = "valkey"
 PREPARE: Final = "prepare"
 AGENT: Final = "agent"
 _PROBE_SECONDS: Final = 0.5
+_WORK_NICENESS: Final = 10
 _STEADY_SECONDS: Final = 1.0
 # Their work is continued by others, or by themselves after the next start: a kill loses nothing.
 _WORKER_STOP_SECONDS: Final = 3.0
@@ -123,7 +124,7 @@ class Installation:
     def _working(self, name: str, role: Role) -> ChildSpec:
         return ChildSpec(
             name=name,
-            start=lambda log: self._spawn(roles.command(role, self.configuration.server), log),
+            start=lambda log: self._spawn(_yielding(roles.command(role, self.configuration.server)), log),
             is_ready=_is_steady,
             after=(PREPARE,),
             stop_seconds=_WORKER_STOP_SECONDS,
@@ -132,7 +133,7 @@ class Installation:
     def _agent(self) -> ChildSpec:
         return ChildSpec(
             name=AGENT,
-            start=lambda log: self._spawn((sys.executable, "-m", "stratoplane_server.local_agent"), log),
+            start=lambda log: self._spawn(_yielding((sys.executable, "-m", "stratoplane_server.local_agent")), log),
             is_ready=lambda process, _seconds: self._agent_is_connected(process.pid),
             after=(Role.AGENT_API.value,),
         )
@@ -179,6 +180,11 @@ def _database(name: str, server: EmbeddedServer) -> ChildSpec:
 
 def _url(server: EmbeddedServer | None) -> str:
     return server.url if server is not None and server.has_url else ""
+
+
+def _yielding(command: Sequence[str]) -> Sequence[str]:
+    """Return the command for a process that lets others go first: on a busy host, requests are answered before work."""
+    return ("nice", "-n", str(_WORK_NICENESS), *command)
 
 
 def _is_steady(_process: Process, seconds: float) -> bool:

@@ -28,8 +28,8 @@ class Role(StrEnum):
 def command(role: Role, settings: ServerSettings) -> list[str]:
     """Return the program and arguments of ``role``."""
     if role is Role.API:
-        load = [f"--workers={settings.api_processes}", "--worker-class=gthread", f"--threads={settings.api_threads}"]
-        application = "stratoplane_api.wsgi:create_application()"
+        load = [f"--workers={settings.api_processes}", "--worker-class=stratoplane_api.http_worker.HttpWorker"]
+        application = f"stratoplane_api.asgi:create_application(threads={settings.api_threads})"
         return [*_gunicorn(settings.api_listen, _API_SECONDS), *load, "--preload", application]
     if role is Role.AGENT_API:
         # Agents keep polls open: those need not end before a restart, the agents poll again.
