@@ -9,7 +9,7 @@ from marshmallow import ValidationError, fields, validate
 
 from stratoplane_engine.kinds.catalogue import Kinds
 
-KINDS: Final = "STRATOPLANE_KINDS"
+KINDS: Final = "KINDS_OF_RESOURCES"
 """Where the configuration of an application has the kinds that it knows."""
 
 

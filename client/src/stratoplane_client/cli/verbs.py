@@ -118,7 +118,14 @@ def _add_update(noun: Noun, kind: Kind, options: Sequence[click.Option]) -> None
     @change_options
     @click.pass_obj
     def command(
-        session: Session, name: str, new_name: str | None, labels: Any, removed: Any, mode: ChangeMode, **members: Any
+        session: Session,
+        /,
+        name: str,
+        new_name: str | None,
+        labels: Any,
+        removed: Any,
+        mode: ChangeMode,
+        **members: Any,
     ) -> None:
         if not (new_name or labels or removed or any(each is not None for each in members.values())):
             raise click.UsageError(wanted)
