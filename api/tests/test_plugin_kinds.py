@@ -235,6 +235,19 @@ def test_a_difference_waits_while_the_plugin_is_disabled(
     assert (job["kind"], job["created_by"]) == ("load_balancer.update", "reconciler")
 
 
+def test_machines_of_two_clusters_are_told_at_the_member_that_names_them(balanced, balancing_cluster, cluster):
+    machines = [
+        balanced.make("virtual-machines", **{**MACHINE, "name": f"web-{at}"}, cluster=each.name)["virtual_machine"][
+            "id"
+        ]
+        for at, each in enumerate((balancing_cluster, cluster))
+    ]
+
+    answer = balanced("POST", "/load-balancers", {"name": "front", "port": 443, "machine_ids": machines})
+
+    assert [each["pointer"] for each in answer.json["errors"]] == ["/machine_ids"]
+
+
 def test_the_document_tells_of_the_kind_only_where_the_plugin_is_enabled(app, knowing_app):
     path = f"{TENANT}/projects/{{project_id}}/load-balancers"
     described = document(knowing_app)
