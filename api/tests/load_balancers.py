@@ -9,9 +9,12 @@ from uuid import UUID
 from stratoplane.hookspecs import hookimpl
 from stratoplane.kinds import (
     AnyKind,
+    ComparedField,
     Draft,
+    DriftPolicy,
     Kind,
     Link,
+    Observed,
     References,
     ResolvedReferences,
     ResourcePatch,
@@ -20,6 +23,7 @@ from stratoplane.kinds import (
     Spec,
 )
 from stratoplane.quota import Amount
+from stratoplane.resources import ResourceStatus
 
 
 class Algorithm(StrEnum):
@@ -87,6 +91,7 @@ class LoadBalancerKind(Kind[LoadBalancerSpec, LoadBalancerRequest, LoadBalancerP
     request = LoadBalancerRequest
     patch = LoadBalancerPatch
     view = LoadBalancerView
+    compared = (ComparedField(name="algorithm", policies=(DriftPolicy.CORRECT, DriftPolicy.ALERT)),)
 
     def references(self, wanted: LoadBalancerRequest | LoadBalancerPatch) -> References:
         if isinstance(wanted, LoadBalancerPatch):
@@ -121,6 +126,12 @@ class LoadBalancerKind(Kind[LoadBalancerSpec, LoadBalancerRequest, LoadBalancerP
             algorithm=resource.spec.algorithm,
             machine_uids=resource.spec.machine_ids,
         )
+
+    def status(self, observed: Observed) -> ResourceStatus:
+        return ResourceStatus.RUNNING if observed["port"] else ResourceStatus.STOPPED
+
+    def adopted(self, observed: Observed, name: str, cluster: str) -> LoadBalancerRequest:
+        return self.read_request({"port": observed["port"], "name": name, "cluster": cluster})
 
 
 class LoadBalancerPlugin:

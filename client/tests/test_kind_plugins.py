@@ -152,6 +152,11 @@ def test_a_kind_of_a_plugin_has_every_verb(install: Install, cli: Command, stub:
     assert cli.done("load-balancer", "update", "lb-1", "--label", "env=test") == (
         "load-balancer lb-1 changed: ACTIVE, port 443\n"
     )
+    assert cli.done("load-balancer", "update", "lb-1", "--port", "444") == (
+        "load-balancer lb-1 changed: ACTIVE, port 444\n"
+    )
+    assert stub.requests[-1] == ("PATCH", f"{COLLECTION}/{BALANCER}", {"port": 444})
+    assert "--name, --label, --remove-label and --port" in cli.failed(2, "load-balancer", "update", "lb-1")
     assert cli.done("load-balancer", "delete", "lb-1", "--wait").startswith("load-balancer lb-1 deleted (")
     assert cli("load-balancer", "list").stderr == "There are no load balancers in this project.\n"
 

@@ -1,40 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
 """The driver template builds, is found by the agent, and passes the conformance kit as it is installed."""
 
-import os
-import shutil
-import subprocess
 import sys
-from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
 
-
-def run(command: Sequence[str | Path], folder: Path, **environment: str) -> subprocess.CompletedProcess[str]:
-    answer = subprocess.run(
-        command, cwd=folder, env=os.environ | environment, capture_output=True, text=True, check=False
-    )
-    assert answer.returncode == 0, answer.stdout + answer.stderr
-    return answer
+from tests.contrib.templates import copied, installed_from, run, tested
 
 
 @pytest.fixture(scope="module")
 def copy(contrib: Path, tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Return a copy of the template, as an author makes one."""
-    folder = tmp_path_factory.mktemp("author") / "driver"
-    left_out = shutil.ignore_patterns("__pycache__", "*.egg-info", "build")
-    return Path(shutil.copytree(contrib / "driver-template", folder, ignore=left_out))
+    return copied(contrib / "driver-template", tmp_path_factory.mktemp("author") / "driver")
 
 
 @pytest.fixture(scope="module")
 def installed(copy: Path) -> Path:
-    """Return the folder that the template's wheel was installed into."""
-    run([sys.executable, "-m", "build", "--wheel", "--no-isolation", "--outdir", "wheels", "."], copy)
-    [wheel] = (copy / "wheels").glob("*.whl")
-    folder = copy / "installed"
-    run([sys.executable, "-m", "pip", "install", "--no-deps", "--no-index", "--target", folder, wheel], copy)
-    return folder
+    return installed_from(copy)
 
 
 def test_the_wheel_has_what_it_needs(installed: Path) -> None:
@@ -44,8 +26,7 @@ def test_the_wheel_has_what_it_needs(installed: Path) -> None:
 
 
 def test_it_passes_its_tests_and_the_conformance_kit(copy: Path, installed: Path) -> None:
-    (copy / "pytest.ini").write_text("[pytest]\n", encoding="utf-8")
-    run([sys.executable, "-m", "pytest", "-q", "-p", "no:xdist", "tests"], copy, PYTHONPATH=str(installed))
+    tested(copy, installed)
 
     command = [sys.executable, "-m", "stratoplane.testing.report", "report", "tests/test_conformance.py"]
     page = run(command, copy, PYTHONPATH=str(installed)).stdout

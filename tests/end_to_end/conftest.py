@@ -139,6 +139,22 @@ class Tenant:
         return {line["key"]: line["used"] for line in lines if line["used"]}
 
 
+class Shell:
+    """The command as a process, logged in as the tenant's administrator."""
+
+    def __init__(self, tenant: Tenant, folder: Path) -> None:
+        self.environment = tenant.platform.environment | {"STRATOPLANE_CONFIG_FILE": str(folder / "config.toml")}
+        login = ("login", tenant.platform.url, "-u", tenant.username, "--password-stdin")
+        self.run(0, *login, stdin=tenant.password)
+
+    def run(self, code: int, *words: str, stdin: str = "") -> str:
+        """Run it, insist on its exit code, and return what it printed: on standard error if it failed."""
+        command = [str(Path(sys.executable).with_name("stratoplane")), *words]
+        answer = subprocess.run(command, env=self.environment, input=stdin, capture_output=True, text=True, check=False)
+        assert answer.returncode == code, answer.stdout + answer.stderr
+        return answer.stderr if code else answer.stdout
+
+
 def start(folder: Path, **settings: str) -> Platform:
     """Start a platform with its state in ``folder``."""
     api, agents = free_port(), free_port()

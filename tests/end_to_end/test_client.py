@@ -5,8 +5,6 @@ import json
 import os
 import re
 import signal
-import subprocess
-import sys
 import uuid
 from collections.abc import Iterator
 from pathlib import Path
@@ -26,7 +24,7 @@ from stratoplane_client import (
 from stratoplane_client.transport import Attempt
 from stratoplane_mock.region import FILE_NAME, MockRegion
 from stratoplane_mock.rules import Kind
-from tests.end_to_end.conftest import wait_until
+from tests.end_to_end.conftest import Shell, wait_until
 
 PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJqfMMYtQKbzYbqPTxMm1wwUJC2FnzcdIIRq0Gk0c7nL alice@laptop"
 # What a client has no use for.
@@ -308,21 +306,6 @@ def test_no_operation_of_the_api_was_left_out(recorder: Recorder, tenant: Any) -
 
     assert offered - recorder.seen - NOT_CALLED == set()
     assert recorder.seen - offered == set()
-
-
-class Shell:
-    """The command as a process, logged in as the tenant's administrator."""
-
-    def __init__(self, tenant: Any, folder: Path) -> None:
-        self.environment = os.environ | {"STRATOPLANE_CONFIG_FILE": str(folder / "config.toml")}
-        login = ("login", tenant.platform.url, "-u", tenant.username, "--password-stdin")
-        self.run(0, *login, stdin=tenant.password)
-
-    def run(self, code: int, *words: str, stdin: str = "") -> str:
-        command = [str(Path(sys.executable).with_name("stratoplane")), *words]
-        answer = subprocess.run(command, env=self.environment, input=stdin, capture_output=True, text=True, check=False)
-        assert answer.returncode == code, answer.stdout + answer.stderr
-        return answer.stderr if code else answer.stdout
 
 
 def test_the_main_job_from_the_command_line(tenant: Any, tmp_path: Path) -> None:

@@ -13,7 +13,6 @@ from stratoplane_api.listener import Listener
 from stratoplane_api.poll_fallback import PollFallback
 from stratoplane_api.polls import Polls
 from stratoplane_api.ratelimit import Limit, RateLimiter
-from stratoplane_api.schemas.platform import QUOTA_KEYS
 from stratoplane_api.settings import ApiSettings
 from stratoplane_api.views import agent, everybody, ops, plugin_kinds, tenant
 from stratoplane_api.wait_slots import WaitSlots
@@ -42,8 +41,7 @@ def create_app(database: Database, plugins: Plugins, settings: ApiSettings) -> F
     rules = _rules(settings, by_token(while_listening(authenticator, listener)))
     added = [kind for kind in plugins.kinds.values() if kind.name not in BUILTIN_KINDS]
     namespaces = (everybody.ROUTES, tenant.ROUTES, ops.ROUTES, *((plugin_kinds.routes_for(added),) if added else ()))
-    app = assemble(namespaces, rules)
-    app.config[QUOTA_KEYS] = tuple(plugins.kinds.quota_keys)
+    app = assemble(namespaces, rules, plugins.kinds)
     parts = gateway.Gateway(
         database=database,
         plugins=plugins,

@@ -29,7 +29,7 @@ class ForeignObjects(Reading[ForeignObject]):
         """Adopt an object as a resource of a project, whose quota it counts against from then on.
 
         Args:
-            kind: ``volume`` or ``network``.
+            kind: as it is listed, such as ``volume``.
             reference: the provider's own id, as it is listed.
             name: of the new resource.
             dry_run: check only; change nothing.

@@ -67,7 +67,7 @@ def test_networks_of_two_clusters_do_not_fit_one_machine(site: "TenantWorld") ->
 
     said = refuse(site, "virtual_machine", InvalidSpecError, network_ids=[here.resource.id, there.resource.id])
 
-    assert said == "the networks and volumes are on different clusters; a machine uses those of one cluster"
+    assert said == "what the resource uses is on different clusters; name what is on one cluster"
 
 
 def test_a_named_cluster_against_that_of_the_network(site: "TenantWorld") -> None:
@@ -76,7 +76,7 @@ def test_a_named_cluster_against_that_of_the_network(site: "TenantWorld") -> Non
 
     said = refuse(site, "virtual_machine", InvalidSpecError, network_ids=[network.resource.id], cluster=other)
 
-    assert said == f"the networks and volumes are on cluster {site.cluster}, not {other}; leave cluster out"
+    assert said == f"what the resource uses is on cluster {site.cluster}, not {other}; leave cluster out"
 
 
 @pytest.mark.parametrize("total", ["vcpus_total", "memory_mib_total", "storage_gib_total"])

@@ -1,14 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Objects on clusters that the platform does not manage."""
 
-from typing import Final
-
+from stratoplane_api.schemas import known_kinds
 from stratoplane_api.schemas import members as m
 from stratoplane_api.schemas.queries import PageQuery
 from stratoplane_api.schemas.strict import Answer, Request
-
-KINDS: Final = ("virtual_machine", "network", "volume")
-ADOPTED: Final = ("network", "volume")
 
 
 class ForeignObject(Answer):
@@ -16,7 +12,7 @@ class ForeignObject(Answer):
 
     cluster_id = m.identifier(required=True)
     cluster = m.text(required=True)
-    kind = m.text("As `virtual_machine`, `network`, `volume`.", required=True)
+    kind = m.text("As in `virtual_machine`.", required=True)
     reference = m.text("The provider's own id of it.", required=True)
     name = m.text("What the provider calls it.", required=True)
     status = m.mapping("As the driver shows it.", required=True)
@@ -28,14 +24,14 @@ class ForeignObjectsQuery(PageQuery):
     """What the list of foreign objects takes beside paging."""
 
     cluster_id = m.identifier("Only those of this cluster.")
-    kind = m.choice(KINDS, "Only those of this kind.")
+    kind = known_kinds.made_by_drivers("Only those of this kind.")
 
 
 class AdoptForeignObject(Request):
     """Which object becomes a resource of which project."""
 
     cluster_id = m.identifier("Where it is.", required=True)
-    kind = m.choice(ADOPTED, "What it is.", required=True)
+    kind = known_kinds.adoptable("What it is.", required=True)
     reference = m.text("The provider's own id, as it is listed.", 255, shortest=1, required=True)
     project_id = m.identifier("Whose it becomes; its quotas are charged.", required=True)
     name = m.name("Of the new resource; the object is renamed to it.", required=True)

@@ -3,13 +3,13 @@
 
 from typing import Any, Final
 
-from flask import current_app
 from marshmallow import fields
 
 from stratoplane.messages import ProviderStatus
 from stratoplane.quota import UNLIMITED, QuotaKey
 from stratoplane.registry import ExtensionState
 from stratoplane_api.schemas import members as m
+from stratoplane_api.schemas.known_kinds import known_kinds
 from stratoplane_api.schemas.strict import Answer, Request, request
 
 CLUSTER_STATES: Final = ("ENABLED", "DRAINING", "DISABLED")
@@ -203,16 +203,12 @@ def _limit() -> fields.Integer:
     return m.whole(f"New limit, {UNLIMITED} for none.", least=UNLIMITED, most=_LARGEST_LIMIT)
 
 
-QUOTA_KEYS: Final = "QUOTA_KEYS_OF_KINDS"
-"""Where the configuration of an application has the keys of the kinds that it knows."""
-
-
 class _Limits(Request):
     """Limits by key: those that are declared, and those of kinds that plugins add."""
 
     def load(self, data: Any, **options: Any) -> dict[str, int]:
         """Return the limits of ``data``; its keys must be those of the kinds that this process knows."""
-        added = {key: _limit() for key in current_app.config[QUOTA_KEYS] if key not in self.declared_fields}
+        added = {key: _limit() for key in known_kinds().quota_keys if key not in self.declared_fields}
         if not added:
             return dict(super().load(data, **options))
         return dict(request("QuotaUpdate", {**self.declared_fields, **added})().load(data, **options))

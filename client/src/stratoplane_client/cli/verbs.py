@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The command of a kind of resource, with the verbs that every kind has: list, show, update, delete, wait."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import islice
 from typing import TYPE_CHECKING, Any
 
@@ -46,18 +46,23 @@ class KindCommand(ProjectNoun):
         kind: of the resources.
     """
 
-    def __init__(self, kind: Kind, *, summary: str, has_jobs: bool = True) -> None:
+    def __init__(
+        self, kind: Kind, *, summary: str, has_jobs: bool = True, update_options: Sequence[click.Option] = ()
+    ) -> None:
         """Add the verbs that every kind has.
 
         Args:
             kind: of the resources.
             summary: the line of help, such as ``Private networks.``.
             has_jobs: whether changes are carried out by jobs, so that there is something to wait for.
+            update_options: of ``update`` beside name and labels, each called as the member that it changes.
         """
         super().__init__(kind.noun, help=summary)
         self.kind = kind
-        for add in (_add_list, _add_show, _add_update, _add_delete):
-            add(self, kind)
+        _add_list(self, kind)
+        _add_show(self, kind)
+        _add_update(self, kind, update_options)
+        _add_delete(self, kind)
         if has_jobs:
             _add_wait(self, kind)
 
@@ -101,8 +106,10 @@ def _add_show(noun: Noun, kind: Kind) -> None:
     command.help = f"Show the details of a {kind.noun}."
 
 
-def _add_update(noun: Noun, kind: Kind) -> None:
-    """Add the verb ``update``, for what every kind has: name and labels."""
+def _add_update(noun: Noun, kind: Kind, options: Sequence[click.Option]) -> None:
+    """Add the verb ``update``, for what every kind has, name and labels, and for members of this one."""
+    names = ["--name", "--label", "--remove-label", *(option.opts[0] for option in options)]
+    wanted = f"specify at least one of {', '.join(names[:-1])} and {names[-1]}"
 
     @noun.command("update")
     @argument(kind)
@@ -110,9 +117,18 @@ def _add_update(noun: Noun, kind: Kind) -> None:
     @relabel_options
     @change_options
     @click.pass_obj
-    def command(session: Session, name: str, new_name: str | None, labels: Any, removed: Any, mode: ChangeMode) -> None:
-        if not (new_name or labels or removed):
-            raise click.UsageError("specify at least one of --name, --label and --remove-label")
+    def command(
+        session: Session,
+        /,
+        name: str,
+        new_name: str | None,
+        labels: Any,
+        removed: Any,
+        mode: ChangeMode,
+        **members: Any,
+    ) -> None:
+        if not (new_name or labels or removed or any(each is not None for each in members.values())):
+            raise click.UsageError(wanted)
 
         def change(calls: Any, found: Any) -> Any:
             return retry_on_conflict(
@@ -123,12 +139,14 @@ def _add_update(noun: Noun, kind: Kind) -> None:
                     name=new_name,
                     labels=relabelled(fresh.labels, labels, removed),
                     if_match=fresh.etag,
+                    **members,
                 ),
             )
 
         carry_out_each(session, kind, "update", [name], mode, change)
 
-    command.help = f"Change the name or labels of a {kind.noun}."
+    command.params[1:1] = options
+    command.help = f"Change a {kind.noun}." if options else f"Change the name or labels of a {kind.noun}."
 
 
 def _add_delete(noun: Noun, kind: Kind) -> None:

@@ -1,13 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The audit trail: appending in the transaction of the change, and reading pages."""
 
-from collections.abc import Mapping, Sequence
-from typing import Any, Final
+from dataclasses import dataclass
+from typing import Final
 from uuid import UUID
 
 from stratoplane.audit import AuditRecord
 from stratoplane.ids import new_id
-from stratoplane.wire import to_json
 from stratoplane_engine.db.connection import Connection, dump_json
 from stratoplane_engine.db.keyset import newest_first
 from stratoplane_engine.db.statement import Statement
@@ -16,9 +15,10 @@ from stratoplane_engine.model.audit import AuditEvent, AuditFilter
 _INSERT: Final = Statement("""
 INSERT INTO audit_event (id, organization_id, project_id, action, outcome, actor, subject_id, subject_name, request_id,
     trace_id, detail, occurred_at)
-SELECT a.id, a.organization_id, a.project_id, a.action, a.outcome, a.actor, a.subject_id, a.subject_name, a.request_id,
+SELECT e.id, a.organization_id, a.project_id, a.action, a.outcome, a.actor, a.subject_id, a.subject_name, a.request_id,
     a.trace_id, a.detail, coalesce(a.occurred_at, clock_timestamp())
-FROM jsonb_populate_recordset(NULL::audit_event, CAST(:rows AS jsonb)) AS a
+FROM jsonb_to_recordset(CAST(:entries AS jsonb)) AS e(id uuid, record jsonb),
+    jsonb_populate_record(NULL::audit_event, e.record) AS a
 """)
 _EVENTS: Final = """
 SELECT t.id, t.organization_id, t.project_id, t.action, t.outcome, t.actor, t.subject_id, t.subject_name, t.request_id,
@@ -26,15 +26,18 @@ SELECT t.id, t.organization_id, t.project_id, t.action, t.outcome, t.actor, t.su
 """
 
 
-def insert(connection: Connection, rows: Sequence[Mapping[str, Any]]) -> None:
-    """Append events given as rows; without ``occurred_at`` the database's clock is taken."""
-    if rows:
-        connection.run(_INSERT, {"rows": dump_json(rows)})
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Entry:
+    """A record and the id that it gets."""
+
+    id: UUID
+    record: AuditRecord
 
 
 def write(connection: Connection, *records: AuditRecord) -> None:
-    """Append records, in the transaction of the change that they tell of."""
-    insert(connection, [{"id": new_id(), **to_json(record)} for record in records])
+    """Append records, in the transaction of the change that they tell of; without a time, the database's is taken."""
+    if records:
+        connection.run(_INSERT, {"entries": dump_json([_Entry(id=new_id(), record=each) for each in records])})
 
 
 def events(connection: Connection, wanted: AuditFilter, *, before: UUID | None = None, limit: int) -> list[AuditEvent]:

@@ -2,9 +2,12 @@
 """What exists at clusters against what should: missing resources, orphans, duplicates, leaks, and jobs that correct."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
+from stratoplane.kinds import Observed
+from stratoplane.resources import ResourceStatus
 from stratoplane_engine.db.at_rest import HAS_NO_JOB, IS_LISTED_SINCE, IS_SETTLED
 from stratoplane_engine.db.connection import Connection, dump_json
 from stratoplane_engine.db.statement import Statement
@@ -31,17 +34,17 @@ recorded AS (
 )
 SELECT id, organization_id, project_id, kind, name, cluster_id FROM lost
 """)
+_BACK: Final = Statement("""
+SELECT r.organization_id, r.id, r.kind, v.status AS observed
+FROM resource r JOIN inventory v ON v.uid = r.id AND v.cluster_id = r.cluster_id AND v.kind = r.kind
+WHERE r.status = 'LOST' AND r.deleted_at IS NULL AND r.kind = ANY(:kinds)
+ORDER BY r.id FOR NO KEY UPDATE OF r SKIP LOCKED
+""")
 _FOUND_AGAIN: Final = Statement("""
-WITH back AS MATERIALIZED (
-    SELECT r.organization_id, r.id, CASE WHEN r.kind <> 'virtual_machine' THEN 'ACTIVE'
-        WHEN v.status->>'power' = 'RUNNING' THEN 'RUNNING' ELSE 'STOPPED' END AS status
-    FROM resource r JOIN inventory v ON v.uid = r.id AND v.cluster_id = r.cluster_id AND v.kind = r.kind
-    WHERE r.status = 'LOST' AND r.deleted_at IS NULL
-    ORDER BY r.id FOR NO KEY UPDATE OF r SKIP LOCKED
-),
-found AS (
+WITH found AS (
     UPDATE resource r SET status = b.status, version = r.version + 1, updated_at = clock_timestamp(), detail = ''
-    FROM back b WHERE r.organization_id = b.organization_id AND r.id = b.id
+    FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS b(organization_id uuid, id uuid, status text)
+    WHERE r.organization_id = b.organization_id AND r.id = b.id
     RETURNING r.*
 ),
 recorded AS (
@@ -113,14 +116,41 @@ WHERE r.id = ANY(:ids)
 """)
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Returned:
+    """A lost resource that an inventory shows again."""
+
+    organization_id: UUID
+    id: UUID
+    kind: str
+    observed: Observed
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Settled:
+    """The status that a resource is brought back in."""
+
+    organization_id: UUID
+    id: UUID
+    status: ResourceStatus
+
+
 def mark_missing(connection: Connection) -> list[ComparedResource]:
     """Mark as LOST what its cluster's inventory no longer has; return what was marked now."""
     return connection.all(ComparedResource, _MISSING)
 
 
 def mark_found(connection: Connection) -> list[ComparedResource]:
-    """Bring back what was LOST and is in an inventory again; return it."""
-    return connection.all(ComparedResource, _FOUND_AGAIN)
+    """Bring back what was LOST and is in an inventory again, in the status that its kind says; return it."""
+    kinds = connection.kinds
+    back = connection.all(_Returned, _BACK, {"kinds": list(kinds)})
+    if not back:
+        return []
+    rows = [
+        _Settled(organization_id=each.organization_id, id=each.id, status=kinds[each.kind].status(each.observed))
+        for each in back
+    ]
+    return connection.all(ComparedResource, _FOUND_AGAIN, {"rows": dump_json(rows)})
 
 
 def orphans(connection: Connection, *, limit: int, after: tuple[UUID, UUID] | None = None) -> list[Orphan]:

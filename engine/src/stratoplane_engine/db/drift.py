@@ -72,12 +72,14 @@ UNION ALL SELECT ended.*, true FROM ended
 # the round began has to be compared again first.
 _LASTING: Final = Statement(f"""
 SELECT d.id AS drift_id, d.organization_id, d.project_id, d.resource_id AS id, d.kind, r.name, d.cluster_id, d.field,
-    d.desired, d.observed, d.policy, d.corrections + (SELECT coalesce(sum(e.corrections), 0)::int FROM drift e
+    d.desired, d.observed, d.policy, v.status AS shown,
+    d.corrections + (SELECT coalesce(sum(e.corrections), 0)::int FROM drift e
         WHERE e.resource_id = d.resource_id AND e.field = d.field AND e.ended_at > clock_timestamp() - interval '1 hour'
     ) AS corrections
 FROM drift d JOIN resource r ON r.organization_id = d.organization_id AND r.id = d.resource_id
 JOIN inventory_report p ON p.cluster_id = r.cluster_id AND p.kind = r.kind
-WHERE d.ended_at IS NULL AND r.updated_at < :began AND {_AT_REST}
+JOIN inventory v ON v.cluster_id = r.cluster_id AND v.kind = r.kind AND v.uid = r.id
+WHERE d.ended_at IS NULL AND r.updated_at < :began AND d.kind = ANY(:kinds) AND {_AT_REST}
     AND (CAST(:after AS uuid) IS NULL OR (d.resource_id, d.field) > (CAST(:after AS uuid), :after_field))
     AND NOT (d.policy = 'alert' AND EXISTS (SELECT FROM incident i
         WHERE i.key = '{IncidentKind.DRIFT}:' || d.resource_id || ':' || d.field AND i.status <> 'RESOLVED'
@@ -96,12 +98,12 @@ FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS c(id uuid, job_id uuid) WHERE d
 _ADOPT: Final = Statement("""
 WITH taken AS (
     SELECT * FROM jsonb_to_recordset(CAST(:rows AS jsonb)) AS t(drift_id uuid, id uuid, field text, observed jsonb,
-        storage_gib bigint)
+        storage_gib bigint, status text)
 ),
 adopted AS (
     UPDATE resource r SET spec = r.spec || jsonb_build_object(t.field, t.observed), generation = r.generation + 1,
         observed_generation = r.generation + 1, version = r.version + 1, updated_at = clock_timestamp(),
-        status = CASE WHEN t.field = 'power' THEN t.observed #>> '{}' ELSE r.status END,
+        status = t.status,
         quota_usage = CASE WHEN t.storage_gib <> 0 THEN r.quota_usage || jsonb_build_object('storage_gib',
             coalesce((r.quota_usage->>'storage_gib')::bigint, 0) + t.storage_gib) ELSE r.quota_usage END
     FROM taken t WHERE r.id = t.id RETURNING r.*
@@ -205,7 +207,10 @@ def lasting(connection: Connection, *, began: datetime, after: Difference | None
         limit: differences at once.
     """
     place = {"after": None, "after_field": ""} if after is None else {"after": after.id, "after_field": after.field}
-    return connection.all(Difference, _LASTING, {"began": began, "limit": limit, **place})
+    kinds = [
+        kind.name for kind in connection.kinds.clustered
+    ]  # a plugin that is disabled knows what to do, nobody else
+    return connection.all(Difference, _LASTING, {"began": began, "limit": limit, "kinds": kinds, **place})
 
 
 def lock_at_rest(connection: Connection, ids: Sequence[UUID]) -> frozenset[UUID]:

@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """One statement that looks up everything a request for a change needs to know, behind the lock of what it changes."""
 
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime
-from typing import Any, Final
+from typing import Final
 from uuid import UUID
 
 from stratoplane.kinds import FlavorReference, FoundImage, NamedRange, References, ResolvedReferences, Spec, Target
-from stratoplane_engine.db.connection import Connection, Document, read
+from stratoplane.resources import ResourceStatus
+from stratoplane_engine.db.connection import Connection, Document
 from stratoplane_engine.db.liveness import is_online
 from stratoplane_engine.db.resources import COLUMNS, read_resource
 from stratoplane_engine.db.statement import Statement
@@ -133,15 +133,44 @@ class Resolution:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class _StoredTarget:
+    """A target whose spec only its kind can read."""
+
+    id: UUID
+    kind: str
+    name: str
+    status: ResourceStatus
+    project_id: UUID
+    cluster_id: UUID | None
+    spec: Document
+    user_id: UUID | None
+
+    def read(self, kinds: Kinds) -> Target:
+        return Target(
+            id=self.id,
+            kind=self.kind,
+            name=self.name,
+            status=self.status,
+            project_id=self.project_id,
+            cluster_id=self.cluster_id,
+            spec=kinds.read_spec(self.kind, self.spec),
+            user_id=self.user_id,
+        )
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class _Row:
-    """The part of the row that needs no kind to be read."""
+    """The row, in which specs have not been read yet."""
 
     now: datetime
     project_name: str | None
     stored: StoredAnswer | None
+    resource: Document | None
     users: tuple[str, ...] | None
     flavor: FlavorReference | None
     image: FoundImage | None
+    key_pair: _StoredTarget | None
+    targets: tuple[_StoredTarget, ...] | None
     overlapping: NamedRange | None
     clusters: tuple[PlacementCluster, ...] | None
 
@@ -153,7 +182,8 @@ def resolve_references(connection: Connection, lookup: Lookup) -> Resolution:
         connection.defer(_LOCK_RESOURCE, parameters)
     if lookup.references.cidr:
         connection.defer(_ONE_AT_A_TIME, parameters)
-    return _resolution(connection.kinds, lookup, connection.documents(_RESOLVE, parameters)[0])
+    (row,) = connection.all(_Row, _RESOLVE, parameters)
+    return _resolution(connection.kinds, lookup, row)
 
 
 def _parameters(lookup: Lookup) -> dict[str, object]:
@@ -184,16 +214,13 @@ def _uuid_or_none(candidate: str) -> UUID | None:
         return None
 
 
-def _resolution(kinds: Kinds, lookup: Lookup, document: Document) -> Resolution:
-    row = read(_Row, document)
-    targets = [_target(kinds, each) for each in _objects(document["targets"])]
-    key_pairs = [_target(kinds, each) for each in _objects([document["key_pair"]])]
-    resources = [read_resource(kinds, each) for each in _objects([document["resource"]])]
+def _resolution(kinds: Kinds, lookup: Lookup, row: _Row) -> Resolution:
+    targets = [each.read(kinds) for each in row.targets or ()]
     return Resolution(
         now=row.now,
         project_name=row.project_name,
         stored=row.stored,
-        resource=resources[0] if resources else None,
+        resource=None if row.resource is None else read_resource(kinds, row.resource),
         users=row.users or (),
         clusters=row.clusters or (),
         references=ResolvedReferences(
@@ -201,17 +228,8 @@ def _resolution(kinds: Kinds, lookup: Lookup, document: Document) -> Resolution:
             resource_id=lookup.resource_id,
             flavor=row.flavor,
             image=row.image,
-            key_pair=key_pairs[0] if key_pairs else None,
+            key_pair=None if row.key_pair is None else row.key_pair.read(kinds),
             overlapping=row.overlapping,
             targets={target.id: target for target in targets},
         ),
     )
-
-
-def _objects(value: object) -> list[Mapping[str, Any]]:
-    """Return the JSON objects of a list; a list or an object that is NULL has none."""
-    return [each for each in value if each is not None] if isinstance(value, list) else []
-
-
-def _target(kinds: Kinds, document: Mapping[str, Any]) -> Target:
-    return read(Target, {**document, "spec": kinds.read_spec(document["kind"], document["spec"])})

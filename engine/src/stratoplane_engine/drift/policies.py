@@ -74,7 +74,8 @@ def adopt(connection: Connection, differences: Sequence[Difference]) -> int:
     taken = [each for each in first_of_each.values() if each.id in at_rest]
     if not taken:
         return 0
-    drift.adopt(connection, [_adoption(each, each.drift_id) for each in taken if each.drift_id is not None])
+    kinds = connection.kinds
+    drift.adopt(connection, [_adoption(each, each.drift_id, kinds) for each in taken if each.drift_id is not None])
     quota: list[QuotaChange] = []
     claims: list[ClaimChange] = []
     for each in taken:
@@ -88,13 +89,15 @@ def adopt(connection: Connection, differences: Sequence[Difference]) -> int:
     return len(taken)
 
 
-def _adoption(difference: Difference, drift_id: UUID) -> Adoption:
+def _adoption(difference: Difference, drift_id: UUID, kinds: Kinds) -> Adoption:
+    shown = {**(difference.shown or {}), difference.field: difference.observed}
     return Adoption(
         drift_id=drift_id,
         id=difference.id,
         field=difference.field,
         observed=difference.observed,
         storage_gib=_growth(difference) or 0,
+        status=kinds[difference.kind].status(shown),
     )
 
 

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from stratoplane.kinds import ComparedField, DriftPolicy
+from stratoplane.kinds import ComparedField, DriftPolicy, Observed
+from stratoplane.resources import ResourceStatus
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -79,6 +80,7 @@ class Difference(ComparedResource):
         desired, observed: JSON values.
         drift_id: of the record, None while there is none.
         corrections: how often it was corrected within an hour.
+        shown: the whole object as its driver shows it, None where nothing has to be done about it now.
     """
 
     field: str
@@ -87,6 +89,7 @@ class Difference(ComparedResource):
     policy: DriftPolicy
     drift_id: UUID | None = None
     corrections: int = 0
+    shown: Observed | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -103,6 +106,7 @@ class Adoption:
 
     Attributes:
         storage_gib: what the resource takes more of its quota than before.
+        status: what its kind calls the state that it is in.
     """
 
     drift_id: UUID
@@ -110,6 +114,7 @@ class Adoption:
     field: str
     observed: object
     storage_gib: int
+    status: ResourceStatus
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Choosing the cluster of a new resource: pure rules over the clusters that were found for the request."""
 
-from collections.abc import Sequence
+from collections.abc import Container, Iterable, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -13,18 +13,24 @@ from stratoplane.errors import (
     StratoplaneError,
 )
 from stratoplane.hookspecs import PlacementCandidate
-from stratoplane.kinds import AnyKind, Draft, display_name, invalid
+from stratoplane.kinds import AnyKind, Draft, Link, display_name, invalid
 from stratoplane.quota import Amount, QuotaKey
 from stratoplane_engine.model.cluster import ClusterState, PlacementCluster
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Placement:
-    """A new resource that needs a cluster; ``wanted`` is the name of the one that the caller wants, empty for any."""
+    """A new resource that needs a cluster.
+
+    Attributes:
+        wanted: name of the cluster that the caller wants, empty for any.
+        used_by: pointer to the member of the request that names what the resource uses.
+    """
 
     kind: AnyKind
     draft: Draft[Any]  # of the kind
     wanted: str = ""
+    used_by: str = ""
 
     @property
     def needed(self) -> frozenset[str]:
@@ -48,7 +54,7 @@ def fixed_cluster(placement: Placement, clusters: Sequence[PlacementCluster]) ->
         FeatureUnsupportedError: the cluster lacks an ability.
         NoClusterError: the cluster is not enabled or not connected.
     """
-    _check_pinned(placement.draft.pinned, "/network_ids")
+    _check_pinned(placement.draft.pinned, placement.used_by)
     fixed = _named_or_pinned(placement, clusters)
     if fixed is None:
         return None
@@ -85,15 +91,28 @@ def candidate(cluster: PlacementCluster) -> PlacementCandidate:
     )
 
 
-def check_cluster(draft: Draft[Any], clusters: Sequence[PlacementCluster], cluster_id: UUID) -> None:
+def using_member(links: Iterable[Link], named: Container[UUID]) -> str:
+    """Return the pointer to the member by which a request names what a resource uses, empty if it names nothing."""
+    return next((f"/{link.pointer.split('/')[1]}" for link in links if link.target_id in named), "")
+
+
+def check_cluster(
+    draft: Draft[Any], clusters: Sequence[PlacementCluster], cluster_id: UUID, *, used_by: str = ""
+) -> None:
     """Refuse a change that the resource's own cluster cannot do; one that is offline or draining does it later.
+
+    Args:
+        draft: the resource after the change.
+        clusters: those that were found for the request.
+        cluster_id: where the resource is.
+        used_by: pointer to the member of the request that names what the resource uses.
 
     Raises:
         InvalidSpecError: what is to be used is on another cluster.
         FeatureUnsupportedError: the cluster lacks an ability.
         NoClusterError: the cluster is not there any more.
     """
-    _check_pinned(draft.pinned | {cluster_id}, "/volume_ids")
+    _check_pinned(draft.pinned | {cluster_id}, used_by)
     cluster = next((each for each in clusters if each.id == cluster_id), None)
     if cluster is None:
         raise NoClusterError("its cluster was removed; it can only be deleted")
@@ -103,9 +122,7 @@ def check_cluster(draft: Draft[Any], clusters: Sequence[PlacementCluster], clust
 
 def _check_pinned(pinned: frozenset[UUID], pointer: str) -> None:
     if len(pinned) > 1:
-        raise invalid(
-            pointer, "the networks and volumes are on different clusters; a machine uses those of one cluster"
-        )
+        raise invalid(pointer, "what the resource uses is on different clusters; name what is on one cluster")
 
 
 def _unsupported(missing: str, cluster: PlacementCluster) -> FeatureUnsupportedError:
@@ -122,7 +139,7 @@ def _named_or_pinned(placement: Placement, clusters: Sequence[PlacementCluster])
     if named is None:
         raise ResourceNotFoundError(f"cluster: there is no cluster {wanted!r}; list the clusters")
     if pinned is not None and pinned is not named:
-        where = f"the networks and volumes are on cluster {pinned.name}, not {wanted}"
+        where = f"what the resource uses is on cluster {pinned.name}, not {wanted}"
         raise invalid("/cluster", f"{where}; leave cluster out")
     return named
 

@@ -11,8 +11,6 @@ from stratoplane_client.cli.output import Column, show_done, show_many
 from stratoplane_client.cli.parameters import limit_option
 from stratoplane_client.cli.session import Session
 
-_KINDS = ("virtual_machine", "network", "volume")
-_ADOPTED = ("network", "volume")
 _COLUMNS = (
     Column("CLUSTER", lambda each: each.cluster),
     Column("KIND", lambda each: each.kind),
@@ -29,7 +27,7 @@ def command() -> None:
 
 @command.command("list")
 @click.option("--cluster", metavar="NAME", help="Only those of this cluster.")
-@click.option("--kind", type=click.Choice(_KINDS), help="Only those of this kind.")
+@click.option("--kind", metavar="KIND", help="Only those of this kind, such as virtual_machine.")
 @limit_option(50)
 @click.pass_obj
 def list_foreign_objects(session: Session, cluster: str | None, kind: str | None, most: int) -> None:
@@ -44,7 +42,7 @@ def list_foreign_objects(session: Session, cluster: str | None, kind: str | None
 @command.command("adopt")
 @click.argument("reference")
 @click.option("--cluster", required=True, metavar="NAME", help="Cluster of the object.")
-@click.option("--kind", type=click.Choice(_ADOPTED), required=True, help="Kind of the object.")
+@click.option("--kind", required=True, metavar="KIND", help="Kind of the object, such as volume.")
 @click.option("--into", required=True, metavar="PROJECT_ID", help="Project to adopt it into.")
 @click.option("--name", required=True, metavar="NAME", help="Name of the new resource.")
 @click.option("--dry-run", is_flag=True, help="Check only; change nothing.")

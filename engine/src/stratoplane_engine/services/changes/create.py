@@ -14,7 +14,7 @@ from stratoplane_engine.model.resource import Resource
 from stratoplane_engine.services.changes.replay import replayed_change, transact
 from stratoplane_engine.services.changes.request import DRIVER_CREATED, ChangeRequest, CreationSource
 from stratoplane_engine.services.changes.rows import Change, create_rows, write_rows
-from stratoplane_engine.services.placement import Placement, eligible_clusters, fixed_cluster
+from stratoplane_engine.services.placement import Placement, eligible_clusters, fixed_cluster, using_member
 
 
 def create_resource(database: Database, request: ChangeRequest, wanted: ResourceRequest) -> ChangeResult:
@@ -38,7 +38,8 @@ def create(
 ) -> ChangeResult:
     """Write a new resource with its job. Raises as :func:`create_resource`."""
     kind = request.kind
-    found = request.resolve(connection, kind.references(wanted))
+    named = kind.references(wanted)
+    found = request.resolve(connection, named)
     if (answer := replayed_change(request.context, found.stored, connection.kinds)) is not None:
         return answer
     draft = kind.draft(wanted, found.references)
@@ -46,7 +47,8 @@ def create(
     resource = _new_resource(request, wanted, draft, found)
     admission = request.admit("create", resource)
     if kind.interface is not None:
-        placement = Placement(kind=kind, draft=draft, wanted=wanted.cluster)
+        used_by = using_member(kind.uses(draft.spec), named.resource_ids)
+        placement = Placement(kind=kind, draft=draft, wanted=wanted.cluster, used_by=used_by)
         cluster = fixed_cluster(placement, found.clusters) or request.place(
             admission, eligible_clusters(placement, found.clusters)
         )

@@ -18,7 +18,7 @@ from stratoplane_engine.model.resource import Resource
 from stratoplane_engine.services.changes.replay import replayed_change, transact
 from stratoplane_engine.services.changes.request import ChangeRequest, existing
 from stratoplane_engine.services.changes.rows import Change, change_rows, unchanged, write_rows
-from stratoplane_engine.services.placement import check_cluster
+from stratoplane_engine.services.placement import check_cluster, using_member
 from stratoplane_engine.services.versions import check_version
 
 
@@ -43,7 +43,8 @@ def update_resource(
 
 def _update(connection: Connection, request: ChangeRequest, resource_id: UUID, patch: ResourcePatch) -> ChangeResult:
     kind, context = request.kind, request.context
-    found = request.resolve(connection, kind.references(patch), resource_id)
+    named = kind.references(patch)
+    found = request.resolve(connection, named, resource_id)
     if (answer := replayed_change(context, found.stored, connection.kinds)) is not None:
         return answer
     resource = existing(found.resource, kind.name, resource_id)
@@ -56,7 +57,8 @@ def _update(connection: Connection, request: ChangeRequest, resource_id: UUID, p
         return unchanged(connection, context, found.now, ChangeResult(resource=resource))
     request.admit("update", after, previous_name=resource.name)
     if resource.cluster_id is not None:
-        check_cluster(draft, found.clusters, resource.cluster_id)
+        used_by = using_member(kind.uses(draft.spec), named.resource_ids)
+        check_cluster(draft, found.clusters, resource.cluster_id, used_by=used_by)
     change = _change(request, resource, replace(after, version=resource.version + 1, updated_at=found.now), patch)
     rows, answer = change_rows(context, connection.kinds, change)
     write_rows(connection, context, rows)
