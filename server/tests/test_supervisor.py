@@ -213,7 +213,7 @@ def test_what_a_killed_supervisor_left_is_ended_by_the_next_and_nothing_else(sup
         {**known, "name": "other", "process": {"pid": other.pid, "started": 5}},
     ]
     report = {"process": dead, "api_url": "", "agent_url": "", "database_url": "", "redis_url": ""}
-    folder.report.write_text(json.dumps({**report, "ready": True, "waiting_for": "", "children": children}))
+    folder.report.write_text(json.dumps({**report, "ready": True, "children": children}))
     try:
         running = supervised(TWO)
         running.wait_ready()

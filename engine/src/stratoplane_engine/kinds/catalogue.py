@@ -46,11 +46,6 @@ class Kinds(Mapping[str, AnyKind]):
         return Spec() if kind is None else read_spec(kind, document)
 
     @functools.cached_property
-    def clustered(self) -> tuple[AnyKind, ...]:
-        """The kinds that a cluster's driver makes."""
-        return tuple(kind for kind in self.values() if kind.interface is not None)
-
-    @functools.cached_property
     def adoptable(self) -> tuple[str, ...]:
         """Names of the kinds whose foreign objects can become resources."""
         return tuple(kind.name for kind in self.values() if kind.is_adoptable)
