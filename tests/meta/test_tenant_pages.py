@@ -117,7 +117,9 @@ class Terminal:
     def run(self, line: str, *, answer_password: bool) -> tuple[int, str]:
         """Return the exit code and all that was printed but progress."""
         line = self.site.real(line)
-        plain, sign, name = FILE.fullmatch(line).groups()
+        match = FILE.fullmatch(line)
+        assert match is not None
+        plain, sign, name = match.groups()
         if SHELL.search(plain):
             done = self._in_shell(line)
         else:

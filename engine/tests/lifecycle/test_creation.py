@@ -54,6 +54,7 @@ def test_a_volume_can_begin_as_an_image(site: "TenantWorld") -> None:
     assert (image["name"], image["source"]) == (site.image, "debian.qcow2")
     wanted = accepted.resource.spec
     assert isinstance(wanted, VolumeSpec)
+    assert wanted.image is not None
     assert str(wanted.image.uid) == image["uid"]
 
 
@@ -135,6 +136,7 @@ def test_flavor_and_image_may_be_named_by_id(site: "TenantWorld") -> None:
     machine = site.made("virtual_machine", flavor=flavor, image=image)
 
     spec = spec_of(machine)
+    assert spec.image is not None
     assert (spec.flavor, spec.image.name) == (site.flavor, site.image)
 
 

@@ -20,7 +20,8 @@ def report(hand, *names, kind="volume", **members):
 
 def listed(site, *, cluster_id=None, kind=None, limit=50):
     """Return the names of every page."""
-    names, cursor = [], ""
+    names: list[str] = []
+    cursor: str | None = ""
     while cursor is not None:
         found = foreign_objects.list_foreign_objects(
             site.database, site.operator(), Page(limit=limit, cursor=cursor), cluster_id=cluster_id, kind=kind

@@ -99,7 +99,7 @@ def test_the_organization_of_one_transaction_is_not_that_of_the_next(
         assert count(connection, tables.resource) > 0
     with psycopg.connect(full.database.url, autocommit=True) as connection:
         now = "SELECT current_user, coalesce(current_setting('stratoplane.organization', true), '')"
-        user, organization = connection.execute(now).fetchone()
+        [(user, organization)] = connection.execute(now).fetchall()
     assert organization == ""
     assert not str(user).endswith(("_tenant", "_system"))
 
