@@ -79,7 +79,7 @@ docs: $(DEVELOPMENT) ## Regenerate the pages of docs/reference
 docs-check: $(DEVELOPMENT) ## Check that the generated pages are up to date
 	@$(BIN)/python tools/generate_reference.py --check
 
-isolated: $(DEVELOPMENT) ## Install each distribution alone and run its tests
+isolated: $(DEVELOPMENT) ## Install each distribution alone, import all of it, and run its quick tests
 	@$(BIN)/tox run-parallel -q -p $(JOBS) --parallel-no-spinner -f isolated
 
 messages: $(DEVELOPMENT) ## List every message that a user can get, from the code (ARGS="--kind error", ARGS=--count)
