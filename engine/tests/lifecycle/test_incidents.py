@@ -366,9 +366,7 @@ def test_a_plugin_that_breaks_is_given_up_with_its_words(
     assert errors == {"first": "ValueError: no such recipient", "second": ""}
 
 
-def test_several_notifiers_tell_each_thing_once(
-    fresh_tenant: TenantWorld, plugins: Plugins, listener: Listener
-) -> None:
+def test_many_notifiers_tell_each_thing_once(fresh_tenant: TenantWorld, plugins: Plugins, listener: Listener) -> None:
     report(fresh_tenant, *(finding(f"orphan:{number}") for number in range(30)))
     with ThreadPoolExecutor(4) as pool:
         for _ in range(3):
