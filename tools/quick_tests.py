@@ -20,6 +20,7 @@ _STARTS_PROCESSES: Final = frozenset(
         "agent",
         "shared",
         "operator",
+        "supervised",
     }
 )
 """Fixtures of tests that take long to begin."""
