@@ -27,7 +27,7 @@ DEVELOPMENT := $(VENV)/.installed-dev
 LIBVIRT := $(VENV)/.installed-libvirt
 
 .DEFAULT_GOAL := help
-.PHONY: help demo up down test test-long coverage check lint format types imports isolated docs docs-check messages bench bench-agents bench-reconcile simulate chaos test-chaos test-contrib test-libvirt dev changelog clean
+.PHONY: help demo up down test test-long coverage check lint format types imports dead isolated docs docs-check messages bench bench-agents bench-reconcile simulate chaos test-chaos test-contrib test-libvirt dev changelog clean
 
 help: ## Show this list
 	@awk -F ':.*## ' '/^[a-z-]+:.*## / { printf "  make %-13s %s\n", $$1, $$2 }' $(MAKEFILE_LIST)
@@ -52,7 +52,7 @@ coverage: $(DEVELOPMENT) ## Run the tests and show what they do not reach
 	@$(BIN)/coverage combine --quiet
 	@$(BIN)/coverage report
 
-check: lint types imports docs-check isolated ## Run every check except the tests
+check: lint types imports dead docs-check isolated ## Run every check except the tests
 
 lint: $(DEVELOPMENT) ## Check style and format
 	@$(BIN)/ruff check .
@@ -68,13 +68,18 @@ types: $(DEVELOPMENT) ## Check types of sources and tests with mypy --strict
 imports: $(DEVELOPMENT) ## Check which distribution may import which
 	@PYTHONPATH=drivers/libvirt/src $(BIN)/lint-imports
 
+dead: $(DEVELOPMENT) ## Look for code that nothing uses, and for dependencies that are unused or not declared
+	@$(BIN)/vulture --config vulture.toml
+	@$(BIN)/vulture --config vulture.toml .
+	@$(BIN)/python tools/check_dependencies.py
+
 docs: $(DEVELOPMENT) ## Regenerate the pages of docs/reference
 	@$(BIN)/python tools/generate_reference.py
 
 docs-check: $(DEVELOPMENT) ## Check that the generated pages are up to date
 	@$(BIN)/python tools/generate_reference.py --check
 
-isolated: $(DEVELOPMENT) ## Install each distribution alone and run its tests
+isolated: $(DEVELOPMENT) ## Install each distribution alone, import all of it, and run its quick tests
 	@$(BIN)/tox run-parallel -q -p $(JOBS) --parallel-no-spinner -f isolated
 
 messages: $(DEVELOPMENT) ## List every message that a user can get, from the code (ARGS="--kind error", ARGS=--count)

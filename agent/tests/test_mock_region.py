@@ -10,10 +10,7 @@ from stratoplane.compute import ImageReference
 from stratoplane.foreign import Adoption
 from stratoplane.ids import new_id
 from stratoplane.messages import Outcome
-
-pytest.importorskip("stratoplane_mock")
-
-from stratoplane_mock.disturbances import FOREIGN_INSTALLATION  # after the line above
+from stratoplane_mock.disturbances import FOREIGN_INSTALLATION
 from stratoplane_mock.region import FILE_NAME, MockRegion
 from stratoplane_mock.rules import Kind
 

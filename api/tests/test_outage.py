@@ -81,5 +81,6 @@ def test_without_redis_requests_pass_and_health_says_so(database):
     health = client.get(f"{COMMON}/health")
 
     assert health.status_code == 200
+    assert health.json is not None
     assert health.json["status"] == "degraded"
     assert "RateLimit" not in health.headers

@@ -86,8 +86,13 @@ def test_an_enabled_one_brings_its_interface(offer: Offer):
 
     kinds, _ = load_driver_kinds(["alarm"])
 
-    assert kinds.contract_of("clock") is kinds.get("alarm").driver
-    assert kinds.verb("alarm", "create").takes.__name__ == "Spec"
+    alarm = kinds.get("alarm")
+    assert alarm is not None
+    assert kinds.contract_of("clock") is alarm.driver
+    create = kinds.verb("alarm", "create")
+    assert create is not None
+    assert create.takes is not None
+    assert create.takes.__name__ == "Spec"
 
 
 def test_a_driver_of_its_interface_is_loaded(offer: Offer):
@@ -117,8 +122,11 @@ def test_another_kind_joins_an_interface_that_was_enabled_before(offer: Offer):
     offer(KIND_GROUP, "hand", ABILITY_KIND, attribute="KIND")
 
     kinds, _ = load_driver_kinds(["alarm", "hand"])
-    assert kinds.verb("hand", "observe").method == "observe_bucket"
-    assert (kinds.get("hand").is_primary, kinds.verb("hand", "adopt")) == (False, None)
+    hand, observe = kinds.get("hand"), kinds.verb("hand", "observe")
+    assert hand is not None
+    assert observe is not None
+    assert observe.method == "observe_bucket"
+    assert (hand.is_primary, kinds.verb("hand", "adopt")) == (False, None)
 
     _, extensions = load_driver_kinds(["hand", "alarm"])
     assert extension_of(extensions, "hand").reason == "no kind enabled before this one brings the interface clock"

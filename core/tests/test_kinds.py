@@ -96,8 +96,9 @@ def test_only_a_kind_that_says_so_is_adopted():
 
 
 def test_a_kind_without_a_driver_has_no_specification_for_one():
+    unread: Any = None
     with pytest.raises(TypeError, match="no driver makes a gate"):
-        Kind.driver_spec(GateKind(), None)
+        Kind.driver_spec(GateKind(), unread)
 
 
 @dataclass(frozen=True, kw_only=True)

@@ -55,7 +55,7 @@ def strategy_of(hint: Any) -> st.SearchStrategy[Any]:
 
 
 @pytest.mark.parametrize("kind", VALUES, ids=lambda kind: kind.__qualname__)
-@settings(max_examples=settings.default.max_examples // 4)  # for each of many kinds
+@settings(max_examples=settings().max_examples // 4)  # for each of many kinds
 @given(data=st.data())
 def test_a_value_comes_back_as_it_was(kind, data):
     value = data.draw(strategy_of(kind))

@@ -13,7 +13,7 @@ from stratoplane_embedded.identity import Identity, choose_identity
 from stratoplane_embedded.postgresql import WITHOUT_DURABILITY, PostgresqlServer
 
 needs_root = pytest.mark.skipif(os.geteuid() != 0, reason="only root changes who it is")
-TRUE = Path(shutil.which("true"))
+TRUE = Path(shutil.which("true") or "/bin/true")
 
 
 def _namespaces_work() -> bool:
@@ -31,6 +31,7 @@ def test_root_steps_into_a_namespace_and_keeps_the_files(postgresql, query):
     with postgresql as server:
         assert query(server.url, "SELECT 1") == [("1",)]
         assert server.data.stat().st_uid == 0
+        assert server.process is not None
         assert Path(f"/proc/{server.process.pid}/ns/user").readlink() != Path("/proc/self/ns/user").readlink()
 
 
@@ -40,6 +41,7 @@ def test_without_namespaces_root_becomes_nobody(short_folder, query, monkeypatch
     monkeypatch.setenv("PATH", "/nonexistent")
     with PostgresqlServer(short_folder / "postgresql", settings=WITHOUT_DURABILITY) as server:
         assert query(server.url, "SELECT 1") == [("1",)]
+        assert server.process is not None
         nobody = pwd.getpwnam("nobody").pw_uid
         assert server.data.stat().st_uid == nobody
         assert Path(f"/proc/{server.process.pid}").stat().st_uid == nobody

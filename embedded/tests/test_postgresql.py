@@ -25,6 +25,7 @@ def _numbers(query, url: str) -> list[int]:
 
 
 def _killed(server: PostgresqlServer) -> None:
+    assert server.process is not None
     server.process.kill()
     server.process.wait()
 
@@ -100,7 +101,7 @@ def test_a_second_start_is_refused_with_the_process_that_holds_the_folder(postgr
 def test_the_socket_is_private(short_folder, first_data):
     shutil.copytree(first_data, short_folder / "data")
     with PostgresqlServer(short_folder, settings=WITHOUT_DURABILITY) as server:
-        folder = Path(re.search(r"host=(.*)", server.url).group(1))
+        folder = Path(re.findall(r"host=(.*)", server.url)[0])
     assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     assert folder == short_folder / "run"
 
@@ -110,7 +111,7 @@ def test_a_path_that_sockets_cannot_have_gets_a_short_folder(tmp_path, first_dat
     shutil.copytree(first_data, tmp_path / name / "postgresql" / "data")
     with PostgresqlServer(tmp_path / name / "postgresql", settings=WITHOUT_DURABILITY) as server:
         assert query(server.url, "SELECT 1") == [("1",)]
-        folder = Path(re.search(r"host=(.*)", server.url).group(1))
+        folder = Path(re.findall(r"host=(.*)", server.url)[0])
         assert name not in str(folder)
         assert stat.S_IMODE(folder.stat().st_mode) == 0o700
     folder.rmdir()
@@ -174,6 +175,7 @@ sys.stdin.read()
         stdout=subprocess.PIPE,
         text=True,
     )
+    assert starter.stdout is not None
     server = int(starter.stdout.readline())
     starter.kill()
     starter.communicate()

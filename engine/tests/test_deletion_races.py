@@ -34,7 +34,7 @@ def wait_until_blocked(database, future):
     pause = threading.Event()
     while time.monotonic() < until:
         with psycopg.connect(database.url, autocommit=True) as connection:
-            if connection.execute(waiting).fetchone()[0]:
+            if connection.execute(waiting).fetchall() != [(0,)]:
                 return
         assert not future.done(), future.exception() or "it did not wait"
         pause.wait(0.01)

@@ -319,6 +319,8 @@ def test_an_api_token_makes_none_that_outlives_it(database, user, enter):
             identity.create_token(database, context, "longer", lifetime)
 
     shorter = identity.create_token(database, context, "shorter", timedelta(minutes=1))
+    assert shorter.token.expires_at is not None
+    assert short.token.expires_at is not None
     assert shorter.token.expires_at < short.token.expires_at
     assert identity.create_token(database, session, "endless").token.expires_at is None
     assert {each.name for each in identity.list_tokens(database, session, Page()).items} == {

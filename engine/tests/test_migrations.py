@@ -186,6 +186,7 @@ def test_the_oldest_postgresql_that_is_served(oldest_url: str) -> None:
     organization = new_id()
     with database.system() as connection:
         version = connection.value(str, Statement("SHOW server_version_num"))
+        assert version is not None
         assert int(version) // 10_000 == OLDEST
         written = connection.run(
             Statement("INSERT INTO organization (id, name) VALUES (:id, 'a')"), {"id": organization}

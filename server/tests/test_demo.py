@@ -33,7 +33,7 @@ def test_a_second_run_makes_another_machine_and_its_commands_work(shared, tmp_pa
     assert re.search(r"virtual machine +web-2, RUNNING", done.stdout)
     assert re.search(r"virtual_machines +2 +50", done.stdout)
 
-    commands = re.search(r"Try next:\n\n((?:  .*\n)+)", done.stdout).group(1).strip().splitlines()
+    commands = re.findall(r"Try next:\n\n((?:  .*\n)+)", done.stdout)[0].strip().splitlines()
     assert len(commands) == 3
     answers = [_type(command.strip(), shared, tmp_path) for command in commands]
     assert "Logged in" in answers[0]
@@ -70,6 +70,7 @@ def cluster_of_an_absent_driver(shared) -> Iterator[None]:
         yield
         agent.terminate()
     kept = read_credentials(shared.folder.credentials)
+    assert kept is not None
     with Client(f"http://{shared.variables['STRATOPLANE_API_LISTEN']}") as client:
         client.login(kept.username, kept.password)
         client.operator.clusters.delete(client.operator.clusters.find("local-absent").id)

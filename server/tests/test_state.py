@@ -77,9 +77,12 @@ def test_memory_counts_descendants():
     holder = "import sys; x = bytearray(64 << 20); print('held', flush=True); sys.stdin.read()"
     parent = f"import subprocess, sys; subprocess.run([sys.executable, '-c', {holder!r}])"
     with subprocess.Popen([sys.executable, "-c", parent], stdin=subprocess.PIPE, stdout=subprocess.PIPE) as process:
+        assert process.stdout is not None
         process.stdout.readline()
-        assert memory_bytes(process.pid) > 64 << 20
-        assert memory_bytes(process.pid, descendants=False) < 64 << 20
+        together, alone = memory_bytes(process.pid), memory_bytes(process.pid, descendants=False)
+        assert together is not None
+        assert alone is not None
+        assert alone < 64 << 20 < together
     assert memory_bytes(process.pid) is None
 
 

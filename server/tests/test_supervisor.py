@@ -85,6 +85,7 @@ def supervised(tmp_path):
     for each in started:
         each.process.kill()
         each.process.wait()
+        assert each.process.stderr is not None
         each.process.stderr.close()
 
 
@@ -202,6 +203,7 @@ def test_what_a_killed_supervisor_left_is_ended_by_the_next_and_nothing_else(sup
     other = subprocess.Popen(["sleep", "1000"])
     script = ["/bin/sh", "-c", "trap '' TERM; echo; sleep 1000"]
     stubborn = subprocess.Popen(script, stdout=subprocess.PIPE, start_new_session=True)
+    assert stubborn.stdout is not None
     stubborn.stdout.readline()
     folder = StateFolder(path=tmp_path / "state")
     folder.make()
@@ -213,7 +215,7 @@ def test_what_a_killed_supervisor_left_is_ended_by_the_next_and_nothing_else(sup
         {**known, "name": "other", "process": {"pid": other.pid, "started": 5}},
     ]
     report = {"process": dead, "api_url": "", "agent_url": "", "database_url": "", "redis_url": ""}
-    folder.report.write_text(json.dumps({**report, "ready": True, "waiting_for": "", "children": children}))
+    folder.report.write_text(json.dumps({**report, "ready": True, "children": children}))
     try:
         running = supervised(TWO)
         running.wait_ready()

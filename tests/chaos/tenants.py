@@ -60,7 +60,6 @@ class Tally:
     """What the tenants were promised: the job of each key, and what no platform may answer."""
 
     accepted: dict[str, str] = field(default_factory=dict)
-    unanswered: int = 0
     wrong: list[str] = field(default_factory=list)
     lock: threading.Lock = field(default_factory=threading.Lock)
 
@@ -146,7 +145,6 @@ class Tenant(threading.Thread):
             if answer is not None and (answer.status_code not in _RETRY or self._refused(answer)):
                 break
             if time.monotonic() > self._until:
-                self._tally.unanswered += 1
                 return None
             time.sleep(min(2.0, 0.1 * (attempt + 1)))
         if twice:

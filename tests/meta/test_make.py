@@ -21,7 +21,7 @@ def make(root, *arguments: str) -> subprocess.CompletedProcess[str]:
 
 
 def test_help_lists_every_target_for_people(root, makefile):
-    targets = re.search(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)[1].split()
+    targets = re.findall(r"^\.PHONY: (.*)$", makefile, re.MULTILINE)[0].split()
     shown = re.findall(r"^ *make ([a-z-]+) +\S", make(root, "help").stdout, re.MULTILINE)
 
     assert sorted(shown) == sorted(targets)

@@ -34,6 +34,8 @@ OLD_WORDS = {
 @pytest.fixture(scope="module")
 def lister(root):
     spec = importlib.util.spec_from_file_location("list_messages", root / "tools/list_messages.py")
+    assert spec is not None
+    assert spec.loader is not None
     module = importlib.util.module_from_spec(spec)
     sys.modules[spec.name] = module  # dataclasses look their module up
     spec.loader.exec_module(module)

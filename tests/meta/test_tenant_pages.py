@@ -58,8 +58,8 @@ def commands(block: Block) -> Iterator[tuple[str, str]]:
         yield line, output
 
 
-class Site:
-    """The servers that the pages name, each a contract server of its own."""
+class Platforms:
+    """The platforms that the pages name, each a contract server of its own."""
 
     def __init__(self) -> None:
         self.servers = {url: Contract() for url in SERVERS}
@@ -94,8 +94,8 @@ class Site:
 
 
 @pytest.fixture
-def site() -> Iterator[Site]:
-    found = Site()
+def platforms() -> Iterator[Platforms]:
+    found = Platforms()
     yield found
     for server in found.servers.values():
         server.stop()
@@ -105,10 +105,10 @@ def site() -> Iterator[Site]:
 class Terminal:
     """Runs the commands of a page: those of ours in this process, lines that need a shell in one."""
 
-    def __init__(self, site: Site, folder: Path) -> None:
-        self.site = site
+    def __init__(self, platforms: Platforms, folder: Path) -> None:
+        self.platforms = platforms
         self.folder = folder
-        self.command = Command(site.servers[SERVERS[0]].url, folder)
+        self.command = Command(platforms.servers[SERVERS[0]].url, folder)
         self.command.environment["PATH"] = f"{Path(sys.executable).parent}{os.pathsep}{os.environ['PATH']}"
         (folder / ".ssh").mkdir()
         (folder / ".ssh" / "id_ed25519.pub").write_text(PUBLIC_KEY)
@@ -116,8 +116,10 @@ class Terminal:
 
     def run(self, line: str, *, answer_password: bool) -> tuple[int, str]:
         """Return the exit code and all that was printed but progress."""
-        line = self.site.real(line)
-        plain, sign, name = FILE.fullmatch(line).groups()
+        line = self.platforms.real(line)
+        match = FILE.fullmatch(line)
+        assert match is not None
+        plain, sign, name = match.groups()
         if SHELL.search(plain):
             done = self._in_shell(line)
         else:
@@ -143,16 +145,16 @@ class Terminal:
         )
 
 
-def wrong_outputs(page: Path, site: Site, folder: Path) -> list[str]:
+def wrong_outputs(page: Path, platforms: Platforms, folder: Path) -> list[str]:
     """Run every command of a page; return those that fail or print something else than is shown."""
-    terminal = Terminal(site, folder)
+    terminal = Terminal(platforms, folder)
     wrong = []
     for block in blocks(page):
         for line, output in commands(block) if block.language == "console" else ():
             asked = output.startswith("Password:\n")
             code, printed = terminal.run(line, answer_password=asked)
-            wanted = site.shown(output.removeprefix("Password:\n"))
-            got = site.shown(printed)
+            wanted = platforms.shown(output.removeprefix("Password:\n"))
+            got = platforms.shown(printed)
             failed = (code != 0) != wanted.startswith("Error:")
             if failed or (wanted and wanted != got):
                 wrong.append(
@@ -161,7 +163,7 @@ def wrong_outputs(page: Path, site: Site, folder: Path) -> list[str]:
     return wrong
 
 
-def wrong_programs(page: Path, site: Site) -> list[str]:
+def wrong_programs(page: Path, platforms: Platforms) -> list[str]:
     """Run every program of a page, all in one namespace; return those that print something else than is shown."""
     namespace: dict[str, object] = {"__name__": page.stem}
     found = blocks(page)
@@ -171,26 +173,28 @@ def wrong_programs(page: Path, site: Site) -> list[str]:
             continue
         printed = io.StringIO()
         # Empty lines before it, so that a traceback names the line of the page.
-        program = compile("\n" * block.line + site.real(block.text), str(page), "exec")
+        program = compile("\n" * block.line + platforms.real(block.text), str(page), "exec")
         with redirect_stdout(printed):
             exec(program, namespace)  # noqa: S102  # our own page
         wanted = following.text if following is not None and following.language == "text" else ""
-        if site.shown(wanted) != site.shown(printed.getvalue()):
+        if platforms.shown(wanted) != platforms.shown(printed.getvalue()):
             wrong.append(f"{page.name}:{block.line}\n  shown:   {wanted}\n  printed: {printed.getvalue()}")
     return wrong
 
 
-def test_the_commands_of_the_command_line_page_print_what_it_shows(root: Path, site: Site, tmp_path: Path) -> None:
+def test_the_commands_of_the_command_line_page_print_what_it_shows(
+    root: Path, platforms: Platforms, tmp_path: Path
+) -> None:
     page = root / "docs/tenant/cli.md"
 
-    assert wrong_outputs(page, site, tmp_path) == []
+    assert wrong_outputs(page, platforms, tmp_path) == []
     assert sum(block.language == "console" for block in blocks(page)) >= 8
 
 
-def test_the_programs_of_the_sdk_page_print_what_it_shows(root: Path, site: Site) -> None:
+def test_the_programs_of_the_sdk_page_print_what_it_shows(root: Path, platforms: Platforms) -> None:
     page = root / "docs/tenant/sdk.md"
 
-    assert wrong_programs(page, site) == []
+    assert wrong_programs(page, platforms) == []
     assert sum(block.language == "python" for block in blocks(page)) >= 6
 
 
@@ -203,16 +207,18 @@ def test_the_programs_of_the_sdk_page_print_what_it_shows(root: Path, site: Site
         ("$ stratoplane version | grep nothing\n", "exit code 1"),
     ],
 )
-def test_a_page_that_shows_something_else_is_found(site: Site, tmp_path: Path, text: str, reason: str) -> None:
+def test_a_page_that_shows_something_else_is_found(
+    platforms: Platforms, tmp_path: Path, text: str, reason: str
+) -> None:
     page = tmp_path / "page.md"
     page.write_text(f"```console\n{text}```\n")
 
-    (wrong,) = wrong_outputs(page, site, tmp_path)
+    (wrong,) = wrong_outputs(page, platforms, tmp_path)
     assert reason in wrong
 
 
-def test_a_program_that_prints_something_else_is_found(site: Site, tmp_path: Path) -> None:
+def test_a_program_that_prints_something_else_is_found(platforms: Platforms, tmp_path: Path) -> None:
     page = tmp_path / "page.md"
     page.write_text("```python\nprint(1)\n```\n\n```text\n2\n```\n")
 
-    assert len(wrong_programs(page, site)) == 1
+    assert len(wrong_programs(page, platforms)) == 1

@@ -240,7 +240,8 @@ class Twin:
 
     def _tick(self) -> None:
         with self.database.system() as connection:
-            self.now = self._modelled(connection.value(datetime, Statement("SELECT clock_timestamp()")))
+            [clock] = connection.values(datetime, Statement("SELECT clock_timestamp()"))
+        self.now = self._modelled(clock)
 
     def _is_close(self) -> bool:
         """Tell whether any stored time comes so soon that it may come for one of the two only."""
@@ -248,8 +249,8 @@ class Twin:
         times = (row.get(column) for table, found in rows for row in found.values() for column in _TIMES[table])
         return any(each is not None and 0.0 <= each - self.now < _CLOSE_SECONDS for each in times)
 
-    def _modelled(self, moment: datetime | None) -> float | None:
-        return None if moment is None else (moment - EPOCH).total_seconds() + self.shift
+    def _modelled(self, moment: datetime) -> float:
+        return (moment - EPOCH).total_seconds() + self.shift
 
     def _compare(self) -> None:
         with self.database.system() as connection:
@@ -265,12 +266,11 @@ class Twin:
             statement = Statement(f"SELECT id, {', '.join(columns)} FROM {table}")  # noqa: S608  # our own names
             for found in connection.documents(statement):
                 for column in columns:
-                    real, row = self._modelled(_time(found[column])), rows[_identifier(found)]
-                    modelled = row.get(column)
+                    stored, row = _time(found[column]), rows[_identifier(found)]
+                    real, modelled = None if stored is None else self._modelled(stored), row.get(column)
                     if column == "deadline_at" and table == "operation" and row["state"] not in OPEN_STATES:
                         continue
-                    assert (real is None) == (modelled is None), f"{table}.{column}: {real} and {modelled}"
-                    assert real is None or abs(real - modelled) < 2.0, f"{table}.{column}: {real} and {modelled}"
+                    assert _are_near(real, modelled), f"{table}.{column}: {real} and {modelled}"
                     row[column] = real
 
     def _views(self) -> dict[str, Any]:
@@ -319,6 +319,12 @@ class Twin:
             for key, limit in LIMITS.items():
                 line = {"organization_id": organization, "scope_id": scope, "key": key, "limit_amount": limit}
                 insert_row(connection, "quota", line)
+
+
+def _are_near(real: float | None, modelled: float | None) -> bool:
+    if real is None or modelled is None:
+        return real is modelled
+    return abs(real - modelled) < 2.0
 
 
 def _time(value: object) -> datetime | None:

@@ -54,7 +54,13 @@ class LabAgent:
             "STRATOPLANE_AGENT_LOG_LEVEL": "debug",
             "STRATOPLANE_AGENT_PREPARE_SECONDS": "3",
         }
-        self.process: subprocess.Popen[bytes] | None = None
+        self._process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def process(self) -> subprocess.Popen[bytes]:
+        """The process that was started last."""
+        assert self._process is not None, "the agent was not started"
+        return self._process
 
     @property
     def driver_folder(self) -> Path:
@@ -82,7 +88,7 @@ class LabAgent:
     def start(self, **variables: str) -> "LabAgent":
         self.state.mkdir(mode=0o700, exist_ok=True)
         with self.log.open("ab") as log:
-            self.process = subprocess.Popen(
+            self._process = subprocess.Popen(
                 [sys.executable, "-m", "stratoplane_agent", "run"], env={**self.variables, **variables}, stderr=log
             )
         return self
@@ -119,5 +125,5 @@ class LabAgent:
         return self.process.wait(PATIENCE)
 
     def close(self) -> None:
-        if self.process is not None and self.process.poll() is None:
+        if self._process is not None and self._process.poll() is None:
             self.kill()

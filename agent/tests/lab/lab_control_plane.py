@@ -99,7 +99,7 @@ class LabControlPlane:
         self.extra_offers: list[dict[str, Any]] = []
         self.unwelcome = ""
         self.repeats_doubtful = False
-        self.snapshots: dict[str, tuple[UUID, int]] = {}
+        self.snapshots: dict[str, tuple[UUID | None, int]] = {}
         self.port = 0
         self._server: ThreadingHTTPServer | None = None
 

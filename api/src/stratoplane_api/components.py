@@ -70,9 +70,13 @@ class Problem(Schema):
 
     type = fields.String(required=True, metadata={"format": "uri"})
     title = fields.String(required=True, metadata={"description": "The class of problem; always the same for a code."})
-    status = fields.Integer(required=True, metadata={"description": "The HTTP status."})
-    code = fields.String(required=True, metadata={"description": "Stable name to program against."})
-    detail = fields.String(required=True, metadata={"description": "What happened here and what to do."})
+    status = fields.Integer(required=True, metadata={"description": "The HTTP status of the response."})
+    code = fields.String(
+        required=True, metadata={"description": "Stable name of the problem, for programs to decide by."}
+    )
+    detail = fields.String(
+        required=True, metadata={"description": "What happened in this request, and what the caller can do."}
+    )
     errors = fields.List(fields.Nested(ProblemError))
     request_id = fields.String(required=True)
     trace_id = fields.String(required=True)
@@ -94,9 +98,9 @@ _HEADERS: Final[Mapping[str, str]] = MappingProxyType(
         "RateLimit": "What is left of the limit, and the seconds until it is full again.",
         "RateLimit-Policy": "The limit: requests in a window of seconds.",
         "ETag": "The object's id and version; send it back as If-Match.",
-        "Location": "Where the job can be followed.",
+        "Location": "Path at which the job can be followed.",
         "Link": 'The next page, as rel="next".',
-        "Preference-Applied": "The preference that was followed.",
+        "Preference-Applied": "The preference of the request that was followed.",
         "Idempotency-Replayed": "`true` when an earlier answer to the same key was given again.",
         "Retry-After": "Seconds to wait before the next attempt.",
         "WWW-Authenticate": "The scheme to authenticate with.",

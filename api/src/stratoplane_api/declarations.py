@@ -2,6 +2,7 @@
 """Declarations of the usual endpoints: list, create, show, change, delete, done at once and without a job."""
 
 from collections.abc import Mapping
+from dataclasses import dataclass
 from typing import Final
 
 from stratoplane_api.endpoints import Endpoint, Feature
@@ -15,29 +16,36 @@ Body = Mapping[str, object]
 """A request's content as its schema has checked it."""
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Noun:
+    """What the endpoints of one noun share: the heading that they stand under, what they answer, and an example."""
+
+    tag: str
+    answer: type[Answer]
+    example: Mapping[str, object]
+
+
 def listing(
     operation_id: str,
     path: str,
     *,
+    noun: Noun,
     access: Permission,
-    tag: str,
     summary: str,
-    item: type[Answer],
-    example: Mapping[str, object],
     query: type[Request] = PageQuery,
 ) -> Endpoint:
-    """Return the declaration of a list that comes in pages; ``example`` is one ``item``."""
+    """Return the declaration of a list that comes in pages."""
     return Endpoint(
         id=operation_id,
         method="GET",
         path=path,
         access=access,
         summary=summary,
-        tag=tag,
+        tag=noun.tag,
         query=query,
-        answer=list_of(item),
+        answer=list_of(noun.answer),
         features=frozenset({Feature.PAGED}),
-        example={"items": [example], "next": None},
+        example={"items": [noun.example], "next": None},
     )
 
 
@@ -45,13 +53,11 @@ def creation(
     operation_id: str,
     path: str,
     *,
+    noun: Noun,
     access: Permission,
-    tag: str,
     summary: str,
     body: type[Request],
     body_example: Mapping[str, object],
-    answer: type[Answer],
-    example: Mapping[str, object],
     features: frozenset[Feature] = VERSIONED,
     changes_access: bool = False,
 ) -> Endpoint:
@@ -62,13 +68,13 @@ def creation(
         path=path,
         access=access,
         summary=summary,
-        tag=tag,
+        tag=noun.tag,
         body=body,
         body_example=body_example,
         success=201,
-        answer=answer,
+        answer=noun.answer,
         features=features,
-        example=example,
+        example=noun.example,
         errors=(404, 409),
         changes_access=changes_access,
     )
@@ -78,11 +84,9 @@ def reading(
     operation_id: str,
     path: str,
     *,
+    noun: Noun,
     access: Permission,
-    tag: str,
     summary: str,
-    answer: type[Answer],
-    example: Mapping[str, object],
     features: frozenset[Feature] = VERSIONED,
 ) -> Endpoint:
     """Return the declaration of a request that shows one object."""
@@ -92,10 +96,10 @@ def reading(
         path=path,
         access=access,
         summary=summary,
-        tag=tag,
-        answer=answer,
+        tag=noun.tag,
+        answer=noun.answer,
         features=features,
-        example=example,
+        example=noun.example,
     )
 
 
@@ -103,13 +107,11 @@ def change(
     operation_id: str,
     path: str,
     *,
+    noun: Noun,
     access: Permission,
-    tag: str,
     summary: str,
     body: type[Request],
     body_example: Mapping[str, object],
-    answer: type[Answer],
-    example: Mapping[str, object],
 ) -> Endpoint:
     """Return the declaration of a request that changes the members of an object that it names."""
     return Endpoint(
@@ -119,12 +121,12 @@ def change(
         access=access,
         summary=summary,
         description="Members that are left out stay as they are.",
-        tag=tag,
+        tag=noun.tag,
         body=body,
         body_example=body_example,
-        answer=answer,
+        answer=noun.answer,
         features=VERSIONED,
-        example=example,
+        example=noun.example,
     )
 
 
@@ -132,8 +134,8 @@ def deletion(
     operation_id: str,
     path: str,
     *,
+    noun: Noun,
     access: Permission,
-    tag: str,
     summary: str,
     features: frozenset[Feature] = VERSIONED,
     changes_access: bool = False,
@@ -145,7 +147,7 @@ def deletion(
         path=path,
         access=access,
         summary=summary,
-        tag=tag,
+        tag=noun.tag,
         success=204,
         features=features,
         errors=(409,),

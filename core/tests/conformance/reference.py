@@ -124,8 +124,9 @@ class Keeper(Driver):
 
     def observe(self, uid: UUID) -> Any:
         found = self.look().kind(self.kind).get(uid)
-        ours = found is not None and found.installation == self.context.installation_id
-        return found.status if ours and found.complete else None
+        if found is None or found.installation != self.context.installation_id:
+            return None
+        return found.status if found.complete else None
 
     def list(self) -> Iterable[Any]:
         with self.look().lock:

@@ -1,5 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 import dataclasses
+from xml.etree.ElementTree import Element
 
 import pytest
 from hypothesis import given
@@ -69,11 +70,18 @@ def test_a_domain_reads_back_as_it_was_built(machine_spec, mark):
     assert tuple(record.volumes(mark.installation_id)) == machine_spec.volume_uids
 
 
+def part(element: Element, name: str) -> Element:
+    found = element.find(name)
+    assert found is not None, f"no {name}"
+    return found
+
+
 def test_the_machine_boots_from_its_root_disk_and_finds_volumes_by_serial_number(machine_spec, mark):
     domain = build_domain(machine_spec, mark, HARDWARE)
-    disks = {disk.find("target").get("dev"): disk for disk in domain.iterfind("devices/disk")}
-    assert disks["vda"].find("source").get("volume") == names.root_disk_name(mark.installation_id, machine_spec.uid)
-    assert disks["vda"].find("boot").get("order") == "1"
+    disks = {part(disk, "target").get("dev"): disk for disk in domain.iterfind("devices/disk")}
+    root_disk = names.root_disk_name(mark.installation_id, machine_spec.uid)
+    assert part(disks["vda"], "source").get("volume") == root_disk
+    assert part(disks["vda"], "boot").get("order") == "1"
     assert disks["sdb"].findtext("serial") == str(machine_spec.volume_uids[0])[:20]
     assert disks["sda"].get("device") == "cdrom"
 

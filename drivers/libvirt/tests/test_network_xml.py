@@ -31,6 +31,8 @@ def test_a_network_reads_back_as_it_was_built(network_spec, mark, mode):
     record = read_network(render(build_network(spec, mark)))
     assert (record.uid, record.mode, record.mark) == (spec.uid, mode, mark)
     assert (str(record.subnet), str(record.gateway)) == (spec.cidr, spec.gateway)
+    assert record.gateway is not None
+    assert record.subnet is not None
     assert record.pool == (record.gateway + 1, record.subnet.broadcast_address - 1)
     assert record.hosts == {}
 
@@ -41,7 +43,9 @@ def test_machines_get_host_addresses_beside_the_gateway_within_what_libvirt_take
     spec = NetworkSpec(
         uid=MARK.project_id, project_id=MARK.project_id, name="n", cidr=str(subnet), gateway=str(gateway)
     )
-    first, last = read_network(render(build_network(spec, MARK))).pool
+    pool = read_network(render(build_network(spec, MARK))).pool
+    assert pool is not None
+    first, last = pool
     assert subnet[1] <= first <= last <= subnet[-2]
     assert not first <= gateway <= last
     assert first.packed[:2] == last.packed[:2]
@@ -68,7 +72,7 @@ def test_impossible_ranges_are_refused(network_spec, mark, cidr, gateway):
 def test_a_new_mark_replaces_the_old_one(network_spec, mark):
     element = build_network(network_spec, mark)
     renamed = with_mark(element, dataclasses.replace(mark, name="back"))
-    assert read_network(render(renamed)).mark.name == "back"
+    assert read_network(render(renamed)).mark == dataclasses.replace(mark, name="back")
     assert len(renamed.findall("metadata/*")) == 1
 
 

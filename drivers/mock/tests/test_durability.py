@@ -65,6 +65,7 @@ def words(lines: list[str], first: str) -> set[uuid.UUID]:
 
 def test_acknowledged_changes_survive_a_kill(tmp_path, driver):
     with start(tmp_path, 1_000_000) as process:
+        assert process.stdout is not None
         lines = [process.stdout.readline() for _ in range(200)]
         process.send_signal(signal.SIGKILL)
         lines += process.stdout.readlines()
@@ -82,6 +83,7 @@ def test_a_crash_fault_kills_the_process(tmp_path, driver, step):
     region.faults.set(FaultRule(fault=Fault.CRASH, step=step, times=1))
 
     with start(tmp_path, 3) as process:
+        assert process.stdout is not None
         lines = process.stdout.readlines()
 
     assert process.returncode == -signal.SIGKILL

@@ -322,6 +322,7 @@ def test_too_many_calls_are_refused_until_there_is_room(make_cluster):
     with pytest.raises(ProviderRateLimitedError) as caught:
         [cluster.compute.observe(uuid.uuid4()) for _ in range(100)]
 
+    assert caught.value.retry_after is not None
     assert 0.0 < caught.value.retry_after <= 2.0
 
 

@@ -10,13 +10,13 @@ from stratoplane_engine.db.connection import Database
 
 
 @pytest.fixture(scope="session")
-def build_site() -> Callable[[Database], TenantWorld]:
-    """``build_site(database)`` puts a new tenant with a cluster of its own into a database."""
+def build_tenant() -> Callable[[Database], TenantWorld]:
+    """``build_tenant(database)`` puts a new tenant with a cluster of its own into a database."""
     return build_world
 
 
 @pytest.fixture
-def site(database: Database) -> Iterator[TenantWorld]:
+def tenant(database: Database) -> Iterator[TenantWorld]:
     """A tenant with a cluster of its own; other tests' clusters and jobs are out of the way."""
     made = build_world(database)
     yield made
@@ -25,12 +25,12 @@ def site(database: Database) -> Iterator[TenantWorld]:
 
 
 @pytest.fixture
-def fresh_site(fresh_database: Database) -> TenantWorld:
+def fresh_tenant(fresh_database: Database) -> TenantWorld:
     """A tenant with a cluster, alone in a database."""
     return build_world(fresh_database)
 
 
 @pytest.fixture
-def other_site(site: TenantWorld) -> TenantWorld:
-    """Another organization beside ``site``, with a cluster of its own."""
-    return build_world(site.database)
+def other_tenant(tenant: TenantWorld) -> TenantWorld:
+    """Another organization beside ``tenant``, with a cluster of its own."""
+    return build_world(tenant.database)

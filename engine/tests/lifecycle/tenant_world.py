@@ -50,7 +50,7 @@ class TenantWorld:
     cluster: str
     flavor: str
     image: str
-    hand: FakeAgent
+    agent: FakeAgent
     actor: Actor
     generator: random.Random = field(default_factory=lambda: random.Random(7))
 
@@ -126,7 +126,7 @@ class TenantWorld:
             id=self.cluster_id,
         )
         self.execute("UPDATE resource SET updated_at = updated_at - interval '1 minute'")
-        self.hand.list_inventory({row["id"]: (row["kind"], {**row["observed"], **changes}) for row in rows})
+        self.agent.list_inventory({row["id"]: (row["kind"], {**row["observed"], **changes}) for row in rows})
 
     def drain(self) -> int:
         return drain(self.database, self.plugins, owner="test", generator=self.generator)
@@ -136,7 +136,7 @@ class TenantWorld:
         idle = 0
         for _ in range(200):
             # Looked at twice: the time of a job may come between the look for it and the look at those that wait.
-            idle = 0 if self.drain() + self.hand.work(behave) or self.hurry() else idle + 1
+            idle = 0 if self.drain() + self.agent.work(behave) or self.hurry() else idle + 1
             if idle == 2:
                 return
         raise AssertionError("the jobs never come to rest")
@@ -275,8 +275,8 @@ def build_world(database: Database) -> TenantWorld:
         cluster="",
         flavor=flavor,
         image=image,
-        hand=fake_agent(database, organization_id),
+        agent=fake_agent(database, organization_id),
         actor=actor,
     )
     cluster_id, cluster = bare.add_cluster()
-    return replace(bare, cluster_id=cluster_id, cluster=cluster, hand=fake_agent(database, cluster_id))
+    return replace(bare, cluster_id=cluster_id, cluster=cluster, agent=fake_agent(database, cluster_id))

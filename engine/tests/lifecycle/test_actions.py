@@ -11,24 +11,24 @@ if TYPE_CHECKING:
     from engine.tests.lifecycle.tenant_world import TenantWorld
 
 
-def test_a_reboot_is_asked_of_the_agent_and_leaves_the_machine_running(site: "TenantWorld") -> None:
-    machine = site.made("virtual_machine")
-    accepted, asked = site.reboot(machine), list[tuple[str, Any]]()
-    assert accepted.resource == site.get(machine)
-    site.settle(site.hand.recording(asked))
+def test_a_reboot_is_asked_of_the_agent_and_leaves_the_machine_running(tenant: "TenantWorld") -> None:
+    machine = tenant.made("virtual_machine")
+    accepted, asked = tenant.reboot(machine), list[tuple[str, Any]]()
+    assert accepted.resource == tenant.get(machine)
+    tenant.settle(tenant.agent.recording(asked))
 
     assert [verb for verb, _ in asked] == ["reboot"]
-    assert site.job(accepted).state == "SUCCEEDED"
-    assert site.get(machine).status == "RUNNING"
+    assert tenant.job(accepted).state == "SUCCEEDED"
+    assert tenant.get(machine).status == "RUNNING"
 
 
-def test_the_consoles_text_is_the_jobs_output(site: "TenantWorld") -> None:
-    machine = site.made("virtual_machine", power="STOPPED")
-    accepted = site.read_console(machine)
-    site.settle()
+def test_the_consoles_text_is_the_jobs_output(tenant: "TenantWorld") -> None:
+    machine = tenant.made("virtual_machine", power="STOPPED")
+    accepted = tenant.read_console(machine)
+    tenant.settle()
 
-    assert site.job(accepted).output == {"text": "login:"}
-    assert site.get(machine).status == "STOPPED"
+    assert tenant.job(accepted).output == {"text": "login:"}
+    assert tenant.get(machine).status == "STOPPED"
 
 
 @pytest.mark.parametrize(
@@ -38,72 +38,72 @@ def test_the_consoles_text_is_the_jobs_output(site: "TenantWorld") -> None:
         *(("read_console", status) for status in ("PENDING", "DELETING", "FAILED", "LOST")),
     ],
 )
-def test_a_machine_must_be_in_a_state_for_it(site: "TenantWorld", action: str, status: str) -> None:
-    machine = site.made("virtual_machine", name="web")
-    site.execute("UPDATE resource SET status = :status WHERE id = :id", status=status, id=machine.resource.id)
-    before = site.everything()
+def test_a_machine_must_be_in_a_state_for_it(tenant: "TenantWorld", action: str, status: str) -> None:
+    machine = tenant.made("virtual_machine", name="web")
+    tenant.execute("UPDATE resource SET status = :status WHERE id = :id", status=status, id=machine.resource.id)
+    before = tenant.everything()
 
     with pytest.raises(StateConflictError, match=f"virtual machine web is {status}; "):
-        site.act(machine, action)
+        tenant.act(machine, action)
 
-    assert site.everything() == before
+    assert tenant.everything() == before
 
 
-def test_only_machines_can_be_asked(site: "TenantWorld") -> None:
+def test_only_machines_can_be_asked(tenant: "TenantWorld") -> None:
     with pytest.raises(ResourceNotFoundError):
-        site.act(site.made("volume", size_gib=1), "reboot")
+        tenant.act(tenant.made("volume", size_gib=1), "reboot")
 
 
 @pytest.mark.parametrize(("action", "feature"), [("reboot", "reboot"), ("read_console", "console_log")])
-def test_the_cluster_must_be_able_to(site: "TenantWorld", action: str, feature: str) -> None:
-    machine = site.made("virtual_machine")
-    site.execute("UPDATE cluster SET features = '{compute}' WHERE id = :id", id=site.cluster_id)
-    before = site.everything()
+def test_the_cluster_must_be_able_to(tenant: "TenantWorld", action: str, feature: str) -> None:
+    machine = tenant.made("virtual_machine")
+    tenant.execute("UPDATE cluster SET features = '{compute}' WHERE id = :id", id=tenant.cluster_id)
+    before = tenant.everything()
 
     with pytest.raises(FeatureUnsupportedError) as caught:
-        site.act(machine, action)
+        tenant.act(machine, action)
 
-    assert caught.value.payload() == {"feature": feature, "cluster": site.cluster}
-    assert site.everything() == before
-
-
-def test_reading_the_console_during_a_change_leaves_the_change_to_end_by_itself(site: "TenantWorld") -> None:
-    machine = site.made("virtual_machine")
-    change = site.update(machine, power="STOPPED")
-    reading = site.read_console(machine)
-    assert site.get(machine).status == "UPDATING"
-
-    site.settle()
-
-    assert (site.job(change).state, site.job(reading).state) == ("SUCCEEDED", "SUCCEEDED")
-    assert site.get(machine).status == "STOPPED"
-    site.check_accounts()
+    assert caught.value.payload() == {"feature": feature, "cluster": tenant.cluster}
+    assert tenant.everything() == before
 
 
-def test_a_failed_action_leaves_the_machine_alone(site: "TenantWorld") -> None:
-    machine = site.made("virtual_machine")
-    accepted = site.reboot(machine)
-    site.settle(site.hand.failed)
+def test_reading_the_console_during_a_change_leaves_the_change_to_end_by_itself(tenant: "TenantWorld") -> None:
+    machine = tenant.made("virtual_machine")
+    change = tenant.update(machine, power="STOPPED")
+    reading = tenant.read_console(machine)
+    assert tenant.get(machine).status == "UPDATING"
 
-    assert site.job(accepted).state == "FAILED"
-    assert (site.get(machine).status, site.get(machine).detail) == ("RUNNING", "")
+    tenant.settle()
 
-
-def test_an_action_does_not_wipe_what_a_failed_change_left_to_read(site: "TenantWorld") -> None:
-    machine = site.made("virtual_machine")
-    site.update(machine, power="STOPPED")
-    site.settle(site.hand.recording([], "update"))
-    site.reboot(machine)
-    site.settle()
-
-    assert site.get(machine).detail == "no room"
+    assert (tenant.job(change).state, tenant.job(reading).state) == ("SUCCEEDED", "SUCCEEDED")
+    assert tenant.get(machine).status == "STOPPED"
+    tenant.check_accounts()
 
 
-def test_an_action_is_on_record(site: "TenantWorld") -> None:
-    machine = site.made("virtual_machine")
-    site.reboot(machine)
+def test_a_failed_action_leaves_the_machine_alone(tenant: "TenantWorld") -> None:
+    machine = tenant.made("virtual_machine")
+    accepted = tenant.reboot(machine)
+    tenant.settle(tenant.agent.failed)
 
-    events = site.rows(
+    assert tenant.job(accepted).state == "FAILED"
+    assert (tenant.get(machine).status, tenant.get(machine).detail) == ("RUNNING", "")
+
+
+def test_an_action_does_not_wipe_what_a_failed_change_left_to_read(tenant: "TenantWorld") -> None:
+    machine = tenant.made("virtual_machine")
+    tenant.update(machine, power="STOPPED")
+    tenant.settle(tenant.agent.recording([], "update"))
+    tenant.reboot(machine)
+    tenant.settle()
+
+    assert tenant.get(machine).detail == "no room"
+
+
+def test_an_action_is_on_record(tenant: "TenantWorld") -> None:
+    machine = tenant.made("virtual_machine")
+    tenant.reboot(machine)
+
+    events = tenant.rows(
         "SELECT detail FROM audit_event WHERE subject_id = :id AND action = 'tenant:resource:action-accepted'",
         id=machine.resource.id,
     )

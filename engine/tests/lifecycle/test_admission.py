@@ -58,26 +58,26 @@ class Watcher:
         self.seen.append(event)
 
 
-def test_a_plugin_refuses_with_all_its_reasons_and_nothing_is_kept(site: "TenantWorld") -> None:
-    site.plugins.manager.register(Strict())
-    before = site.everything()
+def test_a_plugin_refuses_with_all_its_reasons_and_nothing_is_kept(tenant: "TenantWorld") -> None:
+    tenant.plugins.manager.register(Strict())
+    before = tenant.everything()
 
     with pytest.raises(AdmissionRefusedError) as caught:
-        site.create("volume", name="db-1", size_gib=1)
+        tenant.create("volume", name="db-1", size_gib=1)
 
     assert caught.value.detail == "names begin with web-; no"
     assert [violation.pointer for violation in caught.value.violations] == ["/name", "/labels"]
-    assert site.everything() == before
-    site.check_accounts()
+    assert tenant.everything() == before
+    tenant.check_accounts()
 
 
-def test_a_plugin_is_asked_about_creates_changes_and_deletions(site: "TenantWorld") -> None:
+def test_a_plugin_is_asked_about_creates_changes_and_deletions(tenant: "TenantWorld") -> None:
     strict = Strict()
-    site.plugins.manager.register(strict)
-    volume = site.made("volume", name="web-1", size_gib=1, labels={"env": "prod"})
-    site.update(volume, name="web-2")
-    site.settle()
-    site.delete(volume)
+    tenant.plugins.manager.register(strict)
+    volume = tenant.made("volume", name="web-1", size_gib=1, labels={"env": "prod"})
+    tenant.update(volume, name="web-2")
+    tenant.settle()
+    tenant.delete(volume)
 
     told = [(each.action, each.kind, each.name, each.spec["size_gib"], each.labels) for each in strict.asked]
     labels = {"env": "prod"}
@@ -89,30 +89,30 @@ def test_a_plugin_is_asked_about_creates_changes_and_deletions(site: "TenantWorl
     assert {each.actor for each in strict.asked} == {"user:alice"}
 
 
-def test_a_refused_change_changes_nothing(site: "TenantWorld") -> None:
-    site.plugins.manager.register(Strict())
-    volume = site.made("volume", name="web-1", size_gib=1)
-    before = site.get(volume)
+def test_a_refused_change_changes_nothing(tenant: "TenantWorld") -> None:
+    tenant.plugins.manager.register(Strict())
+    volume = tenant.made("volume", name="web-1", size_gib=1)
+    before = tenant.get(volume)
 
     with pytest.raises(AdmissionRefusedError):
-        site.update(volume, name="db-1", size_gib=2)
+        tenant.update(volume, name="db-1", size_gib=2)
 
-    assert site.get(volume) == before
+    assert tenant.get(volume) == before
 
 
 @pytest.mark.parametrize("plugin", [Broken(), Mumbling()])
-def test_a_plugin_that_breaks_refuses(site: "TenantWorld", plugin: object) -> None:
-    site.plugins.manager.register(plugin)
-    before = site.everything()
+def test_a_plugin_that_breaks_refuses(tenant: "TenantWorld", plugin: object) -> None:
+    tenant.plugins.manager.register(plugin)
+    before = tenant.everything()
 
     with pytest.raises(AdmissionRefusedError, match=r"a policy plugin broke .*; tell an operator"):
-        site.create("volume", size_gib=1)
+        tenant.create("volume", size_gib=1)
 
-    assert site.everything() == before
+    assert tenant.everything() == before
 
 
 @pytest.mark.parametrize("chosen", [uuid4(), "nonsense", RuntimeError("oops")])
-def test_a_plugin_that_places_badly_refuses(site: "TenantWorld", chosen: object) -> None:
+def test_a_plugin_that_places_badly_refuses(tenant: "TenantWorld", chosen: object) -> None:
     class Placer:
         @hookimpl
         def stratoplane_place(self, request: AdmissionRequest) -> object:
@@ -120,18 +120,18 @@ def test_a_plugin_that_places_badly_refuses(site: "TenantWorld", chosen: object)
                 raise chosen
             return chosen
 
-    site.plugins.manager.register(Placer())
+    tenant.plugins.manager.register(Placer())
 
     with pytest.raises(AdmissionRefusedError, match=r"a placement plugin .*; tell an operator"):
-        site.create("volume", size_gib=1)
+        tenant.create("volume", size_gib=1)
 
 
-def test_a_watcher_learns_what_became_of_jobs_and_a_broken_one_changes_nothing(site: "TenantWorld") -> None:
+def test_a_watcher_learns_what_became_of_jobs_and_a_broken_one_changes_nothing(tenant: "TenantWorld") -> None:
     watcher = Watcher()
-    site.plugins.manager.register(watcher)
-    site.plugins.manager.register(BrokenWatcher())
+    tenant.plugins.manager.register(watcher)
+    tenant.plugins.manager.register(BrokenWatcher())
 
-    volume = site.made("volume", size_gib=1)
+    volume = tenant.made("volume", size_gib=1)
 
     (event,) = watcher.seen
     assert (event.action, event.kind, event.resource_id) == (
@@ -164,10 +164,10 @@ def installed_plugins(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("installed_plugins")
-def test_enabled_plugins_are_loaded_and_broken_ones_are_shown_with_their_reason(site: "TenantWorld") -> None:
-    site.plugins = Plugins.load(("refusing", "absent", "misspelt", "missing"))
+def test_enabled_plugins_are_loaded_and_broken_ones_are_shown_with_their_reason(tenant: "TenantWorld") -> None:
+    tenant.plugins = Plugins.load(("refusing", "absent", "misspelt", "missing"))
 
-    states = {each.name: (each.state, each.reason) for each in site.plugins.extensions}
+    states = {each.name: (each.state, each.reason) for each in tenant.plugins.extensions}
     assert states["refusing"] == (ExtensionState.LOADED, "")
     assert states["absent"] == (
         ExtensionState.BROKEN, "ModuleNotFoundError: No module named 'does_not_exist_anywhere'"
@@ -176,14 +176,14 @@ def test_enabled_plugins_are_loaded_and_broken_ones_are_shown_with_their_reason(
     assert states["misspelt"][1].startswith("unknown hook stratoplane_addmit; known are stratoplane_admit, ")
     assert states["missing"] == (ExtensionState.MISSING, "no installed distribution offers it")
     with pytest.raises(AdmissionRefusedError, match="never"):
-        site.create("volume", size_gib=1)
+        tenant.create("volume", size_gib=1)
 
 
 @pytest.mark.usefixtures("installed_plugins")
-def test_what_is_not_enabled_is_not_asked(site: "TenantWorld") -> None:
-    site.plugins = Plugins.load()
+def test_what_is_not_enabled_is_not_asked(tenant: "TenantWorld") -> None:
+    tenant.plugins = Plugins.load()
 
     assert {"refusing", "absent", "misspelt"} <= {
-        each.name for each in site.plugins.extensions if each.state is ExtensionState.DISABLED
+        each.name for each in tenant.plugins.extensions if each.state is ExtensionState.DISABLED
     }
-    site.create("volume", size_gib=1)
+    tenant.create("volume", size_gib=1)

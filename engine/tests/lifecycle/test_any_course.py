@@ -52,17 +52,17 @@ CREATE TRIGGER {function} AFTER UPDATE ON {table} FOR EACH ROW WHEN (OLD.{column
 class Course(RuleBasedStateMachine):
     """One tenant with small limits, one cluster, one agent, and workers of which some stall."""
 
-    make_site: "Callable[[], TenantWorld]"
+    make_tenant: "Callable[[], TenantWorld]"
     notifier: WorkerNotifier
 
     @initialize()
     def begin(self) -> None:
-        self.site = self.make_site()
+        self.tenant = self.make_tenant()
         self.made: dict[str, list[ChangeResult]] = {"volume": [], "network": [], "virtual_machine": []}
         self.stalled: list[JobUpdate] = []
-        self.site.add_flavor("large", 4, 4096, 10)
+        self.tenant.add_flavor("large", 4, 4096, 10)
         for key, limit in LIMITS.items():
-            self.site.limit(key, limit)
+            self.tenant.limit(key, limit)
 
     @rule(kind=KINDS, number=NUMBERS)
     def create(self, kind: str, number: int) -> None:
@@ -72,7 +72,7 @@ class Course(RuleBasedStateMachine):
             "virtual_machine": {"volume_ids": self.ids("volume", number), "network_ids": self.ids("network", 1)},
         }
         with refusals():
-            self.made[kind].append(self.site.create(kind, **bodies[kind]))
+            self.made[kind].append(self.tenant.create(kind, **bodies[kind]))
 
     def ids(self, kind: str, most: int) -> list[UUID]:
         return [made.resource.id for made in self.made[kind]][-most:] if most else []
@@ -85,55 +85,55 @@ class Course(RuleBasedStateMachine):
         patches: list[dict[str, Any]] = [
             {"power": "STOPPED"},
             {"power": "RUNNING"},
-            {"flavor": self.site.flavor},
-            {"flavor": f"large-{self.site.flavor}", "name": f"large-{which}"},
+            {"flavor": self.tenant.flavor},
+            {"flavor": f"large-{self.tenant.flavor}", "name": f"large-{which}"},
             {"volume_ids": self.ids("volume", which % 3)},
         ]
         for made in self.one(kind, which):
             others: dict[str, dict[str, Any]] = {"volume": {"size_gib": 2 + number}, "network": {"name": f"n-{number}"}}
             patch = others.get(kind, patches[number])
             with refusals():
-                self.site.update(made, **patch)
+                self.tenant.update(made, **patch)
 
     @rule(kind=KINDS, which=NUMBERS)
     def delete(self, kind: str, which: int) -> None:
         for made in self.one(kind, which):
             with refusals():
-                self.site.delete(made)
+                self.tenant.delete(made)
 
     @rule(which=NUMBERS, action=st.sampled_from(["reboot", "read_console"]))
     def act(self, which: int, action: str) -> None:
         for made in self.one("virtual_machine", which):
             with refusals():
-                self.site.act(made, action)
+                self.tenant.act(made, action)
 
     @rule(number=st.integers(0, 50), what=st.sampled_from(["cancel", "cancel", "retry", "resolve"]))
     def control(self, number: int, what: str) -> None:
         """Somebody stops, repeats or ends a job, which may be at any point or over."""
-        known = self.site.rows("SELECT id FROM job WHERE project_id = :id ORDER BY id", id=self.site.project_id)
+        known = self.tenant.rows("SELECT id FROM job WHERE project_id = :id ORDER BY id", id=self.tenant.project_id)
         for row in known[number % len(known) :][:1] if known else []:
             with refusals():
                 self.interfere(what, row["id"])
 
     def interfere(self, what: str, job_id: UUID) -> None:
-        database, context, project_id = self.site.database, self.site.context(), self.site.project_id
+        database, context, project_id = self.tenant.database, self.tenant.context(), self.tenant.project_id
         if what == "cancel":
             job_control.cancel(database, context, project_id, job_id)
         elif what == "retry":
-            job_control.retry(database, self.site.plugins, context, project_id, job_id)
+            job_control.retry(database, self.tenant.plugins, context, project_id, job_id)
         else:
-            job_control.resolve(database, self.site.operator(), job_id, note="no reason")
+            job_control.resolve(database, self.tenant.operator(), job_id, note="no reason")
 
     @rule()
     def work(self) -> None:
-        self.site.drain()
+        self.tenant.drain()
 
     @rule()
     def come_to_rest(self) -> None:
         """Agents that went silent are given up, and all that can be done is done."""
-        self.site.execute("UPDATE operation SET deadline_at = clock_timestamp() - interval '1 second'")
-        sweep(self.site.database, self.notifier)
-        self.site.settle()
+        self.tenant.execute("UPDATE operation SET deadline_at = clock_timestamp() - interval '1 second'")
+        sweep(self.tenant.database, self.notifier)
+        self.tenant.settle()
 
     @rule(outcomes=st.lists(OUTCOMES, min_size=1, max_size=4))
     def answer(self, outcomes: list[str]) -> None:
@@ -144,47 +144,47 @@ class Course(RuleBasedStateMachine):
             if outcome == "silence":
                 return None
             if outcome == "done":
-                return self.site.hand.done(operation)
-            return self.site.hand.failed(operation, Outcome(outcome), code=outcome)
+                return self.tenant.agent.done(operation)
+            return self.tenant.agent.failed(operation, Outcome(outcome), code=outcome)
 
-        self.site.hand.work(behave)
+        self.tenant.agent.work(behave)
 
     @rule()
     def stall(self) -> None:
         """A worker claims, moves, and sleeps longer than its lease."""
-        with self.site.database.system() as connection:
+        with self.tenant.database.system() as connection:
             claimed = claims.claim(connection, owner="sleeper", limit=2, start=new_id())
         self.stalled += [advance(read_claim(claim, BUILTIN_KINDS), random.Random(1)) for claim in claimed]
         over = "UPDATE job SET lease_until = clock_timestamp() - interval '1 second' WHERE lease_owner = 'sleeper'"
-        self.site.execute(over)
+        self.tenant.execute(over)
 
     @rule()
     def wake_up(self) -> None:
         """The sleepers persist; it counts only where nobody has claimed the job again."""
         for update in self.stalled:
-            (row,) = self.site.rows("SELECT epoch FROM job WHERE id = :id", id=update.job.id)
-            with self.site.database.system() as connection:
+            (row,) = self.tenant.rows("SELECT epoch FROM job WHERE id = :id", id=update.job.id)
+            with self.tenant.database.system() as connection:
                 current = persist_updates(connection, [update])
             assert (update.job.id in current) == (row["epoch"] == update.job.epoch)
         self.stalled = []
 
     @rule(what=st.sampled_from(["operation", "job"]))
     def let_time_pass(self, what: str) -> None:
-        self.site.hurry()
+        self.tenant.hurry()
         if what == "operation":
-            self.site.execute("UPDATE operation SET deadline_at = clock_timestamp() - interval '1 second'")
+            self.tenant.execute("UPDATE operation SET deadline_at = clock_timestamp() - interval '1 second'")
         else:
-            self.site.execute("UPDATE job SET deadline_at = clock_timestamp() - interval '1 second'")
-        sweep(self.site.database, self.notifier)
-        reconcile(self.site.database)
+            self.tenant.execute("UPDATE job SET deadline_at = clock_timestamp() - interval '1 second'")
+        sweep(self.tenant.database, self.notifier)
+        reconcile(self.tenant.database)
 
     @invariant()
     def books_balance(self) -> None:
-        self.site.check_accounts()
+        self.tenant.check_accounts()
 
     @invariant()
     def one_job_of_a_resource_is_at_work_at_a_time(self) -> None:
-        crowded = self.site.rows(
+        crowded = self.tenant.rows(
             "SELECT j.resource_id FROM operation o JOIN job j ON j.id = o.job_id"
             " WHERE o.state IN ('QUEUED', 'OFFERED', 'RUNNING') GROUP BY 1 HAVING count(*) > 1"
         )
@@ -194,14 +194,14 @@ class Course(RuleBasedStateMachine):
         self.come_to_rest()
         live = "SELECT kind, state FROM job WHERE state IN ('PENDING', 'RUNNING', 'RETRYING')"
         unsettled = "SELECT name, status FROM resource WHERE status IN ('PENDING', 'UPDATING', 'DELETING')"
-        assert self.site.rows(live) == self.site.rows(unsettled) == []
-        self.site.check_accounts()
+        assert self.tenant.rows(live) == self.tenant.rows(unsettled) == []
+        self.tenant.check_accounts()
         self.check_links()
-        self.site.execute("UPDATE cluster SET deleted_at = clock_timestamp() WHERE deleted_at IS NULL")
+        self.tenant.execute("UPDATE cluster SET deleted_at = clock_timestamp() WHERE deleted_at IS NULL")
 
     def check_links(self) -> None:
         """Assert that machines are linked to the volumes that they are desired to have, gone ones to none."""
-        machines = self.site.rows(
+        machines = self.tenant.rows(
             "SELECT r.status, r.spec->'volume_ids' AS wanted, ARRAY(SELECT l.target_id FROM resource_link l"
             " WHERE l.source_id = r.id AND l.role = 'volume' ORDER BY l.position) AS linked"
             " FROM resource r WHERE r.kind = 'virtual_machine'"
@@ -240,10 +240,10 @@ def noted(fresh_database: Database) -> Database:
 
 
 def test_no_course_of_events_unbalances_the_books_or_leaves_anything_stuck(
-    noted: Database, valkey_url: str, build_site: "Callable[[Database], TenantWorld]"
+    noted: Database, valkey_url: str, build_tenant: "Callable[[Database], TenantWorld]"
 ) -> None:
     class Here(Course):
-        make_site = staticmethod(lambda: build_site(noted))
+        make_tenant = staticmethod(lambda: build_tenant(noted))
         notifier = WorkerNotifier(valkey_url)
 
     run_state_machine_as_test(

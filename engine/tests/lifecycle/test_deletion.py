@@ -22,167 +22,166 @@ if TYPE_CHECKING:
     ],
 )
 def test_a_deletion_takes_the_object_away_and_gives_everything_back(
-    site: "TenantWorld", kind: str, body: dict[str, Any]
+    tenant: "TenantWorld", kind: str, body: dict[str, Any]
 ) -> None:
-    made = site.made(kind, **body)
-    deletion = site.delete(made)
+    made = tenant.made(kind, **body)
+    deletion = tenant.delete(made)
     assert deletion.resource.status == "DELETING"
-    assert site.used() != {}
+    assert tenant.used() != {}
     asked: list[tuple[str, Any]] = []
 
-    site.settle(site.hand.recording(asked))
+    tenant.settle(tenant.agent.recording(asked))
 
     assert [verb for verb, _ in asked] == ["delete"]
-    assert site.job(deletion).state == "SUCCEEDED"
-    assert site.used() == {}
+    assert tenant.job(deletion).state == "SUCCEEDED"
+    assert tenant.used() == {}
     with pytest.raises(ResourceDeletedError):
-        site.get(made)
-    site.check_accounts()
+        tenant.get(made)
+    tenant.check_accounts()
 
 
-def test_a_key_pair_is_gone_at_once(site: "TenantWorld") -> None:
+def test_a_key_pair_is_gone_at_once(tenant: "TenantWorld") -> None:
     key = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIGPKSUEyDRJGXJrSYvJF0bjPzS0pVIWzB1oDOLKmRLgj"
-    pair = site.create("key_pair", name="laptop", public_key=key)
-    answer = site.delete(pair)
+    pair = tenant.create("key_pair", name="laptop", public_key=key)
+    answer = tenant.delete(pair)
 
     assert (answer.job, answer.resource.status) == (None, "DELETED")
-    assert site.used() == {}
-    site.create("key_pair", name="laptop", public_key=key)
+    assert tenant.used() == {}
+    tenant.create("key_pair", name="laptop", public_key=key)
 
 
-def test_a_second_deletion_answers_the_job_of_the_first(site: "TenantWorld") -> None:
-    volume = site.made("volume", size_gib=1)
-    first, before = site.delete(volume), site.everything()
+def test_a_second_deletion_answers_the_job_of_the_first(tenant: "TenantWorld") -> None:
+    volume = tenant.made("volume", size_gib=1)
+    first, before = tenant.delete(volume), tenant.everything()
 
-    second = site.delete(volume)
+    second = tenant.delete(volume)
 
-    assert second.job is not None
-    assert first.job is not None
-    assert second.job.id == first.job.id
-    assert site.everything() == before
+    assert tenant.job_id(second) == tenant.job_id(first)
+    assert tenant.everything() == before
 
 
-def test_two_deletions_at_once_are_one(site: "TenantWorld") -> None:
-    volume = site.made("volume", size_gib=1)
+def test_two_deletions_at_once_are_one(tenant: "TenantWorld") -> None:
+    volume = tenant.made("volume", size_gib=1)
     with ThreadPoolExecutor(4) as pool:
-        answers = list(pool.map(lambda _: site.delete(volume), range(4)))
+        answers = list(pool.map(lambda _: tenant.delete(volume), range(4)))
 
-    assert len({str(answer.job.id) for answer in answers}) == 1
-    site.settle()
-    site.check_accounts()
+    assert len({tenant.job_id(answer) for answer in answers}) == 1
+    tenant.settle()
+    tenant.check_accounts()
 
 
-def test_what_others_use_stays(site: "TenantWorld") -> None:
-    network, volume = site.made("network", name="inside", cidr="10.1.0.0/24"), site.made("volume", size_gib=1)
+def test_what_others_use_stays(tenant: "TenantWorld") -> None:
+    network, volume = tenant.made("network", name="inside", cidr="10.1.0.0/24"), tenant.made("volume", size_gib=1)
     ids = {"network_ids": [network.resource.id], "volume_ids": [volume.resource.id]}
-    machine = site.made("virtual_machine", name="web", **ids)
-    before = site.everything()
+    machine = tenant.made("virtual_machine", name="web", **ids)
+    before = tenant.everything()
 
     for used in (network, volume):
         with pytest.raises(InUseError, match="is used by virtual machine web; delete or detach") as caught:
-            site.delete(used)
+            tenant.delete(used)
         assert caught.value.used_by == ("virtual machine web",)
-    assert site.everything() == before
+    assert tenant.everything() == before
 
-    site.delete(machine)
+    tenant.delete(machine)
     with pytest.raises(InUseError):
-        site.delete(network)
-    site.settle()
-    site.delete(network)
-    site.delete(volume)
-    site.settle()
-    assert site.used() == {}
+        tenant.delete(network)
+    tenant.settle()
+    tenant.delete(network)
+    tenant.delete(volume)
+    tenant.settle()
+    assert tenant.used() == {}
 
 
-def test_a_deletion_while_the_create_is_under_way_comes_after_it(site: "TenantWorld") -> None:
-    volume = site.create("volume", size_gib=1)
-    site.drain()
-    (creation,) = site.hand.offers()
-    deletion = site.delete(volume)
-    assert site.drain() == 0
+def test_a_deletion_while_the_create_is_under_way_comes_after_it(tenant: "TenantWorld") -> None:
+    volume = tenant.create("volume", size_gib=1)
+    tenant.drain()
+    (creation,) = tenant.agent.offers()
+    deletion = tenant.delete(volume)
+    assert tenant.drain() == 0
 
-    site.hand.report(site.hand.done(creation))
-    site.drain()
-    assert site.get(volume).status == "DELETING"
-    site.settle()
+    tenant.agent.report(tenant.agent.done(creation))
+    tenant.drain()
+    assert tenant.get(volume).status == "DELETING"
+    tenant.settle()
 
-    assert (site.job(volume).state, site.job(deletion).state) == ("SUCCEEDED", "SUCCEEDED")
-    assert site.row(volume)["status"] == "DELETED"
-    site.check_accounts()
-
-
-def test_a_deletion_behind_a_create_that_failed_ends_well_and_there_is_only_one(site: "TenantWorld") -> None:
-    volume = site.create("volume", size_gib=1)
-    site.drain()
-    (creation,) = site.hand.offers()
-    deletion = site.delete(volume)
-    site.hand.report(site.hand.failed(creation))
-    site.drain()
-    site.hand.work()
-    site.drain()
-    assert site.get(volume).status == "DELETING"
-    assert site.used() == {}
-    assert site.delete(volume).job.id == deletion.job.id
-
-    site.settle()
-
-    assert (site.job(volume).state, site.job(deletion).state) == ("FAILED", "SUCCEEDED")
-    assert site.row(volume)["status"] == "DELETED"
-    site.check_accounts()
+    assert (tenant.job(volume).state, tenant.job(deletion).state) == ("SUCCEEDED", "SUCCEEDED")
+    assert tenant.row(volume)["status"] == "DELETED"
+    tenant.check_accounts()
 
 
-def test_a_change_that_a_deletion_overtook_is_not_begun(site: "TenantWorld") -> None:
-    machine = site.made("virtual_machine")
-    first, second = site.update(machine, power="STOPPED"), site.update(machine, name="other")
-    site.drain()
-    (operation,) = site.hand.offers()
-    deletion = site.delete(machine)
-    site.hand.report(site.hand.done(operation))
+def test_a_deletion_behind_a_create_that_failed_ends_well_and_there_is_only_one(tenant: "TenantWorld") -> None:
+    volume = tenant.create("volume", size_gib=1)
+    tenant.drain()
+    (creation,) = tenant.agent.offers()
+    deletion = tenant.delete(volume)
+    tenant.agent.report(tenant.agent.failed(creation))
+    tenant.drain()
+    tenant.agent.work()
+    tenant.drain()
+    assert tenant.get(volume).status == "DELETING"
+    assert tenant.used() == {}
+    assert tenant.job_id(tenant.delete(volume)) == tenant.job_id(deletion)
+
+    tenant.settle()
+
+    assert (tenant.job(volume).state, tenant.job(deletion).state) == ("FAILED", "SUCCEEDED")
+    assert tenant.row(volume)["status"] == "DELETED"
+    tenant.check_accounts()
+
+
+def test_a_change_that_a_deletion_overtook_is_not_begun(tenant: "TenantWorld") -> None:
+    machine = tenant.made("virtual_machine")
+    first, second = tenant.update(machine, power="STOPPED"), tenant.update(machine, name="other")
+    tenant.drain()
+    (operation,) = tenant.agent.offers()
+    deletion = tenant.delete(machine)
+    tenant.agent.report(tenant.agent.done(operation))
     asked: list[tuple[str, Any]] = []
 
-    site.settle(site.hand.recording(asked))
+    tenant.settle(tenant.agent.recording(asked))
 
     assert [verb for verb, _ in asked] == ["delete"]
-    assert [site.job(each).state for each in (first, second, deletion)] == ["SUCCEEDED", "FAILED", "SUCCEEDED"]
-    assert site.used() == {}
-    site.check_accounts()
+    assert [tenant.job(each).state for each in (first, second, deletion)] == ["SUCCEEDED", "FAILED", "SUCCEEDED"]
+    assert tenant.used() == {}
+    tenant.check_accounts()
 
 
-def test_a_failed_deletion_keeps_the_quota_and_can_be_asked_for_again(site: "TenantWorld") -> None:
-    volume = site.made("volume", size_gib=1)
-    deletion, used = site.delete(volume), site.used()
-    site.settle(site.hand.failed)
+def test_a_failed_deletion_keeps_the_quota_and_can_be_asked_for_again(tenant: "TenantWorld") -> None:
+    volume = tenant.made("volume", size_gib=1)
+    deletion, used = tenant.delete(volume), tenant.used()
+    tenant.settle(tenant.agent.failed)
 
-    assert (site.get(volume).status, site.get(volume).detail) == ("FAILED", "no")
-    job = site.job(deletion)
+    assert (tenant.get(volume).status, tenant.get(volume).detail) == ("FAILED", "no")
+    job = tenant.job(deletion)
+    assert job.error is not None
     assert (job.state, job.error.step, job.error.leaks) == ("FAILED", "remove", None)
     assert [step.state for step in job.steps] == ["FAILED"]
-    assert site.used() == used
+    assert tenant.used() == used
 
-    site.delete(volume)
-    site.settle()
-    assert site.row(volume)["status"] == "DELETED"
-    assert site.used() == {}
-
-
-def test_what_never_came_to_be_can_be_deleted(site: "TenantWorld") -> None:
-    volume = site.create("volume", size_gib=1)
-    site.settle(lambda each: site.hand.failed(each) if each.verb == "create" else site.hand.done(each))
-    site.delete(volume)
-    site.settle()
-
-    assert site.row(volume)["status"] == "DELETED"
-    site.check_accounts()
+    tenant.delete(volume)
+    tenant.settle()
+    assert tenant.row(volume)["status"] == "DELETED"
+    assert tenant.used() == {}
 
 
-def test_every_state_of_a_resource_is_kept_as_a_revision(site: "TenantWorld") -> None:
-    volume = site.made("volume", size_gib=1)
-    site.update(volume, size_gib=2)
-    site.settle()
-    site.delete(volume)
-    site.settle()
+def test_what_never_came_to_be_can_be_deleted(tenant: "TenantWorld") -> None:
+    volume = tenant.create("volume", size_gib=1)
+    tenant.settle(lambda each: tenant.agent.failed(each) if each.verb == "create" else tenant.agent.done(each))
+    tenant.delete(volume)
+    tenant.settle()
 
-    revisions = site.rows(
+    assert tenant.row(volume)["status"] == "DELETED"
+    tenant.check_accounts()
+
+
+def test_every_state_of_a_resource_is_kept_as_a_revision(tenant: "TenantWorld") -> None:
+    volume = tenant.made("volume", size_gib=1)
+    tenant.update(volume, size_gib=2)
+    tenant.settle()
+    tenant.delete(volume)
+    tenant.settle()
+
+    revisions = tenant.rows(
         "SELECT status, generation, (spec->>'size_gib')::int AS size, quota_usage FROM resource_revision"
         " WHERE resource_id = :id ORDER BY sequence",
         id=volume.resource.id,

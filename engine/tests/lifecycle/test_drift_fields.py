@@ -19,14 +19,14 @@ if TYPE_CHECKING:
     from engine.tests.lifecycle.tenant_world import TenantWorld
 
 
-def test_a_field_that_only_a_plugin_compares_is_found(fresh_site: "TenantWorld") -> None:
-    volume = fresh_site.made("volume", size_gib=3)
-    fresh_site.execute('UPDATE resource SET spec = spec || \'{"colour": "red"}\'')
-    fresh_site.list_objects(colour="blue", sealed=False)
+def test_a_field_that_only_a_plugin_compares_is_found(fresh_tenant: "TenantWorld") -> None:
+    volume = fresh_tenant.made("volume", size_gib=3)
+    fresh_tenant.execute('UPDATE resource SET spec = spec || \'{"colour": "red"}\'')
+    fresh_tenant.list_objects(colour="blue", sealed=False)
     colour = ComparedField(name="colour", policies=(DriftPolicy.ALERT,))
     sealed = ComparedField(name="sealed", policies=(DriftPolicy.CORRECT,), comparison=Comparison.ALWAYS_TRUE)
     kinds = (ComparedKind(name="volume", interface="storage", fields=(colour, sealed)),)
-    with fresh_site.database.system() as connection:
+    with fresh_tenant.database.system() as connection:
         found = drift.record(connection, kinds, since=None, limit=10).new
     assert {(each.field, each.desired, each.observed, each.policy) for each in found} == {
         ("colour", "red", "blue", DriftPolicy.ALERT),
@@ -54,27 +54,27 @@ VALUES = {
 @settings(max_examples=40, suppress_health_check=list(HealthCheck))
 @given(observed=st.fixed_dictionaries({}, optional=VALUES), desired=st.fixed_dictionaries(VALUES))
 def test_the_statement_finds_what_a_plain_comparison_finds(
-    fresh_site: "TenantWorld", observed: dict[str, Any], desired: dict[str, Any]
+    fresh_tenant: "TenantWorld", observed: dict[str, Any], desired: dict[str, Any]
 ) -> None:
-    fresh_site.execute("DELETE FROM drift")
-    fresh_site.execute("DELETE FROM job WHERE actor = 'reconciler'")
-    known = fresh_site.rows("SELECT id FROM resource WHERE kind = 'virtual_machine'")
-    identifier = known[0]["id"] if known else fresh_site.made("virtual_machine").resource.id
+    fresh_tenant.execute("DELETE FROM drift")
+    fresh_tenant.execute("DELETE FROM job WHERE actor = 'reconciler'")
+    known = fresh_tenant.rows("SELECT id FROM resource WHERE kind = 'virtual_machine'")
+    identifier = known[0]["id"] if known else fresh_tenant.made("virtual_machine").resource.id
     spec = {name: value for name, value in desired.items() if name not in {"volume_uids", "name"}}
-    fresh_site.execute(
+    fresh_tenant.execute(
         "UPDATE resource SET name = :name, status = 'RUNNING', updated_at = clock_timestamp() - interval '1 minute',"
         " spec = spec || CAST(:spec AS jsonb) WHERE id = :id",
         name=desired["name"],
         spec=orjson.dumps({**spec, "volume_ids": desired["volume_uids"]}).decode(),
         id=identifier,
     )
-    fresh_site.hand.list_inventory({identifier: ("virtual_machine", observed)})
-    reconcile(fresh_site.database)
+    fresh_tenant.agent.list_inventory({identifier: ("virtual_machine", observed)})
+    reconcile(fresh_tenant.database)
 
     def plain(values: dict[str, Any], name: str) -> Any:
         return sorted(values[name]) if name == "volume_uids" else values[name]
 
     expected = {name for name in observed if plain(observed, name) != plain(desired, name)}
-    assert {row["field"] for row in fresh_site.rows("SELECT field FROM drift")} == {
+    assert {row["field"] for row in fresh_tenant.rows("SELECT field FROM drift")} == {
         "volumes" if name == "volume_uids" else name for name in expected
     }

@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from engine.tests.lifecycle.tenant_world import TenantWorld
 
 
-def test_policies_are_listed_set_and_reset_on_record(fresh_site: "TenantWorld") -> None:
-    database, operator = fresh_site.database, fresh_site.operator()
+def test_policies_are_listed_set_and_reset_on_record(fresh_tenant: "TenantWorld") -> None:
+    database, operator = fresh_tenant.database, fresh_tenant.operator()
     own = {(each.kind, each.field): each.policy for each in drift.list_policies(database, operator)}
     assert own == {
         (kind, field.name): field.policies[0] for kind, each in BUILTIN_KINDS.items() for field in each.compared
@@ -35,7 +35,9 @@ def test_policies_are_listed_set_and_reset_on_record(fresh_site: "TenantWorld") 
     drift.reset_policy(database, operator, key)
     with pytest.raises(ResourceNotFoundError, match="list the policies"):
         drift.reset_policy(database, operator, key)
-    audited = fresh_site.rows("SELECT detail->>'policy' AS policy FROM audit_event WHERE action LIKE '%drift-policy%'")
+    audited = fresh_tenant.rows(
+        "SELECT detail->>'policy' AS policy FROM audit_event WHERE action LIKE '%drift-policy%'"
+    )
     assert [row["policy"] for row in audited] == ["adopt", None]
 
 
@@ -48,49 +50,49 @@ def test_policies_are_listed_set_and_reset_on_record(fresh_site: "TenantWorld") 
     ],
 )
 def test_a_policy_that_makes_no_sense_is_refused(
-    site: "TenantWorld", kind: str, field: str, policy: DriftPolicy, message: str
+    tenant: "TenantWorld", kind: str, field: str, policy: DriftPolicy, message: str
 ) -> None:
     setting = PolicySetting(kind=kind, field=field, driver="*", policy=policy)
     with pytest.raises(InvalidSpecError, match=message):
-        drift.set_policy(site.database, site.operator(), setting)
+        drift.set_policy(tenant.database, tenant.operator(), setting)
 
 
-def listed(site: "TenantWorld", page: Page, wanted: DriftFilter = DriftFilter()) -> Listing[Drift]:  # noqa: B008  # frozen
-    return drift.list_drift(site.database, site.operator(), page, wanted)
+def listed(tenant: "TenantWorld", page: Page, wanted: DriftFilter = DriftFilter()) -> Listing[Drift]:  # noqa: B008  # frozen
+    return drift.list_drift(tenant.database, tenant.operator(), page, wanted)
 
 
-def test_differences_are_listed_while_they_last_and_after(fresh_site: "TenantWorld") -> None:
+def test_differences_are_listed_while_they_last_and_after(fresh_tenant: "TenantWorld") -> None:
     for number in range(3):
-        fresh_site.made("volume", size_gib=3, name=f"it-{number}")
-    fresh_site.list_objects(size_gib=8)
-    reconcile(fresh_site.database)
-    first = listed(fresh_site, Page(limit=2))
-    second = listed(fresh_site, Page(limit=2, cursor=first.next or ""))
+        fresh_tenant.made("volume", size_gib=3, name=f"it-{number}")
+    fresh_tenant.list_objects(size_gib=8)
+    reconcile(fresh_tenant.database)
+    first = listed(fresh_tenant, Page(limit=2))
+    second = listed(fresh_tenant, Page(limit=2, cursor=first.next or ""))
     assert {each.name for each in (*first.items, *second.items)} == {"it-0", "it-1", "it-2"}
-    fresh_site.list_objects()
-    reconcile(fresh_site.database)
-    assert [len(listed(fresh_site, Page(limit=9), DriftFilter(only_open=each)).items) for each in (True, False)] == [
+    fresh_tenant.list_objects()
+    reconcile(fresh_tenant.database)
+    assert [len(listed(fresh_tenant, Page(limit=9), DriftFilter(only_open=each)).items) for each in (True, False)] == [
         0,
         3,
     ]
 
 
-def test_objects_of_nobody_are_listed(fresh_site: "TenantWorld") -> None:
+def test_objects_of_nobody_are_listed(fresh_tenant: "TenantWorld") -> None:
     uid = uuid4()
-    fresh_site.hand.list_inventory({uid: ("volume", {"name": "x"})})
-    (orphan,) = drift.list_orphans(fresh_site.database, fresh_site.operator(), Page(limit=9)).items
+    fresh_tenant.agent.list_inventory({uid: ("volume", {"name": "x"})})
+    (orphan,) = drift.list_orphans(fresh_tenant.database, fresh_tenant.operator(), Page(limit=9)).items
     assert (orphan.uid, orphan.kind) == (uid, "volume")
 
 
-def test_all_objects_of_nobody_are_told_of_and_listed_in_pages(fresh_site: "TenantWorld") -> None:
+def test_all_objects_of_nobody_are_told_of_and_listed_in_pages(fresh_tenant: "TenantWorld") -> None:
     uids = {str(uuid4()) for _ in range(5)}
-    fresh_site.hand.list_inventory({UUID(uid): ("volume", {"name": "x"}) for uid in uids})
-    assert reconcile(fresh_site.database, page=2).orphans == 5
-    assert fresh_site.rows("SELECT kind, status FROM incident") == [{"kind": "orphan", "status": "OPEN"}] * 5
+    fresh_tenant.agent.list_inventory({UUID(uid): ("volume", {"name": "x"}) for uid in uids})
+    assert reconcile(fresh_tenant.database, page=2).orphans == 5
+    assert fresh_tenant.rows("SELECT kind, status FROM incident") == [{"kind": "orphan", "status": "OPEN"}] * 5
 
     seen, cursor = [], ""
     while True:
-        listing = drift.list_orphans(fresh_site.database, fresh_site.operator(), Page(limit=2, cursor=cursor))
+        listing = drift.list_orphans(fresh_tenant.database, fresh_tenant.operator(), Page(limit=2, cursor=cursor))
         seen += [str(each.uid) for each in listing.items]
         if listing.next is None:
             break
@@ -99,6 +101,6 @@ def test_all_objects_of_nobody_are_told_of_and_listed_in_pages(fresh_site: "Tena
 
 
 @pytest.mark.parametrize("key", ["x", "a/b", f"{UUID(int=1)}", f"{UUID(int=1)}/{UUID(int=1)}/{UUID(int=1)}"])
-def test_a_forged_cursor_is_refused(site: "TenantWorld", key: str) -> None:
+def test_a_forged_cursor_is_refused(tenant: "TenantWorld", key: str) -> None:
     with pytest.raises(InvalidSpecError, match="not one of this list"):
-        drift.list_orphans(site.database, site.operator(), Page(limit=2, cursor=cursors.encode("cluster", key)))
+        drift.list_orphans(tenant.database, tenant.operator(), Page(limit=2, cursor=cursors.encode("cluster", key)))

@@ -20,126 +20,126 @@ if TYPE_CHECKING:
 
 
 @pytest.fixture
-def operation(site: "TenantWorld") -> Iterator[Operation]:
+def operation(tenant: "TenantWorld") -> Iterator[Operation]:
     """The offered create of a volume."""
-    site.create("volume", size_gib=1, cluster=site.cluster)
-    site.drain()
-    (offered,) = site.hand.offers()
+    tenant.create("volume", size_gib=1, cluster=tenant.cluster)
+    tenant.drain()
+    (offered,) = tenant.agent.offers()
     yield offered
-    site.check_accounts()
+    tenant.check_accounts()
 
 
-def state(site: "TenantWorld", operation: Operation) -> tuple[str, int]:
-    (row,) = site.rows("SELECT state, epoch FROM operation WHERE id = :id", id=operation.id)
+def state(tenant: "TenantWorld", operation: Operation) -> tuple[str, int]:
+    (row,) = tenant.rows("SELECT state, epoch FROM operation WHERE id = :id", id=operation.id)
     return row["state"], row["epoch"]
 
 
-def job_state(site: "TenantWorld", operation: Operation) -> str:
-    site.drain()
-    (row,) = site.rows(
+def job_state(tenant: "TenantWorld", operation: Operation) -> str:
+    tenant.drain()
+    (row,) = tenant.rows(
         "SELECT j.state FROM job j JOIN operation o ON o.job_id = j.id WHERE o.id = :id", id=operation.id
     )
     return str(row["state"])
 
 
-def test_an_offer_names_everything_that_the_driver_needs(site: "TenantWorld", operation: Operation) -> None:
-    (resource,) = site.rows("SELECT id, name FROM resource WHERE organization_id = :id", id=site.organization_id)
+def test_an_offer_names_everything_that_the_driver_needs(tenant: "TenantWorld", operation: Operation) -> None:
+    (resource,) = tenant.rows("SELECT id, name FROM resource WHERE organization_id = :id", id=tenant.organization_id)
     assert (operation.kind, operation.verb, operation.uid) == ("volume", "create", resource["id"])
     assert operation.spec == {
         "uid": str(resource["id"]),
-        "project_id": str(site.project_id),
+        "project_id": str(tenant.project_id),
         "name": resource["name"],
         "size_gib": 1,
         "image": None,
     }
     assert (operation.epoch, operation.observe_first, operation.timeout_seconds) == (1, False, 600.0)
-    assert state(site, operation) == ("OFFERED", 1)
+    assert state(tenant, operation) == ("OFFERED", 1)
 
 
-def test_what_was_offered_is_not_offered_again_at_once(site: "TenantWorld", operation: Operation) -> None:
-    assert site.hand.offers() == ()
+def test_what_was_offered_is_not_offered_again_at_once(tenant: "TenantWorld", operation: Operation) -> None:
+    assert tenant.agent.offers() == ()
 
 
 def test_an_offer_that_nobody_acknowledged_is_made_again_with_a_higher_epoch(
-    site: "TenantWorld", operation: Operation
+    tenant: "TenantWorld", operation: Operation
 ) -> None:
-    site.take_back_offers()
-    (again,) = site.hand.offers()
+    tenant.take_back_offers()
+    (again,) = tenant.agent.offers()
 
     assert again == replace(operation, epoch=2)
-    assert site.hand.acknowledge(operation) == AcknowledgementAnswer(refused=(operation.id,))
-    assert site.hand.report(site.hand.done(operation)) == ResultsAnswer(stale=(operation.id,))
-    assert site.hand.acknowledge(again) == AcknowledgementAnswer(accepted=(operation.id,))
-    assert job_state(site, operation) == "RUNNING"
-    assert site.hand.report(site.hand.done(again)) == ResultsAnswer(accepted=(operation.id,))
-    assert job_state(site, operation) == "SUCCEEDED"
+    assert tenant.agent.acknowledge(operation) == AcknowledgementAnswer(refused=(operation.id,))
+    assert tenant.agent.report(tenant.agent.done(operation)) == ResultsAnswer(stale=(operation.id,))
+    assert tenant.agent.acknowledge(again) == AcknowledgementAnswer(accepted=(operation.id,))
+    assert job_state(tenant, operation) == "RUNNING"
+    assert tenant.agent.report(tenant.agent.done(again)) == ResultsAnswer(accepted=(operation.id,))
+    assert job_state(tenant, operation) == "SUCCEEDED"
 
 
-def test_what_was_acknowledged_is_not_offered_again(site: "TenantWorld", operation: Operation) -> None:
-    site.hand.acknowledge(operation)
-    site.take_back_offers()
-    assert site.hand.offers() == ()
-    assert state(site, operation) == ("RUNNING", 1)
+def test_what_was_acknowledged_is_not_offered_again(tenant: "TenantWorld", operation: Operation) -> None:
+    tenant.agent.acknowledge(operation)
+    tenant.take_back_offers()
+    assert tenant.agent.offers() == ()
+    assert state(tenant, operation) == ("RUNNING", 1)
 
 
-def test_acknowledgements_and_results_may_come_twice(site: "TenantWorld", operation: Operation) -> None:
+def test_acknowledgements_and_results_may_come_twice(tenant: "TenantWorld", operation: Operation) -> None:
     for _ in range(2):
-        assert site.hand.acknowledge(operation).accepted == (operation.id,)
+        assert tenant.agent.acknowledge(operation).accepted == (operation.id,)
     for _ in range(2):
-        assert site.hand.report(site.hand.done(operation)) == ResultsAnswer(accepted=(operation.id,))
-    assert site.hand.report(site.hand.failed(operation)).accepted == (operation.id,)
+        assert tenant.agent.report(tenant.agent.done(operation)) == ResultsAnswer(accepted=(operation.id,))
+    assert tenant.agent.report(tenant.agent.failed(operation)).accepted == (operation.id,)
 
-    assert job_state(site, operation) == "SUCCEEDED"
-    assert site.hand.report(site.hand.done(operation)).accepted == (operation.id,)
-    assert site.hand.acknowledge(operation).refused == (operation.id,)
-
-
-def test_a_result_twice_in_one_report_counts_once(site: "TenantWorld", operation: Operation) -> None:
-    assert site.hand.report(site.hand.done(operation), site.hand.done(operation)).accepted == (operation.id,)
-    assert job_state(site, operation) == "SUCCEEDED"
+    assert job_state(tenant, operation) == "SUCCEEDED"
+    assert tenant.agent.report(tenant.agent.done(operation)).accepted == (operation.id,)
+    assert tenant.agent.acknowledge(operation).refused == (operation.id,)
 
 
-def test_a_result_without_an_acknowledgement_counts(site: "TenantWorld", operation: Operation) -> None:
-    assert site.hand.report(site.hand.done(operation)).accepted == (operation.id,)
+def test_a_result_twice_in_one_report_counts_once(tenant: "TenantWorld", operation: Operation) -> None:
+    assert tenant.agent.report(tenant.agent.done(operation), tenant.agent.done(operation)).accepted == (operation.id,)
+    assert job_state(tenant, operation) == "SUCCEEDED"
 
 
-def test_an_epoch_that_never_was_is_stale(site: "TenantWorld", operation: Operation) -> None:
+def test_a_result_without_an_acknowledgement_counts(tenant: "TenantWorld", operation: Operation) -> None:
+    assert tenant.agent.report(tenant.agent.done(operation)).accepted == (operation.id,)
+
+
+def test_an_epoch_that_never_was_is_stale(tenant: "TenantWorld", operation: Operation) -> None:
     future = replace(operation, epoch=7)
-    assert site.hand.acknowledge(future).refused == (operation.id,)
-    assert site.hand.report(site.hand.done(future)).stale == (operation.id,)
+    assert tenant.agent.acknowledge(future).refused == (operation.id,)
+    assert tenant.agent.report(tenant.agent.done(future)).stale == (operation.id,)
 
 
-def test_an_operation_that_nobody_knows_is_stale(site: "TenantWorld", operation: Operation) -> None:
+def test_an_operation_that_nobody_knows_is_stale(tenant: "TenantWorld", operation: Operation) -> None:
     unknown = replace(operation, id=uuid4())
-    assert site.hand.acknowledge(unknown).refused == (unknown.id,)
-    assert site.hand.report(site.hand.done(unknown)).stale == (unknown.id,)
+    assert tenant.agent.acknowledge(unknown).refused == (unknown.id,)
+    assert tenant.agent.report(tenant.agent.done(unknown)).stale == (unknown.id,)
 
 
 def test_the_agent_of_another_cluster_cannot_touch_it(
-    site: "TenantWorld", other_site: "TenantWorld", operation: Operation
+    tenant: "TenantWorld", other_tenant: "TenantWorld", operation: Operation
 ) -> None:
-    stranger: FakeAgent = other_site.hand
+    stranger: FakeAgent = other_tenant.agent
     assert stranger.acknowledge(operation).refused == (operation.id,)
     assert stranger.report(stranger.done(operation)).stale == (operation.id,)
-    site.take_back_offers()
+    tenant.take_back_offers()
     assert stranger.offers() == ()
-    assert state(site, operation) == ("OFFERED", 1)
+    assert state(tenant, operation) == ("OFFERED", 1)
 
 
-def test_offers_come_oldest_first_and_as_many_as_were_asked_for(site: "TenantWorld") -> None:
-    made = [str(site.create("volume", size_gib=1).resource.id) for _ in range(5)]
-    site.drain()
-    first, rest = site.hand.offers(2), site.hand.offers()
+def test_offers_come_oldest_first_and_as_many_as_were_asked_for(tenant: "TenantWorld") -> None:
+    made = [str(tenant.create("volume", size_gib=1).resource.id) for _ in range(5)]
+    tenant.drain()
+    first, rest = tenant.agent.offers(2), tenant.agent.offers()
 
     assert [str(each.uid) for each in (*first, *rest)] == made
     assert (len(first), len(rest)) == (2, 3)
 
 
-def test_two_agents_at_once_are_never_offered_the_same(site: "TenantWorld") -> None:
+def test_two_agents_at_once_are_never_offered_the_same(tenant: "TenantWorld") -> None:
     for _ in range(20):
-        site.create("volume", size_gib=1)
-    site.drain()
-    hands = [site.hand, site.hand_of(site.cluster_id)]
+        tenant.create("volume", size_gib=1)
+    tenant.drain()
+    hands = [tenant.agent, tenant.hand_of(tenant.cluster_id)]
     with ThreadPoolExecutor(4) as pool:
         offers = list(pool.map(lambda at: hands[at % 2].offers(4), range(8)))
 
@@ -147,53 +147,53 @@ def test_two_agents_at_once_are_never_offered_the_same(site: "TenantWorld") -> N
     assert len(taken) == len(set(taken)) == 20
 
 
-def let_time_pass(site: "TenantWorld", operation: Operation) -> None:
+def let_time_pass(tenant: "TenantWorld", operation: Operation) -> None:
     past = "UPDATE operation SET deadline_at = clock_timestamp() - interval '1 second' WHERE id = :id"
-    site.execute(past, id=operation.id)
+    tenant.execute(past, id=operation.id)
 
 
 @pytest.mark.parametrize("outcome", ["unreachable", "uncertain"])
 def test_an_operation_out_of_time_is_taken_back_and_tried_again(
-    site: "TenantWorld", operation: Operation, valkey_url: str, outcome: str
+    tenant: "TenantWorld", operation: Operation, valkey_url: str, outcome: str
 ) -> None:
     """Without an acknowledgement nothing can have happened; after one, the agent must look before it acts."""
     if outcome == "uncertain":
-        site.hand.acknowledge(operation)
-    let_time_pass(site, operation)
-    assert sweep(site.database, WorkerNotifier(valkey_url)).abandoned == 1
+        tenant.agent.acknowledge(operation)
+    let_time_pass(tenant, operation)
+    assert sweep(tenant.database, WorkerNotifier(valkey_url)).abandoned == 1
 
-    assert state(site, operation) == ("ABANDONED", 2)
-    assert site.hand.report(site.hand.done(operation)).stale == (operation.id,)
-    assert job_state(site, operation) == "RETRYING"
-    errors = site.rows("SELECT error FROM job_step WHERE organization_id = :id AND name = 'provision'",
-        id=site.organization_id)  # fmt: skip
+    assert state(tenant, operation) == ("ABANDONED", 2)
+    assert tenant.agent.report(tenant.agent.done(operation)).stale == (operation.id,)
+    assert job_state(tenant, operation) == "RETRYING"
+    errors = tenant.rows("SELECT error FROM job_step WHERE organization_id = :id AND name = 'provision'",
+        id=tenant.organization_id)  # fmt: skip
     assert [row["error"]["code"] for row in errors] == [outcome]
-    site.hurry()
-    site.drain()
-    (again,) = site.hand.offers()
+    tenant.hurry()
+    tenant.drain()
+    (again,) = tenant.agent.offers()
     assert again.observe_first is (outcome == "uncertain")
 
 
 def test_the_offer_gives_the_agent_the_time_that_it_has_to_acknowledge(
-    site: "TenantWorld", operation: Operation
+    tenant: "TenantWorld", operation: Operation
 ) -> None:
-    (row,) = site.rows(
+    (row,) = tenant.rows(
         "SELECT offered_until - clock_timestamp() AS left FROM operation WHERE id = :id", id=operation.id
     )
     assert 0 < row["left"].total_seconds() <= rows.ACKNOWLEDGE_SECONDS
 
 
-def test_what_a_cluster_reports_wakes_the_workers(site: "TenantWorld", operation: Operation) -> None:
-    site.execute("DELETE FROM outbox")
-    site.hand.report(site.hand.failed(operation, Outcome.TRANSIENT))
+def test_what_a_cluster_reports_wakes_the_workers(tenant: "TenantWorld", operation: Operation) -> None:
+    tenant.execute("DELETE FROM outbox")
+    tenant.agent.report(tenant.agent.failed(operation, Outcome.TRANSIENT))
 
-    (row,) = site.rows("SELECT payload FROM outbox")
-    (job,) = site.rows("SELECT job_id FROM operation WHERE id = :id", id=operation.id)
+    (row,) = tenant.rows("SELECT payload FROM outbox")
+    (job,) = tenant.rows("SELECT job_id FROM operation WHERE id = :id", id=operation.id)
     assert row["payload"] == {"job_id": str(job["job_id"])}
-    site.hand.report(site.hand.failed(operation, Outcome.TRANSIENT))
-    assert len(site.rows("SELECT FROM outbox")) == 1
+    tenant.agent.report(tenant.agent.failed(operation, Outcome.TRANSIENT))
+    assert len(tenant.rows("SELECT FROM outbox")) == 1
 
 
-def test_an_empty_report_is_answered_empty(site: "TenantWorld") -> None:
-    assert site.hand.report() == ResultsAnswer()
-    assert site.hand.acknowledge() == AcknowledgementAnswer()
+def test_an_empty_report_is_answered_empty(tenant: "TenantWorld") -> None:
+    assert tenant.agent.report() == ResultsAnswer()
+    assert tenant.agent.acknowledge() == AcknowledgementAnswer()

@@ -40,11 +40,11 @@ def turns(lines: list[str]) -> int:
 
 
 @pytest.fixture
-def round_trips(fresh_site: "TenantWorld", tmp_path: Path) -> Iterator[Counted]:
+def round_trips(fresh_tenant: "TenantWorld", tmp_path: Path) -> Iterator[Counted]:
     """``round_trips(ask)``: how many a request takes, once its statements are prepared."""
-    url = fresh_site.database.url
+    url = fresh_tenant.database.url
     database = Database(url, pool_size=1, spare=0, application="tests")
-    fresh_site.database = database
+    fresh_tenant.database = database
 
     def count(ask: Callable[[], object]) -> int:
         for _ in range(6):
@@ -58,33 +58,35 @@ def round_trips(fresh_site: "TenantWorld", tmp_path: Path) -> Iterator[Counted]:
     database.close()
 
 
-def test_a_create_resolves_in_one_and_writes_in_another(fresh_site: "TenantWorld", round_trips: Counted) -> None:
-    assert round_trips(lambda: fresh_site.create("volume", size_gib=1)) == 2
+def test_a_create_resolves_in_one_and_writes_in_another(fresh_tenant: "TenantWorld", round_trips: Counted) -> None:
+    assert round_trips(lambda: fresh_tenant.create("volume", size_gib=1)) == 2
 
 
-def test_a_network_waits_for_those_before_it_without_one_more(fresh_site: "TenantWorld", round_trips: Counted) -> None:
+def test_a_network_waits_for_those_before_it_without_one_more(
+    fresh_tenant: "TenantWorld", round_trips: Counted
+) -> None:
     ranges = iter(f"10.{number}.0.0/24" for number in range(100))
-    assert round_trips(lambda: fresh_site.create("network", cidr=next(ranges))) == 2
+    assert round_trips(lambda: fresh_tenant.create("network", cidr=next(ranges))) == 2
 
 
 def test_a_change_and_a_deletion_lock_and_resolve_in_one_and_write_in_another(
-    fresh_site: "TenantWorld", round_trips: Counted
+    fresh_tenant: "TenantWorld", round_trips: Counted
 ) -> None:
-    volume = fresh_site.made("volume", size_gib=1)
+    volume = fresh_tenant.made("volume", size_gib=1)
     sizes = iter(range(2, 100))
-    assert round_trips(lambda: fresh_site.update(volume, size_gib=next(sizes))) == 2
+    assert round_trips(lambda: fresh_tenant.update(volume, size_gib=next(sizes))) == 2
 
-    left = iter([fresh_site.create("volume", size_gib=1) for _ in range(7)])
-    assert round_trips(lambda: fresh_site.delete(next(left))) == 2
+    left = iter([fresh_tenant.create("volume", size_gib=1) for _ in range(7)])
+    assert round_trips(lambda: fresh_tenant.delete(next(left))) == 2
 
 
-def test_a_read_and_a_page_are_one_each(fresh_site: "TenantWorld", round_trips: Counted) -> None:
-    volume = fresh_site.create("volume", size_gib=1)
-    assert round_trips(lambda: fresh_site.get(volume)) == 1
+def test_a_read_and_a_page_are_one_each(fresh_tenant: "TenantWorld", round_trips: Counted) -> None:
+    volume = fresh_tenant.create("volume", size_gib=1)
+    assert round_trips(lambda: fresh_tenant.get(volume)) == 1
     assert (
         round_trips(
             lambda: volumes.list_volumes(
-                fresh_site.database, fresh_site.context(), fresh_site.project_id, Page(limit=10)
+                fresh_tenant.database, fresh_tenant.context(), fresh_tenant.project_id, Page(limit=10)
             )
         )
         == 1

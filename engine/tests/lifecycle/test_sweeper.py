@@ -30,90 +30,92 @@ def waiting(valkey: Redis) -> int:
     return length
 
 
-def test_an_idle_platform_is_left_in_peace(fresh_site: "TenantWorld", valkey: Redis, valkey_url: str) -> None:
-    fresh_site.made("volume", size_gib=1)
+def test_an_idle_platform_is_left_in_peace(fresh_tenant: "TenantWorld", valkey: Redis, valkey_url: str) -> None:
+    fresh_tenant.made("volume", size_gib=1)
 
-    assert sweep(fresh_site.database, WorkerNotifier(valkey_url)) == NOTHING
+    assert sweep(fresh_tenant.database, WorkerNotifier(valkey_url)) == NOTHING
     assert waiting(valkey) == 0
 
 
-def test_a_job_whose_wake_up_was_lost_is_found(fresh_site: "TenantWorld", valkey: Redis, valkey_url: str) -> None:
-    fresh_site.create("volume", size_gib=1)
-    fresh_site.execute("DELETE FROM outbox")
+def test_a_job_whose_wake_up_was_lost_is_found(fresh_tenant: "TenantWorld", valkey: Redis, valkey_url: str) -> None:
+    fresh_tenant.create("volume", size_gib=1)
+    fresh_tenant.execute("DELETE FROM outbox")
 
-    assert sweep(fresh_site.database, WorkerNotifier(valkey_url)).due == 1
+    assert sweep(fresh_tenant.database, WorkerNotifier(valkey_url)).due == 1
     assert waiting(valkey) == 1
 
 
 def test_a_job_whose_worker_died_is_found_when_its_lease_has_ended(
-    fresh_site: "TenantWorld", valkey: Redis, valkey_url: str
+    fresh_tenant: "TenantWorld", valkey: Redis, valkey_url: str
 ) -> None:
-    fresh_site.create("volume", size_gib=1)
-    fresh_site.execute("UPDATE job SET lease_until = clock_timestamp() + interval '20 s', state = 'RUNNING', epoch = 1")
-    assert sweep(fresh_site.database, WorkerNotifier(valkey_url)) == NOTHING
-    assert fresh_site.drain() == 0
+    fresh_tenant.create("volume", size_gib=1)
+    fresh_tenant.execute(
+        "UPDATE job SET lease_until = clock_timestamp() + interval '20 s', state = 'RUNNING', epoch = 1"
+    )
+    assert sweep(fresh_tenant.database, WorkerNotifier(valkey_url)) == NOTHING
+    assert fresh_tenant.drain() == 0
 
-    fresh_site.execute("UPDATE job SET lease_until = clock_timestamp() - interval '1 s'")
+    fresh_tenant.execute("UPDATE job SET lease_until = clock_timestamp() - interval '1 s'")
 
-    assert sweep(fresh_site.database, WorkerNotifier(valkey_url)).due == 1
-    assert fresh_site.drain() == 1
+    assert sweep(fresh_tenant.database, WorkerNotifier(valkey_url)).due == 1
+    assert fresh_tenant.drain() == 1
 
 
-def test_a_retry_is_due_when_its_time_has_come(fresh_site: "TenantWorld", valkey: Redis, valkey_url: str) -> None:
-    fresh_site.create("volume", size_gib=1)
-    fresh_site.execute("UPDATE job SET state = 'RETRYING', next_run_at = clock_timestamp() + interval '1 hour'")
-    assert sweep(fresh_site.database, WorkerNotifier(valkey_url)) == NOTHING
+def test_a_retry_is_due_when_its_time_has_come(fresh_tenant: "TenantWorld", valkey: Redis, valkey_url: str) -> None:
+    fresh_tenant.create("volume", size_gib=1)
+    fresh_tenant.execute("UPDATE job SET state = 'RETRYING', next_run_at = clock_timestamp() + interval '1 hour'")
+    assert sweep(fresh_tenant.database, WorkerNotifier(valkey_url)) == NOTHING
 
-    fresh_site.execute("UPDATE job SET next_run_at = clock_timestamp()")
+    fresh_tenant.execute("UPDATE job SET next_run_at = clock_timestamp()")
 
-    assert sweep(fresh_site.database, WorkerNotifier(valkey_url)).due == 1
+    assert sweep(fresh_tenant.database, WorkerNotifier(valkey_url)).due == 1
 
 
 def test_a_job_that_waits_for_an_operation_which_is_not_there_is_mended(
-    fresh_site: "TenantWorld", valkey: Redis, valkey_url: str
+    fresh_tenant: "TenantWorld", valkey: Redis, valkey_url: str
 ) -> None:
-    volume = fresh_site.create("volume", size_gib=1)
-    fresh_site.drain()
-    assert sweep(fresh_site.database, WorkerNotifier(valkey_url)) == NOTHING
-    fresh_site.execute("DELETE FROM operation")
+    volume = fresh_tenant.create("volume", size_gib=1)
+    fresh_tenant.drain()
+    assert sweep(fresh_tenant.database, WorkerNotifier(valkey_url)) == NOTHING
+    fresh_tenant.execute("DELETE FROM operation")
 
-    assert sweep(fresh_site.database, WorkerNotifier(valkey_url)).stranded == 1
-    fresh_site.settle()
+    assert sweep(fresh_tenant.database, WorkerNotifier(valkey_url)).stranded == 1
+    fresh_tenant.settle()
 
-    assert fresh_site.get(volume).status == "ACTIVE"
+    assert fresh_tenant.get(volume).status == "ACTIVE"
 
 
 def test_operations_that_no_agent_takes_end_and_the_job_goes_on(
-    fresh_site: "TenantWorld", valkey: Redis, valkey_url: str
+    fresh_tenant: "TenantWorld", valkey: Redis, valkey_url: str
 ) -> None:
-    volume = fresh_site.create("volume", size_gib=1)
-    fresh_site.drain()
-    fresh_site.execute("UPDATE operation SET deadline_at = clock_timestamp()")
+    volume = fresh_tenant.create("volume", size_gib=1)
+    fresh_tenant.drain()
+    fresh_tenant.execute("UPDATE operation SET deadline_at = clock_timestamp()")
 
-    assert sweep(fresh_site.database, WorkerNotifier(valkey_url)).abandoned == 1
+    assert sweep(fresh_tenant.database, WorkerNotifier(valkey_url)).abandoned == 1
     assert waiting(valkey) == 1
-    fresh_site.drain()
+    fresh_tenant.drain()
 
-    assert fresh_site.job(volume).state == "RETRYING"
-    error = fresh_site.job(volume).steps[1].error
+    assert fresh_tenant.job(volume).state == "RETRYING"
+    error = fresh_tenant.job(volume).steps[1].error
     assert error is not None
     assert error.detail == "no agent of the cluster took the operation within its time"
 
 
 def test_answers_are_forgotten_when_their_time_is_over(
-    fresh_site: "TenantWorld", valkey: Redis, valkey_url: str
+    fresh_tenant: "TenantWorld", valkey: Redis, valkey_url: str
 ) -> None:
-    keyed = fresh_site.context(idempotency=IdempotencyKey(key="k", fingerprint="f"))
-    fresh_site.made("volume", size_gib=1, context=keyed)
-    assert sweep(fresh_site.database, WorkerNotifier(valkey_url)) == NOTHING
+    keyed = fresh_tenant.context(idempotency=IdempotencyKey(key="k", fingerprint="f"))
+    fresh_tenant.made("volume", size_gib=1, context=keyed)
+    assert sweep(fresh_tenant.database, WorkerNotifier(valkey_url)) == NOTHING
 
-    fresh_site.execute("UPDATE idempotency SET expires_at = clock_timestamp()")
+    fresh_tenant.execute("UPDATE idempotency SET expires_at = clock_timestamp()")
 
-    assert sweep(fresh_site.database, WorkerNotifier(valkey_url)).expired == 1
-    assert fresh_site.rows("SELECT FROM idempotency") == []
+    assert sweep(fresh_tenant.database, WorkerNotifier(valkey_url)).expired == 1
+    assert fresh_tenant.rows("SELECT FROM idempotency") == []
 
 
-def test_without_valkey_everything_but_the_wake_up_is_done(fresh_site: "TenantWorld") -> None:
-    fresh_site.create("volume", size_gib=1)
+def test_without_valkey_everything_but_the_wake_up_is_done(fresh_tenant: "TenantWorld") -> None:
+    fresh_tenant.create("volume", size_gib=1)
 
-    assert sweep(fresh_site.database, WorkerNotifier("unix:///nowhere/valkey.sock")).due == 1
+    assert sweep(fresh_tenant.database, WorkerNotifier("unix:///nowhere/valkey.sock")).due == 1

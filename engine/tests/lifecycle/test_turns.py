@@ -22,27 +22,27 @@ _MANY = 400
 
 
 @pytest.fixture
-def crowded(fresh_site: "TenantWorld") -> "TenantWorld":
-    """A site whose tenant has many volumes waiting to be made."""
-    fresh_site.limit("volumes", UNLIMITED)
-    fresh_site.limit("storage_gib", UNLIMITED)
+def crowded(fresh_tenant: "TenantWorld") -> "TenantWorld":
+    """A tenant that has many volumes waiting to be made."""
+    fresh_tenant.limit("volumes", UNLIMITED)
+    fresh_tenant.limit("storage_gib", UNLIMITED)
     for _ in range(_MANY):
-        fresh_site.create("volume", size_gib=1)
-    return fresh_site
+        fresh_tenant.create("volume", size_gib=1)
+    return fresh_tenant
 
 
 @pytest.fixture
-def newcomer(crowded: "TenantWorld", build_site: object) -> "TenantWorld":
+def newcomer(crowded: "TenantWorld", build_tenant: object) -> "TenantWorld":
     """Another tenant on the same cluster, with one volume waiting."""
-    other: TenantWorld = build_site(crowded.database)  # type: ignore[operator]  # a factory of sites
+    other: TenantWorld = build_tenant(crowded.database)  # type: ignore[operator]  # a factory of tenants
     crowded.execute("DELETE FROM cluster WHERE id = :id", id=other.cluster_id)
-    other.cluster, other.cluster_id, other.hand = crowded.cluster, crowded.cluster_id, crowded.hand
+    other.cluster, other.cluster_id, other.agent = crowded.cluster, crowded.cluster_id, crowded.agent
     other.create("volume", size_gib=1)
     return other
 
 
-def claim(site: "TenantWorld", limit: int, start: UUID | None = None) -> Counter[UUID]:
-    with site.database.system() as connection:
+def claim(tenant: "TenantWorld", limit: int, start: UUID | None = None) -> Counter[UUID]:
+    with tenant.database.system() as connection:
         claimed = claims.claim(connection, owner="somebody", limit=limit, start=start or new_id())
     return Counter(each.organization_id for each in claimed)
 
@@ -66,7 +66,7 @@ def test_many_open_operations_of_one_tenant_do_not_delay_anothers(
     crowded: "TenantWorld", newcomer: "TenantWorld"
 ) -> None:
     crowded.drain()
-    offered = {operation.id for operation in crowded.hand.offers(10)}
+    offered = {operation.id for operation in crowded.agent.offers(10)}
     owners = crowded.rows("SELECT organization_id FROM operation WHERE id = ANY(:ids)", ids=list(offered))
     assert Counter(row["organization_id"] for row in owners) == {
         crowded.organization_id: 5,
@@ -83,37 +83,37 @@ def test_what_has_priority_goes_first_within_a_tenant(crowded: "TenantWorld") ->
     assert first.id == crowded.job_id(urgent)
 
 
-def fail(site: "TenantWorld", times: int) -> None:
+def fail(tenant: "TenantWorld", times: int) -> None:
     """Let the provider fail so often, each time at an operation of its own."""
-    for operation in site.hand.offers(times):
-        site.hand.acknowledge(operation)
-        site.hand.report(site.hand.failed(operation, Outcome.TRANSIENT))
+    for operation in tenant.agent.offers(times):
+        tenant.agent.acknowledge(operation)
+        tenant.agent.report(tenant.agent.failed(operation, Outcome.TRANSIENT))
 
 
-def let_time_pass(site: "TenantWorld") -> None:
-    site.execute("UPDATE circuit SET open_until = clock_timestamp() - interval '1 second'")
+def let_time_pass(tenant: "TenantWorld") -> None:
+    tenant.execute("UPDATE circuit SET open_until = clock_timestamp() - interval '1 second'")
 
 
 def test_a_provider_that_keeps_failing_is_left_alone_and_then_probed(crowded: "TenantWorld") -> None:
     crowded.drain()
     fail(crowded, 30)
-    assert crowded.hand.offers(10) == ()
+    assert crowded.agent.offers(10) == ()
 
     let_time_pass(crowded)
-    (probe,) = crowded.hand.offers(10)
-    assert crowded.hand.offers(10) == ()
-    crowded.hand.acknowledge(probe)
-    crowded.hand.report(crowded.hand.failed(probe, Outcome.TRANSIENT))
-    assert crowded.hand.offers(10) == ()
+    (probe,) = crowded.agent.offers(10)
+    assert crowded.agent.offers(10) == ()
+    crowded.agent.acknowledge(probe)
+    crowded.agent.report(crowded.agent.failed(probe, Outcome.TRANSIENT))
+    assert crowded.agent.offers(10) == ()
     ((longer,),) = [tuple(row.values()) for row in crowded.rows("SELECT trips::int FROM circuit")]
     assert longer == 2
     assert [row["kind"] for row in crowded.rows("SELECT kind FROM incident")] == ["repeated-failures"]
 
     let_time_pass(crowded)
-    (probe,) = crowded.hand.offers(10)
-    crowded.hand.acknowledge(probe)
-    crowded.hand.report(crowded.hand.done(probe))
-    assert len(crowded.hand.offers(10)) == 10
+    (probe,) = crowded.agent.offers(10)
+    crowded.agent.acknowledge(probe)
+    crowded.agent.report(crowded.agent.done(probe))
+    assert len(crowded.agent.offers(10)) == 10
     assert crowded.rows("SELECT status FROM incident") == [{"status": "RESOLVED"}]
 
 
@@ -121,20 +121,20 @@ def test_a_circuit_is_opened_by_no_more_failures_than_its_budget(crowded: "Tenan
     """Twenty calls that would be repeated, and the provider is left alone: the amplification has a bound."""
     crowded.drain()
     sent = 0
-    while offered := crowded.hand.offers(1):
-        crowded.hand.acknowledge(*offered)
-        crowded.hand.report(crowded.hand.failed(offered[0], Outcome.TRANSIENT))
+    while offered := crowded.agent.offers(1):
+        crowded.agent.acknowledge(*offered)
+        crowded.agent.report(crowded.agent.failed(offered[0], Outcome.TRANSIENT))
         sent += 1
     assert sent == 20
 
 
 def test_now_and_then_a_failure_opens_nothing(crowded: "TenantWorld") -> None:
     crowded.drain()
-    for at, operation in enumerate(crowded.hand.offers(200)):
-        crowded.hand.acknowledge(operation)
+    for at, operation in enumerate(crowded.agent.offers(200)):
+        crowded.agent.acknowledge(operation)
         hurts = at % 6 == 0
-        crowded.hand.report(
-            crowded.hand.failed(operation, Outcome.TRANSIENT) if hurts else crowded.hand.done(operation)
+        crowded.agent.report(
+            crowded.agent.failed(operation, Outcome.TRANSIENT) if hurts else crowded.agent.done(operation)
         )
     assert crowded.rows("SELECT trips::int FROM circuit") == [{"trips": 0}]
 
@@ -145,7 +145,7 @@ def test_a_cluster_in_trouble_delays_no_other(crowded: "TenantWorld") -> None:
     crowded.drain()
     fail(crowded, 30)
 
-    assert crowded.hand.offers(10) == ()
+    assert crowded.agent.offers(10) == ()
     assert len(crowded.hand_of(other_id).offers(10)) == 1
 
 

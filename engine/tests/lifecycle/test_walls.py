@@ -33,13 +33,13 @@ HIDDEN = [
 
 
 @pytest.fixture
-def full(site: TenantWorld) -> TenantWorld:
-    """A site with at least one row of its own in every table of tenants."""
-    network = site.made("network", cidr="10.1.0.0/24")
-    keyed = site.context(idempotency=IdempotencyKey(key="k", fingerprint="f"))
-    site.create("virtual_machine", network_ids=[network.resource.id], context=keyed)
-    organization, user = site.organization_id, new_id()
-    with site.database.system() as connection:
+def full(tenant: TenantWorld) -> TenantWorld:
+    """A tenant with at least one row of its own in every table of tenants."""
+    network = tenant.made("network", cidr="10.1.0.0/24")
+    keyed = tenant.context(idempotency=IdempotencyKey(key="k", fingerprint="f"))
+    tenant.create("virtual_machine", network_ids=[network.resource.id], context=keyed)
+    organization, user = tenant.organization_id, new_id()
+    with tenant.database.system() as connection:
         insert_row(connection, "user_account", {"id": user, "organization_id": organization, "username": str(user)})
         role = connection.value(UUID, Statement("SELECT id FROM role LIMIT 1"))
         owned = {"organization_id": organization, "user_id": user}
@@ -48,12 +48,12 @@ def full(site: TenantWorld) -> TenantWorld:
         token = {"id": new_id(), "kind": "api", "name": "t", "secret_hash": str(user)}
         insert_row(connection, "api_token", {**token, **owned})
         found = {"organization_id": organization, "resource_id": new_id()}
-        placed = {"project_id": site.project_id, "kind": "volume", **found}
+        placed = {"project_id": tenant.project_id, "kind": "volume", **found}
         insert_row(connection, "leak", {"id": new_id(), "job_id": new_id(), "step": "create", **placed})
         insert_row(connection, "drift", {"id": new_id(), "field": "size_gib", "policy": "alert", **placed})
         seen = {"kind": "leak", "severity": "WARNING", "title": "t", "key": str(user)}
         insert_row(connection, "incident", {"id": new_id(), **seen, **found})
-    return site
+    return tenant
 
 
 def count(connection: Connection, table: Table) -> int:
@@ -68,15 +68,15 @@ def test_every_table_with_an_organization_is_behind_the_wall() -> None:
 
 @pytest.mark.parametrize("table", TENANT_TABLES, ids=lambda table: table.name)
 def test_another_organizations_rows_are_not_there_to_be_seen_changed_or_deleted(
-    full: TenantWorld, other_site: TenantWorld, table: Table
+    full: TenantWorld, other_tenant: TenantWorld, table: Table
 ) -> None:
     with full.database.tenant(full.organization_id) as connection:
         own = count(connection, table)
     assert own > 0
     column = "id" if table.name == "organization" else "organization_id"
-    with other_site.database.tenant(other_site.organization_id) as connection:
+    with other_tenant.database.tenant(other_tenant.organization_id) as connection:
         seen = connection.values(UUID, Statement(f"SELECT DISTINCT {column} FROM {table.name}"))  # noqa: S608  # ours
-        assert set(seen) <= {other_site.organization_id}
+        assert set(seen) <= {other_tenant.organization_id}
         if table.name not in APPENDED_ONLY:
             foreign = {"organization": full.organization_id}
             for verb in (f"UPDATE {table.name} SET {column} = {column}", f"DELETE FROM {table.name}"):  # noqa: S608  # ours
@@ -92,20 +92,20 @@ def test_without_an_organization_nothing_is_seen(full: TenantWorld) -> None:
 
 
 def test_the_organization_of_one_transaction_is_not_that_of_the_next(
-    full: TenantWorld, other_site: TenantWorld
+    full: TenantWorld, other_tenant: TenantWorld
 ) -> None:
     """The setting ends with its transaction, as it must on connections that are used in turn."""
     with full.database.tenant(full.organization_id) as connection:
         assert count(connection, tables.resource) > 0
     with psycopg.connect(full.database.url, autocommit=True) as connection:
         now = "SELECT current_user, coalesce(current_setting('stratoplane.organization', true), '')"
-        user, organization = connection.execute(now).fetchone()
+        [(user, organization)] = connection.execute(now).fetchall()
     assert organization == ""
     assert not str(user).endswith(("_tenant", "_system"))
 
 
-def test_a_row_cannot_be_given_to_another_organization(full: TenantWorld, other_site: TenantWorld) -> None:
-    values = {"id": new_id(), "organization": other_site.organization_id}
+def test_a_row_cannot_be_given_to_another_organization(full: TenantWorld, other_tenant: TenantWorld) -> None:
+    values = {"id": new_id(), "organization": other_tenant.organization_id}
     planting = "INSERT INTO project (id, organization_id, name) VALUES (:id, :organization, 'planted')"
     giving = "UPDATE project SET organization_id = :organization"
     for statement in (planting, giving):
@@ -115,10 +115,10 @@ def test_a_row_cannot_be_given_to_another_organization(full: TenantWorld, other_
 
 
 @pytest.mark.parametrize("table", HIDDEN)
-def test_what_is_the_providers_alone_cannot_be_read_by_tenants(site: TenantWorld, table: str) -> None:
+def test_what_is_the_providers_alone_cannot_be_read_by_tenants(tenant: TenantWorld, table: str) -> None:
     with (
         pytest.raises(DatabaseError, match="permission denied"),
-        site.database.tenant(site.organization_id) as connection,
+        tenant.database.tenant(tenant.organization_id) as connection,
     ):
         connection.documents(Statement(f"SELECT FROM {table}"))  # our tables
 
@@ -141,14 +141,14 @@ def test_what_is_the_providers_alone_cannot_be_read_by_tenants(site: TenantWorld
         "CREATE TABLE mine (id int)",
     ],
 )
-def test_tenants_may_not_write_what_is_the_platforms(site: TenantWorld, statement: str) -> None:
+def test_tenants_may_not_write_what_is_the_platforms(tenant: TenantWorld, statement: str) -> None:
     denied = pytest.raises(DatabaseError, match=r"permission denied|must be owner")
-    with denied, site.database.tenant(site.organization_id) as connection:
+    with denied, tenant.database.tenant(tenant.organization_id) as connection:
         connection.run(Statement(statement))
 
 
-def test_the_roles_can_neither_log_in_nor_bypass_and_own_nothing(site: TenantWorld) -> None:
-    roles = site.rows(
+def test_the_roles_can_neither_log_in_nor_bypass_and_own_nothing(tenant: TenantWorld) -> None:
+    roles = tenant.rows(
         "SELECT r.rolname, r.rolcanlogin, r.rolsuper, r.rolbypassrls,"
         " (SELECT count(*) FROM pg_class c WHERE c.relowner = r.oid) AS owned"
         " FROM pg_roles r WHERE r.rolname IN ('stratoplane_tenant', 'stratoplane_system')"
@@ -181,13 +181,13 @@ def test_the_audit_trail_only_grows(full: TenantWorld, who: str, statement: str)
     assert full.rows("SELECT * FROM audit_event ORDER BY id") == before
 
 
-def test_a_change_whose_audit_event_cannot_be_written_does_not_happen(fresh_site: TenantWorld) -> None:
-    with psycopg.connect(fresh_site.database.url, autocommit=True) as connection:
+def test_a_change_whose_audit_event_cannot_be_written_does_not_happen(fresh_tenant: TenantWorld) -> None:
+    with psycopg.connect(fresh_tenant.database.url, autocommit=True) as connection:
         refusing = "ALTER TABLE audit_event ADD CONSTRAINT never CHECK (action <> 'tenant:resource:create-accepted')"
         connection.execute(refusing)
-    before = fresh_site.everything()
+    before = fresh_tenant.everything()
 
     with pytest.raises(CheckViolation, match="never"):
-        fresh_site.create("volume", size_gib=1)
+        fresh_tenant.create("volume", size_gib=1)
 
-    assert fresh_site.everything() == before
+    assert fresh_tenant.everything() == before

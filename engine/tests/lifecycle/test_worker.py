@@ -77,23 +77,23 @@ def is_idle(valkey: ValkeyServer) -> bool:
     return [worker.get_state() for worker in registered(valkey)] == ["idle"]
 
 
-def is_dispatched(site: "TenantWorld", made: ChangeResult) -> bool:
+def is_dispatched(tenant: "TenantWorld", made: ChangeResult) -> bool:
     """Tell whether a worker has moved the create job to where an agent has it."""
-    return site.rows("SELECT FROM operation WHERE resource_id = :id", id=made.resource.id) != []
+    return tenant.rows("SELECT FROM operation WHERE resource_id = :id", id=made.resource.id) != []
 
 
 def test_a_worker_is_an_rq_worker_that_drains_on_a_wake_up(
-    fresh_site: "TenantWorld", fresh_database_url: str, valkey: ValkeyServer, start: Start
+    fresh_tenant: "TenantWorld", fresh_database_url: str, valkey: ValkeyServer, start: Start
 ) -> None:
     start("worker", fresh_database_url, valkey.url)
     eventually(lambda: is_idle(valkey), "the worker is registered with RQ and waits")
     (worker,) = registered(valkey)
     assert worker.queue_names() == [QUEUE]
-    made = [fresh_site.create("volume", size_gib=1) for _ in range(3)]
+    made = [fresh_tenant.create("volume", size_gib=1) for _ in range(3)]
 
-    relay(fresh_site.database, WorkerNotifier(valkey.url))
+    relay(fresh_tenant.database, WorkerNotifier(valkey.url))
 
-    eventually(lambda: all(is_dispatched(fresh_site, each) for each in made), "the jobs are moved")
+    eventually(lambda: all(is_dispatched(fresh_tenant, each) for each in made), "the jobs are moved")
     eventually(lambda: registered(valkey)[0].successful_job_count == 1, "RQ counts one job for all three")
 
 
@@ -122,79 +122,81 @@ def test_a_worker_stops_at_once_while_valkey_is_away(
 
 
 def test_work_goes_on_while_valkey_is_dead_and_wake_ups_work_when_it_is_back(
-    fresh_site: "TenantWorld", fresh_database_url: str, valkey: ValkeyServer, start: Start
+    fresh_tenant: "TenantWorld", fresh_database_url: str, valkey: ValkeyServer, start: Start
 ) -> None:
     child = start("worker", fresh_database_url, valkey.url)
     eventually(lambda: is_idle(valkey), "the worker waits")
     assert valkey.process is not None
     valkey.process.kill()
     valkey.process.wait()
-    meanwhile = [fresh_site.create("volume", size_gib=1) for _ in range(2)]
-    eventually(lambda: all(is_dispatched(fresh_site, each) for each in meanwhile), "the jobs are moved without Valkey")
+    meanwhile = [fresh_tenant.create("volume", size_gib=1) for _ in range(2)]
+    eventually(
+        lambda: all(is_dispatched(fresh_tenant, each) for each in meanwhile), "the jobs are moved without Valkey"
+    )
 
     valkey.stop()
     valkey.start()
     eventually(lambda: is_idle(valkey), "the worker is registered again")
-    later = fresh_site.create("volume", size_gib=1)
-    relay(fresh_site.database, WorkerNotifier(valkey.url))
+    later = fresh_tenant.create("volume", size_gib=1)
+    relay(fresh_tenant.database, WorkerNotifier(valkey.url))
 
-    eventually(lambda: is_dispatched(fresh_site, later), "the job is moved")
+    eventually(lambda: is_dispatched(fresh_tenant, later), "the job is moved")
     assert child.poll() is None
 
 
 def test_valkey_may_be_emptied_at_any_time_and_a_worker_that_nobody_wakes_looks_by_itself(
-    fresh_site: "TenantWorld", fresh_database_url: str, valkey: ValkeyServer, start: Start
+    fresh_tenant: "TenantWorld", fresh_database_url: str, valkey: ValkeyServer, start: Start
 ) -> None:
     child = start("worker", fresh_database_url, valkey.url)
     eventually(lambda: is_idle(valkey), "the worker waits")
     Redis.from_url(valkey.url).flushall()
-    told = fresh_site.create("volume", size_gib=1)
-    relay(fresh_site.database, WorkerNotifier(valkey.url))
-    eventually(lambda: is_dispatched(fresh_site, told), "the job is moved")
+    told = fresh_tenant.create("volume", size_gib=1)
+    relay(fresh_tenant.database, WorkerNotifier(valkey.url))
+    eventually(lambda: is_dispatched(fresh_tenant, told), "the job is moved")
 
-    untold = fresh_site.create("volume", size_gib=1)
+    untold = fresh_tenant.create("volume", size_gib=1)
 
-    eventually(lambda: is_dispatched(fresh_site, untold), "the job is moved without a wake-up")
+    eventually(lambda: is_dispatched(fresh_tenant, untold), "the job is moved without a wake-up")
     assert child.poll() is None
 
 
 def test_jobs_from_before_the_start_are_moved_without_a_wake_up_or_valkey(
-    fresh_site: "TenantWorld", fresh_database_url: str, start: Start
+    fresh_tenant: "TenantWorld", fresh_database_url: str, start: Start
 ) -> None:
-    made = fresh_site.create("volume", size_gib=1)
+    made = fresh_tenant.create("volume", size_gib=1)
     start("worker", fresh_database_url, "unix:///nowhere/valkey.sock")
 
-    eventually(lambda: is_dispatched(fresh_site, made), "the job is moved")
-    later = fresh_site.create("volume", size_gib=1)
-    eventually(lambda: is_dispatched(fresh_site, later), "the next one too")
+    eventually(lambda: is_dispatched(fresh_tenant, made), "the job is moved")
+    later = fresh_tenant.create("volume", size_gib=1)
+    eventually(lambda: is_dispatched(fresh_tenant, later), "the next one too")
 
 
 def test_worker_and_scheduler_survive_the_death_of_the_database(
-    tmp_path: Path, valkey: ValkeyServer, start: Start, build_site: "Callable[[Database], TenantWorld]"
+    tmp_path: Path, valkey: ValkeyServer, start: Start, build_tenant: "Callable[[Database], TenantWorld]"
 ) -> None:
     with PostgresqlServer(tmp_path / "postgresql", settings=WITHOUT_DURABILITY) as server:
         upgrade(server.url)
-        site = build_site(Database(server.url))
+        tenant = build_tenant(Database(server.url))
         children = [
             start("worker", server.url, valkey.url),
             start("scheduler", server.url, valkey.url, STRATOPLANE_SWEEP_SECONDS="0.5"),
         ]
-        first = site.create("volume", size_gib=1)
-        eventually(lambda: is_dispatched(site, first), "the first job is moved")
+        first = tenant.create("volume", size_gib=1)
+        eventually(lambda: is_dispatched(tenant, first), "the first job is moved")
         assert server.process is not None
         server.process.kill()
         server.stop()
         server.start()
 
-        second = site.create("volume", size_gib=1)
-        eventually(lambda: is_dispatched(site, second), "the second job is moved")
-        site.hand.work()
-        eventually(lambda: site.get(second).status == "ACTIVE", "what the agent reported is settled")
+        second = tenant.create("volume", size_gib=1)
+        eventually(lambda: is_dispatched(tenant, second), "the second job is moved")
+        tenant.agent.work()
+        eventually(lambda: tenant.get(second).status == "ACTIVE", "what the agent reported is settled")
         assert [child.poll() for child in children] == [None, None]
         for child in children:
             child.send_signal(signal.SIGTERM)
         assert [child.wait(timeout=10) for child in children] == [0, 0]
-        site.database.close()
+        tenant.database.close()
 
 
 def test_a_missing_setting_is_said_in_one_line(start: Start, tmp_path: Path) -> None:

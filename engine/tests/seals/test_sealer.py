@@ -160,7 +160,8 @@ def test_checkpoints_are_paged_from_the_newest(
     for name in "abcde":
         trail.write(name)
         seal(trail.database)
-    sizes, cursor = [], ""
+    sizes: list[int] = []
+    cursor: str | None = ""
     while cursor is not None:
         before = len(sent())
         found = list_audit_checkpoints(trail.database, context, Page(limit=2, cursor=cursor))

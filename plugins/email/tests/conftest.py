@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A mail server on loopback, its certificate, and a notification."""
 
+import asyncio
 import datetime as dt
 import ipaddress
 import ssl
@@ -47,7 +48,8 @@ class Mailbox:
 class FreePortController(Controller):
     def _trigger_server(self):
         # The first connection of start() needs the port that the system chose.
-        self.port = self.server.sockets[0].getsockname()[1]  # type: ignore[attr-defined]  # asyncio.Server, which typeshed hides
+        assert isinstance(self.server, asyncio.Server)
+        self.port = self.server.sockets[0].getsockname()[1]
         super()._trigger_server()
 
 

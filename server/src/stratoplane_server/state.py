@@ -53,7 +53,7 @@ class SupervisorReport:
     """The supervisor's report, written on every change.
 
     Attributes:
-        ready: whether every child became ready; ``waiting_for`` says what is missing.
+        ready: whether every child became ready.
         database_url, redis_url: used by the children; they may contain passwords, so the file is private.
     """
 
@@ -63,7 +63,6 @@ class SupervisorReport:
     database_url: str
     redis_url: str
     ready: bool = False
-    waiting_for: str = ""
     children: Sequence[ChildReport] = ()
 
 

@@ -85,13 +85,13 @@ class Supervisor:
 
     def _report(self) -> None:
         """Write the report, and log once that the platform is up."""
-        waiting = next((child.spec.name for child in self._children if not child.ready), "")
+        ready = all(child.ready for child in self._children)
         children = [child.report() for child in self._children]
         report = self._describe(key_of(os.getpid()))
-        if not waiting and not self._was_ready:
+        if ready and not self._was_ready:
             _log.info("the platform is up: API %s, agents' API %s", report.api_url, report.agent_url)
-        self._folder.write_report(replace(report, ready=not waiting, waiting_for=waiting, children=children))
-        self._was_ready = not waiting
+        self._folder.write_report(replace(report, ready=ready, children=children))
+        self._was_ready = ready
 
     def _pause(self) -> float:
         """Return for how many seconds nothing can change except by a signal."""

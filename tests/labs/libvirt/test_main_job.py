@@ -122,6 +122,7 @@ def test_a_hostile_image_fails_the_job_with_the_reason_and_leaves_nothing(tenant
     change = tenant.machines.create(name="victim", flavor=catalogue.small, image=hostile_image.id)
     with pytest.raises(JobFailedError) as caught:
         change.wait()
+    assert caught.value.job.error is not None
     assert "backing file" in caught.value.job.error.detail
     assert tenant.machines.get(change.resource.id).status == "FAILED"
     assert witness.domains() == []
@@ -135,6 +136,7 @@ def test_a_range_that_the_host_uses_fails_the_job_with_the_reason(tenant, witnes
     change = tenant.client.networks(other.id).create(name="second", cidr="10.79.0.0/16", mode="NAT")
     with pytest.raises(JobFailedError) as caught:
         change.wait()
+    assert caught.value.job.error is not None
     assert "10.79.0.0/24" in caught.value.job.error.detail
     assert witness.networks() == [first.id]
     tenant.networks.delete(first.id).wait()

@@ -39,7 +39,7 @@ def reconcile(tables: Tables) -> Round:
     quiet = [row for row in shown if not tables.jobs_of(row["id"])]
     listed = [row for row in quiet if _listed_since(tables, row)]
     seen = {row["id"]: tables.inventory.get((row["cluster_id"], row["id"])) for row in listed}
-    drifted = [row for row in listed if seen[row["id"]] is not None and _power_differs(row, seen[row["id"]])]
+    drifted = [row for row in listed if (item := seen[row["id"]]) is not None and _power_differs(row, item)]
     missing = [row for row in listed if seen[row["id"]] is None and row["status"] in ("ACTIVE", "RUNNING", "STOPPED")]
     for row in drifted:
         _correct(tables, row)

@@ -194,14 +194,15 @@ class Tenant:
             return
         rows, _ = rows_of(context, BUILTIN_KINDS, change)
         assert rows.job is not None
-        rows = replace(rows, job=replace(rows.job, id=self.kernel.new_id()))
+        job = replace(rows.job, id=self.kernel.new_id())
+        rows = replace(rows, job=job)
         try:
             self.accept(rows)
         except (RefusedError, VolumeTakenError):
             self.counts["refused"] += 1
             return
         self.counts["accepted"] += 1
-        self.kernel.say("accepted", kind=rows.job.kind, job=rows.job.id, resource=rows.resource.id)
+        self.kernel.say("accepted", kind=job.kind, job=job.id, resource=rows.resource.id)
 
 
 def _changed(present: Spec, grown: int, power: PowerState, *, wider: bool) -> Spec:

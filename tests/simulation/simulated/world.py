@@ -41,8 +41,8 @@ class Report:
 
 
 @dataclass(kw_only=True)
-class Site:
-    """A cluster: its provider, its agent's disk, and the agent process of the moment."""
+class Cluster:
+    """One cluster: its provider, its agent's disk, and the agent process of the moment."""
 
     cluster_id: UUID
     agent_id: UUID
@@ -71,11 +71,11 @@ class World:
         self.lateness = generator.choice((0.0, 0.1))
         self.kills = self.pauses = self.refused = 0
         self._listed_at = 0.0
-        self.sites = [self._new_site() for _ in range(generator.choice((1, 2)))]
+        self.clusters = [self._new_cluster() for _ in range(generator.choice((1, 2)))]
         self.workers = [self._new_worker(number) for number in range(2)]
         self.schedulers = [self._new_scheduler(number) for number in range(2)]
-        clusters = [site.cluster_id for site in self.sites]
-        self.tenants = [Tenant(self.kernel, self.tables, clusters) for _ in range(2)]
+        cluster_ids = [cluster.cluster_id for cluster in self.clusters]
+        self.tenants = [Tenant(self.kernel, self.tables, cluster_ids) for _ in range(2)]
 
     def run(self) -> Report:
         """Let trouble happen, then let everything come to rest, and look."""
@@ -86,7 +86,7 @@ class World:
             self._rest()
         if not self.inspector.violations:
             orphans = self.schedulers[0].orphans | self.schedulers[1].orphans
-            self.inspector.check_rest({site.cluster_id: site.region for site in self.sites}, orphans)
+            self.inspector.check_rest({cluster.cluster_id: cluster.region for cluster in self.clusters}, orphans)
         for machine in self._machines():
             machine.kill()
         return self._report()
@@ -95,23 +95,32 @@ class World:
         return bool(self.inspector.violations)
 
     def _machines(self) -> list[Machine]:
-        sites, workers = [each.machine for each in self.sites], [each.machine for each in self.workers]
-        return [*sites, *workers, *(each.machine for each in self.schedulers)]
+        agents, workers = [each.machine for each in self.clusters], [each.machine for each in self.workers]
+        return [*agents, *workers, *(each.machine for each in self.schedulers)]
 
     # --- processes --------------------------------------------------------------------------------------------------
 
-    def _new_site(self) -> Site:
+    def _new_cluster(self) -> Cluster:
         cluster_id = self.kernel.new_id()
         self.tables.clusters[cluster_id] = cluster_row()
         generator = self.kernel.generator
         region = Region(self.kernel, generator.choice((0.0, 0.05, 0.3)), generator.choice((0.5, 5.0, 30.0)))
         machine = Machine(self.kernel, "agent")
-        site = Site(cluster_id=cluster_id, agent_id=self.kernel.new_id(), region=region, disk=Disk(), machine=machine)
-        self._start_agent(site)
-        return site
+        cluster = Cluster(
+            cluster_id=cluster_id, agent_id=self.kernel.new_id(), region=region, disk=Disk(), machine=machine
+        )
+        self._start_agent(cluster)
+        return cluster
 
-    def _start_agent(self, site: Site) -> None:
-        start_agent(site.machine, site.disk, site.region, (self.network, self.gateway), site.cluster_id, site.agent_id)
+    def _start_agent(self, cluster: Cluster) -> None:
+        start_agent(
+            cluster.machine,
+            cluster.disk,
+            cluster.region,
+            (self.network, self.gateway),
+            cluster.cluster_id,
+            cluster.agent_id,
+        )
 
     def _new_worker(self, number: int) -> Worker:
         worker = Worker(Machine(self.kernel, f"worker-{number}"), self.tables, self.bell, self.stall_rate)
@@ -165,29 +174,29 @@ class World:
     def _kill_agent(self) -> None:
         """End an agent; the next one starts over the same disk, after a power cut, or on an empty one."""
         generator = self.kernel.generator
-        site = generator.choice(self.sites)
-        if not site.machine.is_alive:
+        cluster = generator.choice(self.clusters)
+        if not cluster.machine.is_alive:
             return
         how = generator.choice(("crash", "power cut", "disk lost"))
         self.kernel.say("agent dies", how=how)
         self.kills += 1
-        site.machine.kill()
+        cluster.machine.kill()
         if how == "power cut":
-            site.disk.cut_power()
+            cluster.disk.cut_power()
         elif how == "disk lost":
-            site.disk.lose()
-        self.kernel.after(generator.uniform(0.5, generator.choice((5.0, 60.0, 300.0))), lambda: self._revive(site))
+            cluster.disk.lose()
+        self.kernel.after(generator.uniform(0.5, generator.choice((5.0, 60.0, 300.0))), lambda: self._revive(cluster))
 
-    def _revive(self, site: Site) -> None:
-        if not site.machine.is_alive:
-            site.machine = Machine(self.kernel, "agent")
-            self._start_agent(site)
+    def _revive(self, cluster: Cluster) -> None:
+        if not cluster.machine.is_alive:
+            cluster.machine = Machine(self.kernel, "agent")
+            self._start_agent(cluster)
 
     def _pause_agent(self) -> None:
-        site = self.kernel.generator.choice(self.sites)
+        cluster = self.kernel.generator.choice(self.clusters)
         self.pauses += 1
-        site.machine.pause(self.kernel.generator.choice((20.0, 90.0, 800.0)))
-        self.kernel.say("agent stands still", until=site.machine.paused_until)
+        cluster.machine.pause(self.kernel.generator.choice((20.0, 90.0, 800.0)))
+        self.kernel.say("agent stands still", until=cluster.machine.paused_until)
 
     def _kill_worker(self) -> None:
         number = self.kernel.generator.randrange(len(self.workers))
@@ -208,19 +217,19 @@ class World:
         self.schedulers[number] = self._new_scheduler(number)
 
     def _cut_network(self) -> None:
-        site = self.kernel.generator.choice(self.sites)
-        self.network.cut_until[site.cluster_id] = self.kernel.now + self.kernel.generator.choice((10.0, 60.0, 300.0))
-        self.kernel.say("network cut", until=self.network.cut_until[site.cluster_id])
+        cluster = self.kernel.generator.choice(self.clusters)
+        self.network.cut_until[cluster.cluster_id] = self.kernel.now + self.kernel.generator.choice((10.0, 60.0, 300.0))
+        self.kernel.say("network cut", until=self.network.cut_until[cluster.cluster_id])
 
     def _stop_provider(self) -> None:
-        region = self.kernel.generator.choice(self.sites).region
+        region = self.kernel.generator.choice(self.clusters).region
         region.down_until = self.kernel.now + self.kernel.generator.choice((5.0, 60.0, 200.0))
         self.kernel.say("provider down", until=region.down_until)
 
     def _touch_provider(self) -> None:
         """Switch a machine or remove an object behind the platform's back."""
         generator = self.kernel.generator
-        region = generator.choice(self.sites).region
+        region = generator.choice(self.clusters).region
         if not region.objects:
             return
         number = generator.choice(sorted(region.objects))
@@ -238,10 +247,10 @@ class World:
         self.network.slowest = 0.1
         self.network.cut_until.clear()
         self.bell.loss = self.stall_rate = 0.0
-        for site in self.sites:
-            site.region.fault_rate = site.region.down_until = 0.0
-            site.machine.paused_until = min(site.machine.paused_until, self.kernel.now + 30.0)
-            self._revive(site)
+        for cluster in self.clusters:
+            cluster.region.fault_rate = cluster.region.down_until = 0.0
+            cluster.machine.paused_until = min(cluster.machine.paused_until, self.kernel.now + 30.0)
+            self._revive(cluster)
         for worker in self.workers:
             worker.stall_rate = 0.0
         for scheduler in self.schedulers:
@@ -262,7 +271,9 @@ class World:
     def _was_compared(self, since: float) -> bool:
         """Tell whether every cluster was listed after ``since``, and the reconciler looked after that."""
         kinds = ("virtual_machine", "volume")
-        listed = [self.tables.listings.get((site.cluster_id, kind), 0.0) for site in self.sites for kind in kinds]
+        listed = [
+            self.tables.listings.get((cluster.cluster_id, kind), 0.0) for cluster in self.clusters for kind in kinds
+        ]
         if min(listed) <= since:
             return False
         if self._listed_at <= since:
@@ -282,6 +293,6 @@ class World:
             duplicated=self.network.counts["duplicated"],
             wake_ups_lost=self.bell.lost,
             stale_refused=self.refused + sum(worker.refused for worker in self.workers),
-            faults=sum(site.region.faults for site in self.sites),
+            faults=sum(cluster.region.faults for cluster in self.clusters),
             leaks=len(self.tables.leaks),
         )

@@ -30,19 +30,29 @@ class Address(Answer):
 class VirtualMachine(Resource):
     """A virtual machine."""
 
-    flavor = m.text("Name of its flavor.", required=True)
+    flavor = m.text("Name of the machine's flavor.", required=True)
     vcpus = m.whole(required=True)
     memory_mib = m.whole(required=True)
     disk_gib = m.whole(required=True)
-    image_id = m.identifier("The image it began with.", required=True, allow_none=True)
-    image = m.text("Name of that image.", required=True, allow_none=True)
-    boot_volume_id = m.identifier("The volume it boots from, if not from an image.", required=True, allow_none=True)
-    network_ids = m.identifiers("Its networks, in the guest's order.", MOST_INTERFACES, required=True)
-    volume_ids = m.identifiers("Its data volumes, in the guest's order.", MOST_VOLUMES, required=True)
-    key_pair_id = m.identifier("The key pair that the guest lets in.", required=True, allow_none=True)
+    image_id = m.identifier("Id of the image that the machine was made from.", required=True, allow_none=True)
+    image = m.text("Name of the image that the machine was made from.", required=True, allow_none=True)
+    boot_volume_id = m.identifier(
+        "Id of the volume that the machine boots from, if it was not made from an image.",
+        required=True,
+        allow_none=True,
+    )
+    network_ids = m.identifiers(
+        "Ids of the machine's networks, in the order of the guest's network cards.", MOST_INTERFACES, required=True
+    )
+    volume_ids = m.identifiers(
+        "Ids of the attached data volumes, in the order in which the guest sees them.", MOST_VOLUMES, required=True
+    )
+    key_pair_id = m.identifier(
+        "Id of the key pair whose public key can log in to the guest.", required=True, allow_none=True
+    )
     power = m.choice(PowerState, "Whether it should run; `status` says whether it does.", required=True)
     addresses = m.several(Address, required=True)
-    host = m.text("The host it is on, empty if the provider does not tell.", required=True)
+    host = m.text("Name of the host that runs the machine; empty if the provider does not tell.", required=True)
 
 
 class VirtualMachineCreate(Request):
@@ -50,14 +60,16 @@ class VirtualMachineCreate(Request):
 
     name = m.name(required=True)
     flavor = m.reference("Id or name of the flavor: processors, memory and root disk.", required=True)
-    image = m.reference("Id or name of the image to start from; this or `boot_volume_id`.")
-    boot_volume_id = m.identifier("A volume to boot from; this or `image`.")
-    network_ids = m.identifiers("Networks to join, one card each.", MOST_INTERFACES, load_default=list)
-    volume_ids = m.identifiers("Volumes to attach.", MOST_VOLUMES, load_default=list)
+    image = m.reference("Id or name of the image to start from. Give either this or `boot_volume_id`.")
+    boot_volume_id = m.identifier("Id of a volume to boot from. Give either this or `image`.")
+    network_ids = m.identifiers(
+        "Ids of the networks to connect to, with one network card each.", MOST_INTERFACES, load_default=list
+    )
+    volume_ids = m.identifiers("Ids of the volumes to attach as data volumes.", MOST_VOLUMES, load_default=list)
     key_pair = m.reference("Id or name of the key pair whose public key the guest lets in.")
-    user_data = m.text("cloud-init user data, given on as it is.", LARGEST_USER_DATA, load_default="")
+    user_data = m.text("User data for cloud-init, handed to the guest unchanged.", LARGEST_USER_DATA, load_default="")
     labels = m.labels(load_default=dict)
-    cluster = m.name("Name of the cluster; chosen for you when left out.")
+    cluster = m.name("Name of the cluster to use; the platform chooses one when it is left out.")
     power = m.choice(PowerState, load_default=PowerState.RUNNING.value)
 
     @validates_schema
@@ -80,7 +92,7 @@ class KeyPair(Resource):
     """A public key that machines let in."""
 
     public_key = m.text(required=True)
-    fingerprint = m.text("SHA-256, as OpenSSH prints it.", required=True)
+    fingerprint = m.text("SHA-256 fingerprint of the public key, as OpenSSH prints it.", required=True)
 
 
 class KeyPairCreate(Request):
@@ -90,7 +102,7 @@ class KeyPairCreate(Request):
     public_key = m.matching(
         _KEY_PATTERN,
         "must be one OpenSSH public key line, as in id_ed25519.pub",
-        "One line, as in `id_ed25519.pub`.",
+        "The public key in one line, as it stands in `id_ed25519.pub`.",
         required=True,
     )
     labels = m.labels(load_default=dict)

@@ -20,13 +20,17 @@ class Drift(Answer):
     name = m.text(required=True)
     cluster = m.text(required=True, allow_none=True)
     field = m.text(required=True)
-    desired = fields.Raw(required=True, allow_none=True, metadata={"description": "JSON value."})
-    observed = fields.Raw(required=True, allow_none=True, metadata={"description": "JSON value."})
-    policy = m.choice(DriftPolicy, "What was to be done about it.", required=True)
+    desired = fields.Raw(required=True, allow_none=True, metadata={"description": "The desired value, any JSON."})
+    observed = fields.Raw(required=True, allow_none=True, metadata={"description": "The observed value, any JSON."})
+    policy = m.choice(DriftPolicy, "What the policy said to do about the drift.", required=True)
     corrections = m.whole("How many jobs were started to correct it.", required=True)
-    job_id = m.identifier("The last of them.", required=True, allow_none=True)
-    found_at = m.moment("When it was found.", required=True)
-    ended_at = m.moment("When it was gone, or had become what is desired.", required=True, allow_none=True)
+    job_id = m.identifier("Id of the last job that was started to correct the drift.", required=True, allow_none=True)
+    found_at = m.timestamp("When the drift was found.", required=True)
+    ended_at = m.timestamp(
+        "When the drift was gone or was adopted as the desired state; null while it lasts.",
+        required=True,
+        allow_none=True,
+    )
 
 
 class Policy(Answer):
@@ -36,8 +40,8 @@ class Policy(Answer):
     field = m.text(required=True)
     driver = m.text("A driver's name, or `*` for every one without a policy of its own.", required=True)
     policy = m.choice(DriftPolicy, required=True)
-    is_set = m.flag("Whether an operator has set it.", required=True)
-    allowed = m.words((), "What it may be, the platform's own choice first.", required=True)
+    is_set = m.flag("Whether an operator has set this policy; otherwise it is the platform's default.", required=True)
+    allowed = m.strings((), "The policies that the field can have; the platform's default comes first.", required=True)
 
 
 class Policies(Answer):
@@ -49,9 +53,11 @@ class Policies(Answer):
 class PolicyKey(Request):
     """Which policy is meant."""
 
-    kind = m.text("As in `virtual_machine`.", 64, required=True)
-    field = m.text("As in `power`.", 64, required=True)
-    driver = m.text("A driver's name, or `*`.", 64, load_default="*", shortest=1)
+    kind = m.text("The kind of resource, as in `virtual_machine`.", 64, required=True)
+    field = m.text("The field of the resource, as in `power`.", 64, required=True)
+    driver = m.text(
+        "Name of a driver, or `*` for every driver without a policy of its own.", 64, load_default="*", shortest=1
+    )
 
 
 class PolicySet(PolicyKey):
@@ -66,12 +72,12 @@ class Orphan(Answer):
     uid = m.identifier(required=True)
     kind = m.text(required=True)
     cluster_id = m.identifier(required=True)
-    cluster = m.text("The cluster's name.", required=True)
-    first_seen_at = m.moment("When it was listed first.", required=True)
+    cluster = m.text("Name of the cluster that lists the orphan.", required=True)
+    first_seen_at = m.timestamp("When the object was first listed.", required=True)
 
 
 class DriftQuery(PageQuery):
     """What the list of differences takes beside paging."""
 
-    open = Flag(load_default=True, metadata={"description": "Only those that last."})
+    open = Flag(load_default=True, metadata={"description": "Only drift that has not ended."})
     resource_id = m.identifier("Only those of this resource.")

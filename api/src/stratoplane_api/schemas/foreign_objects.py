@@ -12,12 +12,12 @@ class ForeignObject(Answer):
 
     cluster_id = m.identifier(required=True)
     cluster = m.text(required=True)
-    kind = m.text("As in `virtual_machine`.", required=True)
-    reference = m.text("The provider's own id of it.", required=True)
-    name = m.text("What the provider calls it.", required=True)
-    status = m.mapping("As the driver shows it.", required=True)
-    first_seen_at = m.moment("When an agent listed it first.", required=True)
-    seen_at = m.moment("When an agent sent the list that it is on.", required=True)
+    kind = m.text("The kind of object, as in `virtual_machine`, `network` or `volume`.", required=True)
+    reference = m.text("The id by which the provider knows the object.", required=True)
+    name = m.text("The object's name at the provider.", required=True)
+    status = m.mapping("The object's status as the driver reports it.", required=True)
+    first_seen_at = m.timestamp("When an agent listed it first.", required=True)
+    seen_at = m.timestamp("When an agent sent the list that it is on.", required=True)
 
 
 class ForeignObjectsQuery(PageQuery):
@@ -30,8 +30,10 @@ class ForeignObjectsQuery(PageQuery):
 class AdoptForeignObject(Request):
     """Which object becomes a resource of which project."""
 
-    cluster_id = m.identifier("Where it is.", required=True)
-    kind = known_kinds.adoptable("What it is.", required=True)
-    reference = m.text("The provider's own id, as it is listed.", 255, shortest=1, required=True)
-    project_id = m.identifier("Whose it becomes; its quotas are charged.", required=True)
-    name = m.name("Of the new resource; the object is renamed to it.", required=True)
+    cluster_id = m.identifier("Id of the cluster that lists the object.", required=True)
+    kind = known_kinds.adoptable("The kind of resource that the object becomes.", required=True)
+    reference = m.text(
+        "The provider's own id of the object, as the list of foreign objects shows it.", 255, shortest=1, required=True
+    )
+    project_id = m.identifier("Id of the project that gets the resource; its quotas are charged.", required=True)
+    name = m.name("Name of the new resource; the object at the provider is renamed to it.", required=True)

@@ -28,8 +28,8 @@ class Token(Answer):
     id = m.identifier(required=True)
     name = m.text(required=True)
     kind = m.text("`session` from a login, `api` made by its owner.", required=True)
-    created_at = m.moment("When it was made.", required=True)
-    expires_at = m.moment("When it ends.", required=True, allow_none=True)
+    created_at = m.timestamp("When the object was created.", required=True)
+    expires_at = m.timestamp("When the token stops being valid.", required=True, allow_none=True)
 
 
 class TokenCreate(Request):
@@ -55,8 +55,8 @@ class Organization(Answer):
     display_name = m.text(required=True)
     labels = m.labels(required=True)
     version = m.whole(required=True)
-    created_at = m.moment("When it was made.", required=True)
-    updated_at = m.moment("When it changed last.", required=True)
+    created_at = m.timestamp("When the object was created.", required=True)
+    updated_at = m.timestamp("When the object was last changed.", required=True)
 
 
 class OrganizationCreate(Request):
@@ -98,8 +98,8 @@ class User(Answer):
     enabled = m.flag(required=True)
     organization_id = m.identifier(required=True)
     version = m.whole(required=True)
-    created_at = m.moment("When it was made.", required=True)
-    updated_at = m.moment("When it changed last.", required=True)
+    created_at = m.timestamp("When the object was created.", required=True)
+    updated_at = m.timestamp("When the object was last changed.", required=True)
 
 
 class UserCreate(Request):
@@ -110,14 +110,17 @@ class UserCreate(Request):
     )
     display_name = m.line(load_default="")
     password = m.text(
-        "Kept as an Argon2id hash only.", longest=LONGEST_PASSWORD, shortest=SHORTEST_PASSWORD, required=True
+        "The password; the platform keeps an Argon2id hash of it only.",
+        longest=LONGEST_PASSWORD,
+        shortest=SHORTEST_PASSWORD,
+        required=True,
     )
 
 
 class OperatorUserCreate(UserCreate):
     """A user to make in any organization."""
 
-    organization_id = m.identifier("The user's home.", required=True)
+    organization_id = m.identifier("Id of the organization that the user belongs to.", required=True)
 
 
 class Session(Answer):
@@ -125,7 +128,7 @@ class Session(Answer):
 
     token = m.text("Send it as `Authorization: Bearer <token>`.", required=True)
     token_id = m.identifier(required=True)
-    expires_at = m.moment("When it ends.", required=True, allow_none=True)
+    expires_at = m.timestamp("When the token stops being valid.", required=True, allow_none=True)
     user = m.one(User, required=True)
 
 
@@ -135,7 +138,7 @@ class Grant(Answer):
     scope = m.choice(Scope, required=True)
     organization_id = m.identifier(required=True)
     project_id = m.identifier(required=True, allow_none=True)
-    permissions = m.words(Permission, required=True)
+    permissions = m.strings(Permission, required=True)
 
 
 class Me(Answer):
@@ -153,7 +156,7 @@ class Role(Answer):
     name = m.text(required=True)
     description = m.text(required=True)
     scope = m.choice(Scope, required=True)
-    permissions = m.words(Permission, required=True)
+    permissions = m.strings(Permission, required=True)
 
 
 class RoleBinding(Answer):
@@ -166,7 +169,7 @@ class RoleBinding(Answer):
     scope = m.choice(Scope, required=True)
     organization_id = m.identifier(required=True)
     project_id = m.identifier(required=True, allow_none=True)
-    created_at = m.moment("When it was given.", required=True)
+    created_at = m.timestamp("When the role was given.", required=True)
 
 
 class RoleBindingCreate(Request):
@@ -174,4 +177,4 @@ class RoleBindingCreate(Request):
 
     user_id = m.identifier(required=True)
     role = m.reference("Name of the role.", required=True)
-    project_id = m.identifier("For a role that counts in a project: which.")
+    project_id = m.identifier("The project in which the role counts; left out for a role in the whole organization.")

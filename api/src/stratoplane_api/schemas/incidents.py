@@ -15,30 +15,32 @@ class Incident(Answer):
     kind = m.choice(IncidentKind, required=True)
     severity = m.choice(Severity, required=True)
     status = m.choice(IncidentStatus, required=True)
-    title = m.text("What happened to what.", required=True)
-    detail = m.mapping("What is known.", required=True)
+    title = m.text("What happened, and to which object.", required=True)
+    detail = m.mapping("What is known about the cause.", required=True)
     occurrences = m.whole("How often a finding was added; once a minute at most.", required=True)
-    assignee = m.text("Who looks at it, as in `user:alice`.", required=True)
+    assignee = m.text("Who handles the incident, as in `user:alice`; empty if nobody does.", required=True)
     escalation = m.whole("How often it was notified again because nobody had acknowledged it.", required=True)
-    escalates_at = m.moment("When it escalates unless somebody acknowledges it.", required=True, allow_none=True)
+    escalates_at = m.timestamp("When it escalates unless somebody acknowledges it.", required=True, allow_none=True)
     organization_id = m.identifier(required=True, allow_none=True)
     cluster_id = m.identifier(required=True, allow_none=True)
     cluster = m.text(required=True, allow_none=True)
     resource_id = m.identifier(required=True, allow_none=True)
-    opened_at = m.moment("When it was opened, the last time.", required=True)
-    seen_at = m.moment("When it was found last.", required=True)
-    acknowledged_at = m.moment("When it was acknowledged.", required=True, allow_none=True)
-    resolved_at = m.moment("When it was resolved.", required=True, allow_none=True)
+    opened_at = m.timestamp("When the incident was last opened.", required=True)
+    seen_at = m.timestamp("When the cause was last found.", required=True)
+    acknowledged_at = m.timestamp(
+        "When somebody acknowledged the incident; null if nobody has.", required=True, allow_none=True
+    )
+    resolved_at = m.timestamp("When the incident was resolved; null while it is open.", required=True, allow_none=True)
 
 
 class IncidentEvent(Answer):
     """Something that happened with an incident."""
 
     action = m.text("As `opened`, `acknowledged`, `assigned`, `escalated`, `noted`, `resolved`.", required=True)
-    actor = m.text("`platform`, or as in `user:alice`.", required=True)
+    actor = m.text("Who did it: `platform`, or a user as in `user:alice`.", required=True)
     note = m.text(required=True)
     detail = m.mapping(required=True)
-    occurred_at = m.moment("When it happened.", required=True)
+    occurred_at = m.timestamp("When the event happened.", required=True)
 
 
 class Delivery(Answer):
@@ -50,9 +52,13 @@ class Delivery(Answer):
     state = m.choice(DeliveryState, required=True)
     attempts = m.whole(required=True)
     error = m.text("Why the last attempt failed.", required=True)
-    created_at = m.moment("When it was due first.", required=True)
-    next_attempt_at = m.moment("When it is tried next.", required=True, allow_none=True)
-    finished_at = m.moment("When it was delivered or given up.", required=True, allow_none=True)
+    created_at = m.timestamp("When the notification was first due.", required=True)
+    next_attempt_at = m.timestamp(
+        "When the next attempt is made; null if there is none.", required=True, allow_none=True
+    )
+    finished_at = m.timestamp(
+        "When the notification was delivered or given up; null until then.", required=True, allow_none=True
+    )
 
 
 class IncidentStory(Incident):
@@ -75,10 +81,12 @@ class IncidentsQuery(PageQuery):
 class Remark(Request):
     """A note for the history; may be empty."""
 
-    note = m.text("For people.", 1000, load_default="")
+    note = m.text("A note for other people, kept in the history of the incident.", 1000, load_default="")
 
 
 class Assignment(Request):
     """Who is to look at an incident."""
 
-    assignee = m.text("As in `user:alice`; empty for nobody.", 256, required=True)
+    assignee = m.text(
+        "The user who shall handle the incident, as in `user:alice`; empty for nobody.", 256, required=True
+    )

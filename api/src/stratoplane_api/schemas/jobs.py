@@ -10,16 +10,16 @@ from stratoplane_engine.model.job import OperationState
 class StepError(Answer):
     """Why a step failed."""
 
-    code = m.text("Stable name to program against.", required=True)
+    code = m.text("Stable name of the problem, for programs to decide by.", required=True)
     detail = m.text(required=True)
-    provider_text = m.text("The provider's own words, whole.", required=True)
+    provider_text = m.text("The provider's own message, complete and unchanged.", required=True)
 
 
 class JobError(StepError):
     """Why a job failed, where, and what it could not undo."""
 
-    step = m.text("The step that failed.")
-    leaks = m.words((), "Steps that could not be undone; each is in the leak register.")
+    step = m.text("Name of the step that failed.")
+    leaks = m.strings((), "Steps that could not be undone; each is in the leak register.")
 
 
 class JobProgress(Answer):
@@ -27,7 +27,7 @@ class JobProgress(Answer):
 
     done = m.whole(required=True)
     total = m.whole(required=True)
-    step = m.text("The step under way.", required=True, allow_none=True)
+    step = m.text("Name of the step that is running.", required=True, allow_none=True)
 
 
 class JobStep(Answer):
@@ -36,9 +36,9 @@ class JobStep(Answer):
     name = m.text(required=True)
     state = m.choice(StepState, required=True)
     attempts = m.whole(required=True)
-    started_at = m.moment("When its first attempt began.", required=True, allow_none=True)
-    finished_at = m.moment("When it ended.", required=True, allow_none=True)
-    waits_for = m.text("What it is waiting for, for people.", required=True)
+    started_at = m.timestamp("When the first attempt of the step began.", required=True, allow_none=True)
+    finished_at = m.timestamp("When it ended; null until then.", required=True, allow_none=True)
+    waits_for = m.text("What the step is waiting for, in words for people.", required=True)
     error = m.one(StepError, required=True, allow_none=True)
 
 
@@ -46,7 +46,7 @@ class Job(Answer):
     """A workflow that a change caused."""
 
     id = m.identifier(required=True)
-    kind = m.text("As in `virtual_machine.create`.", required=True)
+    kind = m.text("The kind of resource and what is done to it, as in `virtual_machine.create`.", required=True)
     state = m.choice(JobState, required=True)
     resource_id = m.identifier(required=True)
     resource_kind = m.text(required=True)
@@ -57,17 +57,19 @@ class Job(Answer):
     steps = m.several(JobStep, required=True)
     attempts = m.whole(required=True)
     priority = m.whole("Higher ones go first within an organization.", required=True)
-    cancelled_by = m.text("Who wants it stopped, as in `user:alice`.", required=True)
+    cancelled_by = m.text("Who asked to cancel the job, as in `user:alice`.", required=True)
     error = m.one(JobError, required=True, allow_none=True)
-    output = m.mapping("What the job found, as `text` of a console log.", required=True)
-    created_at = m.moment("When it was accepted.", required=True)
-    started_at = m.moment("When work on it began.", required=True, allow_none=True)
-    finished_at = m.moment("When it ended.", required=True, allow_none=True)
-    deadline_at = m.moment("When it is given up, at the latest.", required=True, allow_none=True)
-    next_run_at = m.moment("When it is looked at next, while it waits for a time.", required=True, allow_none=True)
-    cancel_requested_at = m.moment("When somebody asked that it stops.", required=True, allow_none=True)
-    created_by = m.text("As in `user:alice`.", required=True)
-    request_id = m.text("Names the request that caused it.", required=True)
+    output = m.mapping("What the job found, such as the `text` of a console log.", required=True)
+    created_at = m.timestamp("When the job was accepted.", required=True)
+    started_at = m.timestamp("When the first step of the job began.", required=True, allow_none=True)
+    finished_at = m.timestamp("When it ended; null until then.", required=True, allow_none=True)
+    deadline_at = m.timestamp("When it is given up, at the latest.", required=True, allow_none=True)
+    next_run_at = m.timestamp(
+        "When the job continues, while it waits for a point in time.", required=True, allow_none=True
+    )
+    cancel_requested_at = m.timestamp("When somebody asked to cancel the job.", required=True, allow_none=True)
+    created_by = m.text("Who asked for it, as in `user:alice`.", required=True)
+    request_id = m.text("Id of the request that caused it, as in `X-Request-Id`.", required=True)
     trace_id = m.text(required=True)
 
 
@@ -85,11 +87,13 @@ class JobOperation(Answer):
     outcome = m.text("`done`, `transient`, `uncertain` or `permanent`; empty while there is none.", required=True)
     code = m.text(required=True)
     detail = m.text(required=True)
-    provider_text = m.text("The provider's own words, whole.", required=True)
-    created_at = m.moment("When it was queued.", required=True)
-    acknowledged_at = m.moment("When the agent took it.", required=True, allow_none=True)
-    finished_at = m.moment("When it ended.", required=True, allow_none=True)
-    deadline_at = m.moment("When it is given up.", required=True)
+    provider_text = m.text("The provider's own message, complete and unchanged.", required=True)
+    created_at = m.timestamp("When the driver call was queued.", required=True)
+    acknowledged_at = m.timestamp(
+        "When the agent acknowledged the driver call; null until then.", required=True, allow_none=True
+    )
+    finished_at = m.timestamp("When it ended; null until then.", required=True, allow_none=True)
+    deadline_at = m.timestamp("When the driver call is given up if it has no result by then.", required=True)
 
 
 class Leak(Answer):
@@ -103,10 +107,10 @@ class Leak(Answer):
     name = m.text(required=True)
     cluster = m.text(required=True)
     job_id = m.identifier(required=True)
-    step = m.text("The step that could not be undone.", required=True)
+    step = m.text("Name of the step that could not be undone.", required=True)
     detail = m.text(required=True)
-    found_at = m.moment("When the job ended.", required=True)
-    resolved_at = m.moment("When an operator or the reconciler resolved it.", required=True, allow_none=True)
+    found_at = m.timestamp("When the job that left the object behind ended.", required=True)
+    resolved_at = m.timestamp("When an operator or the reconciler resolved it.", required=True, allow_none=True)
     resolved_by = m.text(required=True)
     note = m.text(required=True)
 
@@ -114,14 +118,14 @@ class Leak(Answer):
 class Resolution(Request):
     """Why somebody ends or closes something, for the record."""
 
-    note = m.text("For people.", 1000, shortest=1, required=True)
+    note = m.text("A note for other people: why it is done.", 1000, shortest=1, required=True)
 
 
 class AuditEvent(Answer):
     """One entry of the audit trail."""
 
     id = m.identifier(required=True)
-    action = m.text("`source:subject:action`.", required=True)
+    action = m.text("What was done, in the form `source:subject:action`.", required=True)
     outcome = m.text(required=True)
     actor = m.text(required=True)
     organization_id = m.identifier(required=True, allow_none=True)
@@ -131,13 +135,13 @@ class AuditEvent(Answer):
     request_id = m.text(required=True)
     trace_id = m.text(required=True)
     detail = m.mapping(required=True)
-    occurred_at = m.moment("When it happened.", required=True)
+    occurred_at = m.timestamp("When the event happened.", required=True)
 
 
 class AuditCheckpoint(Answer):
     """A signed statement about the beginning of the audit trail."""
 
-    size = m.whole("How many events it covers.", required=True)
-    root = m.text("Their hash by RFC 6962, hexadecimal.", required=True)
-    sealed_at = m.moment("When it was signed.", required=True)
+    size = m.whole("How many audit events the checkpoint covers.", required=True)
+    root = m.text("Root hash of the Merkle tree over those events (RFC 6962), in hexadecimal digits.", required=True)
+    sealed_at = m.timestamp("When the checkpoint was signed.", required=True)
     note = m.text("The signed note, to be kept elsewhere: a checkpoint as of c2sp.org/tlog-checkpoint.", required=True)

@@ -135,15 +135,15 @@ def whole(
     return fields.Integer(strict=True, validate=rule, metadata=_about(description), **options)
 
 
-def choice(words: Iterable[str], description: str = "", **options: Any) -> fields.String:
-    """Return a member that takes one of ``words``."""
-    rule = validate.OneOf([str(word) for word in words], error="must be one of {choices}")
+def choice(values: Iterable[str], description: str = "", **options: Any) -> fields.String:
+    """Return a member that takes one of ``values``."""
+    rule = validate.OneOf([str(value) for value in values], error="must be one of {choices}")
     return fields.String(validate=rule, metadata=_about(description), **options)
 
 
-def words(choices: Iterable[str] = (), description: str = "", **options: Any) -> fields.List[Any]:
-    """Return the member for a list of words, each one of ``choices`` if there are any."""
-    rule = validate.OneOf([str(word) for word in choices]) if choices else None
+def strings(values: Iterable[str] = (), description: str = "", **options: Any) -> fields.List[Any]:
+    """Return the member for a list of strings, each one of ``values`` if there are any."""
+    rule = validate.OneOf([str(value) for value in values]) if values else None
     return fields.List(fields.String(validate=rule), metadata=_about(description), **options)
 
 
@@ -152,7 +152,7 @@ def flag(description: str = "", **options: Any) -> fields.Boolean:
     return fields.Boolean(metadata=_about(description), **options)
 
 
-def moment(description: str, **options: Any) -> fields.DateTime:
+def timestamp(description: str, **options: Any) -> fields.DateTime:
     """Return the member for a time, RFC 3339 in UTC."""
     return fields.DateTime(metadata=_about(description, examples=["2026-11-23T08:00:00.000000Z"]), **options)
 

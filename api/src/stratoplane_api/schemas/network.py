@@ -11,7 +11,7 @@ class Network(Resource):
     """A private network."""
 
     cidr = m.text(required=True)
-    gateway = m.text("Address of its router.", required=True)
+    gateway = m.text("Address of the network's router.", required=True)
     mode = m.choice(NetworkMode, required=True)
 
 
@@ -26,7 +26,7 @@ class NetworkCreate(Request):
         load_default=NetworkMode.NAT.value,
     )
     labels = m.labels(load_default=dict)
-    cluster = m.name("Name of the cluster; chosen for you when left out.")
+    cluster = m.name("Name of the cluster to use; the platform chooses one when it is left out.")
 
 
 class NetworkUpdate(Request):

@@ -28,7 +28,7 @@ class Cluster(Answer):
     description = m.text(required=True)
     state = m.choice(CLUSTER_STATES, required=True)
     online = m.flag(required=True)
-    features = m.words(required=True)
+    features = m.strings(required=True)
     labels = m.labels(required=True)
     vcpus_total = m.whole(required=True)
     vcpus_claimed = m.whole(required=True)
@@ -36,10 +36,10 @@ class Cluster(Answer):
     memory_mib_claimed = m.whole(required=True)
     storage_gib_total = m.whole(required=True)
     storage_gib_claimed = m.whole(required=True)
-    seen_at = m.moment("When its agent was heard last.", required=True, allow_none=True)
+    seen_at = m.timestamp("When the cluster's agent last contacted the control plane.", required=True, allow_none=True)
     version = m.whole(required=True)
-    created_at = m.moment("When it was made.", required=True)
-    updated_at = m.moment("When it changed last.", required=True)
+    created_at = m.timestamp("When the object was created.", required=True)
+    updated_at = m.timestamp("When the object was last changed.", required=True)
 
 
 class ClusterCreate(Request):
@@ -55,14 +55,16 @@ class ClusterUpdate(Request):
 
     description = m.line()
     labels = m.labels()
-    state = m.choice(CLUSTER_STATES, "`DRAINING` and `DISABLED` get no new resources.")
+    state = m.choice(
+        CLUSTER_STATES, "Whether the cluster takes new resources: `DRAINING` and `DISABLED` clusters get none."
+    )
 
 
 class ClusterName(Answer):
     """A cluster as tenants see it."""
 
     name = m.name(required=True)
-    features = m.words(required=True)
+    features = m.strings(required=True)
     online = m.flag(required=True)
 
 
@@ -72,13 +74,13 @@ class JoinToken(Answer):
     id = m.identifier(required=True)
     cluster_id = m.identifier(required=True)
     token = m.text(required=True)
-    expires_at = m.moment("When it ends, used or not.", required=True)
+    expires_at = m.timestamp("When the token stops being valid, whether it was used or not.", required=True)
 
 
 class JoinTokenCreate(Request):
     """A join token to make."""
 
-    expires_in = m.whole("Seconds that it can be used.", least=60, most=7 * 24 * 3600, load_default=3600)
+    expires_in = m.whole("For how many seconds the token can be used.", least=60, most=7 * 24 * 3600, load_default=3600)
 
 
 class Agent(Answer):
@@ -86,32 +88,38 @@ class Agent(Answer):
 
     id = m.identifier(required=True)
     cluster_id = m.identifier(required=True)
-    cluster = m.text("Name of the cluster.", required=True)
+    cluster = m.text("Name of the cluster that the agent serves.", required=True)
     name = m.text(required=True)
     version = m.text(required=True)
     protocol = m.whole("Number of the agent protocol that it speaks.", required=True)
-    generation = m.whole("How many keys it has had.", required=True)
+    generation = m.whole("How many keys the agent has had; every rotation adds one.", required=True)
     state = m.choice(AGENT_STATES, "LOCKED when its key seems to have been copied: enrol it again.", required=True)
-    created_at = m.moment("When it enrolled.", required=True)
-    seen_at = m.moment("When it was heard last.", required=True, allow_none=True)
-    revoked_at = m.moment("When its access was ended.", required=True, allow_none=True)
-    locked_at = m.moment("When it was locked.", required=True, allow_none=True)
+    created_at = m.timestamp("When the agent enrolled.", required=True)
+    seen_at = m.timestamp("When the agent last contacted the control plane.", required=True, allow_none=True)
+    revoked_at = m.timestamp(
+        "When an operator revoked the agent's access; null if nobody did.", required=True, allow_none=True
+    )
+    locked_at = m.timestamp(
+        "When the agent was locked because its key seems to have been copied; null if it was not.",
+        required=True,
+        allow_none=True,
+    )
 
 
 class Provider(Answer):
     """A driver of a cluster, as its agent reported it."""
 
     cluster_id = m.identifier(required=True)
-    cluster = m.text("Name of the cluster.", required=True)
+    cluster = m.text("Name of the cluster that the driver works for.", required=True)
     interface = m.text(required=True)
     driver = m.text(required=True)
     version = m.text(required=True)
     contract = m.text(required=True)
     status = m.choice(ProviderStatus, required=True)
-    reason = m.text("Why it cannot work.", required=True)
-    features = m.words(required=True)
+    reason = m.text("Why the driver does not work; empty if it does.", required=True)
+    features = m.strings(required=True)
     production_ready = m.flag(required=True)
-    reported_at = m.moment("When the agent said so.", required=True)
+    reported_at = m.timestamp("When the agent reported this.", required=True)
 
 
 class Flavor(Answer):
@@ -123,8 +131,8 @@ class Flavor(Answer):
     memory_mib = m.whole(required=True)
     disk_gib = m.whole(required=True)
     version = m.whole(required=True)
-    created_at = m.moment("When it was made.", required=True)
-    updated_at = m.moment("When it changed last.", required=True)
+    created_at = m.timestamp("When the object was created.", required=True)
+    updated_at = m.timestamp("When the object was last changed.", required=True)
 
 
 class FlavorCreate(Request):
@@ -154,8 +162,8 @@ class Image(Answer):
     format = m.choice(IMAGE_FORMATS, required=True)
     minimum_disk_gib = m.whole(required=True)
     version = m.whole(required=True)
-    created_at = m.moment("When it was made.", required=True)
-    updated_at = m.moment("When it changed last.", required=True)
+    created_at = m.timestamp("When the object was created.", required=True)
+    updated_at = m.timestamp("When the object was last changed.", required=True)
 
 
 class OperatorImage(Image):
@@ -225,4 +233,4 @@ class Plugin(Answer):
     distribution = m.text(required=True)
     version = m.text(required=True)
     state = m.choice(ExtensionState, required=True)
-    reason = m.text("Why it does not work.", required=True)
+    reason = m.text("Why the plugin does not work; empty if it does.", required=True)

@@ -33,7 +33,7 @@ def create_schema(kind: AnyKind) -> type[Request]:
     """Return the schema of a create of the kind."""
     usual: dict[str, fields.Field[Any]] = {"name": m.name(required=True), "labels": m.labels(load_default=dict)}
     if kind.interface is not None:
-        usual["cluster"] = m.name("Name of the cluster; chosen for you when left out.")
+        usual["cluster"] = m.name("Name of the cluster to use; the platform chooses one when it is left out.")
     return _request(f"{_title(kind)}Create", kind.request, usual)
 
 
@@ -127,7 +127,7 @@ _SCALARS: Final[Mapping[type, Callable[[str, Mapping[str, Any], _Options], field
     float: _number,
     bool: lambda description, _about, options: m.flag(description, **options),
     UUID: lambda description, _about, options: m.identifier(description, **options),
-    datetime: lambda description, _about, options: m.moment(description, **options),
+    datetime: lambda description, _about, options: m.timestamp(description, **options),
 }
 _EXAMPLES: Final[Mapping[type, Any]] = {
     str: "text",

@@ -41,11 +41,11 @@ class PageQuery(Request):
     limit = fields.Integer(
         load_default=DEFAULT_PAGE,
         validate=validate.Range(1, LARGEST_PAGE),
-        metadata={"description": "Most items on the page."},
+        metadata={"description": "The largest number of items on the page."},
     )
     cursor = fields.String(
         validate=Pattern(r"^[A-Za-z0-9_=-]{0,512}$", error="is not a valid cursor; leave it out to begin at the start"),
-        metadata={"description": "`next` of the page before."},
+        metadata={"description": "The `next` member of the page before; left out for the first page."},
     )
 
 
@@ -71,7 +71,7 @@ class ResourceQuery(PageQuery):
     sort = fields.String(
         load_default="created_at",
         validate=validate.OneOf(SORTS, error="must be one of {choices}"),
-        metadata={"description": "Order of the items."},
+        metadata={"description": "The order of the items; a minus sign reverses it."},
     )
 
 
@@ -100,7 +100,7 @@ class AgentQuery(PageQuery):
 class AuditQuery(PageQuery):
     """What lists of audit events take beside paging."""
 
-    subject_id = identifier("Only those about this object.")
+    subject_id = identifier("Only events about the object with this id.")
 
 
 class JobQuery(Request):

@@ -16,17 +16,19 @@ class Resource(Answer):
     name = m.name(required=True)
     labels = m.labels(required=True)
     status = m.choice(ResourceStatus, required=True)
-    detail = m.text("Why it is in this state, for people; often empty.", required=True)
+    detail = m.text("Why the resource has this status, in words for people; often empty.", required=True)
     project_id = m.identifier(required=True)
     organization_id = m.identifier(required=True)
-    cluster = m.text("Name of the cluster it lives on, null for none.", required=True, allow_none=True)
-    used_by = m.identifiers("Resources that use it, the first hundred.", 100, required=True)
+    cluster = m.text(
+        "Name of the cluster that the resource is on; null if it is on none.", required=True, allow_none=True
+    )
+    used_by = m.identifiers("Ids of the resources that use this one; the first hundred are listed.", 100, required=True)
     provider_reference = m.text("The provider's own id, empty until there is one.", required=True)
     version = m.whole("Grows with every change; part of the ETag.", required=True)
     generation = m.whole("Grows with every change of the desired state.", required=True)
     observed_generation = m.whole("The generation that the provider last reported.", required=True)
-    created_at = m.moment("When it was accepted.", required=True)
-    updated_at = m.moment("When it changed last.", required=True)
+    created_at = m.timestamp("When the request for the resource was accepted.", required=True)
+    updated_at = m.timestamp("When the object was last changed.", required=True)
 
 
 @functools.cache
@@ -46,8 +48,10 @@ def planned(kind: str, resource: type[Answer]) -> type[Answer]:
         {
             kind: m.one(resource, required=True),
             "dry_run": m.flag(required=True),
-            "cluster": m.text("Where it would go.", required=True, allow_none=True),
-            "quota": m.amounts("What it would take more of each quota.", required=True),
-            "steps": m.words((), "What its job would do.", required=True),
+            "cluster": m.text(
+                "Name of the cluster that the resource would be placed on.", required=True, allow_none=True
+            ),
+            "quota": m.amounts("What the change would take of each quota in addition.", required=True),
+            "steps": m.strings((), "The steps that the job would have.", required=True),
         },
     )

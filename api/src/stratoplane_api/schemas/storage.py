@@ -10,17 +10,17 @@ class Volume(Resource):
     """A disk that machines can use."""
 
     size_gib = m.whole(required=True)
-    image_id = m.identifier("The image it began with.", required=True, allow_none=True)
+    image_id = m.identifier("Id of the image that the volume was filled from.", required=True, allow_none=True)
 
 
 class VolumeCreate(Request):
     """A volume to make."""
 
     name = m.name(required=True)
-    size_gib = m.size_gib("Size in GiB.", required=True)
-    image = m.reference("Id or name of an image to fill it with.")
+    size_gib = m.size_gib("Size of the volume in GiB.", required=True)
+    image = m.reference("Id or name of an image to fill the new volume with.")
     labels = m.labels(load_default=dict)
-    cluster = m.name("Name of the cluster; chosen for you when left out.")
+    cluster = m.name("Name of the cluster to use; the platform chooses one when it is left out.")
 
 
 class VolumeUpdate(Request):
@@ -34,7 +34,7 @@ class VolumeUpdate(Request):
 class Bucket(Resource):
     """A bucket of an object store."""
 
-    endpoint = m.text("Where it is reached, empty until it is ready.", required=True)
+    endpoint = m.text("URL at which the bucket is reached; empty until it is ready.", required=True)
 
 
 class BucketCreate(Request):
@@ -42,7 +42,7 @@ class BucketCreate(Request):
 
     name = m.name(required=True)
     labels = m.labels(load_default=dict)
-    cluster = m.name("Name of the cluster; chosen for you when left out.")
+    cluster = m.name("Name of the cluster to use; the platform chooses one when it is left out.")
 
 
 class BucketUpdate(Request):

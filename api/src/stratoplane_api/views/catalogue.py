@@ -8,7 +8,7 @@ from flask import Response, request
 
 from stratoplane.wire import from_json
 from stratoplane_api import answers
-from stratoplane_api.declarations import Body, change, creation, deletion, listing, reading
+from stratoplane_api.declarations import Body, Noun, change, creation, deletion, listing, reading
 from stratoplane_api.gateway import context, database, page
 from stratoplane_api.namespaces import COMMON, OPS
 from stratoplane_api.presentation import catalogue as presentation
@@ -20,19 +20,18 @@ from stratoplane_engine.services import catalogue
 
 _READ: Final = Permission.PLATFORM_READ
 _WRITE: Final = Permission.PLATFORM_WRITE
-_FLAVORS: Final = "Flavors"
-_IMAGES: Final = "Images"
+_FLAVOR: Final = Noun(tag="Flavors", answer=schemas.Flavor, example=examples.FLAVOR)
+_IMAGE: Final = Noun(tag="Images", answer=schemas.Image, example=examples.IMAGE)
+_OPERATOR_IMAGE: Final = Noun(tag="Images", answer=schemas.OperatorImage, example=examples.OPERATOR_IMAGE)
 
 
 @COMMON.add(
     listing(
         "list_flavors",
         "/flavors",
+        noun=_FLAVOR,
         access=Permission.SELF,
-        tag=_FLAVORS,
         summary="List flavors",
-        item=schemas.Flavor,
-        example=examples.FLAVOR,
     )
 )
 def list_flavors() -> Response:
@@ -43,11 +42,9 @@ def list_flavors() -> Response:
     listing(
         "list_images",
         "/images",
+        noun=_IMAGE,
         access=Permission.SELF,
-        tag=_IMAGES,
         summary="List images",
-        item=schemas.Image,
-        example=examples.IMAGE,
     )
 )
 def list_images() -> Response:
@@ -58,11 +55,9 @@ def list_images() -> Response:
     listing(
         "list_all_flavors",
         "/flavors",
+        noun=_FLAVOR,
         access=_READ,
-        tag=_FLAVORS,
         summary="List flavors",
-        item=schemas.Flavor,
-        example=examples.FLAVOR,
     )
 )
 def list_all_flavors() -> Response:
@@ -73,13 +68,11 @@ def list_all_flavors() -> Response:
     creation(
         "create_flavor",
         "/flavors",
+        noun=_FLAVOR,
         access=_WRITE,
-        tag=_FLAVORS,
         summary="Create a flavor",
         body=schemas.FlavorCreate,
         body_example={"name": "small", "vcpus": 1, "memory_mib": 1024, "disk_gib": 10},
-        answer=schemas.Flavor,
-        example=examples.FLAVOR,
     )
 )
 def create_flavor(body: Body) -> Response:
@@ -91,11 +84,9 @@ def create_flavor(body: Body) -> Response:
     reading(
         "get_flavor",
         "/flavors/<id:id>",
+        noun=_FLAVOR,
         access=_READ,
-        tag=_FLAVORS,
         summary="Show a flavor",
-        answer=schemas.Flavor,
-        example=examples.FLAVOR,
     )
 )
 def get_flavor(id: UUID) -> Response:  # noqa: A002  # the path parameter's public name
@@ -106,13 +97,11 @@ def get_flavor(id: UUID) -> Response:  # noqa: A002  # the path parameter's publ
     change(
         "update_flavor",
         "/flavors/<id:id>",
+        noun=_FLAVOR,
         access=_WRITE,
-        tag=_FLAVORS,
         summary="Change a flavor",
         body=schemas.FlavorUpdate,
         body_example={"memory_mib": 2048},
-        answer=schemas.Flavor,
-        example=examples.FLAVOR,
     )
 )
 def update_flavor(id: UUID, body: Body) -> Response:  # noqa: A002  # the path parameter's public name
@@ -120,7 +109,7 @@ def update_flavor(id: UUID, body: Body) -> Response:  # noqa: A002  # the path p
     return answers.item(presentation.flavor(changed))
 
 
-@OPS.add(deletion("delete_flavor", "/flavors/<id:id>", access=_WRITE, tag=_FLAVORS, summary="Delete a flavor"))
+@OPS.add(deletion("delete_flavor", "/flavors/<id:id>", noun=_FLAVOR, access=_WRITE, summary="Delete a flavor"))
 def delete_flavor(id: UUID) -> Response:  # noqa: A002  # the path parameter's public name
     catalogue.delete_flavor(database(), context(), id)
     return answers.empty()
@@ -130,11 +119,9 @@ def delete_flavor(id: UUID) -> Response:  # noqa: A002  # the path parameter's p
     listing(
         "list_all_images",
         "/images",
+        noun=_OPERATOR_IMAGE,
         access=_READ,
-        tag=_IMAGES,
         summary="List images",
-        item=schemas.OperatorImage,
-        example=examples.OPERATOR_IMAGE,
     )
 )
 def list_all_images() -> Response:
@@ -145,13 +132,11 @@ def list_all_images() -> Response:
     creation(
         "create_image",
         "/images",
+        noun=_OPERATOR_IMAGE,
         access=_WRITE,
-        tag=_IMAGES,
         summary="Create an image",
         body=schemas.ImageCreate,
         body_example={"name": "debian-12", "source": "debian-12.qcow2", "minimum_disk_gib": 2},
-        answer=schemas.OperatorImage,
-        example=examples.OPERATOR_IMAGE,
     )
 )
 def create_image(body: Body) -> Response:
@@ -163,11 +148,9 @@ def create_image(body: Body) -> Response:
     reading(
         "get_image",
         "/images/<id:id>",
+        noun=_OPERATOR_IMAGE,
         access=_READ,
-        tag=_IMAGES,
         summary="Show an image",
-        answer=schemas.OperatorImage,
-        example=examples.OPERATOR_IMAGE,
     )
 )
 def get_image(id: UUID) -> Response:  # noqa: A002  # the path parameter's public name
@@ -178,13 +161,11 @@ def get_image(id: UUID) -> Response:  # noqa: A002  # the path parameter's publi
     change(
         "update_image",
         "/images/<id:id>",
+        noun=_OPERATOR_IMAGE,
         access=_WRITE,
-        tag=_IMAGES,
         summary="Change an image",
         body=schemas.ImageUpdate,
         body_example={"description": "Debian 12 with cloud-init"},
-        answer=schemas.OperatorImage,
-        example=examples.OPERATOR_IMAGE,
     )
 )
 def update_image(id: UUID, body: Body) -> Response:  # noqa: A002  # the path parameter's public name
@@ -192,7 +173,7 @@ def update_image(id: UUID, body: Body) -> Response:  # noqa: A002  # the path pa
     return answers.item(presentation.operator_image(changed))
 
 
-@OPS.add(deletion("delete_image", "/images/<id:id>", access=_WRITE, tag=_IMAGES, summary="Delete an image"))
+@OPS.add(deletion("delete_image", "/images/<id:id>", noun=_OPERATOR_IMAGE, access=_WRITE, summary="Delete an image"))
 def delete_image(id: UUID) -> Response:  # noqa: A002  # the path parameter's public name
     catalogue.delete_image(database(), context(), id)
     return answers.empty()

@@ -9,7 +9,7 @@ from flask import Response, request
 
 from stratoplane.wire import from_json
 from stratoplane_api import answers
-from stratoplane_api.declarations import Body, change, creation, deletion, listing, reading
+from stratoplane_api.declarations import Body, Noun, change, creation, deletion, listing, reading
 from stratoplane_api.endpoints import Endpoint
 from stratoplane_api.gateway import context, database, gateway, page, plugins
 from stratoplane_api.namespaces import COMMON, OPS
@@ -24,17 +24,18 @@ from stratoplane_engine.services import clusters
 _READ: Final = Permission.PLATFORM_READ
 _WRITE: Final = Permission.PLATFORM_WRITE
 _TAG: Final = "Clusters"
+_CLUSTER: Final = Noun(tag=_TAG, answer=schemas.Cluster, example=examples.CLUSTER)
+_CLUSTER_NAME: Final = Noun(tag=_TAG, answer=schemas.ClusterName, example=examples.CLUSTER_NAME)
+_PROVIDER: Final = Noun(tag=_TAG, answer=schemas.Provider, example=examples.PROVIDER)
 
 
 @COMMON.add(
     listing(
         "list_cluster_names",
         "/clusters",
+        noun=_CLUSTER_NAME,
         access=Permission.SELF,
-        tag=_TAG,
         summary="List clusters: names and features",
-        item=schemas.ClusterName,
-        example=examples.CLUSTER_NAME,
     )
 )
 def list_cluster_names() -> Response:
@@ -45,11 +46,9 @@ def list_cluster_names() -> Response:
     listing(
         "list_clusters",
         "/clusters",
+        noun=_CLUSTER,
         access=_READ,
-        tag=_TAG,
         summary="List clusters",
-        item=schemas.Cluster,
-        example=examples.CLUSTER,
     )
 )
 def list_clusters() -> Response:
@@ -60,13 +59,11 @@ def list_clusters() -> Response:
     creation(
         "create_cluster",
         "/clusters",
+        noun=_CLUSTER,
         access=_WRITE,
-        tag=_TAG,
         summary="Create a cluster",
         body=schemas.ClusterCreate,
         body_example={"name": "rack-1", "description": "First rack", "labels": {"zone": "a"}},
-        answer=schemas.Cluster,
-        example=examples.CLUSTER,
     )
 )
 def create_cluster(body: Body) -> Response:
@@ -78,11 +75,9 @@ def create_cluster(body: Body) -> Response:
     reading(
         "get_cluster",
         "/clusters/<id:id>",
+        noun=_CLUSTER,
         access=_READ,
-        tag=_TAG,
         summary="Show a cluster",
-        answer=schemas.Cluster,
-        example=examples.CLUSTER,
     )
 )
 def get_cluster(id: UUID) -> Response:  # noqa: A002  # the path parameter's public name
@@ -93,13 +88,11 @@ def get_cluster(id: UUID) -> Response:  # noqa: A002  # the path parameter's pub
     change(
         "update_cluster",
         "/clusters/<id:id>",
+        noun=_CLUSTER,
         access=_WRITE,
-        tag=_TAG,
         summary="Change a cluster",
         body=schemas.ClusterUpdate,
         body_example={"state": "DRAINING"},
-        answer=schemas.Cluster,
-        example=examples.CLUSTER,
     )
 )
 def update_cluster(id: UUID, body: Body) -> Response:  # noqa: A002  # the path parameter's public name
@@ -107,7 +100,7 @@ def update_cluster(id: UUID, body: Body) -> Response:  # noqa: A002  # the path 
     return answers.item(presentation.cluster(changed))
 
 
-@OPS.add(deletion("delete_cluster", "/clusters/<id:id>", access=_WRITE, tag=_TAG, summary="Delete a cluster"))
+@OPS.add(deletion("delete_cluster", "/clusters/<id:id>", noun=_CLUSTER, access=_WRITE, summary="Delete a cluster"))
 def delete_cluster(id: UUID) -> Response:  # noqa: A002  # the path parameter's public name
     clusters.delete_cluster(database(), context(), id)
     return answers.empty()
@@ -139,11 +132,9 @@ def create_join_token(id: UUID, body: Body) -> Response:  # noqa: A002  # the pa
     listing(
         "list_providers",
         "/providers",
+        noun=_PROVIDER,
         access=_READ,
-        tag=_TAG,
         summary="List drivers as their agents reported them",
-        item=schemas.Provider,
-        example=examples.PROVIDER,
     )
 )
 def list_providers() -> Response:

@@ -7,7 +7,7 @@ from uuid import UUID
 from flask import Response, g
 
 from stratoplane_api import answers
-from stratoplane_api.declarations import listing
+from stratoplane_api.declarations import Noun, listing
 from stratoplane_api.endpoints import Endpoint
 from stratoplane_api.gateway import context, database, page
 from stratoplane_api.namespaces import OPS
@@ -18,18 +18,16 @@ from stratoplane_api.schemas.queries import AgentQuery
 from stratoplane_engine.access.permissions import Permission
 from stratoplane_engine.services import agent_fleet
 
-_TAG: Final = "Agents"
+_AGENT: Final = Noun(tag="Agents", answer=schemas.Agent, example=examples.AGENT)
 
 
 @OPS.add(
     listing(
         "list_agents",
         "/agents",
+        noun=_AGENT,
         access=Permission.PLATFORM_READ,
-        tag=_TAG,
         summary="List agents and their state",
-        item=schemas.Agent,
-        example=examples.AGENT,
         query=AgentQuery,
     )
 )
@@ -46,8 +44,8 @@ def list_agents() -> Response:
         path="/agents/<id:id>/revoke",
         access=Permission.PLATFORM_WRITE,
         summary="Revoke an agent's access immediately",
-        tag=_TAG,
-        answer=schemas.Agent,
+        tag=_AGENT.tag,
+        answer=_AGENT.answer,
         example=examples.AGENT | {"state": "REVOKED", "revoked_at": "2026-11-23T09:00:00.125000Z"},
     )
 )

@@ -9,7 +9,7 @@ from uuid import UUID
 from flask import Response, g, request
 
 from stratoplane_api import answers
-from stratoplane_api.declarations import UNVERSIONED, Body, creation, deletion, listing
+from stratoplane_api.declarations import UNVERSIONED, Body, Noun, creation, deletion, listing
 from stratoplane_api.endpoints import Endpoint, Gate
 from stratoplane_api.gateway import context, database, gateway, page
 from stratoplane_api.namespaces import COMMON
@@ -21,7 +21,10 @@ from stratoplane_engine.access.permissions import Permission
 from stratoplane_engine.services import identity
 
 _SESSION: Final = "Session"
-_TOKENS: Final = "Tokens"
+_TOKEN: Final = Noun(tag="Tokens", answer=schemas.Token, example=examples.TOKEN)
+_NEW_TOKEN: Final = Noun(
+    tag="Tokens", answer=schemas.TokenCreated, example={**examples.TOKEN, "token": examples.SECRET}
+)
 
 
 @COMMON.add(
@@ -99,11 +102,9 @@ def get_me() -> Response:
     listing(
         "list_tokens",
         "/tokens",
+        noun=_TOKEN,
         access=Permission.SELF,
-        tag=_TOKENS,
         summary="List tokens",
-        item=schemas.Token,
-        example=examples.TOKEN,
     )
 )
 def list_tokens() -> Response:
@@ -114,13 +115,11 @@ def list_tokens() -> Response:
     creation(
         "create_token",
         "/tokens",
+        noun=_NEW_TOKEN,
         access=Permission.SELF,
-        tag=_TOKENS,
         summary="Create a token",
         body=schemas.TokenCreate,
         body_example={"name": "ci", "expires_in": 2_592_000},
-        answer=schemas.TokenCreated,
-        example={**examples.TOKEN, "token": examples.SECRET},
         features=UNVERSIONED,
     )
 )
@@ -135,8 +134,8 @@ def create_token(body: Body) -> Response:
     deletion(
         "delete_token",
         "/tokens/<id:id>",
+        noun=_TOKEN,
         access=Permission.SELF,
-        tag=_TOKENS,
         summary="Delete a token",
         features=UNVERSIONED,
         changes_access=True,

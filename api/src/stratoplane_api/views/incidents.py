@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Incidents: list them, look at one, acknowledge, assign, resolve, reopen, note, and send notifications again."""
 
+from collections.abc import Mapping
 from typing import Any, Final
 from uuid import UUID
 
@@ -24,7 +25,7 @@ _TAG: Final = "Incidents"
 _READ: Final = Permission.PLATFORM_READ
 _WRITE: Final = Permission.PLATFORM_WRITE
 _CONFLICT: Final = 409
-_NOTE: Final = {"note": "the rack has power again"}
+_NOTE: Final[Mapping[str, str]] = {"note": "the rack has power again"}
 _Body = dict[str, Any]
 
 
@@ -33,8 +34,8 @@ def _change(
     id: str,  # noqa: A002  # as Endpoint has it
     path: str,
     summary: str,
-    body: type[Request],
-    body_example: dict[str, str],
+    body: type[Request] = schemas.Remark,
+    body_example: Mapping[str, str] = _NOTE,
     errors: tuple[int, ...] = (_CONFLICT,),
 ) -> Endpoint:
     return Endpoint(
@@ -107,8 +108,6 @@ def get_incident(id: UUID) -> Response:  # noqa: A002  # the path parameter's pu
         id="acknowledge_incident",
         path="/incidents/<id:id>/acknowledge",
         summary="Acknowledge an incident",
-        body=schemas.Remark,
-        body_example=_NOTE,
     )
 )
 def acknowledge_incident(id: UUID, body: _Body) -> Response:  # noqa: A002  # as above
@@ -121,8 +120,6 @@ def acknowledge_incident(id: UUID, body: _Body) -> Response:  # noqa: A002  # as
         id="resolve_incident",
         path="/incidents/<id:id>/resolve",
         summary="Resolve an incident",
-        body=schemas.Remark,
-        body_example=_NOTE,
     )
 )
 def resolve_incident(id: UUID, body: _Body) -> Response:  # noqa: A002  # as above
@@ -135,8 +132,6 @@ def resolve_incident(id: UUID, body: _Body) -> Response:  # noqa: A002  # as abo
         id="reopen_incident",
         path="/incidents/<id:id>/reopen",
         summary="Reopen an incident",
-        body=schemas.Remark,
-        body_example=_NOTE,
     )
 )
 def reopen_incident(id: UUID, body: _Body) -> Response:  # noqa: A002  # as above
@@ -150,7 +145,6 @@ def reopen_incident(id: UUID, body: _Body) -> Response:  # noqa: A002  # as abov
         path="/incidents/<id:id>/note",
         summary="Add a note to an incident",
         body=Resolution,
-        body_example=_NOTE,
         errors=(),
     )
 )

@@ -18,31 +18,39 @@ from stratoplane_api.presentation import organizations as owners
 from stratoplane_api.presentation import quota as quota_presentation
 from stratoplane_api.schemas import examples
 from stratoplane_api.schemas import identity as schemas
-from stratoplane_api.schemas.platform import Quotas, QuotaUpdate
-from stratoplane_api.schemas.strict import list_of
+from stratoplane_api.schemas.platform import QuotaUpdate
+from stratoplane_api.views.nouns import ORGANIZATION, QUOTAS, ROLE_BINDING, USER, listing_roles
 from stratoplane_engine.access.permissions import Permission
 from stratoplane_engine.model.identity import OwnerDraft, OwnerPatch, RoleBindingDraft, UserDraft
 from stratoplane_engine.services import organizations, quota, role_bindings, users
 
 _READ: Final = Permission.PLATFORM_READ
 _WRITE: Final = Permission.PLATFORM_WRITE
-_ORGANIZATIONS: Final = "Organizations"
-_USERS: Final = "Users"
-_ROLE_BINDINGS: Final = "Role bindings"
-_QUOTAS: Final = "Quotas"
-_SET_QUOTAS: Final = "Keys that are left out stay. A limit below what is used refuses only what is new."
-_LIMITS_EXAMPLE: Final = {"vcpus": 400, "memory_mib": 1_048_576}
+
+
+def _setting_quotas(operation_id: str, path: str, summary: str) -> Endpoint:
+    return Endpoint(
+        id=operation_id,
+        method="PUT",
+        path=path,
+        access=_WRITE,
+        summary=summary,
+        description="Keys that are left out stay. A limit below what is used refuses only what is new.",
+        tag=QUOTAS.tag,
+        body=QuotaUpdate,
+        body_example={"vcpus": 400, "memory_mib": 1_048_576},
+        answer=QUOTAS.answer,
+        example=QUOTAS.example,
+    )
 
 
 @OPS.add(
     listing(
         "list_organizations",
         "/organizations",
+        noun=ORGANIZATION,
         access=_READ,
-        tag=_ORGANIZATIONS,
         summary="List organizations",
-        item=schemas.Organization,
-        example=examples.ORGANIZATION,
     )
 )
 def list_organizations() -> Response:
@@ -53,13 +61,11 @@ def list_organizations() -> Response:
     creation(
         "create_organization",
         "/organizations",
+        noun=ORGANIZATION,
         access=_WRITE,
-        tag=_ORGANIZATIONS,
         summary="Create an organization",
         body=schemas.OrganizationCreate,
         body_example={"name": "acme", "display_name": "Acme Ltd"},
-        answer=schemas.Organization,
-        example=examples.ORGANIZATION,
     )
 )
 def create_organization(body: Body) -> Response:
@@ -71,11 +77,9 @@ def create_organization(body: Body) -> Response:
     reading(
         "get_organization",
         "/organizations/<id:id>",
+        noun=ORGANIZATION,
         access=_READ,
-        tag=_ORGANIZATIONS,
         summary="Show an organization",
-        answer=schemas.Organization,
-        example=examples.ORGANIZATION,
     )
 )
 def get_organization(id: UUID) -> Response:  # noqa: A002  # the path parameter's public name
@@ -86,13 +90,11 @@ def get_organization(id: UUID) -> Response:  # noqa: A002  # the path parameter'
     change(
         "update_organization",
         "/organizations/<id:id>",
+        noun=ORGANIZATION,
         access=_WRITE,
-        tag=_ORGANIZATIONS,
         summary="Change an organization",
         body=schemas.OrganizationUpdate,
         body_example={"name": "acme", "display_name": "Acme Ltd"},
-        answer=schemas.Organization,
-        example=examples.ORGANIZATION,
     )
 )
 def update_organization(id: UUID, body: Body) -> Response:  # noqa: A002  # the path parameter's public name
@@ -104,8 +106,8 @@ def update_organization(id: UUID, body: Body) -> Response:  # noqa: A002  # the 
     deletion(
         "delete_organization",
         "/organizations/<id:id>",
+        noun=ORGANIZATION,
         access=_WRITE,
-        tag=_ORGANIZATIONS,
         summary="Delete an organization",
         changes_access=True,
     )
@@ -119,11 +121,9 @@ def delete_organization(id: UUID) -> Response:  # noqa: A002  # the path paramet
     listing(
         "list_all_users",
         "/users",
+        noun=USER,
         access=_READ,
-        tag=_USERS,
         summary="List users",
-        item=schemas.User,
-        example=examples.USER,
     )
 )
 def list_all_users() -> Response:
@@ -134,13 +134,11 @@ def list_all_users() -> Response:
     creation(
         "create_any_user",
         "/users",
+        noun=USER,
         access=_WRITE,
-        tag=_USERS,
         summary="Create a user",
         body=schemas.OperatorUserCreate,
         body_example={**examples.USER_CREATE, "organization_id": examples.ORGANIZATION_ID},
-        answer=schemas.User,
-        example=examples.USER,
     )
 )
 def create_any_user(body: Body) -> Response:
@@ -153,11 +151,9 @@ def create_any_user(body: Body) -> Response:
     reading(
         "get_any_user",
         "/users/<id:user_id>",
+        noun=USER,
         access=_READ,
-        tag=_USERS,
         summary="Show a user",
-        answer=schemas.User,
-        example=examples.USER,
     )
 )
 def get_any_user(user_id: UUID) -> Response:
@@ -168,8 +164,8 @@ def get_any_user(user_id: UUID) -> Response:
     deletion(
         "delete_any_user",
         "/users/<id:user_id>",
+        noun=USER,
         access=_WRITE,
-        tag=_USERS,
         summary="Delete a user",
         changes_access=True,
     )
@@ -179,19 +175,7 @@ def delete_any_user(user_id: UUID) -> Response:
     return answers.empty()
 
 
-@OPS.add(
-    Endpoint(
-        id="list_all_roles",
-        method="GET",
-        path="/roles",
-        access=Permission.SELF,
-        summary="List roles",
-        description="There are few: they come on one page.",
-        tag="Roles",
-        answer=list_of(schemas.Role),
-        example={"items": [examples.ROLE], "next": None},
-    )
-)
+@OPS.add(listing_roles("list_all_roles"))
 def list_all_roles() -> Response:
     return answers.page_of(role_bindings.list_roles(database()), presentation.role)
 
@@ -200,11 +184,9 @@ def list_all_roles() -> Response:
     listing(
         "list_all_role_bindings",
         "/role-bindings",
+        noun=ROLE_BINDING,
         access=_READ,
-        tag=_ROLE_BINDINGS,
         summary="List role bindings",
-        item=schemas.RoleBinding,
-        example=examples.ROLE_BINDING,
     )
 )
 def list_all_role_bindings() -> Response:
@@ -216,13 +198,11 @@ def list_all_role_bindings() -> Response:
     creation(
         "create_any_role_binding",
         "/role-bindings",
+        noun=ROLE_BINDING,
         access=Permission.ROLE_GRANT,
-        tag=_ROLE_BINDINGS,
         summary="Create a role binding",
         body=schemas.RoleBindingCreate,
         body_example=examples.ROLE_BINDING_CREATE,
-        answer=schemas.RoleBinding,
-        example=examples.ROLE_BINDING,
         features=UNVERSIONED,
         changes_access=True,
     )
@@ -236,8 +216,8 @@ def create_any_role_binding(body: Body) -> Response:
     deletion(
         "delete_any_role_binding",
         "/role-bindings/<id:id>",
+        noun=ROLE_BINDING,
         access=Permission.ROLE_GRANT,
-        tag=_ROLE_BINDINGS,
         summary="Delete a role binding",
         features=UNVERSIONED,
         changes_access=True,
@@ -252,11 +232,9 @@ def delete_any_role_binding(id: UUID) -> Response:  # noqa: A002  # the path par
     reading(
         "get_organization_quotas",
         "/organizations/<id:id>/quotas",
+        noun=QUOTAS,
         access=_READ,
-        tag=_QUOTAS,
         summary="Show limits and usage of an organization",
-        answer=Quotas,
-        example=examples.QUOTAS,
         features=UNVERSIONED,
     )
 )
@@ -264,21 +242,7 @@ def get_organization_quotas(id: UUID) -> Response:  # noqa: A002  # the path par
     return answers.content(quota_presentation.quotas(quota.get_organization_quotas(database(), context(), id)))
 
 
-@OPS.add(
-    Endpoint(
-        id="set_organization_quotas",
-        method="PUT",
-        path="/organizations/<id:id>/quotas",
-        access=_WRITE,
-        summary="Set limits of an organization",
-        description=_SET_QUOTAS,
-        tag=_QUOTAS,
-        body=QuotaUpdate,
-        body_example=_LIMITS_EXAMPLE,
-        answer=Quotas,
-        example=examples.QUOTAS,
-    )
-)
+@OPS.add(_setting_quotas("set_organization_quotas", "/organizations/<id:id>/quotas", "Set limits of an organization"))
 def set_organization_quotas(id: UUID, body: Amount) -> Response:  # noqa: A002  # the path parameter's public name
     return answers.content(quota_presentation.quotas(quota.set_organization_limits(database(), context(), id, body)))
 
@@ -287,11 +251,9 @@ def set_organization_quotas(id: UUID, body: Amount) -> Response:  # noqa: A002  
     reading(
         "get_project_quotas",
         "/projects/<id:id>/quotas",
+        noun=QUOTAS,
         access=_READ,
-        tag=_QUOTAS,
         summary="Show limits and usage of a project",
-        answer=Quotas,
-        example=examples.QUOTAS,
         features=UNVERSIONED,
     )
 )
@@ -299,20 +261,6 @@ def get_project_quotas(id: UUID) -> Response:  # noqa: A002  # the path paramete
     return answers.content(quota_presentation.quotas(quota.get_project_quotas(database(), context(), id)))
 
 
-@OPS.add(
-    Endpoint(
-        id="set_project_quotas",
-        method="PUT",
-        path="/projects/<id:id>/quotas",
-        access=_WRITE,
-        summary="Set limits of a project",
-        description=_SET_QUOTAS,
-        tag=_QUOTAS,
-        body=QuotaUpdate,
-        body_example=_LIMITS_EXAMPLE,
-        answer=Quotas,
-        example=examples.QUOTAS,
-    )
-)
+@OPS.add(_setting_quotas("set_project_quotas", "/projects/<id:id>/quotas", "Set limits of a project"))
 def set_project_quotas(id: UUID, body: Amount) -> Response:  # noqa: A002  # the path parameter's public name
     return answers.content(quota_presentation.quotas(quota.set_project_limits(database(), context(), id, body)))

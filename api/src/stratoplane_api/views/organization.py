@@ -8,8 +8,7 @@ from flask import Response, request
 
 from stratoplane.wire import from_json
 from stratoplane_api import answers
-from stratoplane_api.declarations import UNVERSIONED, Body, change, creation, deletion, listing, reading
-from stratoplane_api.endpoints import Endpoint
+from stratoplane_api.declarations import UNVERSIONED, Body, Noun, change, creation, deletion, listing, reading
 from stratoplane_api.gateway import context, database, gateway, page
 from stratoplane_api.namespaces import TENANT
 from stratoplane_api.presentation import identity as presentation
@@ -17,26 +16,21 @@ from stratoplane_api.presentation import organizations as owners
 from stratoplane_api.presentation import quota as quota_presentation
 from stratoplane_api.schemas import examples
 from stratoplane_api.schemas import identity as schemas
-from stratoplane_api.schemas.platform import Quotas
-from stratoplane_api.schemas.strict import list_of
+from stratoplane_api.views.nouns import ORGANIZATION, QUOTAS, ROLE_BINDING, USER, listing_roles
 from stratoplane_engine.access.permissions import Permission
 from stratoplane_engine.model.identity import OwnerDraft, OwnerPatch, RoleBindingDraft, UserDraft
 from stratoplane_engine.services import organizations, projects, quota, role_bindings, users
 
-_PROJECTS: Final = "Projects"
-_USERS: Final = "Users"
-_ROLE_BINDINGS: Final = "Role bindings"
+_PROJECT: Final = Noun(tag="Projects", answer=schemas.Project, example=examples.PROJECT)
 
 
 @TENANT.add(
     reading(
         "get_own_organization",
         "/organization",
+        noun=ORGANIZATION,
         access=Permission.SELF,
-        tag="Organizations",
         summary="Show your organization",
-        answer=schemas.Organization,
-        example=examples.ORGANIZATION,
     )
 )
 def get_own_organization() -> Response:
@@ -47,11 +41,9 @@ def get_own_organization() -> Response:
     listing(
         "list_projects",
         "/projects",
+        noun=_PROJECT,
         access=Permission.PROJECT_READ,
-        tag=_PROJECTS,
         summary="List projects",
-        item=schemas.Project,
-        example=examples.PROJECT,
     )
 )
 def list_projects() -> Response:
@@ -62,13 +54,11 @@ def list_projects() -> Response:
     creation(
         "create_project",
         "/projects",
+        noun=_PROJECT,
         access=Permission.PROJECT_WRITE,
-        tag=_PROJECTS,
         summary="Create a project",
         body=schemas.ProjectCreate,
         body_example={"name": "shop", "labels": {"env": "prod"}},
-        answer=schemas.Project,
-        example=examples.PROJECT,
     )
 )
 def create_project(body: Body) -> Response:
@@ -80,11 +70,9 @@ def create_project(body: Body) -> Response:
     reading(
         "get_project",
         "/projects/<id:project_id>",
+        noun=_PROJECT,
         access=Permission.PROJECT_READ,
-        tag=_PROJECTS,
         summary="Show a project",
-        answer=schemas.Project,
-        example=examples.PROJECT,
     )
 )
 def get_project(project_id: UUID) -> Response:
@@ -95,13 +83,11 @@ def get_project(project_id: UUID) -> Response:
     change(
         "update_project",
         "/projects/<id:project_id>",
+        noun=_PROJECT,
         access=Permission.PROJECT_WRITE,
-        tag=_PROJECTS,
         summary="Change a project",
         body=schemas.ProjectUpdate,
         body_example={"display_name": "The shop"},
-        answer=schemas.Project,
-        example=examples.PROJECT,
     )
 )
 def update_project(project_id: UUID, body: Body) -> Response:
@@ -113,8 +99,8 @@ def update_project(project_id: UUID, body: Body) -> Response:
     deletion(
         "delete_project",
         "/projects/<id:project_id>",
+        noun=_PROJECT,
         access=Permission.PROJECT_WRITE,
-        tag=_PROJECTS,
         summary="Delete a project",
         changes_access=True,
     )
@@ -128,11 +114,9 @@ def delete_project(project_id: UUID) -> Response:
     listing(
         "list_users",
         "/users",
+        noun=USER,
         access=Permission.USER_READ,
-        tag=_USERS,
         summary="List users",
-        item=schemas.User,
-        example=examples.USER,
     )
 )
 def list_users() -> Response:
@@ -143,13 +127,11 @@ def list_users() -> Response:
     creation(
         "create_user",
         "/users",
+        noun=USER,
         access=Permission.USER_WRITE,
-        tag=_USERS,
         summary="Create a user",
         body=schemas.UserCreate,
         body_example=examples.USER_CREATE,
-        answer=schemas.User,
-        example=examples.USER,
     )
 )
 def create_user(body: Body) -> Response:
@@ -161,11 +143,9 @@ def create_user(body: Body) -> Response:
     reading(
         "get_user",
         "/users/<id:user_id>",
+        noun=USER,
         access=Permission.USER_READ,
-        tag=_USERS,
         summary="Show a user",
-        answer=schemas.User,
-        example=examples.USER,
     )
 )
 def get_user(user_id: UUID) -> Response:
@@ -176,8 +156,8 @@ def get_user(user_id: UUID) -> Response:
     deletion(
         "delete_user",
         "/users/<id:user_id>",
+        noun=USER,
         access=Permission.USER_WRITE,
-        tag=_USERS,
         summary="Delete a user",
         changes_access=True,
     )
@@ -187,19 +167,7 @@ def delete_user(user_id: UUID) -> Response:
     return answers.empty()
 
 
-@TENANT.add(
-    Endpoint(
-        id="list_roles",
-        method="GET",
-        path="/roles",
-        access=Permission.SELF,
-        summary="List roles",
-        description="There are few: they come on one page.",
-        tag="Roles",
-        answer=list_of(schemas.Role),
-        example={"items": [examples.ROLE], "next": None},
-    )
-)
+@TENANT.add(listing_roles("list_roles"))
 def list_roles() -> Response:
     return answers.page_of(role_bindings.list_roles(database()), presentation.role)
 
@@ -208,11 +176,9 @@ def list_roles() -> Response:
     listing(
         "list_role_bindings",
         "/role-bindings",
+        noun=ROLE_BINDING,
         access=Permission.USER_READ,
-        tag=_ROLE_BINDINGS,
         summary="List role bindings",
-        item=schemas.RoleBinding,
-        example=examples.ROLE_BINDING,
     )
 )
 def list_role_bindings() -> Response:
@@ -224,13 +190,11 @@ def list_role_bindings() -> Response:
     creation(
         "create_role_binding",
         "/role-bindings",
+        noun=ROLE_BINDING,
         access=Permission.ROLE_GRANT,
-        tag=_ROLE_BINDINGS,
         summary="Create a role binding",
         body=schemas.RoleBindingCreate,
         body_example=examples.ROLE_BINDING_CREATE,
-        answer=schemas.RoleBinding,
-        example=examples.ROLE_BINDING,
         features=UNVERSIONED,
         changes_access=True,
     )
@@ -244,8 +208,8 @@ def create_role_binding(body: Body) -> Response:
     deletion(
         "delete_role_binding",
         "/role-bindings/<id:id>",
+        noun=ROLE_BINDING,
         access=Permission.ROLE_GRANT,
-        tag=_ROLE_BINDINGS,
         summary="Delete a role binding",
         features=UNVERSIONED,
         changes_access=True,
@@ -257,15 +221,13 @@ def delete_role_binding(id: UUID) -> Response:  # noqa: A002  # the path paramet
 
 
 @TENANT.add(
-    Endpoint(
-        id="get_quotas",
-        method="GET",
-        path="/projects/<id:project_id>/quotas",
+    reading(
+        "get_quotas",
+        "/projects/<id:project_id>/quotas",
+        noun=QUOTAS,
         access=Permission.QUOTA_READ,
         summary="Show limits and usage of a project and its organization",
-        tag="Quotas",
-        answer=Quotas,
-        example=examples.QUOTAS,
+        features=UNVERSIONED,
     )
 )
 def get_quotas(project_id: UUID) -> Response:

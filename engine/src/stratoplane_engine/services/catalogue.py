@@ -1,8 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
 """Flavors and images: tenants look, operators offer."""
 
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import asdict
-from typing import Final
+from typing import Final, TypeVar
 from uuid import UUID
 
 from psycopg.errors import UniqueViolation
@@ -24,6 +26,7 @@ from stratoplane_engine.services.versions import check_version
 
 _FLAVORS: Final = listings.oldest_first(Flavor)
 _IMAGES: Final = listings.oldest_first(Image)
+_OfferT = TypeVar("_OfferT", Flavor, Image)
 
 
 def list_flavors(database: Database, page: Page) -> Listing[Flavor]:
@@ -38,31 +41,16 @@ def get_flavor(database: Database, context: RequestContext, flavor_id: UUID) -> 
     """Return one flavor, for operators. Raises ResourceNotFoundError."""
     require(context, Permission.PLATFORM_READ)
     with database.system_reads() as connection:
-        return _flavor_or_raise(flavor_id, rows.flavor(connection, flavor_id))
-
-
-def _flavor_or_raise(flavor_id: UUID, found: Flavor | None) -> Flavor:
-    if found is None:
-        raise ResourceNotFoundError(f"there is no flavor {flavor_id}; list the flavors")
-    return found
+        return _found("flavor", flavor_id, rows.flavor(connection, flavor_id))
 
 
 def create_flavor(database: Database, context: RequestContext, draft: FlavorDraft) -> Flavor:
     """Offer a flavor. Raises NameTakenError."""
     require(context, Permission.PLATFORM_WRITE)
-    try:
-        with database.system() as connection:
-            made = rows.insert_flavor(connection, new_id(), draft)
-            audit.write(
-                connection, record(context, AuditAction.FLAVOR_CREATED, made.id, made.name, detail=asdict(draft))
-            )
-            return made
-    except UniqueViolation as error:
-        raise _flavor_taken(draft.name) from error
-
-
-def _flavor_taken(name: str) -> NameTakenError:
-    return NameTakenError(f"there is a flavor named {name!r} already; choose another name")
+    with _unique_name("a flavor", draft.name), database.system() as connection:
+        made = rows.insert_flavor(connection, new_id(), draft)
+        audit.write(connection, record(context, AuditAction.FLAVOR_CREATED, made.id, made.name, detail=asdict(draft)))
+        return made
 
 
 def update_flavor(database: Database, context: RequestContext, flavor_id: UUID, patch: FlavorPatch) -> Flavor:
@@ -72,15 +60,12 @@ def update_flavor(database: Database, context: RequestContext, flavor_id: UUID, 
         ResourceNotFoundError, VersionMismatchError, NameTakenError.
     """
     require(context, Permission.PLATFORM_WRITE)
-    try:
-        with database.system() as connection:
-            present = _lock_flavor(connection, context, flavor_id)
-            changed = rows.update_flavor(connection, flavor_id, patch)
-            detail = given_members(patch)
-            audit.write(connection, record(context, AuditAction.FLAVOR_UPDATED, flavor_id, present.name, detail=detail))
-            return changed
-    except UniqueViolation as error:
-        raise _flavor_taken(str(patch.name)) from error
+    with _unique_name("a flavor", str(patch.name)), database.system() as connection:
+        present = _lock_flavor(connection, context, flavor_id)
+        changed = rows.update_flavor(connection, flavor_id, patch)
+        detail = given_members(patch)
+        audit.write(connection, record(context, AuditAction.FLAVOR_UPDATED, flavor_id, present.name, detail=detail))
+        return changed
 
 
 def delete_flavor(database: Database, context: RequestContext, flavor_id: UUID) -> None:
@@ -93,7 +78,7 @@ def delete_flavor(database: Database, context: RequestContext, flavor_id: UUID) 
 
 
 def _lock_flavor(connection: Connection, context: RequestContext, flavor_id: UUID) -> Flavor:
-    found = _flavor_or_raise(flavor_id, rows.lock_flavor(connection, flavor_id))
+    found = _found("flavor", flavor_id, rows.lock_flavor(connection, flavor_id))
     check_version(context, found)
     return found
 
@@ -110,45 +95,27 @@ def get_image(database: Database, context: RequestContext, image_id: UUID) -> Im
     """Return one image, for operators. Raises ResourceNotFoundError."""
     require(context, Permission.PLATFORM_READ)
     with database.system_reads() as connection:
-        return _image_or_raise(image_id, rows.image(connection, image_id))
-
-
-def _image_or_raise(image_id: UUID, found: Image | None) -> Image:
-    if found is None:
-        raise ResourceNotFoundError(f"there is no image {image_id}; list the images")
-    return found
+        return _found("image", image_id, rows.image(connection, image_id))
 
 
 def create_image(database: Database, context: RequestContext, draft: ImageDraft) -> Image:
     """Offer an image. Raises NameTakenError."""
     require(context, Permission.PLATFORM_WRITE)
-    try:
-        with database.system() as connection:
-            made = rows.insert_image(connection, new_id(), draft)
-            audit.write(
-                connection, record(context, AuditAction.IMAGE_CREATED, made.id, made.name, detail=asdict(draft))
-            )
-            return made
-    except UniqueViolation as error:
-        raise _image_taken(draft.name) from error
-
-
-def _image_taken(name: str) -> NameTakenError:
-    return NameTakenError(f"there is an image named {name!r} already; choose another name")
+    with _unique_name("an image", draft.name), database.system() as connection:
+        made = rows.insert_image(connection, new_id(), draft)
+        audit.write(connection, record(context, AuditAction.IMAGE_CREATED, made.id, made.name, detail=asdict(draft)))
+        return made
 
 
 def update_image(database: Database, context: RequestContext, image_id: UUID, patch: ImagePatch) -> Image:
     """Change an image; what was made of it keeps what it was made with. Raises as :func:`update_flavor`."""
     require(context, Permission.PLATFORM_WRITE)
-    try:
-        with database.system() as connection:
-            present = _lock_image(connection, context, image_id)
-            changed = rows.update_image(connection, image_id, patch)
-            detail = given_members(patch)
-            audit.write(connection, record(context, AuditAction.IMAGE_UPDATED, image_id, present.name, detail=detail))
-            return changed
-    except UniqueViolation as error:
-        raise _image_taken(str(patch.name)) from error
+    with _unique_name("an image", str(patch.name)), database.system() as connection:
+        present = _lock_image(connection, context, image_id)
+        changed = rows.update_image(connection, image_id, patch)
+        detail = given_members(patch)
+        audit.write(connection, record(context, AuditAction.IMAGE_UPDATED, image_id, present.name, detail=detail))
+        return changed
 
 
 def delete_image(database: Database, context: RequestContext, image_id: UUID) -> None:
@@ -161,6 +128,20 @@ def delete_image(database: Database, context: RequestContext, image_id: UUID) ->
 
 
 def _lock_image(connection: Connection, context: RequestContext, image_id: UUID) -> Image:
-    found = _image_or_raise(image_id, rows.lock_image(connection, image_id))
+    found = _found("image", image_id, rows.lock_image(connection, image_id))
     check_version(context, found)
     return found
+
+
+def _found(noun: str, offer_id: UUID, offer: _OfferT | None) -> _OfferT:
+    if offer is None:
+        raise ResourceNotFoundError(f"there is no {noun} {offer_id}; list the {noun}s")
+    return offer
+
+
+@contextmanager
+def _unique_name(noun: str, name: str) -> Iterator[None]:
+    try:
+        yield
+    except UniqueViolation as error:
+        raise NameTakenError(f"there is {noun} named {name!r} already; choose another name") from error

@@ -42,7 +42,7 @@ def transact(
             with database.tenant(context.organization_id) as connection:
                 answer = work(connection)
                 if context.dry_run:
-                    raise _DryRun(answer)  # noqa: TRY301  # it takes the transaction back on its way out
+                    raise _DryRun(answer)  # noqa: TRY301  # leaving the block with it takes the transaction back
                 return answer
         except _DryRun as dry:
             planned: AnswerT = dry.answer
