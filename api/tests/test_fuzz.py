@@ -7,7 +7,7 @@ from hypothesis import HealthCheck, given, settings
 from schemathesis.core.result import Ok
 from schemathesis.specs.openapi import checks
 
-from stratoplane_api.app import create_documented_app
+from api.tests.documented import documented_app
 
 EXAMPLES = 6
 CHECKS = [
@@ -21,9 +21,7 @@ CHECKS = [
 ]
 # Made without a database, when tests are collected; the requests go to the application that has one. Ending the token
 # that the other requests show is left out.
-SCHEMA = schemathesis.openapi.from_wsgi("/api/common/v1/openapi.json", create_documented_app()).exclude(
-    operation_id="log_out"
-)
+SCHEMA = schemathesis.openapi.from_wsgi("/api/common/v1/openapi.json", documented_app()).exclude(operation_id="log_out")
 
 
 def readable(found):
