@@ -81,7 +81,7 @@ def test_requests_fail_clearly_while_the_database_is_away_and_succeed_after(tena
 
 
 def test_nobody_listens_any_more_once_the_database_was_closed(database_url, caplog):
-    database, heard = Database(database_url, pool_size=1), []
+    database, heard = Database(database_url, pool_size=1), list[object]()
     Listener(database, "of_a_test", heard.append).ensure()
     [thread] = [each for each in threading.enumerate() if each.name == "listen-of_a_test"]
     assert wait_until(lambda: bool(heard), PATIENCE)
