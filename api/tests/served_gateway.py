@@ -14,6 +14,9 @@ from dataclasses import dataclass
 import orjson
 import pytest
 
+# Only a fault, never a busy machine, makes a test wait so long.
+PATIENCE = 120
+
 
 def free_port():
     with socket.socket() as listener:
@@ -34,7 +37,7 @@ class Served:
             headers = agent.headers(path.removeprefix(agent.prefix), data)
         request = urllib.request.Request(f"http://127.0.0.1:{self.port}{path}", data, headers, method=method)
         try:
-            with urllib.request.urlopen(request, timeout=40) as answer:  # noqa: S310  # our own server
+            with urllib.request.urlopen(request, timeout=PATIENCE) as answer:  # noqa: S310  # our own server
                 return answer.status, orjson.loads(answer.read() or b"null")
         except urllib.error.HTTPError as error:
             with error:
@@ -64,7 +67,7 @@ def served_api(database_url, redis_url, *arguments, threads=8, body_seconds=20):
 
 
 def wait_for(port, process):
-    until = time.monotonic() + 60
+    until = time.monotonic() + PATIENCE
     while time.monotonic() < until:
         assert process.poll() is None, "gunicorn ended"
         with socket.socket() as probe:

@@ -13,9 +13,13 @@ from stratoplane.join_tokens import pin_of, read_join_token, server_proof
 from stratoplane.messages import AGENT_PROTOCOL, OLDEST_PROTOCOL
 from stratoplane.signatures import BadSignatureError, check_answer
 from stratoplane_api.settings import ApiSettings
+from stratoplane_api.views.agent import LONGEST_POLL
+from stratoplane_embedded.processes import wait_until
 from stratoplane_engine import signing_keys as keys
 
 AGENT, OPS = "/api/agent/v1", "/api/ops/v1"
+# Only a fault, never a busy machine, makes a test wait so long.
+PATIENCE = 60
 PATHS = ("hello", "offers", "acknowledgements", "results", "inventory", "keys")
 BODIES = {
     "hello": {"version": "1"},
@@ -66,9 +70,10 @@ def test_an_answer_is_signed_for_the_one_request_that_it_answers(make_cluster, a
 def test_a_newer_poll_of_an_agent_replaces_its_older_ones(make_cluster):
     cluster = make_cluster()
     began = time.monotonic()
-    first = threading.Thread(target=lambda: cluster.offers(wait_seconds=20))
+    first = threading.Thread(target=lambda: cluster.offers(wait_seconds=LONGEST_POLL))
     first.start()
-    while time.monotonic() - began < 15 and first.is_alive():
+    # A poll that nothing replaces is held for 0.8 of its time at least.
+    while time.monotonic() - began < 0.8 * LONGEST_POLL and first.is_alive():
         cluster.offers(wait_seconds=0.2)
 
     assert not first.is_alive()
@@ -76,18 +81,22 @@ def test_a_newer_poll_of_an_agent_replaces_its_older_ones(make_cluster):
 
 def test_a_flood_of_polls_of_one_agent_is_turned_away_and_leaves_the_others_alone(make_cluster):
     flooding, other = make_cluster(), make_cluster()
-    body = {"maximum": 1, "wait_seconds": 5}
-    with ThreadPoolExecutor(24) as pool:
-        flood = [pool.submit(flooding.agent, "POST", "/offers", body) for _ in range(200)]
-        times = []
-        for _ in range(10):
-            began = time.monotonic()
-            assert other.agent("POST", "/offers", {"maximum": 1, "wait_seconds": 0}).status_code == 200
-            times.append(time.monotonic() - began)
-        statuses = {each.result().status_code for each in flood}
+    body, statuses, over = {"maximum": 1, "wait_seconds": 5}, set(), threading.Event()
 
-    assert statuses == {200, 429}
-    assert max(times) < 3
+    def flood():
+        while not over.is_set():
+            statuses.add(flooding.agent("POST", "/offers", body).status_code)
+
+    with ThreadPoolExecutor(25) as pool:
+        for _ in range(24):
+            pool.submit(flood)
+        calm = {"maximum": 1, "wait_seconds": 0}
+        served = pool.submit(lambda: [other.agent("POST", "/offers", calm).status_code for _ in range(10)])
+        try:
+            assert served.result(PATIENCE) == [200] * 10
+            assert wait_until(lambda: statuses == {200, 429}, PATIENCE)
+        finally:
+            over.set()
 
 
 # A12

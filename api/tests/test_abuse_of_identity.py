@@ -2,7 +2,6 @@
 """Hostile and broken agents: each gets a clear refusal, an audit event, and changes nothing. A1 to A9."""
 
 import threading
-import time
 import uuid
 from concurrent.futures import ThreadPoolExecutor
 
@@ -11,6 +10,8 @@ import pytest
 
 from stratoplane.messages import AGENT_PROTOCOL
 from stratoplane_api.routes import endpoints_of
+from stratoplane_api.views.agent import LONGEST_POLL
+from stratoplane_embedded.processes import wait_until
 from stratoplane_engine import signing_keys as keys
 from stratoplane_engine.db import agent_keys
 
@@ -253,30 +254,24 @@ def test_a_next_key_must_be_of_the_next_generation_and_prove_itself(make_cluster
 # A7
 
 
-def test_a_revoked_agents_open_poll_is_cut_within_two_seconds_and_its_next_call_refused(
+def test_a_revoked_agents_open_poll_is_cut_before_its_time_and_its_next_call_refused(
     make_cluster, operator, ask, refusals
 ):
     cluster = make_cluster()
     cluster.offers()
     answers = []
-    poll = threading.Thread(
-        target=lambda: answers.append(
-            (cluster.agent("POST", "/offers", {"maximum": 1, "wait_seconds": 20}), time.monotonic())
-        )
-    )
-    poll.start()
+    # A poll whose time has passed is answered with what was last found, so that a refusal shows that it was woken.
+    body = {"maximum": 1, "wait_seconds": LONGEST_POLL}
+    poll = threading.Thread(target=lambda: answers.append(cluster.agent("POST", "/offers", body)))
     waits = "SELECT count(*) FROM agent_nonce WHERE agent_id = :id"
     before = ask(waits, id=cluster.agent.id)
-    until = time.monotonic() + 5
-    while ask(waits, id=cluster.agent.id) == before and time.monotonic() < until:
-        time.sleep(0.01)  # until the poll is admitted
-    revoked = time.monotonic()
+    poll.start()
+    assert wait_until(lambda: ask(waits, id=cluster.agent.id) != before, LONGEST_POLL), "the poll is not admitted"
     answer = operator("POST", f"{OPS}/agents/{cluster.agent.id}/revoke")
-    poll.join(20)
+    poll.join(2 * LONGEST_POLL)
 
     assert (answer.status_code, answer.json["state"]) == (200, "REVOKED")
-    refused(answers[0][0])
-    assert answers[0][1] - revoked < 2
+    refused(answers[0])
     refused(cluster.agent("POST", "/hello", BODIES["hello"]))
     assert "revoked" in refusals(cluster.agent.id)
     assert ask("SELECT count(*) FROM audit_event WHERE action = 'operations:agent:revoked' AND subject_id = :id",

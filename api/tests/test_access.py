@@ -5,13 +5,12 @@ import re
 
 import pytest
 
-from stratoplane_api.app import create_documented_app
-from stratoplane_api.openapi import document
+from api.tests.documented import described
 
 NOBODY = "0199d2a5-0c28-7a00-8000-000000000000"
 ROUTES = [
     (path, method, operation)
-    for path, item in document(create_documented_app())["paths"].items()
+    for path, item in described()["paths"].items()
     for method, operation in item.items()
     if method in ("get", "post", "put", "patch", "delete")
 ]

@@ -9,7 +9,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from openapi_spec_validator import OpenAPIV31SpecValidator, validate
 
-from stratoplane_api.app import create_documented_app
+from api.tests.documented import documented_app
 from stratoplane_api.endpoints import Gate
 from stratoplane_api.openapi import document
 from stratoplane_api.routes import endpoints_of
@@ -17,7 +17,7 @@ from stratoplane_engine.access.permissions import Permission
 
 COMMITTED = Path(__file__).parents[2] / "docs" / "reference" / "openapi.json"
 METHODS = ("get", "post", "put", "patch", "delete")
-APP = create_documented_app()
+APP = documented_app()
 DOCUMENT = document(APP)
 OPERATIONS = [
     (path, method, operation)

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """A database that is not there, goes away or comes back: a clear answer each time, and recovery by itself."""
 
+import threading
 from contextlib import contextmanager
 from urllib.parse import urlsplit
 
@@ -9,11 +10,15 @@ import pytest
 from psycopg import sql
 
 from stratoplane_api.app import create_agent_app, create_app
+from stratoplane_api.listener import Listener
 from stratoplane_api.settings import ApiSettings
+from stratoplane_embedded.processes import wait_until
 from stratoplane_engine.db.connection import Database
 from stratoplane_engine.plugins import Plugins
 
 COMMON = "/api/common/v1"
+# Only a fault, never a busy machine, makes a test wait so long.
+PATIENCE = 60
 NOWHERE = "postgresql://nobody@127.0.0.1:1/none"
 
 
@@ -73,6 +78,22 @@ def test_requests_fail_clearly_while_the_database_is_away_and_succeed_after(tena
         unavailable(tenant("POST", "/volumes", {"name": "v", "size_gib": 1}))
 
     assert tenant("GET", "/volumes").json["items"] == []
+
+
+def test_nobody_listens_any_more_once_the_database_was_closed(database_url, caplog):
+    database, heard = Database(database_url, pool_size=1), list[object]()
+    Listener(database, "of_a_test", heard.append).ensure()
+    [thread] = [each for each in threading.enumerate() if each.name == "listen-of_a_test"]
+    assert wait_until(lambda: bool(heard), PATIENCE)
+    database.close()
+    with psycopg.connect(database_url, autocommit=True) as connection:
+        connection.execute(
+            "SELECT pg_terminate_backend(pid) FROM pg_stat_activity WHERE query LIKE 'LISTEN%of_a_test%'"
+        )
+    thread.join(PATIENCE)
+
+    assert not thread.is_alive()
+    assert caplog.messages == []
 
 
 def test_without_redis_requests_pass_and_health_says_so(database):

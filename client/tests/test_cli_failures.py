@@ -147,7 +147,7 @@ def test_who_stops_waiting_is_told_that_it_goes_on(alice: Command, contract: Con
         assert process.stderr is not None
         assert process.stderr.readline() == "network front: PENDING 0/2, await_targets\n"
         process.send_signal(signal.SIGINT)
-        _, errors = process.communicate(timeout=30)
+        _, errors = process.communicate(timeout=60)
 
     job_id = next(iter(contract.state.jobs))
     assert process.returncode == 130

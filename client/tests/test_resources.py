@@ -213,13 +213,13 @@ def test_one_who_waits_is_woken_when_the_job_ends(contract: Contract, networks: 
     def let_it_end() -> None:
         job = state.jobs[job_id]
         with state.lock:
-            assert state.changed.wait_for(lambda: contract.requests, timeout=10)
+            assert state.changed.wait_for(lambda: contract.requests, timeout=60)
             state.stuck = False
             state.advance(job)
             state.advance(job)
 
     later(let_it_end)
-    assert change.wait(timeout=30).status == "ACTIVE"
+    assert change.wait(timeout=60).status == "ACTIVE"
 
 
 def test_a_waiter_bears_with_a_server_that_is_away_for_a_while(

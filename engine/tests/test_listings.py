@@ -112,7 +112,7 @@ def test_a_cursor_that_is_none_is_refused(database, operator, service):
         assert refused.value.violations[0].pointer == "/cursor"
 
 
-@settings(max_examples=150, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(cursor=st.one_of(st.text(st.characters(max_codepoint=127), max_size=60), st.text(max_size=20).map(cursor_of)))
 def test_no_text_as_a_cursor_breaks_a_list(database, operator, cursor):
     for service in (organizations.list_organizations, clusters.list_providers, audit.list_all_audit_events):

@@ -145,6 +145,7 @@ def test_many_at_once_wait_for_one_another(make_empty: Callable[[], str]) -> Non
         assert set(pool.map(lambda _: upgrade(url), range(4))) == {newest_revision()}
 
 
+@pytest.mark.long
 def test_several_databases_of_one_server_at_once(make_empty: Callable[[], str]) -> None:
     """The roles are the server's, so that databases which are made at the same moment meet there."""
     program = "import sys; from stratoplane_engine.db.migrate import upgrade; upgrade(sys.argv[1])"
@@ -179,6 +180,7 @@ def oldest_url(tmp_path: Path) -> Iterator[str]:
         yield server.url
 
 
+@pytest.mark.long
 def test_the_oldest_postgresql_that_is_served(oldest_url: str) -> None:
     """Migrate, enter both roles, accept and move a job: the statements that any version may stumble over."""
     upgrade(oldest_url)

@@ -166,7 +166,7 @@ def try_it(database, world, roles, who, what, how):
     return True
 
 
-@settings(max_examples=120, derandomize=True, suppress_health_check=[HealthCheck.function_scoped_fixture])
+@settings(suppress_health_check=[HealthCheck.function_scoped_fixture])
 @given(
     roles=st.lists(role, min_size=3, max_size=6),
     bindings=st.lists(binding, min_size=4, max_size=8),

@@ -17,7 +17,7 @@ from stratoplane_embedded.binaries import find_valkey
 from stratoplane_engine.jobs.queue import WorkerNotifier
 from stratoplane_engine.valkey import connect
 
-_PATIENCE = 20.0
+_PATIENCE = 60.0
 Start = Callable[..., tuple[subprocess.Popen[bytes], int]]
 
 

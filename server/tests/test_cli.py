@@ -38,6 +38,15 @@ def test_help_loads_nothing_heavy():
     assert done.stderr.strip() == ""
 
 
+def test_settings_load_no_database_and_no_gateway():
+    program = (
+        "import sys, stratoplane_server.settings\n"
+        "print(*sorted({'sqlalchemy', 'psycopg', 'flask', 'redis', 'alembic', 'marshmallow'} & sys.modules.keys()))"
+    )
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True)
+    assert done.stdout.strip() == ""
+
+
 @pytest.mark.parametrize("arguments", [["--help"], ["run", "-h"], ["plugins", "enable", "--help"]])
 def test_help_names_what_there_is(operator, arguments):
     assert "Usage: stratoplane-server" in operator.say(*arguments)

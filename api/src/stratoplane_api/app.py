@@ -37,7 +37,7 @@ def create_app(database: Database, plugins: Plugins, settings: ApiSettings) -> F
         UndeclaredAccessError: a route does not say who may call it.
     """
     authenticator = Authenticator(database, longest=settings.token_cache_seconds)
-    listener = Listener(database.url, IDENTITY_CHANNEL, authenticator.hear)
+    listener = Listener(database, IDENTITY_CHANNEL, authenticator.hear)
     rules = _rules(settings, by_token(while_listening(authenticator, listener)))
     added = [kind for kind in plugins.kinds.values() if kind.name not in BUILTIN_KINDS]
     namespaces = (everybody.ROUTES, tenant.ROUTES, ops.ROUTES, *((plugin_kinds.routes_for(added),) if added else ()))
@@ -64,7 +64,7 @@ def create_agent_app(database: Database, settings: ApiSettings) -> Flask:
     parts = agent_gateway.AgentGateway(
         database=database,
         waiters=waiters,
-        listener=Listener(database.url, OPERATION_CHANNEL, waiters.hear),
+        listener=Listener(database, OPERATION_CHANNEL, waiters.hear),
         poll_fallback=PollFallback(database, waiters),
         polls=Polls(settings.agent_polls, waiters),
         key=agent_gateway.ServerKey(database),

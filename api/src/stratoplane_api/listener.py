@@ -5,6 +5,7 @@ import threading
 from collections.abc import Callable
 from typing import Final
 
+from stratoplane_engine.db.connection import Database
 from stratoplane_engine.db.listen import Heard, notifications
 
 _IDLE_SECONDS: Final = 30.0
@@ -13,9 +14,9 @@ _IDLE_SECONDS: Final = 30.0
 class Listener:
     """Tells what is notified on a channel. It begins with the first request, so after any fork."""
 
-    def __init__(self, database_url: str, channel: str, hear: Callable[[Heard], None]) -> None:
-        """Prepare to listen to ``channel`` and to tell ``hear``; nothing is connected here."""
-        self._database_url: Final = database_url
+    def __init__(self, database: Database, channel: str, hear: Callable[[Heard], None]) -> None:
+        """Prepare to tell ``hear`` of ``channel`` until ``database`` is closed; nothing is connected here."""
+        self._database: Final = database
         self._channel: Final = channel
         self._hear: Final = hear
         self._lock: Final = threading.Lock()
@@ -29,5 +30,8 @@ class Listener:
                 self._thread.start()
 
     def _listen(self) -> None:
-        for heard in notifications(self._database_url, [self._channel], idle_seconds=_IDLE_SECONDS):
+        database = self._database
+        for heard in notifications(
+            database.url, [self._channel], idle_seconds=_IDLE_SECONDS, ended=lambda: database.closed
+        ):
             self._hear(heard)

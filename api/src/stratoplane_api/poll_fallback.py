@@ -33,7 +33,7 @@ class PollFallback:
                 self._thread.start()
 
     def _look_on(self) -> None:
-        while True:
+        while not self._database.closed:
             time.sleep(_SECONDS)
             if not self._waiters.names():
                 continue

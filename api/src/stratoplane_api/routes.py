@@ -2,11 +2,12 @@
 """A namespace of operations on flask-smorest: declares each once, for Flask, for the checks and for the document."""
 
 from collections.abc import Callable, Mapping
-from functools import wraps
+from functools import partial, wraps
 from http import HTTPStatus
 from typing import Any, Final
 from uuid import UUID
 
+from apispec import APISpec
 from flask import Flask, Response, g, request
 from flask_smorest import Blueprint  # type: ignore[import-untyped]  # ships no annotations
 from werkzeug.routing import BaseConverter
@@ -20,6 +21,7 @@ from stratoplane_api.schemas.queries import defaults
 View = Callable[..., Response]
 
 _REGISTRY: Final = "stratoplane_operations"
+_UNDESCRIBED: Final = "stratoplane_undescribed_operations"
 
 
 class UndeclaredAccessError(TypeError):
@@ -30,6 +32,14 @@ class IdConverter(BaseConverter):
     """A path segment that must be an id. What is none names nothing: 404, after the caller is known."""
 
     regex = "[^/]{1,64}"
+
+
+class _Blueprint(Blueprint):  # type: ignore[misc]  # flask-smorest ships no annotations
+    """Describes its operations when somebody asks for the document: that takes longer than the rest of a start."""
+
+    def register_views_in_doc(self, api: Any, app: Flask, spec: APISpec, **named: Any) -> None:
+        later: list[Callable[[], None]] = app.extensions.setdefault(_UNDESCRIBED, [])
+        later.append(partial(super().register_views_in_doc, api, app, spec, **named))
 
 
 class Routes:
@@ -46,7 +56,7 @@ class Routes:
         self.name: Final = name
         self.prefix: Final = prefix
         self._endpoints: dict[str, Endpoint] = {}
-        self._blueprint = Blueprint(name, __name__, url_prefix=prefix, description=description)
+        self._blueprint = _Blueprint(name, __name__, url_prefix=prefix, description=description)
         self._blueprint.ARGUMENTS_PARSER = PARSER
 
     def add(self, endpoint: Endpoint) -> Callable[[View], View]:
@@ -113,6 +123,12 @@ def endpoints_of(app: Flask) -> Mapping[str, Endpoint]:
     """Return every operation of ``app`` by its endpoint."""
     registry: Mapping[str, Endpoint] = app.extensions[_REGISTRY]
     return registry
+
+
+def describe(app: Flask) -> None:
+    """Put every operation of ``app`` into its document."""
+    for described in app.extensions.pop(_UNDESCRIBED, ()):
+        described()
 
 
 def require_declarations(app: Flask) -> None:

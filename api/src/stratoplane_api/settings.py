@@ -10,8 +10,7 @@ from typing import Final
 from stratoplane.errors import SettingsError
 from stratoplane.join_tokens import pin_of
 from stratoplane.settings import setting
-from stratoplane_engine.services.authentication import LONGEST_SECONDS
-from stratoplane_engine.services.credentials import PasswordCost
+from stratoplane_engine.services.credentials import LONGEST_SECONDS, PasswordCost
 
 _HOUR: Final = 3600
 _AT_LEAST_ONE: Final = (

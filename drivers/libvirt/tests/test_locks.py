@@ -28,7 +28,7 @@ def test_changes_of_one_object_take_turns():
 
 def test_changes_of_different_objects_do_not_wait_for_each_other():
     locks = ObjectLocks()
-    met = threading.Barrier(2, timeout=10)
+    met = threading.Barrier(2, timeout=60)
 
     def change():
         with locks.hold(uuid4()):

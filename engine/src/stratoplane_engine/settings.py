@@ -4,9 +4,13 @@
 import os
 import sys
 from dataclasses import MISSING, dataclass
+from typing import Final
 
 from stratoplane.errors import SettingsError
 from stratoplane.settings import load, setting
+
+VALKEY_SCHEMES: Final = ("redis://", "rediss://", "unix://", "redis+sentinel://")
+"""How the URL of Valkey or Redis may begin."""
 
 
 @dataclass(frozen=True, kw_only=True)

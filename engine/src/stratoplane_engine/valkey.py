@@ -11,8 +11,6 @@ from redis.sentinel import Sentinel, SentinelConnectionPool
 
 from stratoplane.errors import SettingsError
 
-SCHEMES: Final = ("redis://", "rediss://", "unix://", "redis+sentinel://")
-"""How the URL of a server may begin."""
 _SENTINEL: Final = "redis+sentinel"
 _SENTINEL_PORT: Final = 26379
 

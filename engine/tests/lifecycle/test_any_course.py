@@ -239,6 +239,7 @@ def noted(fresh_database: Database) -> Database:
     return fresh_database
 
 
+@pytest.mark.hypothesis
 def test_no_course_of_events_unbalances_the_books_or_leaves_anything_stuck(
     noted: Database, valkey_url: str, build_tenant: "Callable[[Database], TenantWorld]"
 ) -> None:
@@ -248,7 +249,11 @@ def test_no_course_of_events_unbalances_the_books_or_leaves_anything_stuck(
 
     run_state_machine_as_test(
         Here,
-        settings=settings(max_examples=25, stateful_step_count=40, suppress_health_check=list(HealthCheck)),
+        settings=settings(
+            max_examples=max(25, settings().max_examples // 8),
+            stateful_step_count=40,
+            suppress_health_check=list(HealthCheck),
+        ),
     )
 
     with noted.system() as connection:

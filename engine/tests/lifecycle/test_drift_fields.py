@@ -51,7 +51,7 @@ VALUES = {
 }
 
 
-@settings(max_examples=40, suppress_health_check=list(HealthCheck))
+@settings(suppress_health_check=list(HealthCheck))
 @given(observed=st.fixed_dictionaries({}, optional=VALUES), desired=st.fixed_dictionaries(VALUES))
 def test_the_statement_finds_what_a_plain_comparison_finds(
     fresh_tenant: "TenantWorld", observed: dict[str, Any], desired: dict[str, Any]

@@ -137,7 +137,7 @@ def test_an_incident_is_acknowledged_assigned_remarked_on_and_resolved(fresh_ten
     assert {row["actor"] for row in audited} == {name}
 
 
-@settings(max_examples=30, suppress_health_check=list(HealthCheck))
+@settings(suppress_health_check=list(HealthCheck))
 @given(st.lists(st.sampled_from(["acknowledge", "resolve", "reopen", "assign", "report", "resolve"]), max_size=12))
 def test_no_course_of_hands_leaves_the_table_of_transitions(fresh_tenant: TenantWorld, steps: list[str]) -> None:
     tenant, target = fresh_tenant, {"acknowledge": "ACKNOWLEDGED", "resolve": "RESOLVED", "reopen": "OPEN"}

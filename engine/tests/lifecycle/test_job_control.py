@@ -106,7 +106,7 @@ def test_what_a_worker_offers_while_somebody_waits_to_stop_the_job_is_taken_back
 def wait_for_a_lock(tenant: "TenantWorld") -> None:
     """Return when somebody waits for a row that another holds."""
     waiting = "SELECT count(*)::int AS n FROM pg_locks WHERE NOT granted"
-    until = time.monotonic() + 20
+    until = time.monotonic() + 60
     while not tenant.rows(waiting)[0]["n"]:
         assert time.monotonic() < until
         time.sleep(0.01)

@@ -91,6 +91,6 @@ def test_a_valkey_that_hangs_does_not_hold_the_relay(fresh_tenant: "TenantWorld"
     try:
         begun = time.monotonic()
         assert relay(fresh_tenant.database, notifier) == 1
-        assert time.monotonic() - begun < 20
+        assert time.monotonic() - begun < 60
     finally:
         os.kill(valkey.process.pid, signal.SIGCONT)

@@ -2,16 +2,21 @@
 """Organizations take turns, for workers and for agents; a cluster in trouble delays only its own work."""
 
 from collections import Counter
+from collections.abc import Callable, Iterator
+from dataclasses import replace
 from typing import TYPE_CHECKING
+from urllib.parse import urlsplit
 from uuid import UUID
 
 import psycopg
 import pytest
 
+from engine.tests.conftest import copy_of
 from stratoplane.ids import new_id
 from stratoplane.messages import Outcome
 from stratoplane.quota import UNLIMITED
 from stratoplane_engine.db import claims
+from stratoplane_engine.db.connection import Database
 from stratoplane_engine.jobs.queue import WorkerNotifier
 from stratoplane_engine.jobs.sweeper import sweep
 
@@ -21,14 +26,29 @@ if TYPE_CHECKING:
 _MANY = 400
 
 
+@pytest.fixture(scope="module")
+def crowd(
+    postgresql_server: str, database_template: str, build_tenant: "Callable[[Database], TenantWorld]"
+) -> "Iterator[TenantWorld]":
+    """A tenant that has many volumes waiting to be made, in a database that is only copied."""
+    with copy_of(postgresql_server, database_template) as url:
+        database = Database(url, application="tests")
+        made = build_tenant(database)
+        made.limit("volumes", UNLIMITED)
+        made.limit("storage_gib", UNLIMITED)
+        for _ in range(_MANY):
+            made.create("volume", size_gib=1)
+        database.close()
+        yield made
+
+
 @pytest.fixture
-def crowded(fresh_tenant: "TenantWorld") -> "TenantWorld":
-    """A tenant that has many volumes waiting to be made."""
-    fresh_tenant.limit("volumes", UNLIMITED)
-    fresh_tenant.limit("storage_gib", UNLIMITED)
-    for _ in range(_MANY):
-        fresh_tenant.create("volume", size_gib=1)
-    return fresh_tenant
+def crowded(crowd: "TenantWorld", postgresql_server: str) -> "Iterator[TenantWorld]":
+    """That tenant, in a database of the test's own."""
+    with copy_of(postgresql_server, urlsplit(crowd.database.url).path.strip("/")) as url:
+        database = Database(url, application="tests")
+        yield replace(crowd, database=database, agent=replace(crowd.agent, database=database))
+        database.close()
 
 
 @pytest.fixture
@@ -156,5 +176,5 @@ def test_the_sweeper_tells_agents_when_a_probe_may_go(crowded: "TenantWorld", va
     with psycopg.connect(crowded.database.url, autocommit=True) as listener:
         listener.execute("LISTEN stratoplane_operation")
         sweep(crowded.database, WorkerNotifier(valkey_url))
-        told = [notice.payload for notice in listener.notifies(timeout=5, stop_after=1)]
+        told = [notice.payload for notice in listener.notifies(timeout=60, stop_after=1)]
     assert told == [str(crowded.cluster_id)]

@@ -103,7 +103,7 @@ def test_an_idle_worker_stops_at_once_when_asked(fresh_database_url: str, valkey
 
     child.send_signal(signal.SIGTERM)
 
-    assert child.wait(timeout=10) == 0
+    assert child.wait(timeout=PATIENCE) == 0
     assert registered(valkey) == []
 
 
@@ -118,7 +118,7 @@ def test_a_worker_stops_at_once_while_valkey_is_away(
 
     child.send_signal(signal.SIGINT)
 
-    assert child.wait(timeout=10) == 0
+    assert child.wait(timeout=PATIENCE) == 0
 
 
 def test_work_goes_on_while_valkey_is_dead_and_wake_ups_work_when_it_is_back(
@@ -195,7 +195,7 @@ def test_worker_and_scheduler_survive_the_death_of_the_database(
         assert [child.poll() for child in children] == [None, None]
         for child in children:
             child.send_signal(signal.SIGTERM)
-        assert [child.wait(timeout=10) for child in children] == [0, 0]
+        assert [child.wait(timeout=PATIENCE) for child in children] == [0, 0]
         tenant.database.close()
 
 

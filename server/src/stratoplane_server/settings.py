@@ -17,8 +17,7 @@ from typing import Final
 from stratoplane.errors import SettingsError
 from stratoplane.settings import help_of, load, setting
 from stratoplane_api.settings import ApiSettings
-from stratoplane_engine.settings import EngineSettings
-from stratoplane_engine.valkey import SCHEMES
+from stratoplane_engine.settings import VALKEY_SCHEMES, EngineSettings
 
 CONFIG_VARIABLE: Final = "STRATOPLANE_CONFIG"
 DEFAULT_STATE: Final = ".stratoplane"
@@ -82,7 +81,7 @@ class ServerSettings:
         return problems or (["agent_listen: must differ from api_listen"] if len(set(values.values())) == 1 else [])
 
     def _url_problems(self) -> list[str]:
-        wanted = {"database_url": (self.database_url, _DATABASE_SCHEMES), "redis_url": (self.redis_url, SCHEMES)}
+        wanted = {"database_url": (self.database_url, _DATABASE_SCHEMES), "redis_url": (self.redis_url, VALKEY_SCHEMES)}
         return [
             f"{name}: must begin with {' or '.join(schemes)}"
             for name, (url, schemes) in wanted.items()

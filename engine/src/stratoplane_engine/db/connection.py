@@ -253,6 +253,7 @@ class Database:
         self._watch: Final = watch
         self.kinds: Final = kinds
         self.url: Final = url
+        self.closed = False
         self._application: Final = application
         self._pool = QueuePool(
             self._connect,  # type: ignore[arg-type]  # SQLAlchemy's protocol wants positional-only names of DB-API 2
@@ -269,7 +270,8 @@ class Database:
         return connection
 
     def close(self) -> None:
-        """Close every connection."""
+        """Close every connection; who listens beside them ends, too."""
+        self.closed = True
         self._pool.dispose()
 
     def forget_connections(self) -> None:

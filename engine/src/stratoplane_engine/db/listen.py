@@ -3,7 +3,7 @@
 
 import logging
 import time
-from collections.abc import Generator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from dataclasses import dataclass
 from typing import Final
 
@@ -27,22 +27,26 @@ class Heard:
     connected: bool = True
 
 
-def notifications(database_url: str, channels: Sequence[str], *, idle_seconds: float) -> Generator[Heard, None, None]:
-    """Yield what is notified, for ever; a lost connection is logged and made again.
+def notifications(
+    database_url: str, channels: Sequence[str], *, idle_seconds: float, ended: Callable[[], bool] = lambda: False
+) -> Generator[Heard, None, None]:
+    """Yield what is notified until ``ended`` says so; a lost connection is logged and made again.
 
     Without payloads something is yielded after each (re)connection, after each loss, and after ``idle_seconds``
     without a notification, so that the caller looks by itself then: what was notified while nobody listened is lost.
     """
-    while True:
+    while not ended():
         try:
             with psycopg.connect(database_url, autocommit=True, connect_timeout=5) as connection:
                 for channel in channels:
                     connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
                 yield Heard()
-                while True:
+                while not ended():
                     notes = connection.notifies(timeout=idle_seconds, stop_after=1)
                     yield Heard(payloads=frozenset(note.payload for note in notes))
         except psycopg.OperationalError as error:
+            if ended():
+                return
             _log.warning("the database does not answer (%s); listening again shortly", str(error).strip())
             yield Heard(connected=False)
             time.sleep(_RECONNECT_SECONDS)

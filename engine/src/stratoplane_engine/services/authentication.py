@@ -19,8 +19,6 @@ from stratoplane_engine.db.listen import Heard
 from stratoplane_engine.model.identity import HeldRole
 from stratoplane_engine.services import credentials
 
-LONGEST_SECONDS: Final = 1.0
-"""How long an answer is kept at most, in seconds: what bounds the harm when a notification is lost."""
 _MOST: Final = 4096
 
 
@@ -76,17 +74,17 @@ def _end(_key: str, kept: _Kept, now: float) -> float:
 class Authenticator:
     """Tells who a token stands for, and keeps the answer briefly, so that not every request asks the database.
 
-    An answer is kept for :data:`LONGEST_SECONDS` at most and never past the token's end, and only while the database's
-    notifications arrive (:meth:`hear`): every change of tokens, users, role bindings, roles and organizations is
-    notified in its transaction, and empties the cache. Whoever makes such a change in this process calls
-    :meth:`forget` before it answers. Refusals are not kept. One object serves all threads of a process.
+    An answer is kept for :data:`credentials.LONGEST_SECONDS` at most and never past the token's end, and only while
+    the database's notifications arrive (:meth:`hear`): every change of tokens, users, role bindings, roles and
+    organizations is notified in its transaction, and empties the cache. Whoever makes such a change in this process
+    calls :meth:`forget` before it answers. Refusals are not kept. One object serves all threads of a process.
     """
 
     def __init__(
         self,
         database: Database,
         *,
-        longest: float = LONGEST_SECONDS,
+        longest: float = credentials.LONGEST_SECONDS,
         most: int = _MOST,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:

@@ -16,6 +16,8 @@ from typing import Final
 import argon2
 from argon2.exceptions import InvalidHashError, VerificationError
 
+LONGEST_SECONDS: Final = 1.0
+"""How long it is kept at most, in seconds, who a token stands for: what bounds the harm of a lost notification."""
 ALPHABET: Final = "0123456789ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz"
 _SECRET_LENGTH: Final = 43
 _CHECK_LENGTH: Final = 6
