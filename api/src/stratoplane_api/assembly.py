@@ -23,9 +23,8 @@ def assemble(namespaces: Sequence[Routes], rules: admission.Admission, kinds: Ki
     app.url_map.merge_slashes = False
     app.config[KINDS] = kinds
     api = openapi.begin(app)
-    with app.app_context():  # the document lists the names of kinds
-        for namespace in namespaces:
-            namespace.register(app, api)
+    for namespace in namespaces:
+        namespace.register(app, api)
     require_declarations(app)
     problems.register(app)
     access_log.register(app)

@@ -50,7 +50,8 @@ def document(app: Flask) -> dict[str, Any]:
 
 def _describe(app: Flask) -> dict[str, Any]:
     # Operations can be described once only: others who ask meanwhile wait for what the first one makes.
-    with app.extensions[_LOCK]:
+    # The names of kinds that it lists are those that the application knows.
+    with app.extensions[_LOCK], app.app_context():
         if _DOCUMENT not in app.extensions:
             describe(app)
             described: dict[str, Any] = app.extensions[_EXTENSION].to_dict()
