@@ -98,7 +98,7 @@ def _check_running(installation: Installation) -> None:
 
 _FILL = """
 INSERT INTO resource (id, organization_id, project_id, kind, name, status, spec, observed, cluster_id)
-SELECT gen_random_uuid(), r.organization_id, %(project)s, r.kind, 'listed-' || n, r.status, r.spec, r.observed,
+SELECT uuidv7(), r.organization_id, %(project)s, r.kind, 'listed-' || n, r.status, r.spec, r.observed,
     r.cluster_id
 FROM (SELECT * FROM resource WHERE kind = 'virtual_machine' AND status = 'RUNNING' LIMIT 1) AS r,
     generate_series(1, %(count)s) AS n

@@ -72,10 +72,11 @@ def page(
         conditions.append(f"{column} {comparison} :after")
         parameters["after"] = after
     statement = f"""
-        SELECT {COLUMNS} FROM resource r LEFT JOIN cluster c ON c.id = r.cluster_id
-        WHERE {" AND ".join(conditions)} ORDER BY {column} {order} LIMIT :limit
+        SELECT CAST(json_agg(p) AS text) FROM (
+            SELECT {COLUMNS} FROM resource r LEFT JOIN cluster c ON c.id = r.cluster_id
+            WHERE {" AND ".join(conditions)} ORDER BY {column} {order} LIMIT :limit) AS p
     """  # the parts are constants of this module; values are parameters
-    return [read_resource(connection.kinds, row) for row in connection.documents(Statement(statement), parameters)]
+    return connection.listed(connection.kinds.resource_of(collection.kind), Statement(statement), parameters)
 
 
 def _conditions(page: Page) -> list[str]:

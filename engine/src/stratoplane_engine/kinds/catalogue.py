@@ -3,7 +3,7 @@
 
 import functools
 from collections.abc import Iterable, Iterator, Mapping
-from types import MappingProxyType
+from types import GenericAlias, MappingProxyType
 from typing import Final
 
 import msgspec
@@ -15,6 +15,7 @@ from stratoplane_engine.kinds.key_pair import KeyPairKind
 from stratoplane_engine.kinds.network import NetworkKind
 from stratoplane_engine.kinds.virtual_machine import VirtualMachineKind
 from stratoplane_engine.kinds.volume import VolumeKind
+from stratoplane_engine.model.resource import Resource
 
 
 class Kinds(Mapping[str, AnyKind]):
@@ -44,6 +45,12 @@ class Kinds(Mapping[str, AnyKind]):
         """Return the spec that a kind has stored as ``document``; an empty one for a kind that is not enabled."""
         kind = self._kinds.get(name)
         return Spec() if kind is None else read_spec(kind, document)
+
+    def resource_of(self, name: str) -> type[Resource[Spec]]:
+        """Return the class of a kind's resources, by which they are read; the spec is empty if it is not enabled."""
+        kind = self._kinds.get(name)
+        made: type[Resource[Spec]] = GenericAlias(Resource, (Spec if kind is None else kind.spec,))  # type: ignore[assignment]  # made at run time
+        return made
 
     @functools.cached_property
     def clustered(self) -> tuple[AnyKind, ...]:
