@@ -80,7 +80,7 @@ def test_errors_that_a_retry_cannot_fix_are_permanent(kind):
         (StratoplaneError("broken"), {}),
         (
             InvalidSpecError("wrong", [Violation(pointer="/name", detail="too long")]),
-            {"errors": [{"pointer": "/name", "detail": "too long"}]},
+            {"errors": [{"pointer": "/name", "detail": "too long"}], "errors_total": 1},
         ),
         (PermissionDeniedError("no", permission="network:create"), {"permission": "network:create"}),
         (PermissionDeniedError("no"), {}),

@@ -77,7 +77,10 @@ class Problem(Schema):
     detail = fields.String(
         required=True, metadata={"description": "What happened in this request, and what the caller can do."}
     )
-    errors = fields.List(fields.Nested(ProblemError))
+    errors = fields.List(
+        fields.Nested(ProblemError), metadata={"description": "What is wrong, member by member; the first twenty."}
+    )
+    errors_total = fields.Integer(metadata={"description": "How many members are wrong in all."})
     request_id = fields.String(required=True)
     trace_id = fields.String(required=True)
 

@@ -25,6 +25,7 @@ TABLE: Final[Mapping[type[e.StratoplaneError], Row]] = MappingProxyType(
         r.MalformedRequestError: Row(400, "Malformed request"),
         r.MalformedBodyError: Row(400, "Body is not JSON"),
         r.BodyTooDeepError: Row(400, "Body nests too deep"),
+        r.TooManyValuesError: Row(400, "Body holds too much"),
         r.UnknownHTTPError: Row(400, "Request refused"),
         e.AuthenticationFailedError: Row(401, "Not authenticated"),
         e.PermissionDeniedError: Row(403, "Permission denied"),

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """JSON in and out: orjson, with what a request may not contain refused before any schema sees it."""
 
+import sys
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any, Final
@@ -9,10 +10,12 @@ import orjson
 from flask.json.provider import JSONProvider
 
 from stratoplane.errors import InvalidSpecError, Violation
-from stratoplane_api.request_errors import BodyTooDeepError, MalformedBodyError
+from stratoplane_api.request_errors import BodyTooDeepError, MalformedBodyError, TooManyValuesError
 
 DEEPEST: Final = 32
 """Levels of arrays and objects that a body may nest."""
+MOST_VALUES: Final = 2_000
+"""Members and items that a body may hold in all; what an agent sends has no such bound, only that of its bytes."""
 
 _OPTIONS: Final = orjson.OPT_UTC_Z | orjson.OPT_NAIVE_UTC
 
@@ -38,9 +41,10 @@ def decode(body: bytes) -> object:
     Raises:
         MalformedBodyError: not JSON (RFC 8259) in UTF-8.
         BodyTooDeepError: nested deeper than :data:`DEEPEST`.
+        TooManyValuesError: more than :data:`MOST_VALUES` members and items.
         InvalidSpecError: a string holds U+0000, which PostgreSQL cannot keep.
     """
-    value = _parse(body)
+    value = _parse(body, MOST_VALUES)
     if b"\\u0000" in body:
         _refuse_null("", value)
     return value
@@ -48,23 +52,29 @@ def decode(body: bytes) -> object:
 
 def decode_foreign(body: bytes) -> object:
     """Return the value of a body with texts of a provider: U+0000 is replaced. For the rest as :func:`decode`."""
-    value = _parse(body)
+    value = _parse(body, sys.maxsize)
     return _replace_null(value) if b"\\u0000" in body else value
 
 
-def _parse(body: bytes) -> object:
+def _parse(body: bytes, most_values: int) -> object:
     try:
         value: object = orjson.loads(body)
     except orjson.JSONDecodeError as error:
         place = f"line {error.lineno}, column {error.colno}"
         raise MalformedBodyError(f"the body is not valid JSON: {error.msg} ({place})") from error
-    _refuse_depth(value)
+    _refuse_size(value, most_values)
     return value
 
 
-def _refuse_depth(value: object) -> None:
+def _refuse_size(value: object, most_values: int) -> None:
     level = [value] if isinstance(value, (dict, list)) else []
+    found = 0
     for _ in range(DEEPEST):
+        found += sum(map(len, level))
+        if found > most_values:
+            raise TooManyValuesError(
+                f"the body holds more than {most_values} members and items; no operation takes that"
+            )
         below = [member for item in level for member in (item.values() if isinstance(item, dict) else item)]
         level = [member for member in below if isinstance(member, (dict, list))]
         if not level:

@@ -9,7 +9,7 @@ from typing import Final
 from flask import Flask, Response, g, request
 from werkzeug.exceptions import HTTPException, MethodNotAllowed, NotFound, RequestEntityTooLarge
 
-from stratoplane.errors import StratoplaneError
+from stratoplane.errors import StratoplaneError, shortened
 from stratoplane_api import json_body
 from stratoplane_api.errors import RETRY_STATUSES, row_of
 from stratoplane_api.request_errors import (
@@ -62,7 +62,7 @@ def encoded(error: StratoplaneError, trace: Trace) -> bytes:
         "title": row.title,
         "status": row.status,
         "code": error.code,
-        "detail": error.detail,
+        "detail": shortened(error.detail),
         "request_id": trace.request_id,
         "trace_id": trace.trace_id,
     }

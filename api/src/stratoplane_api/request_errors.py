@@ -22,6 +22,12 @@ class BodyTooDeepError(MalformedRequestError):
     code = "json_too_deep"
 
 
+class TooManyValuesError(MalformedRequestError):
+    """The body holds more members and items than any operation needs; the caller sends less."""
+
+    code = "json_too_many_values"
+
+
 class LateRequestError(StratoplaneError):
     """Head or body did not arrive in time; the caller sends the request again, over a better connection."""
 

@@ -10,6 +10,15 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import ClassVar, Final
 
+MOST_SHOWN: Final = 1000
+"""Characters of one text in an answer: what repeats a part of a request may not grow with it."""
+
+
+def shortened(text: str) -> str:
+    """Return ``text``, without its middle when it is longer than :data:`MOST_SHOWN`."""
+    half = MOST_SHOWN // 2
+    return text if len(text) <= MOST_SHOWN else f"{text[:half]} ... {text[-half:]}"
+
 
 class StratoplaneError(Exception):
     """Unexpected server error; report it together with the request id."""
@@ -48,6 +57,8 @@ class InvalidSpecError(StratoplaneError):
     """The request's content is invalid; the caller corrects the named members and sends it again."""
 
     code = "invalid_spec"
+    most_listed: ClassVar[int] = 20
+    """How many violations an answer lists; it may not grow with the request."""
 
     def __init__(self, detail: str, violations: Sequence[Violation] = ()) -> None:
         super().__init__(detail)
@@ -55,7 +66,9 @@ class InvalidSpecError(StratoplaneError):
 
     def payload(self) -> Mapping[str, object]:
         """Return the typed facts as JSON values."""
-        return {"errors": [{"pointer": each.pointer, "detail": each.detail} for each in self.violations]}
+        listed = self.violations[: self.most_listed]
+        errors = [{"pointer": shortened(each.pointer), "detail": shortened(each.detail)} for each in listed]
+        return {"errors": errors, "errors_total": len(self.violations)}
 
 
 class AdmissionRefusedError(InvalidSpecError):

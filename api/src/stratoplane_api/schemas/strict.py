@@ -20,6 +20,8 @@ SERVER_OWNED: Final = frozenset(
 
 _NEAR: Final = 0.75
 _UNKNOWN: Final = ["Unknown field."]
+_HINTS: Final = 20
+"""How many unknown members are compared with the known ones; the answer lists no more."""
 
 
 class Request(Schema):
@@ -32,9 +34,9 @@ class Request(Schema):
         """Replace "unknown field" by words that tell the caller what to do."""
         messages = error.messages
         if isinstance(messages, dict):
-            for name, found in messages.items():
-                if found == _UNKNOWN:
-                    messages[name] = [self._hint(str(name))]
+            unknown = [name for name, found in messages.items() if found == _UNKNOWN]
+            for name in unknown[:_HINTS]:
+                messages[name] = [self._hint(str(name))]
 
     def _hint(self, name: str) -> str:
         if name in SERVER_OWNED:
