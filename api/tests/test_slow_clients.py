@@ -149,3 +149,89 @@ def test_a_header_with_an_underscore_does_not_pass_for_another(call):
         head = f"GET {COMMON}/health HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\nX_Request_Id: forged\r\n\r\n"
         connection.sendall(head.encode())
         assert b"forged" not in everything(connection)
+
+
+GET_HEALTH = f"GET {COMMON}/health HTTP/1.1\r\nHost: localhost\r\n\r\n"
+GET_NOTHING = "GET /nothing HTTP/1.1\r\nHost: localhost\r\n\r\n"
+LOGIN = f"POST {COMMON}/login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
+
+
+def answers(text):
+    """Return the statuses of all answers in what a connection gave."""
+    return [int(line.split()[1]) for line in text.decode().split("\r\n") if line.startswith("HTTP/1.1 ")]
+
+
+@pytest.mark.parametrize(
+    "behind",
+    [
+        GET_NOTHING,
+        f"GET /{LONG} HTTP/1.1\r\nHost: localhost\r\n\r\n",
+        "nonsense\r\n\r\n",
+        f"{LOGIN}Content-Length: 5\r\n\r\nEVILX",
+        HALF_HEAD.decode(),
+    ],
+    ids=["a request", "one too long", "no HTTP", "a body", "half a head"],
+)
+def test_what_comes_behind_a_request_before_its_answer_is_not_read(call, behind):
+    with connect(call) as connection:
+        connection.sendall((GET_HEALTH + behind).encode())
+        assert answers(everything(connection)) == [200]
+
+
+def test_a_body_is_not_mixed_with_the_next_request(call):
+    body = '{"username": "nobody", "password": "wrong password"}'
+    with connect(call) as connection:
+        begin = f"{LOGIN}Content-Length: {len(body)}\r\n\r\n{body}"
+        connection.sendall(
+            f"{begin}POST /{LONG} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nEVILX".encode()
+        )
+        answer = everything(connection)
+    assert answers(answer) == [401]
+    assert b"authentication_failed" in answer
+
+
+@pytest.mark.parametrize(
+    "head",
+    [
+        f"GET {COMMON}/health HTTP/1.1\r\n\r\n",
+        f"GET {COMMON}/health HTTP/1.1\r\nHost: a\r\nHost: b\r\n\r\n",
+        f"{LOGIN}Transfer-Encoding: gzip, chunked\r\n\r\n0\r\n\r\n",
+        f"POST {COMMON}/login HTTP/1.0\r\nTransfer-Encoding: chunked\r\n\r\n0\r\n\r\n",
+        f"{LOGIN}Transfer-Encoding: chunked\r\n\r\n0\r\nAuthorization: Bearer forged\r\n\r\n",
+    ],
+    ids=["no host", "two hosts", "two codings", "chunked in 1.0", "trailer"],
+)
+def test_what_programs_could_read_in_two_ways_is_refused(call, head):
+    with connect(call) as connection:
+        connection.sendall(head.encode())
+        assert problem(everything(connection)) == (400, "malformed_request")
+
+
+def test_an_upgrade_is_not_taken_and_ends_the_connection(call):
+    upgrade = f"GET {COMMON}/health HTTP/1.1\r\nHost: localhost\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n"
+    with connect(call) as connection:
+        connection.sendall((upgrade + GET_NOTHING).encode())
+        assert answers(everything(connection)) == [200]
+
+
+def test_endless_chunks_are_ended(call):
+    with connect(call) as connection:
+        connection.sendall(f"{LOGIN}Transfer-Encoding: chunked\r\n\r\n".encode())
+        with suppress(ConnectionError):
+            for _ in range(64):
+                connection.sendall(b"1;" + b"x" * 65_000 + b"\r\nx\r\n")
+        with suppress(ConnectionError):
+            assert set(answers(everything(connection))) <= {413, 400}
+
+
+def test_small_bodies_find_room_beside_many_large_ones(call):
+    large = f"{LOGIN}Content-Length: 1048577\r\n\r\n".encode() + b" " * 1_048_576
+    held = [connect(call) for _ in range(70)]
+    try:
+        for connection in held:
+            with suppress(ConnectionError):
+                connection.sendall(large)
+        assert call("POST", f"{COMMON}/login", {"username": "nobody", "password": "wrong password"})[0] == 401
+    finally:
+        for connection in held:
+            connection.close()

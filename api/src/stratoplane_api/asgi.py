@@ -23,7 +23,9 @@ from stratoplane_api.wsgi import create_application as create_wsgi_application
 BODY_SECONDS: Final = 20.0
 """Within how many seconds of its head a body must have come."""
 MOST_HELD: Final = 64 * 1024 * 1024
-"""Bytes of bodies that a process holds at once; requests beyond are told to come again."""
+"""Bytes of bodies that a process holds at once; larger bodies beyond are told to come again."""
+_SMALL: Final = 64 * 1024
+"""Bytes of a body that always finds room: others' large bodies keep nobody from logging in."""
 _SWALLOWED: Final = 8 * 1024 * 1024
 """Bytes that are read of a body that is too large: a connection closed before loses the answer."""
 
@@ -74,6 +76,7 @@ class WholeRequests:
         most_held: int = MOST_HELD,
     ) -> None:
         self._application: Final = application
+        # It starts no thread before the first request: gunicorn forks after this object was made.
         self._threads: Final = ThreadPoolExecutor(threads, thread_name_prefix="request")
         self._body_seconds: Final = body_seconds
         self._most_held: Final = most_held
@@ -81,9 +84,6 @@ class WholeRequests:
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         """Serve one request."""
-        if scope["type"] != "http":
-            await send({"type": "websocket.close"})
-            return
         body = await self._read(receive) if _has_body(scope) else _Body()
         if body is None:
             return
@@ -106,7 +106,7 @@ class WholeRequests:
                     if message["type"] == "http.disconnect":
                         return None
                     self._held += pieces.add(message)
-                    if self._held > self._most_held:
+                    if self._held > self._most_held and pieces.length > _SMALL:
                         refusal = UnavailableError("too many bodies arrive at once; try again shortly")
                         return _Body(complete=False, refusal=refusal)
         except TimeoutError:

@@ -1,18 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""How gunicorn serves the API: uvicorn's protocol, with a deadline and a bound for the head of every request."""
+"""How gunicorn serves the API: uvicorn's protocol, with a deadline and bounds for the head of every request."""
 
+import logging
 import resource
+import socket
 from asyncio import TimerHandle, Transport
 from http import HTTPStatus
 from typing import Any, ClassVar, Final
 
-from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol
+from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
 from uvicorn_worker import UvicornWorker  # type: ignore[import-untyped]  # ships no annotations
 
 from stratoplane.errors import StratoplaneError
 from stratoplane_api import problems
+from stratoplane_api.endpoints import LARGEST_BODY
 from stratoplane_api.errors import row_of
 from stratoplane_api.request_errors import (
+    BodyTooLargeError,
     HeadTooLargeError,
     LateRequestError,
     MalformedRequestError,
@@ -22,6 +26,8 @@ from stratoplane_api.tracing import REQUEST_ID_HEADER, read_trace
 
 HEAD_SECONDS: Final = 10.0
 """Within how many seconds a connection must have sent the head of a request that it began."""
+UNREAD_SECONDS: Final = 30
+"""How long a client may leave unread what it was sent."""
 MOST_CONNECTIONS: Final = 8192
 """Connections that a process keeps at once, if it may open so many files; those beyond are closed at once."""
 _OTHER_FILES: Final = 256
@@ -30,15 +36,24 @@ LARGEST_TARGET: Final = 8 * 1024
 """Bytes of path and query."""
 LARGEST_HEAD: Final = 32 * 1024
 """Bytes of request line and headers."""
+LARGEST_CHUNKED: Final = 2 * LARGEST_BODY
+"""Bytes of a chunked body with all that frames it."""
 
 
 class Connection(HttpToolsProtocol):
-    """One connection of a client."""
+    """One connection of a client.
 
-    most: ClassVar = MOST_CONNECTIONS
+    One request is served at a time. What comes behind it before its answer (pipelining, RFC 9112, section 9.3.2) is not
+    read: the connection is closed after the answer, and the client sends the rest again over another.
+    """
+
+    most: ClassVar[int] = MOST_CONNECTIONS
     _deadline: TimerHandle | None = None
-    _head_bytes = 0
-    _reads_head = True
+    _bytes = 0
+    """Of the present head, or of the present chunked body."""
+    _in_head = True
+    _is_chunked = False
+    _ignores = False
 
     def connection_made(self, transport: Transport) -> None:  # type: ignore[override]  # as uvicorn declares it
         """Begin to wait for the first request."""
@@ -46,6 +61,9 @@ class Connection(HttpToolsProtocol):
         if len(self.connections) > self.most:
             transport.abort()
             return
+        connected = transport.get_extra_info("socket")
+        if connected is not None and connected.family != socket.AF_UNIX and hasattr(socket, "TCP_USER_TIMEOUT"):
+            connected.setsockopt(socket.IPPROTO_TCP, socket.TCP_USER_TIMEOUT, UNREAD_SECONDS * 1000)
         self._deadline = self.loop.call_later(HEAD_SECONDS, self._is_late)
 
     def connection_lost(self, exc: Exception | None) -> None:
@@ -54,55 +72,118 @@ class Connection(HttpToolsProtocol):
         super().connection_lost(exc)
 
     def data_received(self, data: bytes) -> None:
-        """Read on, unless the head has grown too large."""
-        if self._reads_head:
-            self._head_bytes += len(data)
+        """Read on, within the bounds; nothing more after a refusal, or behind a request that is being served."""
+        if self._ignores or self.transport.is_closing():
+            return
+        if self._is_served():
+            self._ignore_rest()
+            return
+        if self._in_head or self._is_chunked:
+            self._bytes += len(data)
         super().data_received(data)
-        if self._reads_head and self._head_bytes and not self.transport.is_closing():
-            if self._deadline is None:
-                self._deadline = self.loop.call_later(HEAD_SECONDS, self._is_late)
-            self._bound_head()
+        if self.transport.is_closing() or self._ignores:
+            return
+        self._bound()
+        if self._in_head and self._deadline is None and not self._is_served():
+            self._deadline = self.loop.call_later(HEAD_SECONDS, self._is_late)
+
+    def on_message_begin(self) -> None:
+        """Begin a request, unless another is being served."""
+        if self._is_served():
+            self._ignore_rest()
+        if not self._ignores:
+            super().on_message_begin()
+
+    def on_url(self, url: bytes) -> None:
+        """Take a part of path and query."""
+        if not self._ignores:
+            super().on_url(url)
+
+    def on_header(self, name: bytes, value: bytes) -> None:
+        """Take a header; one behind the body is refused, it would come too late to be looked at."""
+        if self._ignores:
+            return
+        if self._in_head:
+            super().on_header(name, value)
+        else:
+            self._refuse(MalformedRequestError("headers behind the body (trailers) are not taken"))
 
     def on_headers_complete(self) -> None:
-        """Let the request be served, unless its head is too large."""
-        self._forget_deadline()
-        head = len(self.url) + sum(len(name) + len(value) + 4 for name, value in self.headers)
-        if self._refuses(len(self.url), head):
+        """Let the request be served, unless its head is refused."""
+        if self._ignores:
             return
-        self._reads_head, self._head_bytes = False, 0
+        self._forget_deadline()
+        refusal = self._refusal_of_head()
+        if refusal is not None:
+            self._refuse(refusal)
+            return
+        self._in_head, self._bytes = False, 0
         super().on_headers_complete()
 
+    def on_body(self, body: bytes) -> None:
+        """Take a part of the body."""
+        if not self._ignores:
+            super().on_body(body)
+
     def on_message_complete(self) -> None:
-        """Expect the head of the next request."""
-        self._reads_head = True
+        """Expect the head of the next request, once this one is answered."""
+        if self._ignores:
+            return
+        self._in_head, self._is_chunked, self._bytes = True, False, 0
         super().on_message_complete()
 
     def send_400_response(self, msg: str) -> None:
-        """Answer what is not HTTP, and close the connection."""
-        if not self.transport.is_closing():
+        """Answer what is not HTTP, and close the connection; behind a request that is served, only stop reading."""
+        if self._is_served():
+            self._ignore_rest()
+        elif not self._ignores and not self.transport.is_closing():
             self._refuse(MalformedRequestError(f"this is not a valid HTTP request: {msg}"))
 
-    def _bound_head(self) -> None:
-        # Before the parser gives the target it may be anything; a head that is within the bound can wait.
-        if self._head_bytes > LARGEST_HEAD:
-            self._refuses(len(getattr(self, "url", b"")), self._head_bytes)
+    def _unsupported_upgrade_warning(self) -> None:
+        # uvicorn has stopped to read: the request is answered as it is (RFC 9110, section 7.8), then the connection ends.
+        self._ignore_rest()
 
-    def _refuses(self, target: int, head: int) -> bool:
-        if target > LARGEST_TARGET:
-            self._refuse(UriTooLongError(f"path and query are {target} bytes long; the limit is {LARGEST_TARGET}"))
-        elif head > LARGEST_HEAD:
-            self._refuse(HeadTooLargeError(f"the headers are {head} bytes long; the limit is {LARGEST_HEAD}"))
-        return target > LARGEST_TARGET or head > LARGEST_HEAD
+    def _is_served(self) -> bool:
+        """Whether a whole request waits for its answer."""
+        cycle: RequestResponseCycle | None = self.cycle  # None before the first request, whatever uvicorn declares
+        return cycle is not None and not cycle.response_complete and not cycle.more_body
+
+    def _ignore_rest(self) -> None:
+        self._ignores = True
+        self.cycle.keep_alive = False
+
+    def _refusal_of_head(self) -> StratoplaneError | None:
+        sizes = _refusal_of_sizes(len(self.url), sum(len(name) + len(value) + 4 for name, value in self.headers))
+        if sizes is not None:
+            return sizes
+        version = self.parser.get_http_version()
+        codings = [value for name, value in self.headers if name == b"transfer-encoding"]
+        if version == "1.1" and sum(name == b"host" for name, _ in self.headers) != 1:
+            return MalformedRequestError("a request of HTTP/1.1 has one Host header")
+        if codings and (version != "1.1" or [coding.lower() for coding in codings] != [b"chunked"]):
+            return MalformedRequestError("the only transfer coding that is taken is chunked, in HTTP/1.1")
+        self._is_chunked = bool(codings)
+        return None
+
+    def _bound(self) -> None:
+        if self._in_head and self._bytes > LARGEST_HEAD:
+            # An endless path is told from endless headers, once the parser has begun to give it.
+            self._refuse(
+                _refusal_of_sizes(len(getattr(self, "url", b"")), self._bytes) or HeadTooLargeError("too large")
+            )
+        elif self._is_chunked and self._bytes > LARGEST_CHUNKED:
+            self._refuse(BodyTooLargeError(f"the limit of any body is {LARGEST_BODY} bytes"))
 
     def _is_late(self) -> None:
         self._deadline = None
-        if self._head_bytes:
+        if self._bytes:
             self._refuse(LateRequestError(f"the headers did not arrive within {HEAD_SECONDS:.0f} s"))
         else:
             self.transport.close()
 
     def _refuse(self, error: StratoplaneError) -> None:
-        """Answer in the server's own name, and close the connection."""
+        """Answer in the server's own name, read nothing more, and close the connection."""
+        self._ignores = True
         trace, status = read_trace({}), HTTPStatus(row_of(error).status)
         content = problems.encoded(error, trace)
         head = (
@@ -116,6 +197,14 @@ class Connection(HttpToolsProtocol):
         if self._deadline is not None:
             self._deadline.cancel()
             self._deadline = None
+
+
+def _refusal_of_sizes(target: int, head: int) -> StratoplaneError | None:
+    if target > LARGEST_TARGET:
+        return UriTooLongError(f"path and query are {target} bytes long; the limit is {LARGEST_TARGET}")
+    if head > LARGEST_HEAD:
+        return HeadTooLargeError(f"the headers are {head} bytes long; the limit is {LARGEST_HEAD}")
+    return None
 
 
 class HttpWorker(UvicornWorker):  # type: ignore[misc]  # as above: mypy sees Any
@@ -136,8 +225,14 @@ class HttpWorker(UvicornWorker):  # type: ignore[misc]  # as above: mypy sees An
 
     def init_process(self) -> None:
         """Let the process open as many files as it may, and serve."""
-        _, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        resource.setrlimit(resource.RLIMIT_NOFILE, (hard, hard))
-        if hard != resource.RLIM_INFINITY:
-            Connection.most = max(1, min(MOST_CONNECTIONS, hard - _OTHER_FILES))
+        wanted = MOST_CONNECTIONS + _OTHER_FILES
+        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
+        if soft != resource.RLIM_INFINITY and soft < wanted:
+            soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
+            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
+            Connection.most = max(1, soft - _OTHER_FILES)
+        # Below the parent's patience: what is still served is cut off by us, in order.
+        self.config.timeout_graceful_shutdown = max(1, self.cfg.graceful_timeout - 1)
+        # What clients send wrong is answered, and nothing for an operator to read.
+        logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
         super().init_process()

@@ -2,10 +2,12 @@
 """The children of ``stratoplane-server up``: which they are, their order, and how each is started."""
 
 import json
+import os
 import signal
 import socket
 import sys
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from typing import IO, Final
 
@@ -26,7 +28,7 @@ VALKEY: Final = "valkey"
 PREPARE: Final = "prepare"
 AGENT: Final = "agent"
 _PROBE_SECONDS: Final = 0.5
-_WORK_NICENESS: Final = 10
+_WORK_NICENESS: Final = 5
 _STEADY_SECONDS: Final = 1.0
 # Their work is continued by others, or by themselves after the next start: a kill loses nothing.
 _WORKER_STOP_SECONDS: Final = 3.0
@@ -124,7 +126,7 @@ class Installation:
     def _working(self, name: str, role: Role) -> ChildSpec:
         return ChildSpec(
             name=name,
-            start=lambda log: self._spawn(_yielding(roles.command(role, self.configuration.server)), log),
+            start=lambda log: self._spawn_work(roles.command(role, self.configuration.server), log),
             is_ready=_is_steady,
             after=(PREPARE,),
             stop_seconds=_WORKER_STOP_SECONDS,
@@ -133,7 +135,7 @@ class Installation:
     def _agent(self) -> ChildSpec:
         return ChildSpec(
             name=AGENT,
-            start=lambda log: self._spawn(_yielding((sys.executable, "-m", "stratoplane_server.local_agent")), log),
+            start=lambda log: self._spawn_work((sys.executable, "-m", "stratoplane_server.local_agent"), log),
             is_ready=lambda process, _seconds: self._agent_is_connected(process.pid),
             after=(Role.AGENT_API.value,),
         )
@@ -152,6 +154,14 @@ class Installation:
 
     def _spawn(self, command: Sequence[str], log: IO[bytes]) -> Process:
         return processes.spawn(command, log=log, death_signal=signal.SIGTERM, environment=self.environment())
+
+    def _spawn_work(self, command: Sequence[str], log: IO[bytes]) -> Process:
+        """Start a process that lets others go first: on a busy host, requests are answered before work is done."""
+        process = self._spawn(command, log)
+        # One that has ended already is seen by whoever watches it.
+        with suppress(ProcessLookupError):
+            os.setpriority(os.PRIO_PROCESS, process.pid, _WORK_NICENESS)
+        return process
 
     def environment(self) -> Mapping[str, str]:
         """Return the variables for every child of the platform.
@@ -180,11 +190,6 @@ def _database(name: str, server: EmbeddedServer) -> ChildSpec:
 
 def _url(server: EmbeddedServer | None) -> str:
     return server.url if server is not None and server.has_url else ""
-
-
-def _yielding(command: Sequence[str]) -> Sequence[str]:
-    """Return the command for a process that lets others go first: on a busy host, requests are answered before work."""
-    return ("nice", "-n", str(_WORK_NICENESS), *command)
 
 
 def _is_steady(_process: Process, seconds: float) -> bool:
