@@ -153,6 +153,7 @@ def test_a_header_with_an_underscore_does_not_pass_for_another(call):
 
 GET_HEALTH = f"GET {COMMON}/health HTTP/1.1\r\nHost: localhost\r\n\r\n"
 GET_NOTHING = "GET /nothing HTTP/1.1\r\nHost: localhost\r\n\r\n"
+OTHER = f"POST /{LONG} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nEVILX"
 LOGIN = f"POST {COMMON}/login HTTP/1.1\r\nHost: localhost\r\nContent-Type: application/json\r\n"
 
 
@@ -182,9 +183,7 @@ def test_a_body_is_not_mixed_with_the_next_request(call):
     body = '{"username": "nobody", "password": "wrong password"}'
     with connect(call) as connection:
         begin = f"{LOGIN}Content-Length: {len(body)}\r\n\r\n{body}"
-        connection.sendall(
-            f"{begin}POST /{LONG} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\n\r\nEVILX".encode()
-        )
+        connection.sendall((begin + OTHER).encode())
         answer = everything(connection)
     assert answers(answer) == [401]
     assert b"authentication_failed" in answer

@@ -140,7 +140,7 @@ class Connection(HttpToolsProtocol):
             self._refuse(MalformedRequestError(f"this is not a valid HTTP request: {msg}"))
 
     def _unsupported_upgrade_warning(self) -> None:
-        # uvicorn has stopped to read: the request is answered as it is (RFC 9110, section 7.8), then the connection ends.
+        # uvicorn reads no further: the request is answered as it is (RFC 9110, section 7.8), and the connection ends.
         self._ignore_rest()
 
     def _is_served(self) -> bool:
