@@ -68,5 +68,6 @@ def _gunicorn(listen: str, stop_seconds: int) -> list[str]:
     heartbeat = [f"--worker-tmp-dir={_SHARED_MEMORY}"] if _SHARED_MEMORY.is_dir() else []
     return [
         *(sys.executable, "-m", "gunicorn", f"--bind={listen}", "--no-control-socket", "--log-level=warning"),
+        "--config=python:stratoplane_server.gunicorn_hooks",
         *("--timeout=60", f"--graceful-timeout={stop_seconds}", "--keep-alive=75", *heartbeat),
     ]
