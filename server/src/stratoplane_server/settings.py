@@ -25,6 +25,7 @@ _ROLES: Final[Mapping[str, type]] = {"api": ApiSettings, "engine": EngineSetting
 _SHARED: Final = {"database_url": "postgresql://", "redis_url": "redis://", "plugins": []}
 _LISTEN: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:\s/]+):(\d{1,5})")
 _HIGHEST_PORT: Final = 65535
+_PERCENT: Final = 100
 _DATABASE_SCHEMES: Final = ("postgresql://", "postgres://")
 
 
@@ -58,6 +59,11 @@ class ServerSettings:
     cluster: str = setting(
         "", help="name of the local agent's cluster; local-<driver> when empty", env="STRATOPLANE_CLUSTER"
     )
+    disk_warning_percent: int = setting(
+        90,
+        help="percent of the state folder's disk in use from which `status` is not healthy",
+        env="STRATOPLANE_DISK_WARNING_PERCENT",
+    )
     plugins: tuple[str, ...] | None = setting(
         None,
         help="names of the enabled plugins, in order; not set leaves the choice to `stratoplane-server plugins`",
@@ -68,6 +74,8 @@ class ServerSettings:
         problems = [*self._listen_problems(), *self._url_problems()]
         counts = {"api_processes": self.api_processes, "api_threads": self.api_threads, "workers": self.workers}
         problems += [f"{name}: must be at least 1" for name, value in counts.items() if value < 1]
+        if not 1 <= self.disk_warning_percent <= _PERCENT:
+            problems.append("disk_warning_percent: must be between 1 and 100")
         if problems:
             raise SettingsError(f"the settings cannot be used: {'; '.join(problems)}", problems)
 
