@@ -11,7 +11,7 @@ import pluggy
 
 from stratoplane.errors import AdmissionRefusedError, Violation
 from stratoplane.hookspecs import AdmissionRequest, CommittedEvent, Notification, PlacementCandidate
-from stratoplane.registry import Extension, load_kinds, load_plugins
+from stratoplane.registry import Extension, load_kinds, load_plugins, plugin_tables
 from stratoplane_engine.kinds.catalogue import BUILTIN_KINDS, Kinds
 
 _log: Final = logging.getLogger(__name__)
@@ -33,7 +33,7 @@ class Plugins:
     @classmethod
     def load(cls, enabled: Sequence[str] = ()) -> "Plugins":
         """Load the named plugins; a broken one is kept with its reason and the others work."""
-        manager, extensions = load_plugins(enabled)
+        manager, extensions = load_plugins(enabled, plugin_tables())
         added, extensions = load_kinds(manager, extensions, BUILTIN_KINDS.values())
         return cls(manager=manager, extensions=extensions, kinds=Kinds((*BUILTIN_KINDS.values(), *added)))
 
