@@ -129,6 +129,7 @@ def test_plugins_are_enabled_and_disabled_while_the_platform_runs(shared):
     shared.await_ready()
     assert changed() == set(ROLES)
     assert "watcher  LOADED" in shared.say("plugins", "list")
+    assert "watcher  LOADED" in shared.say("plugins", "list", PYTHONPATH="")  # the platform's word, not the caller's
     assert "was already enabled" in shared.say("plugins", "enable", "watcher")
 
 

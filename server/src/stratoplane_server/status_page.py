@@ -45,7 +45,12 @@ def as_json(found: Health) -> str:
 def as_table(found: Health) -> str:
     """Return tables for people and one line with the result."""
     blocks = [_processes(found), _services(found), _clusters(found), _disk(found)]
-    verdict = f"healthy: API {found.api_url}" if found.healthy else "not healthy"
+    if not found.healthy:
+        verdict = "not healthy"
+    elif found.processes:
+        verdict = f"healthy: API {found.api_url}"
+    else:
+        verdict = "healthy: the databases and clusters; no process of the platform was looked at"
     return "\n\n".join([*(block for block in blocks if block), verdict])
 
 
