@@ -6,6 +6,7 @@ import pytest
 
 from stratoplane.errors import SettingsError
 from stratoplane.registry import plugin_tables
+from stratoplane_engine.plugins import Plugins
 from stratoplane_server import config_page
 from stratoplane_server.settings import ServerSettings, read
 
@@ -68,6 +69,15 @@ def test_all_problems_of_all_tables_are_said_at_once(file):
 def test_the_tables_of_plugins_reach_the_roles(file):
     variables = read(file('[plugins.webhook]\nurls = ["https://a.example"]\nallow_http = true\n')).variables
     assert plugin_tables(variables) == {"webhook": {"urls": ["https://a.example"], "allow_http": True}}
+
+
+def test_a_role_loads_a_plugin_with_the_settings_of_the_file(file, monkeypatch):
+    key = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+    environment = file(f'[plugins.webhook]\nurls = ["https://a.example"]\nsecret = "{key}"\n')
+    for name, value in read(environment).variables.items():
+        monkeypatch.setenv(name, value)
+    found = {each.name: each for each in Plugins.load(["webhook"]).extensions}
+    assert (found["webhook"].state, found["webhook"].reason) == ("LOADED", "")
 
 
 def test_a_table_of_no_plugin_is_refused(file):
