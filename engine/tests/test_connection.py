@@ -3,9 +3,12 @@
 
 import psycopg
 import pytest
+from psycopg import sql
 
+from stratoplane.errors import DatabaseExhaustedError
 from stratoplane_engine.db.connection import Database
 from stratoplane_engine.db.statement import Statement
+from stratoplane_engine.services.health import check_database
 
 INSERT = Statement("INSERT INTO noted (id, word) VALUES (:id, :word)")
 CHANGE = Statement("UPDATE noted SET word = :word WHERE id = :id RETURNING word")
@@ -18,6 +21,31 @@ def noted(bare_database: Database) -> Database:
     with psycopg.connect(bare_database.url, autocommit=True) as connection:
         connection.execute("CREATE TABLE noted (id int PRIMARY KEY, word text); GRANT ALL ON noted TO PUBLIC")
     return bare_database
+
+
+FULL = Statement(
+    """DO $$ BEGIN
+    RAISE EXCEPTION 'could not extend file "base/5/1259": No space left on device' USING ERRCODE = 'disk_full';
+    END $$"""
+)
+
+
+def test_a_full_disk_is_an_error_of_ours_that_names_no_file(noted: Database) -> None:
+    told = pytest.raises(DatabaseExhaustedError, match="run out of disk space; nothing was changed")
+    with told as refused, noted.system() as connection:
+        connection.run(FULL)
+    assert "base/" not in refused.value.detail
+
+
+def test_the_check_of_health_fails_when_the_database_cannot_write(noted: Database) -> None:
+    check_database(noted)
+    with psycopg.connect(noted.url, autocommit=True) as connection:
+        name = connection.info.dbname
+        connection.execute(sql.SQL("ALTER DATABASE {} SET temp_file_limit = 0").format(sql.Identifier(name)))
+    limited = Database(noted.url, pool_size=1)
+    with pytest.raises(DatabaseExhaustedError):
+        check_database(limited)
+    limited.close()
 
 
 def words(database: Database) -> list[str]:

@@ -6,6 +6,9 @@ import sys
 
 import pytest
 
+from stratoplane_server import status_page
+from stratoplane_server.health import Health
+
 
 def processor_seconds(program: list[str]) -> float:
     """Return what the fastest of three runs costs, in seconds of the processor: what else runs here counts little."""
@@ -109,8 +112,9 @@ def test_plugins_without_a_platform(operator):
 
 def test_a_broken_plugin_is_listed_with_its_reason(operator):
     reason = "ModuleNotFoundError: No module named 'absent'"
-    assert f"broken is enabled, but it is BROKEN: {reason}" in operator.say("plugins", "enable", "broken")
-    listed = {each["name"]: each for each in json.loads(operator.say("plugins", "list", "-o", "json"))}
+    assert f"broken is not enabled: it is BROKEN: {reason}" in operator.fail("plugins", "enable", "broken")
+    chosen = json.loads(operator.say("plugins", "list", "-o", "json", STRATOPLANE_PLUGINS="broken"))
+    listed = {each["name"]: each for each in chosen}
     assert (listed["broken"]["state"], listed["broken"]["reason"]) == ("BROKEN", reason)
     assert listed["watcher"]["state"] == "DISABLED"
 
@@ -118,6 +122,12 @@ def test_a_broken_plugin_is_listed_with_its_reason(operator):
 def test_a_plugin_that_is_enabled_and_not_installed_is_listed(operator):
     listed = json.loads(operator.say("plugins", "list", "-o", "json", STRATOPLANE_PLUGINS="removed"))
     assert next(each["state"] for each in listed if each["name"] == "removed") == "MISSING"
+
+
+def test_status_names_no_api_that_it_has_not_looked_at():
+    page = status_page.as_table(Health(api_url="http://elsewhere", processes=(), services=(), clusters=()))
+    assert "elsewhere" not in page
+    assert "no process of the platform was looked at" in page
 
 
 def test_a_state_folder_that_cannot_be_made(operator, tmp_path):

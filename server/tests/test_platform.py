@@ -17,6 +17,7 @@ import pytest
 from stratoplane_embedded.postgresql import PostgresqlServer
 from stratoplane_embedded.processes import wait_until
 from stratoplane_embedded.valkey import ValkeyServer
+from stratoplane_server.process_table import ProcessKey, key_of
 
 SECONDS = 180
 MIB = 1024 * 1024
@@ -128,7 +129,30 @@ def test_plugins_are_enabled_and_disabled_while_the_platform_runs(shared):
     shared.await_ready()
     assert changed() == set(ROLES)
     assert "watcher  LOADED" in shared.say("plugins", "list")
+    assert "watcher  LOADED" in shared.say("plugins", "list", PYTHONPATH="")  # the platform's word, not the caller's
     assert "was already enabled" in shared.say("plugins", "enable", "watcher")
+
+
+@pytest.mark.parametrize("name", ["api", "agent-api"])
+def test_a_role_that_listens_serves_again_at_its_first_restart(shared, name):
+    before = shared.child(name)
+    workers = _children_of(before.process.pid)
+    assert workers
+    before.process.send(signal.SIGKILL)
+
+    def changed() -> bool:
+        child = shared.child(name)
+        return child.restarts > before.restarts and (child.restarts > before.restarts + 1 or child.process is not None)
+
+    assert wait_until(changed, SECONDS)
+    assert shared.child(name).restarts == before.restarts + 1, shared.log("supervisor")
+    shared.await_ready()
+    assert shared.child(name).restarts == before.restarts + 1, shared.log("supervisor")
+    assert not any(key.alive for key in workers)
+
+
+def _children_of(pid: int) -> list[ProcessKey]:
+    return [key_of(int(number)) for number in Path(f"/proc/{pid}/task/{pid}/children").read_text().split()]
 
 
 @pytest.mark.long

@@ -5,6 +5,9 @@ from pathlib import Path
 import pytest
 
 from stratoplane.errors import SettingsError
+from stratoplane.registry import plugin_tables
+from stratoplane_engine.plugins import Plugins
+from stratoplane_server import config_page
 from stratoplane_server.settings import ServerSettings, read
 
 KNOWN = ", ".join(field.name for field in dataclasses.fields(ServerSettings))
@@ -55,12 +58,60 @@ def test_all_problems_of_all_tables_are_said_at_once(file):
         [agents]
     """)
     assert problems_of(environment) == [
-        "[agents]: unknown table; known are server, api, engine",
+        "[agents]: unknown table; known are server, api, engine, plugins",
         "[engine] database_url: belongs in [server]",
         f"[server] stat: unknown setting; known are {KNOWN}",
         "[server] workers: must be of type int, not str",
         "pool_size: must be at least 1",
     ]
+
+
+def test_the_tables_of_plugins_reach_the_roles(file):
+    variables = read(file('[plugins.webhook]\nurls = ["https://a.example"]\nallow_http = true\n')).variables
+    assert plugin_tables(variables) == {"webhook": {"urls": ["https://a.example"], "allow_http": True}}
+
+
+def test_a_role_loads_a_plugin_with_the_settings_of_the_file(file, monkeypatch):
+    key = "whsec_AAECAwQFBgcICQoLDA0ODxAREhMUFRYXGBkaGxwdHh8="
+    environment = file(f'[plugins.webhook]\nurls = ["https://a.example"]\nsecret = "{key}"\n')
+    for name, value in read(environment).variables.items():
+        monkeypatch.setenv(name, value)
+    found = {each.name: each for each in Plugins.load(["webhook"]).extensions}
+    assert (found["webhook"].state, found["webhook"].reason) == ("LOADED", "")
+
+
+def test_a_table_of_no_plugin_is_refused(file):
+    assert problems_of(file("[plugins]\nwebhook = 1\n[plugins.webhok]\n")) == [
+        "[plugins.webhok]: no installed distribution offers this plugin",
+        "[plugins] webhook: belongs in a table such as [plugins.webhook]",
+    ]
+
+
+def test_settings_that_contradict_each_other_are_refused_with_both_names(file):
+    environment = {**file("[engine]\nagent_lost_seconds = 10\n"), "STRATOPLANE_API_INVENTORY_SECONDS": "20"}
+    assert problems_of(environment) == [
+        "[engine] agent_lost_seconds (10) must not be below [api] inventory_seconds (20)"
+    ]
+
+
+def test_every_setting_is_shown_with_where_it_came_from_and_no_secret(file):
+    environment = {
+        **file('[server]\nworkers = 3\n[plugins.webhook]\nurls = ["https://a.example"]\nsecret = "whsec_hidden"\n'),
+        "STRATOPLANE_REDIS_URL": "redis://:hidden@cache:6379/0",
+        "STRATOPLANE_SWEEP_SECONDS": "2",
+    }
+    shown = {(each.table, each.name): each for each in config_page.shown(read(environment), environment)}
+    assert "hidden" not in str(shown)
+    assert (shown["server", "workers"].value, shown["server", "workers"].source) == (
+        "3",
+        environment["STRATOPLANE_CONFIG"],
+    )
+    assert shown["engine", "sweep_seconds"].source == "STRATOPLANE_SWEEP_SECONDS"
+    assert shown["server", "redis_url"].value == "redis://***@cache:6379/0"
+    assert shown["plugins.webhook", "urls"].value == "https://a.example"
+    assert shown["plugins.webhook", "secret"].value == "***"
+    assert shown["api", "pool_size"].source == "default"
+    assert ("engine", "database_url") not in shown
 
 
 @pytest.mark.parametrize(

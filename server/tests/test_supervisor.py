@@ -260,6 +260,34 @@ def test_the_report_is_private(supervised):
     assert running.folder.path.stat().st_mode & 0o077 == 0
 
 
+def test_a_report_that_cannot_be_written_is_said_once_and_written_later(supervised):
+    running = supervised("""
+        run(shell("first", "exec sleep 1000"), shell("second", "echo began >> runs; exec sleep 1000"))
+    """)
+    running.wait_ready()
+    runs, obstacle = running.folder.path / "runs", running.folder.report.with_suffix(".unfinished")
+    obstacle.mkdir()
+    os.kill(running.pid("second"), signal.SIGKILL)
+    assert wait_until(lambda: len(runs.read_text().split()) == 2, SECONDS)
+    obstacle.rmdir()
+    assert wait_until(lambda: running.child("second").restarts == 1 and running.report().ready, SECONDS)
+    assert running.stop().count("the supervisor's report: IsADirectoryError") == 1
+
+
+def test_the_supervisor_survives_an_error_that_nobody_thought_of(supervised):
+    running = supervised("""
+        def broken(log):
+            raise LookupError("nobody thought of this")
+        odd = ChildSpec(name="odd", start=broken, is_ready=lambda process, seconds: True)
+        run(shell("first", "exec sleep 1000"), odd)
+    """)
+    assert wait_until(lambda: (child := running.child("first")) and child.state is ChildState.RUNNING, SECONDS)
+    first = key_of(running.pid("first"))
+    first.send(signal.SIGKILL)
+    assert wait_until(lambda: running.child("first").restarts == 1 and running.pid("first") != first.pid, SECONDS)
+    assert running.stop().count("odd: LookupError: nobody thought of this") == 1
+
+
 def test_a_large_log_is_put_aside_while_the_child_writes(supervised):
     running = supervised("""
         script = "head -c 11000000 /dev/zero; echo enough; touch wrote; until test -e go; do sleep 0.05; done; "

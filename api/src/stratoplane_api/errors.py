@@ -52,6 +52,7 @@ TABLE: Final[Mapping[type[e.StratoplaneError], Row]] = MappingProxyType(
         r.HeadTooLargeError: Row(431, "Headers too large"),
         e.SettingsError: Row(500, "Configuration error"),
         e.NoClusterError: Row(503, "No cluster available"),
+        e.DatabaseExhaustedError: Row(503, "Database has no room"),
         e.UnavailableError: Row(503, "Service unavailable"),
         # What a driver reports reaches callers by their job. These rows serve a call that shows one directly.
         e.DriverError: Row(502, "Provider error"),

@@ -36,6 +36,7 @@ def create_application() -> Flask:
     sys.setswitchinterval(_SWITCH_SECONDS)
     settings = load(ApiSettings, {}, os.environ)
     plugins = Plugins.load(settings.plugins)
+    plugins.tell()
     return create_app(_database(settings, "stratoplane-api", kinds=plugins.kinds), plugins, settings)
 
 

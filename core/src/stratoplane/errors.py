@@ -206,6 +206,12 @@ class UnavailableError(StratoplaneError):
         self.retry_after: Final = retry_after
 
 
+class DatabaseExhaustedError(UnavailableError):
+    """The platform's database has no room for new work; an operator makes room, the caller repeats later."""
+
+    code = "database_exhausted"
+
+
 class SettingsError(StratoplaneError):
     """The configuration is wrong; the operator corrects every problem that ``problems`` lists."""
 

@@ -8,6 +8,7 @@ working.
 import dataclasses
 import importlib.metadata
 import inspect
+import json
 import os
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
@@ -29,6 +30,8 @@ from stratoplane.settings import NoSettings, load
 from stratoplane.wire import unsupported_member
 
 PLUGIN_GROUP: Final = "stratoplane.plugins"
+PLUGIN_SETTINGS_VARIABLE: Final = "STRATOPLANE_PLUGIN_SETTINGS"
+"""The tables ``[plugins.<name>]`` of the configuration file as JSON, for processes that do not read the file."""
 RESERVED_KIND_NAMES: Final = frozenset(
     {
         "agent", "audit_event", "cluster", "flavor", "foreign_object", "image", "incident", "job", "join_token",
@@ -168,6 +171,29 @@ def load_plugins(
         chosen[name] = _register(manager, found)
     others = [each for each in installed(PLUGIN_GROUP) if each.name not in chosen]
     return manager, sorted([*chosen.values(), *others], key=lambda extension: extension.name)
+
+
+def plugin_tables(environment: Mapping[str, str] = os.environ) -> Mapping[str, Mapping[str, object]]:
+    """Return the settings of plugins that :data:`PLUGIN_SETTINGS_VARIABLE` hands on, none when it is not set.
+
+    Raises:
+        SettingsError: its value is no JSON object of objects.
+    """
+    try:
+        tables = json.loads(environment.get(PLUGIN_SETTINGS_VARIABLE) or "{}")
+        return {name: dict(table) for name, table in tables.items()}
+    except (ValueError, TypeError, AttributeError) as error:
+        problem = f"{PLUGIN_SETTINGS_VARIABLE}: is not a JSON object of tables"
+        raise SettingsError(f"the settings cannot be used: {problem}", [problem]) from error
+
+
+def settings_of_plugin(name: str) -> type[object] | None:
+    """Return the dataclass of an installed plugin's settings, None when the plugin cannot be imported."""
+    extension = _load_one(PLUGIN_GROUP, name)
+    if extension.state is not ExtensionState.LOADED:
+        return None
+    settings: type[object] = getattr(extension.loaded, "Settings", NoSettings)
+    return settings
 
 
 def load_kinds(

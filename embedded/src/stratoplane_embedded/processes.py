@@ -68,15 +68,21 @@ def die_with_parent(number: signal.Signals) -> Callable[[], None] | None:
     """
     if not sys.platform.startswith("linux"):
         return None
-    set_option = ctypes.CDLL(None).prctl
+    set_option = ctypes.CDLL(None).prctl  # before the fork: afterwards, loading might wait for a lock
     parent = os.getpid()
+    return lambda: _ask_the_kernel(set_option, parent, number)
 
-    def ask_the_kernel() -> None:
-        set_option(_PR_SET_PDEATHSIG, number)
-        if os.getppid() != parent:  # it died before we asked
-            os._exit(1)
 
-    return ask_the_kernel
+def end_with(parent: int, number: signal.Signals) -> None:
+    """Let the kernel send ``number`` to this process when ``parent``, which forked it, ends; does nothing off Linux."""
+    if sys.platform.startswith("linux"):
+        _ask_the_kernel(ctypes.CDLL(None).prctl, parent, number)
+
+
+def _ask_the_kernel(set_option: Callable[[int, int], int], parent: int, number: signal.Signals) -> None:
+    set_option(_PR_SET_PDEATHSIG, number)
+    if os.getppid() != parent:  # it died before we asked
+        os._exit(1)
 
 
 def wait_until(condition: Callable[[], bool], seconds: float) -> bool:

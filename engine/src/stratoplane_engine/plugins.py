@@ -1,9 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """The enabled plugins, asked in the two ways there are: those that may refuse, and those that only watch."""
 
+import json
 import logging
-from collections.abc import Sequence
+import os
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Final
 from uuid import UUID
 
@@ -11,9 +14,11 @@ import pluggy
 
 from stratoplane.errors import AdmissionRefusedError, Violation
 from stratoplane.hookspecs import AdmissionRequest, CommittedEvent, Notification, PlacementCandidate
-from stratoplane.registry import Extension, load_kinds, load_plugins
+from stratoplane.registry import Extension, load_kinds, load_plugins, plugin_tables
 from stratoplane_engine.kinds.catalogue import BUILTIN_KINDS, Kinds
 
+FOUND_VARIABLE: Final = "STRATOPLANE_PLUGINS_FOUND"
+"""Names the folder where each process writes what became of its plugins."""
 _log: Final = logging.getLogger(__name__)
 
 
@@ -31,11 +36,32 @@ class Plugins:
     kinds: Kinds = BUILTIN_KINDS
 
     @classmethod
-    def load(cls, enabled: Sequence[str] = ()) -> "Plugins":
+    def load(cls, enabled: Sequence[str] = (), tables: Mapping[str, Mapping[str, object]] | None = None) -> "Plugins":
         """Load the named plugins; a broken one is kept with its reason and the others work."""
-        manager, extensions = load_plugins(enabled)
+        manager, extensions = load_plugins(enabled, plugin_tables() if tables is None else tables)
         added, extensions = load_kinds(manager, extensions, BUILTIN_KINDS.values())
         return cls(manager=manager, extensions=extensions, kinds=Kinds((*BUILTIN_KINDS.values(), *added)))
+
+    def tell(self, environment: Mapping[str, str] = os.environ) -> None:
+        """Leave what became of every plugin for the operator's command, in the folder that the environment names."""
+        if not (folder := environment.get(FOUND_VARIABLE)):
+            return
+        found = [
+            {
+                "name": each.name,
+                "state": each.state,
+                "distribution": each.distribution,
+                "version": each.version,
+                "reason": each.reason,
+            }
+            for each in self.extensions
+        ]
+        try:
+            path = Path(folder, f"{os.getpid()}.json")
+            path.parent.mkdir(mode=0o700, parents=True, exist_ok=True)
+            path.write_text(json.dumps(found), encoding="utf-8")
+        except OSError as error:
+            _log.warning("what became of the plugins cannot be written (%s)", error)
 
     def admit(self, request: AdmissionRequest) -> None:
         """Ask every plugin; fail-closed.

@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import IO, Final
 
+from stratoplane.errors import StratoplaneError
 from stratoplane_embedded.errors import EmbeddedError
 from stratoplane_embedded.processes import tail
 from stratoplane_server.process_table import key_of
@@ -154,7 +155,7 @@ class Child:
         try:
             with self._log_file.open("ab") as log:
                 self._process = self.spec.start(log)
-        except (OSError, EmbeddedError) as error:
+        except (OSError, EmbeddedError, StratoplaneError) as error:
             self._try_later(str(error), self._began)
 
     def _ended(self, code: int, now: float) -> None:

@@ -137,6 +137,21 @@ def create_admin(username: str, *, password_stdin: bool) -> None:
 
 
 @cli.group()
+def config() -> None:
+    """Inspect the settings."""
+
+
+@config.command("show")
+@click.option("--format", "output", type=click.Choice(["table", "json"]), default="table", show_default=True)
+def show_config(output: str) -> None:
+    """Show every setting, its value and where that came from; secrets are masked."""
+    from stratoplane_server import config_page
+
+    found = config_page.shown(_configuration())
+    print(config_page.as_json(found) if output == "json" else config_page.as_table(found))
+
+
+@cli.group()
 def audit() -> None:
     """Check the audit trail."""
 

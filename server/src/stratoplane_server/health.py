@@ -1,10 +1,12 @@
 # SPDX-License-Identifier: Apache-2.0
 """How the platform is: its processes, its databases, its agents."""
 
+import shutil
 from collections import defaultdict
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from pathlib import Path
 from typing import Final
 
 import redis
@@ -75,19 +77,57 @@ class ClusterHealth:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class DiskHealth:
+    """The disk of the state folder.
+
+    Attributes:
+        size, free: bytes; what is kept for root is not free.
+        limit: percent in use from which it is not healthy.
+    """
+
+    path: str
+    size: int
+    free: int
+    limit: int
+
+    @property
+    def used_percent(self) -> float:
+        """How much is in use."""
+        return 100.0 * (self.size - self.free) / self.size if self.size else 0.0
+
+    @property
+    def problem(self) -> str:
+        """What is wrong, empty when there is room."""
+        if self.used_percent < self.limit:
+            return ""
+        return f"the disk of {self.path} is {'full' if self.free == 0 else 'almost full'}"
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Health:
-    """Everything together."""
+    """Everything together; the disk is None where there is no state folder."""
 
     api_url: str
     processes: Sequence[ProcessHealth]
     services: Sequence[ServiceHealth]
     clusters: Sequence[ClusterHealth]
+    disk: DiskHealth | None = None
 
     @property
     def healthy(self) -> bool:
-        """Whether nothing is wrong: every process serves, both databases answer, every enabled cluster takes work."""
+        """Whether every process serves, the databases answer, enabled clusters take work and the disk has room."""
         parts = [*(each.healthy for each in self.processes), *(each.healthy for each in self.services)]
-        return all(parts) and not any(cluster.problem for cluster in self.clusters)
+        problems = [*(cluster.problem for cluster in self.clusters), self.disk.problem if self.disk else ""]
+        return all(parts) and not any(problems)
+
+
+def disk(folder: Path, limit: int) -> DiskHealth | None:
+    """Look at the disk of a folder, None if the folder does not exist."""
+    try:
+        usage = shutil.disk_usage(folder)
+    except FileNotFoundError:
+        return None
+    return DiskHealth(path=str(folder), size=usage.total, free=usage.free, limit=limit)
 
 
 def processes(report: SupervisorReport) -> Sequence[ProcessHealth]:

@@ -4,6 +4,7 @@
 import importlib.util
 import logging
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -45,6 +46,7 @@ def up(configuration: Configuration, *, local_agent: bool) -> None:
     lock = folder.take()
     try:
         _log_to_terminal_and(folder.logs / "supervisor.log")
+        shutil.rmtree(folder.plugins_found, ignore_errors=True)  # of processes that have ended
         installation = Installation.of(configuration, local_agent=local_agent and _agent_is_installed())
         Supervisor(folder, installation.specs(), installation.describe, installation.role_names).run()
     finally:

@@ -8,8 +8,10 @@ from enum import StrEnum
 from pathlib import Path
 from typing import Final
 
+from stratoplane_engine.plugins import FOUND_VARIABLE
 from stratoplane_server.enabled_plugins import PLUGINS_VARIABLE
 from stratoplane_server.settings import Configuration, ServerSettings
+from stratoplane_server.state import StateFolder
 
 _SHARED_MEMORY: Final = Path("/dev/shm")  # noqa: S108  # where gunicorn keeps its heartbeat, away from slow disks
 _API_SECONDS: Final = 10
@@ -59,6 +61,7 @@ def environment(
         "STRATOPLANE_DATABASE_URL": database_url,
         "STRATOPLANE_REDIS_URL": redis_url,
         "STRATOPLANE_STATE": str(settings.state),
+        FOUND_VARIABLE: str(StateFolder(path=settings.state).plugins_found),
         PLUGINS_VARIABLE: ",".join(plugins),
     }
     return {**chosen, **fixed}
@@ -68,5 +71,6 @@ def _gunicorn(listen: str, stop_seconds: int) -> list[str]:
     heartbeat = [f"--worker-tmp-dir={_SHARED_MEMORY}"] if _SHARED_MEMORY.is_dir() else []
     return [
         *(sys.executable, "-m", "gunicorn", f"--bind={listen}", "--no-control-socket", "--log-level=warning"),
+        "--config=python:stratoplane_server.gunicorn_hooks",
         *("--timeout=60", f"--graceful-timeout={stop_seconds}", "--keep-alive=75", *heartbeat),
     ]

@@ -1,20 +1,22 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The server's settings: a file with the tables ``[server]``, ``[api]`` and ``[engine]``, and the environment.
+"""The server's settings: a file with tables for this command, the roles and the plugins, and the environment.
 
 The environment takes precedence over the file. The other processes get their settings through the environment alone,
 so that each can be started without this distribution.
 """
 
 import dataclasses
+import json
 import os
 import re
 import tomllib
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Final
 
 from stratoplane.errors import SettingsError
+from stratoplane.registry import PLUGIN_GROUP, PLUGIN_SETTINGS_VARIABLE, installed
 from stratoplane.settings import help_of, load, setting
 from stratoplane_api.settings import ApiSettings
 from stratoplane_engine.settings import VALKEY_SCHEMES, EngineSettings
@@ -22,9 +24,17 @@ from stratoplane_engine.settings import VALKEY_SCHEMES, EngineSettings
 CONFIG_VARIABLE: Final = "STRATOPLANE_CONFIG"
 DEFAULT_STATE: Final = ".stratoplane"
 _ROLES: Final[Mapping[str, type]] = {"api": ApiSettings, "engine": EngineSettings}
-_SHARED: Final = {"database_url": "postgresql://", "redis_url": "redis://", "plugins": []}
+PLUGINS_TABLE: Final = "plugins"
+_AT_LEAST: Final = (
+    (("engine", "agent_lost_seconds"), ("api", "inventory_seconds")),
+    (("engine", "full_comparison_seconds"), ("engine", "reconcile_seconds")),
+    (("engine", "seal_late_seconds"), ("engine", "seal_seconds")),
+)
+"""Pairs of settings of which the first must not be below the second."""
+SHARED: Final = {"database_url": "postgresql://", "redis_url": "redis://", "plugins": []}
 _LISTEN: Final = re.compile(r"(\[[0-9A-Fa-f:.]+\]|[^:\s/]+):(\d{1,5})")
 _HIGHEST_PORT: Final = 65535
+_PERCENT: Final = 100
 _DATABASE_SCHEMES: Final = ("postgresql://", "postgres://")
 
 
@@ -58,6 +68,11 @@ class ServerSettings:
     cluster: str = setting(
         "", help="name of the local agent's cluster; local-<driver> when empty", env="STRATOPLANE_CLUSTER"
     )
+    disk_warning_percent: int = setting(
+        90,
+        help="percent of the state folder's disk in use from which `status` is not healthy",
+        env="STRATOPLANE_DISK_WARNING_PERCENT",
+    )
     plugins: tuple[str, ...] | None = setting(
         None,
         help="names of the enabled plugins, in order; not set leaves the choice to `stratoplane-server plugins`",
@@ -68,6 +83,8 @@ class ServerSettings:
         problems = [*self._listen_problems(), *self._url_problems()]
         counts = {"api_processes": self.api_processes, "api_threads": self.api_threads, "workers": self.workers}
         problems += [f"{name}: must be at least 1" for name, value in counts.items() if value < 1]
+        if not 1 <= self.disk_warning_percent <= _PERCENT:
+            problems.append("disk_warning_percent: must be between 1 and 100")
         if problems:
             raise SettingsError(f"the settings cannot be used: {'; '.join(problems)}", problems)
 
@@ -110,9 +127,11 @@ class Configuration:
 
     Attributes:
         variables: environment of the other processes, from their tables of the file.
+        tables: the file's tables, as they stand there.
     """
 
     server: ServerSettings
+    tables: Mapping[str, Mapping[str, object]] = dataclasses.field(default_factory=dict)
     variables: Mapping[str, str] = dataclasses.field(default_factory=dict)
 
 
@@ -123,22 +142,23 @@ def read(environment: Mapping[str, str] = os.environ) -> Configuration:
         SettingsError: with every problem of every table; the operator corrects them and starts again.
     """
     tables = _read_file(environment.get(CONFIG_VARIABLE, ""))
-    known = ["server", *_ROLES]
+    known = ["server", *_ROLES, PLUGINS_TABLE]
     problems = [f"[{name}]: unknown table; known are {', '.join(known)}" for name in sorted(tables.keys() - set(known))]
     server: ServerSettings | None = None
     try:
         server = load(ServerSettings, tables.get("server", {}), environment, where="[server]")
     except SettingsError as error:
         problems += error.problems
-    for name, settings in _ROLES.items():
-        problems += _problems_of_role(name, settings, tables.get(name, {}), environment)
+    problems += _problems_of_roles(tables, environment) + _problems_of_plugins(tables.get(PLUGINS_TABLE, {}))
     if server is None or problems:
         raise SettingsError(f"the settings cannot be used: {'; '.join(problems)}", problems)
-    variables: dict[str, str] = {}
-    for name, settings in _ROLES.items():
-        variables |= _variables(settings, tables.get(name, {}))
     absolute = dataclasses.replace(server, state=server.state.expanduser().absolute())
-    return Configuration(server=absolute, variables=variables)
+    return Configuration(server=absolute, variables=_variables_of(tables), tables=tables)
+
+
+def tables_of_settings() -> Mapping[str, type]:
+    """Return the tables of the file whose settings are known, with the class that declares them."""
+    return {"server": ServerSettings, **_ROLES}
 
 
 def _read_file(name: str) -> dict[str, dict[str, object]]:
@@ -157,17 +177,50 @@ def _read_file(name: str) -> dict[str, dict[str, object]]:
     return document
 
 
-def _problems_of_role(
-    name: str, settings: type, table: Mapping[str, object], environment: Mapping[str, str]
-) -> Sequence[str]:
-    """Load a role's settings once, to report their problems together with the server's."""
-    if misplaced := sorted(table.keys() & _SHARED.keys()):
-        return [f"[{name}] {key}: belongs in [server]" for key in misplaced]
-    try:
-        load(settings, {**_SHARED, **table}, environment, where=f"[{name}]")
-    except SettingsError as error:
-        return error.problems
-    return []
+def _problems_of_roles(tables: Mapping[str, Mapping[str, object]], environment: Mapping[str, str]) -> list[str]:
+    """Load every role's settings once, to report their problems together with the server's."""
+    problems: list[str] = []
+    loaded: dict[str, object] = {}
+    for name, settings in _ROLES.items():
+        table = tables.get(name, {})
+        if misplaced := sorted(table.keys() & SHARED.keys()):
+            problems += [f"[{name}] {key}: belongs in [server]" for key in misplaced]
+            continue
+        try:
+            loaded[name] = load(settings, {**SHARED, **table}, environment, where=f"[{name}]")
+        except SettingsError as error:
+            problems += error.problems
+    return problems or _contradictions(loaded)
+
+
+def _contradictions(loaded: Mapping[str, object]) -> list[str]:
+    return [
+        f"[{one}] {more} ({getattr(loaded[one], more):g}) must not be below [{other}] {less}"
+        f" ({getattr(loaded[other], less):g})"
+        for (one, more), (other, less) in _AT_LEAST
+        if getattr(loaded[one], more) < getattr(loaded[other], less)
+    ]
+
+
+def _problems_of_plugins(table: Mapping[str, object]) -> list[str]:
+    """Say what cannot be a plugin's table; a plugin judges its own settings when it is loaded."""
+    known = {each.name for each in installed(PLUGIN_GROUP)} if table else set()
+    problems = []
+    for name, value in table.items():
+        if not isinstance(value, dict):
+            problems.append(f"[plugins] {name}: belongs in a table such as [plugins.webhook]")
+        elif name not in known:
+            problems.append(f"[plugins.{name}]: no installed distribution offers this plugin")
+    return problems
+
+
+def _variables_of(tables: Mapping[str, Mapping[str, object]]) -> Mapping[str, str]:
+    variables: dict[str, str] = {}
+    for name, settings in _ROLES.items():
+        variables |= _variables(settings, tables.get(name, {}))
+    if plugins := tables.get(PLUGINS_TABLE):
+        variables[PLUGIN_SETTINGS_VARIABLE] = json.dumps(plugins, default=str)
+    return variables
 
 
 def _variables(settings: type, table: Mapping[str, object]) -> dict[str, str]:

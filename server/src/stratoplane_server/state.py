@@ -128,6 +128,11 @@ class StateFolder:
         return self.path / "plugins.json"
 
     @property
+    def plugins_found(self) -> Path:
+        """What became of the plugins in each process of the platform, by its number."""
+        return self.path / "plugins-found"
+
+    @property
     def report(self) -> Path:
         return self.path / "supervisor.json"
 

@@ -25,15 +25,16 @@ def gather(configuration: Configuration) -> Health:
     report = living_report(StateFolder(path=settings.state))
     api_url = report.api_url if report else settings.api_url
     processes = health.processes(report) if report else ()
+    disk = health.disk(settings.state, settings.disk_warning_percent)
     try:
         database_url, redis_url = running_urls(configuration)
     except NoDatabaseError:
         if report is None:
             raise
-        return Health(api_url=api_url, processes=processes, services=(), clusters=())
+        return Health(api_url=api_url, processes=processes, services=(), clusters=(), disk=disk)
     database, clusters = health.database_and_clusters(database_url)
     services = (database, health.valkey(redis_url))
-    return Health(api_url=api_url, processes=processes, services=services, clusters=clusters)
+    return Health(api_url=api_url, processes=processes, services=services, clusters=clusters, disk=disk)
 
 
 def as_json(found: Health) -> str:
@@ -42,9 +43,14 @@ def as_json(found: Health) -> str:
 
 
 def as_table(found: Health) -> str:
-    """Return three tables for people and one line with the result."""
-    blocks = [_processes(found), _services(found), _clusters(found)]
-    verdict = f"healthy: API {found.api_url}" if found.healthy else "not healthy"
+    """Return tables for people and one line with the result."""
+    blocks = [_processes(found), _services(found), _clusters(found), _disk(found)]
+    if not found.healthy:
+        verdict = "not healthy"
+    elif found.processes:
+        verdict = f"healthy: API {found.api_url}"
+    else:
+        verdict = "healthy: the databases and clusters; no process of the platform was looked at"
     return "\n\n".join([*(block for block in blocks if block), verdict])
 
 
@@ -71,6 +77,13 @@ def _processes(found: Health) -> str:
 def _services(found: Health) -> str:
     rows = [(each.name, "up" if each.healthy else "down", each.address, each.detail) for each in found.services]
     return render(("SERVICE", "STATE", "ADDRESS", "DETAIL"), rows) if rows else ""
+
+
+def _disk(found: Health) -> str:
+    if found.disk is None:
+        return ""
+    row = (found.disk.path, f"{found.disk.used_percent:.0f}%", f"{found.disk.free / _MIB:.0f} MiB", found.disk.problem)
+    return render(("DISK", "USED", "FREE", "PROBLEM"), [row])
 
 
 def _clusters(found: Health) -> str:

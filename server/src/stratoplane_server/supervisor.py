@@ -9,6 +9,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from types import FrameType
 from typing import Final
 
@@ -22,6 +23,8 @@ RELOAD_SIGNAL: Final = signal.SIGUSR1
 _STARTING_SECONDS: Final = 0.05
 _IDLE_SECONDS: Final = 60.0
 _KILLED_SECONDS: Final = 5.0
+_AGAIN_SECONDS: Final = 2.0
+_REPORT: Final = "the supervisor's report"
 _log: Final = logging.getLogger(__name__)
 
 
@@ -50,6 +53,7 @@ class Supervisor:
         self._on_reload: Final = on_reload
         self._requests: Final[set[int]] = set()
         self._was_ready = False
+        self._troubles: Final[dict[str, str]] = {}
 
     def run(self) -> None:
         """Start and monitor everything, and return when everything has stopped."""
@@ -58,8 +62,8 @@ class Supervisor:
             try:
                 while not self._requests.intersection(STOP_SIGNALS):
                     self._reload_if_asked()
-                    if self._look():
-                        self._report()
+                    if self._look() or _REPORT in self._troubles:
+                        self._survive(_REPORT, self._report)
                     select.select([wake], [], [], self._pause())
                     _drain(wake)
             finally:
@@ -70,9 +74,28 @@ class Supervisor:
         ready = {child.spec.name for child in self._children if child.ready}
         changed = False
         for child in self._children:
-            child.keep_log_small()
-            changed |= child.look(now, may_start=ready.issuperset(child.spec.after))
-            changed |= child.spec.once and self._follow(child)
+            may_start = ready.issuperset(child.spec.after)
+            changed |= self._survive(child.spec.name, partial(self._look_at, child, now, may_start=may_start))
+        return changed
+
+    def _look_at(self, child: Child, now: float, *, may_start: bool) -> bool:
+        changed = child.look(now, may_start=may_start)
+        changed |= child.spec.once and self._follow(child)
+        child.keep_log_small()
+        return changed
+
+    def _survive(self, subject: str, act: Callable[[], bool]) -> bool:
+        """Act and return whether anything changed; an error is logged once, and the next round tries again."""
+        try:
+            changed = act()
+        except Exception as error:  # noqa: BLE001  # whatever it is, without the supervisor nothing comes back
+            trouble = f"{type(error).__name__}: {error}"
+            if self._troubles.get(subject) != trouble:
+                _log.error("%s: %s; the supervisor goes on and tries again", subject, trouble)  # a line
+            self._troubles[subject] = trouble
+            return False
+        if self._troubles.pop(subject, None) is not None:
+            _log.info("%s: works again", subject)
         return changed
 
     @staticmethod
@@ -83,22 +106,24 @@ class Supervisor:
             _log.info("%s: %s", child.spec.name, line)
         return bool(lines)
 
-    def _report(self) -> None:
+    def _report(self) -> bool:
         """Write the report, and log once that the platform is up."""
         ready = all(child.ready for child in self._children)
         children = [child.report() for child in self._children]
         report = self._describe(key_of(os.getpid()))
         if ready and not self._was_ready:
             _log.info("the platform is up: API %s, agents' API %s", report.api_url, report.agent_url)
-        self._folder.write_report(replace(report, ready=ready, children=children))
         self._was_ready = ready
+        self._folder.write_report(replace(report, ready=ready, children=children))
+        return True
 
     def _pause(self) -> float:
         """Return for how many seconds nothing can change except by a signal."""
         if any(child.starting for child in self._children):
             return _STARTING_SECONDS
         now = time.monotonic()
-        return min([_IDLE_SECONDS, *(max(0.0, due - now) or _STARTING_SECONDS for due in self._dues())])
+        longest = _AGAIN_SECONDS if self._troubles else _IDLE_SECONDS
+        return min([longest, *(max(0.0, due - now) or _STARTING_SECONDS for due in self._dues())])
 
     def _dues(self) -> Iterator[float]:
         ready = {child.spec.name for child in self._children if child.ready}

@@ -25,7 +25,7 @@ from psycopg.types.json import set_json_loads
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
-from stratoplane.errors import UnavailableError
+from stratoplane.errors import DatabaseExhaustedError, UnavailableError
 from stratoplane_engine.db.statement import Statement
 from stratoplane_engine.kinds.catalogue import BUILTIN_KINDS, Kinds
 
@@ -44,6 +44,9 @@ _Driver = psycopg.Connection[tuple[object, ...]]
 _Cursor = psycopg.Cursor[Document]
 _NOTHING: Final[Parameters] = MappingProxyType({})
 _COMMIT: Final = b"COMMIT"
+_EXHAUSTED: Final = ("53", "58")
+"""Classes of SQLSTATE: insufficient resources, and errors of the system below PostgreSQL."""
+_LACKS: Final = MappingProxyType({"53100": "disk space", "53200": "memory", "53300": "connections"})
 _ENTER: Final = (
     "SELECT set_config('role', %(role)s, true), set_config('stratoplane.organization', %(organization)s, true)"
 )
@@ -342,5 +345,10 @@ class Database:
 
 
 def _unavailable(error: Exception) -> UnavailableError:
+    """Return what callers are told. What a refusal for want of room says names files, so it stays in the cause."""
+    state = (error.sqlstate or "") if isinstance(error, psycopg.Error) else ""
+    if state.startswith(_EXHAUSTED):
+        lack = _LACKS.get(state, "resources")
+        return DatabaseExhaustedError(f"the database has run out of {lack}; nothing was changed, tell an operator")
     reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
     return UnavailableError(f"the database does not answer ({reason}); nothing was changed, try again shortly")

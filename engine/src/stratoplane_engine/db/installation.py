@@ -11,7 +11,10 @@ _INSERT: Final = Statement("INSERT INTO installation (id) SELECT :id WHERE NOT E
 _GET: Final = Statement("SELECT i.id FROM installation i ORDER BY i.created_at LIMIT 1")
 _ORGANIZATION: Final = Statement("SELECT o.id FROM organization o WHERE o.name = :name AND o.deleted_at IS NULL")
 _LOCK: Final = Statement("SELECT pg_advisory_xact_lock(:lock)")
-_PING: Final = Statement("SELECT 1")
+_LITTLE_MEMORY: Final = Statement("SELECT set_config('work_mem', '64kB', true)")
+_SPILL: Final = Statement(
+    "SELECT count(*) FROM (SELECT each FROM generate_series(1, 20000) AS each ORDER BY each DESC OFFSET 0) AS sorted"
+)
 _BOOTSTRAP: Final = 0x5354_5242
 
 
@@ -31,6 +34,10 @@ def organization_by_name(connection: Connection, name: str) -> UUID | None:
     return connection.value(UUID, _ORGANIZATION, {"name": name})
 
 
-def ping(connection: Connection) -> None:
-    """Have the database answer, whatever it has."""
-    connection.run(_PING)
+def check_room(connection: Connection) -> None:
+    """Have the database write some 400 KiB in a transaction, as a sort that does not fit its memory.
+
+    A row would show nothing: it may still fit a page that exists. This leaves nothing behind, not even in the log.
+    """
+    connection.defer(_LITTLE_MEMORY)
+    connection.run(_SPILL)

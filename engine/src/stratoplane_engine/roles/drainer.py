@@ -21,6 +21,7 @@ class Drainer:
 
     def __init__(self, settings: EngineSettings) -> None:
         self.plugins: Final = Plugins.load(settings.plugins)
+        self.plugins.tell()
         self.database: Final = Database(
             settings.database_url, pool_size=2, application="stratoplane-worker", kinds=self.plugins.kinds
         )

@@ -35,6 +35,7 @@ def main() -> None:
     configure_logging()
     settings = load_settings()
     plugins, generator = Plugins.load(settings.plugins), random.Random()  # noqa: S311  # spreads retries, hides nothing
+    plugins.tell()
     database = Database(settings.database_url, pool_size=5, application="stratoplane-scheduler", kinds=plugins.kinds)
     notifier = WorkerNotifier(settings.redis_url)
     stop = stop_event()
