@@ -39,7 +39,7 @@ def get_version() -> Response:
         path="/health",
         access=Gate.PUBLIC,
         summary="Tell whether requests can be served",
-        description="503 when the database does not answer. `degraded` when only rate limits are off.",
+        description="503 when the database does not answer or only reads. `degraded` when only rate limits are off.",
         tag=_TAG,
         answer=Health,
         example={

@@ -24,7 +24,8 @@ from psycopg.types.json import set_json_loads
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
-from stratoplane.errors import UnavailableError
+from stratoplane_engine.db.kept import KeptConnections
+from stratoplane_engine.db.outages import is_of_no_use, unavailable
 from stratoplane_engine.db.statement import Statement
 from stratoplane_engine.kinds.catalogue import BUILTIN_KINDS, Kinds
 
@@ -88,10 +89,12 @@ class Connection:
         organization: str,
         in_transaction: bool,
         kinds: Kinds,
+        kept: KeptConnections,
         watch: Watch | None = None,
     ) -> None:
         self.kinds: Final = kinds
         self._pool: Final = pool
+        self._kept: Final = kept
         self._watch: Final = watch
         self._entering: Final = {"role": role, "organization": organization}
         self._in_transaction: Final = in_transaction
@@ -153,12 +156,13 @@ class Connection:
         begun = self._in_transaction and self._is_open()
         try:
             return self._flush(statement.sql, parameters, commits=commits)
-        except psycopg.OperationalError:
-            # A kept connection may be dead since PostgreSQL was restarted. It shows at the first statement, when
-            # nothing has happened yet, so another is tried before anybody hears of it; unless the commit went with it,
-            # which may have been heard.
-            if begun or commits or not self._is_dead():
+        except psycopg.Error as error:
+            # A kept connection may be dead since PostgreSQL was restarted, or lead to a server that only reads since
+            # another took over. It shows at the first statement, when nothing has happened yet, so another is tried
+            # before anybody hears of it; unless the commit went with it, which may have been heard.
+            if begun or commits or not (self._is_dead() or is_of_no_use(error)):
                 raise
+            self._distrust(error)
             self._drop()
             return self._flush(statement.sql, parameters)
 
@@ -213,8 +217,14 @@ class Connection:
         elif self._is_open():
             self._driver().commit()
 
-    def _roll_back(self) -> None:
-        if self._is_dead():
+    def _distrust(self, error: BaseException) -> None:
+        """Have the kept connections of everybody made again when the server of this one has become of no use."""
+        if is_of_no_use(error):
+            self._kept.distrust()
+
+    def _roll_back(self, error: BaseException) -> None:
+        self._distrust(error)
+        if self._is_dead() or is_of_no_use(error):
             self._drop()
         elif self._is_open():
             self._driver().rollback()
@@ -261,6 +271,7 @@ class Database:
             max_overflow=pool_size if spare is None else spare,
             timeout=patience,
         )
+        self._kept: Final = KeptConnections(self._pool)
 
     def _connect(self) -> _Driver:
         connection = psycopg.connect(
@@ -314,21 +325,21 @@ class Database:
             organization=organization,
             in_transaction=in_transaction,
             kinds=self.kinds,
+            kept=self._kept,
             watch=self._watch,
         )
         try:
             try:
                 yield connection
                 connection._commit()  # noqa: SLF001  # the two classes of this module are one mechanism
-            except BaseException:
-                connection._roll_back()  # noqa: SLF001
+            except BaseException as error:
+                connection._roll_back(error)  # noqa: SLF001
                 raise
             finally:
                 connection._give_back()  # noqa: SLF001
         except (psycopg.OperationalError, PoolTimeoutError) as error:
-            raise _unavailable(error) from error
-
-
-def _unavailable(error: Exception) -> UnavailableError:
-    reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-    return UnavailableError(f"the database does not answer ({reason}); nothing was changed, try again shortly")
+            raise unavailable(error) from error
+        except psycopg.Error as error:
+            if is_of_no_use(error):
+                raise unavailable(error) from error
+            raise

@@ -11,7 +11,8 @@ _INSERT: Final = Statement("INSERT INTO installation (id) SELECT :id WHERE NOT E
 _GET: Final = Statement("SELECT i.id FROM installation i ORDER BY i.created_at LIMIT 1")
 _ORGANIZATION: Final = Statement("SELECT o.id FROM organization o WHERE o.name = :name AND o.deleted_at IS NULL")
 _LOCK: Final = Statement("SELECT pg_advisory_xact_lock(:lock)")
-_PING: Final = Statement("SELECT 1")
+# Refused by a server that only reads, though there is nothing that it would lock.
+_PING: Final = Statement("SELECT FROM outbox o WHERE false FOR UPDATE")
 _BOOTSTRAP: Final = 0x5354_5242
 
 
@@ -32,5 +33,5 @@ def organization_by_name(connection: Connection, name: str) -> UUID | None:
 
 
 def ping(connection: Connection) -> None:
-    """Have the database answer, whatever it has."""
+    """Have the database answer as one that takes writes."""
     connection.run(_PING)
