@@ -24,7 +24,9 @@ from psycopg.types.json import set_json_loads
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
+from stratoplane_engine.db.address import read_address
 from stratoplane_engine.db.kept import KeptConnections
+from stratoplane_engine.db.opening import SilentError, deadline_of, open_connection
 from stratoplane_engine.db.outages import is_of_no_use, unavailable
 from stratoplane_engine.db.statement import Statement
 from stratoplane_engine.kinds.catalogue import BUILTIN_KINDS, Kinds
@@ -45,7 +47,8 @@ _Cursor = psycopg.Cursor[Document]
 _NOTHING: Final[Parameters] = MappingProxyType({})
 _COMMIT: Final = b"COMMIT"
 _ENTER: Final = (
-    "SELECT set_config('role', %(role)s, true), set_config('stratoplane.organization', %(organization)s, true)"
+    "SELECT set_config('role', %(role)s, true), set_config('stratoplane.organization', %(organization)s, true),"
+    " set_config('statement_timeout', %(milliseconds)s, true)"
 )
 
 
@@ -90,13 +93,15 @@ class Connection:
         in_transaction: bool,
         kinds: Kinds,
         kept: KeptConnections,
+        statement_seconds: float,
         watch: Watch | None = None,
     ) -> None:
         self.kinds: Final = kinds
         self._pool: Final = pool
         self._kept: Final = kept
         self._watch: Final = watch
-        self._entering: Final = {"role": role, "organization": organization}
+        milliseconds = str(round(statement_seconds * 1000))
+        self._entering: Final = {"role": role, "organization": organization, "milliseconds": milliseconds}
         self._in_transaction: Final = in_transaction
         self._pooled: PoolProxiedConnection | None = None
         self._deferred: Final[list[tuple[bytes, Parameters]]] = []
@@ -160,7 +165,8 @@ class Connection:
             # A kept connection may be dead since PostgreSQL was restarted, or lead to a server that only reads since
             # another took over. It shows at the first statement, when nothing has happened yet, so another is tried
             # before anybody hears of it; unless the commit went with it, which may have been heard.
-            if begun or commits or not (self._is_dead() or is_of_no_use(error)):
+            is_over = begun or commits or isinstance(error, SilentError)
+            if is_over or not (self._is_dead() or is_of_no_use(error)):
                 raise
             self._distrust(error)
             self._drop()
@@ -238,7 +244,7 @@ class Database:
     """Connections to the platform's PostgreSQL.
 
     Args:
-        url: a libpq URL; sockets are given by ``?host=/folder``.
+        url: a libpq URL, see :mod:`stratoplane_engine.db.address`; sockets are given by ``?host=/folder``.
         pool_size: connections kept open.
         spare: how many more may be opened under load, and closed again; as many again when None.
         application: shown in ``pg_stat_activity``.
@@ -247,6 +253,9 @@ class Database:
         kinds: those that the process knows; the specs of resources are read by them.
 
     One object serves a process; make it after a fork, never before.
+
+    Raises:
+        SettingsError: the URL cannot be used.
     """
 
     def __init__(
@@ -264,6 +273,7 @@ class Database:
         self.kinds: Final = kinds
         self.url: Final = url
         self.closed = False
+        self._address: Final = read_address(url)
         self._application: Final = application
         self._pool = QueuePool(
             self._connect,  # type: ignore[arg-type]  # SQLAlchemy's protocol wants positional-only names of DB-API 2
@@ -274,9 +284,8 @@ class Database:
         self._kept: Final = KeptConnections(self._pool)
 
     def _connect(self) -> _Driver:
-        connection = psycopg.connect(
-            self.url, autocommit=True, prepare_threshold=3, application_name=self._application, connect_timeout=5
-        )
+        connection = open_connection(self._address, self._application, deadline=deadline_of(self._address))
+        connection.prepare_threshold = 3
         set_json_loads(orjson.loads, connection)
         return connection
 
@@ -326,6 +335,7 @@ class Database:
             in_transaction=in_transaction,
             kinds=self.kinds,
             kept=self._kept,
+            statement_seconds=self._address.statement_seconds,
             watch=self._watch,
         )
         try:

@@ -10,7 +10,12 @@ from typing import Final
 import psycopg
 from psycopg import sql
 
+from stratoplane_engine.db.address import read_address
+from stratoplane_engine.db.opening import open_connection
+
 _log: Final = logging.getLogger(__name__)
+_APPLICATION: Final = "stratoplane-listen"
+_ANSWER_SECONDS: Final = 10.0
 _FIRST_PAUSE: Final = 0.5
 _LONGEST_PAUSE: Final = 5.0
 
@@ -29,24 +34,37 @@ class Heard:
 
 
 def notifications(
-    database_url: str, channels: Sequence[str], *, idle_seconds: float, ended: Callable[[], bool] = lambda: False
+    database_url: str,
+    channels: Sequence[str],
+    *,
+    idle_seconds: float,
+    answer_seconds: float = _ANSWER_SECONDS,
+    ended: Callable[[], bool] = lambda: False,
 ) -> Generator[Heard, None, None]:
     """Yield what is notified until ``ended`` says so; a lost connection is logged and made again.
 
     Without payloads something is yielded after each (re)connection, after each loss, and after ``idle_seconds``
     without a notification, so that the caller looks by itself then: what was notified while nobody listened is lost.
+    A server that does not answer within ``answer_seconds`` is lost, too.
+
+    Raises:
+        SettingsError: the URL cannot be used.
     """
-    pauses = _Pauses()
+    pauses, address = _Pauses(), read_address(database_url)
     while not ended():
         try:
-            with psycopg.connect(database_url, autocommit=True, connect_timeout=5) as connection:
+            with open_connection(address, _APPLICATION, deadline=answer_seconds) as connection:
                 for channel in channels:
                     connection.execute(sql.SQL("LISTEN {}").format(sql.Identifier(channel)))
                 pauses.connected()
                 yield Heard()
                 while not ended():
                     notes = connection.notifies(timeout=idle_seconds, stop_after=1)
-                    yield Heard(payloads=frozenset(note.payload for note in notes))
+                    payloads = frozenset(note.payload for note in notes)
+                    if not payloads:
+                        # Silence is what a listener expects, so a server that is gone would never be missed.
+                        connection.execute("SELECT 1")
+                    yield Heard(payloads=payloads)
         except psycopg.Error as error:
             # Any error: a server in recovery, or one that has become another, refuses in ways of its own.
             if ended():
