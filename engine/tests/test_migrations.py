@@ -26,7 +26,8 @@ from stratoplane_embedded.identity import choose_identity
 from stratoplane_embedded.postgresql import WITHOUT_DURABILITY, PostgresqlServer
 from stratoplane_engine.db import tables
 from stratoplane_engine.db.connection import Database
-from stratoplane_engine.db.migrate import _config, current_revision, migrating_engine, newest_revision, upgrade
+from stratoplane_engine.db.migrate import _config, migrating_engine, newest_revision, upgrade
+from stratoplane_engine.db.schema import current_revision
 from stratoplane_engine.db.statement import Statement
 from stratoplane_engine.jobs.worker_loop import drain
 from stratoplane_engine.plugins import Plugins

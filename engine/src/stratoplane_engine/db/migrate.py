@@ -7,7 +7,6 @@ from typing import Final
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from psycopg.errors import InvalidParameterValue, UndefinedTable
 from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.exc import OperationalError
 
@@ -17,7 +16,6 @@ from stratoplane_engine.db.connection import Database
 from stratoplane_engine.db.opening import open_connection
 from stratoplane_engine.db.statement import Statement
 
-_CURRENT: Final = Statement("SELECT v.version_num FROM alembic_version v")
 _SERVER_VERSION: Final = Statement("SELECT split_part(current_setting('server_version'), ' ', 1)")
 _NAME: Final = "stratoplane-migrate"
 _LOCK: Final = 0x5354_5241  # "STRA": one migration at a time
@@ -76,19 +74,6 @@ def newest_revision() -> str:
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.set_main_option("path_separator", "os")
     return ScriptDirectory.from_config(config).get_current_head() or ""
-
-
-def current_revision(database: Database) -> str:
-    """Return the revision that the database is at, empty before the first migration.
-
-    Raises:
-        UnavailableError: the database does not answer.
-    """
-    try:
-        with database.system_reads() as connection:
-            return connection.value(str, _CURRENT) or ""
-    except (UndefinedTable, InvalidParameterValue):  # neither the table nor the role that asks is there yet
-        return ""
 
 
 def server_version(database: Database) -> str:

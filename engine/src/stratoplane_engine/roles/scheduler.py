@@ -23,6 +23,7 @@ from stratoplane_engine.jobs.sweeper import sweep
 from stratoplane_engine.plugins import Plugins
 from stratoplane_engine.roles.essential import start_essential
 from stratoplane_engine.roles.logs import configure_logging
+from stratoplane_engine.roles.starting import open_database
 from stratoplane_engine.roles.stopping import stop_event
 from stratoplane_engine.services.quota import seed_limits
 from stratoplane_engine.settings import load_settings
@@ -37,7 +38,9 @@ def main() -> None:
     configure_logging()
     settings = load_settings()
     plugins, generator = Plugins.load(settings.plugins), random.Random()  # noqa: S311  # spreads retries, hides nothing
-    database = Database(settings.database_url, pool_size=5, application="stratoplane-scheduler", kinds=plugins.kinds)
+    database = open_database(
+        lambda: Database(settings.database_url, pool_size=5, application="stratoplane-scheduler", kinds=plugins.kinds)
+    )
     notifier = WorkerNotifier(settings.redis_url)
     stop = stop_event()
     start_essential(partial(_relay_until, stop, database, notifier), "relay")
