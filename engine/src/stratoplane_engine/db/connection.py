@@ -284,8 +284,8 @@ class Database:
         self._kept: Final = KeptConnections(self._pool)
 
     def _connect(self) -> _Driver:
-        connection = open_connection(self._address, self._application, deadline=deadline_of(self._address))
-        connection.prepare_threshold = 3
+        deadline = deadline_of(self._address)
+        connection = open_connection(self._address, self._application, deadline=deadline, prepare_threshold=3)
         set_json_loads(orjson.loads, connection)
         return connection
 

@@ -46,7 +46,12 @@ class SilentError(psycopg.OperationalError):
 
 
 def open_connection(
-    address: Address, application: str, *, autocommit: bool = True, deadline: float | None = None
+    address: Address,
+    application: str,
+    *,
+    autocommit: bool = True,
+    deadline: float | None = None,
+    prepare_threshold: int | None = None,
 ) -> PatientConnection:
     """Connect to the database.
 
@@ -55,12 +60,13 @@ def open_connection(
         application: shown in ``pg_stat_activity``.
         autocommit: whether each statement is a transaction unless one is begun.
         deadline: seconds that an answer may take, None for ever.
+        prepare_threshold: executions after which a statement is prepared, None for never.
 
     Raises:
         psycopg.OperationalError: nobody answers there.
     """
     target = make_conninfo("", **{"application_name": application, **address.parameters})
-    connection = PatientConnection.connect(target, autocommit=autocommit)
+    connection = PatientConnection.connect(target, autocommit=autocommit, prepare_threshold=prepare_threshold)
     connection.deadline = deadline
     return connection
 
