@@ -16,7 +16,7 @@ from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from psycopg import sql
-from sqlalchemy import Connection, create_engine, inspect, make_url
+from sqlalchemy import Connection, inspect, make_url
 
 from stratoplane.errors import UnavailableError
 from stratoplane.ids import new_id
@@ -26,7 +26,8 @@ from stratoplane_embedded.identity import choose_identity
 from stratoplane_embedded.postgresql import WITHOUT_DURABILITY, PostgresqlServer
 from stratoplane_engine.db import tables
 from stratoplane_engine.db.connection import Database
-from stratoplane_engine.db.migrate import _config, current_revision, newest_revision, sqlalchemy_url, upgrade
+from stratoplane_engine.db.migrate import _config, migrating_engine, newest_revision, upgrade
+from stratoplane_engine.db.schema import current_revision
 from stratoplane_engine.db.statement import Statement
 from stratoplane_engine.jobs.worker_loop import drain
 from stratoplane_engine.plugins import Plugins
@@ -67,7 +68,7 @@ def make_empty(postgresql_server: str) -> Iterator[Callable[[], str]]:
 
 
 def on(url: str, work: Callable[[Connection], object]) -> object:
-    engine = create_engine(sqlalchemy_url(url))
+    engine = migrating_engine(url)
     try:
         with engine.begin() as connection:
             return work(connection)

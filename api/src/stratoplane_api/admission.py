@@ -10,7 +10,7 @@ from flask import Flask, Response, current_app, g, request
 
 from stratoplane.errors import AuthenticationFailedError, PermissionDeniedError, StratoplaneError
 from stratoplane_api.authentication import credential_name
-from stratoplane_api.endpoints import LOGIN, SMALL_BODY, Endpoint, Gate
+from stratoplane_api.endpoints import LOGIN, PROBES, SMALL_BODY, Endpoint, Gate
 from stratoplane_api.ratelimit import Allowance, Limit, RateLimiter
 from stratoplane_api.routes import current_endpoint
 from stratoplane_api.tracing import REQUEST_ID_HEADER, Trace, read_trace
@@ -111,7 +111,7 @@ def _admit_agent(admission: Admission) -> None:
 
 
 def _take(admission: Admission, endpoint: Endpoint) -> Allowance | None:
-    if admission.limiter is None:
+    if admission.limiter is None or endpoint.id in PROBES:
         return None
     credential = request.headers.get("Authorization")
     if endpoint.id == LOGIN:

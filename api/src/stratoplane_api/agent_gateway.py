@@ -11,6 +11,7 @@ from stratoplane.signatures import sign_answer
 from stratoplane_api.listener import Listener
 from stratoplane_api.poll_fallback import PollFallback
 from stratoplane_api.polls import Polls
+from stratoplane_api.readiness import Readiness
 from stratoplane_api.waiter_registry import WaiterRegistry
 from stratoplane_engine.db.connection import Database
 from stratoplane_engine.installation_key import InstallationKey, read_installation_key
@@ -45,6 +46,7 @@ class AgentGateway:
         waiters: wake the polls; ``listener`` and ``poll_fallback`` tell it whom.
         polls: counts those of each agent, so that no agent takes the places of the others.
         key: signs what agents are told.
+        readiness: what load balancers are told.
         inventory_seconds: how long agents wait between their looks at their clusters.
     """
 
@@ -55,6 +57,7 @@ class AgentGateway:
     polls: Polls
     key: ServerKey
     inventory_seconds: float
+    readiness: Readiness
 
 
 def install(app: Flask, parts: AgentGateway) -> None:

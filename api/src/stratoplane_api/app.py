@@ -13,8 +13,9 @@ from stratoplane_api.listener import Listener
 from stratoplane_api.poll_fallback import PollFallback
 from stratoplane_api.polls import Polls
 from stratoplane_api.ratelimit import Limit, RateLimiter
+from stratoplane_api.readiness import Readiness
 from stratoplane_api.settings import ApiSettings
-from stratoplane_api.views import agent, everybody, ops, plugin_kinds, tenant
+from stratoplane_api.views import agents, everybody, ops, plugin_kinds, tenant
 from stratoplane_api.wait_slots import WaitSlots
 from stratoplane_api.waiter_registry import WaiterRegistry
 from stratoplane_engine.db.connection import Database
@@ -50,6 +51,7 @@ def create_app(database: Database, plugins: Plugins, settings: ApiSettings) -> F
         passwords=PasswordHasher(settings.password_cost),
         wait_slots=WaitSlots(settings.waiting_requests),
         certificate_pin=settings.agent_certificate_pin,
+        readiness=Readiness(database, settings.drain_file),
     )
     gateway.install(app, parts)
     forget_after_changes(app, authenticator)
@@ -59,7 +61,7 @@ def create_app(database: Database, plugins: Plugins, settings: ApiSettings) -> F
 
 def create_agent_app(database: Database, settings: ApiSettings) -> Flask:
     """Return the application of the agents' namespace. Raises as :func:`create_app`."""
-    app = assemble((agent.ROUTES,), _rules(settings, by_signature(database)))
+    app = assemble((agents.ROUTES,), _rules(settings, by_signature(database)))
     waiters = WaiterRegistry()
     parts = agent_gateway.AgentGateway(
         database=database,
@@ -69,6 +71,7 @@ def create_agent_app(database: Database, settings: ApiSettings) -> Flask:
         polls=Polls(settings.agent_polls, waiters),
         key=agent_gateway.ServerKey(database),
         inventory_seconds=settings.inventory_seconds,
+        readiness=Readiness(database, settings.drain_file),
     )
     agent_gateway.install(app, parts)
     _believe_proxies(app, settings)

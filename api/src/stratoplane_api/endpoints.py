@@ -17,6 +17,8 @@ LARGEST_BODY: Final = 1024 * 1024
 
 LOGIN: Final = "log_in"
 """The operation that has a rate limit of its own."""
+PROBES: Final = frozenset({"get_live", "get_ready", "get_agent_live", "get_agent_ready"})
+"""The operations for load balancers, which no rate limit counts: they must not depend on where that is kept."""
 
 
 class Gate(StrEnum):

@@ -10,6 +10,7 @@ from flask import Flask, current_app, g, request
 from stratoplane_api import etag, idempotency, labels, prefer
 from stratoplane_api.endpoints import Endpoint, Feature
 from stratoplane_api.ratelimit import Limit, RateLimiter
+from stratoplane_api.readiness import Readiness
 from stratoplane_api.tracing import Trace
 from stratoplane_api.wait_slots import WaitSlots
 from stratoplane_engine.access.context import Actor, RequestContext
@@ -31,6 +32,7 @@ class Gateway:
         login_limit: logins with one user name from one address.
         passwords: hashes and checks the passwords of users.
         wait_slots: for requests that are held until a job ends.
+        readiness: what load balancers are told.
         certificate_pin: fingerprint of the certificate that agents see, for join tokens; empty for none.
     """
 
@@ -41,6 +43,7 @@ class Gateway:
     passwords: PasswordHasher
     wait_slots: WaitSlots
     certificate_pin: str
+    readiness: Readiness
 
 
 def install(app: Flask, gateway: Gateway) -> None:

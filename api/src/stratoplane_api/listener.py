@@ -7,6 +7,7 @@ from typing import Final
 
 from stratoplane_engine.db.connection import Database
 from stratoplane_engine.db.listen import Heard, notifications
+from stratoplane_engine.roles.essential import start_essential
 
 _IDLE_SECONDS: Final = 30.0
 
@@ -26,8 +27,7 @@ class Listener:
         """Begin to listen, if that has not happened yet in this process."""
         with self._lock:
             if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(target=self._listen, name=f"listen-{self._channel}", daemon=True)
-                self._thread.start()
+                self._thread = start_essential(self._listen, f"listen-{self._channel}")
 
     def _listen(self) -> None:
         database = self._database

@@ -9,6 +9,7 @@ from typing import Final
 from stratoplane.errors import UnavailableError
 from stratoplane_api.waiter_registry import WaiterRegistry
 from stratoplane_engine.db.connection import Database
+from stratoplane_engine.roles.essential import start_essential
 from stratoplane_engine.services import agents
 
 _SECONDS: Final = 5.0
@@ -29,8 +30,7 @@ class PollFallback:
         """Begin to look, if that has not happened yet in this process: so after any fork."""
         with self._lock:
             if self._thread is None or not self._thread.is_alive():
-                self._thread = threading.Thread(target=self._look_on, name="poll_fallback", daemon=True)
-                self._thread.start()
+                self._thread = start_essential(self._look_on, "poll_fallback")
 
     def _look_on(self) -> None:
         while not self._database.closed:
@@ -42,3 +42,5 @@ class PollFallback:
                     self._waiters.wake(str(cluster))
             except UnavailableError as error:
                 _log.warning("%s", error.detail)
+            except Exception:  # noqa: BLE001  # one look that broke must not be the last
+                _log.exception("a look for clusters with work broke; the next one follows")

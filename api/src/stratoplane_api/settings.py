@@ -73,6 +73,11 @@ class ApiSettings:
     trusted_proxies: int = setting(
         0, help="reverse proxies in front whose X-Forwarded-For is believed", env="STRATOPLANE_API_TRUSTED_PROXIES"
     )
+    drain_file: Path | None = setting(  # noqa: RUF009  # makes a dataclass field
+        None,
+        help="file that you create before you stop a process: while it exists, `ready` answers 503",
+        env="STRATOPLANE_API_DRAIN_FILE",
+    )
     plugins: tuple[str, ...] = setting((), help="names of the enabled plugins", env="STRATOPLANE_PLUGINS")
 
     def __post_init__(self) -> None:

@@ -14,6 +14,7 @@ from stratoplane_engine.db.connection import Database
 from stratoplane_engine.kinds.catalogue import BUILTIN_KINDS, Kinds
 from stratoplane_engine.plugins import Plugins
 from stratoplane_engine.roles.logs import configure_logging
+from stratoplane_engine.roles.starting import open_database
 
 _SWITCH_SECONDS: Final = 0.0005
 """How long a thread may keep the interpreter while others wait for it.
@@ -57,13 +58,15 @@ def _database(
     kinds: Kinds = BUILTIN_KINDS,
 ) -> Database:
     """Return connections that are opened by the first request, and by none of another process."""
-    database = Database(
-        settings.database_url,
-        pool_size=settings.pool_size,
-        application=name,
-        patience=patience,
-        spare=spare,
-        kinds=kinds,
+    database = open_database(
+        lambda: Database(
+            settings.database_url,
+            pool_size=settings.pool_size,
+            application=name,
+            patience=patience,
+            spare=spare,
+            kinds=kinds,
+        )
     )
     os.register_at_fork(after_in_child=database.forget_connections)
     return database

@@ -4,7 +4,7 @@
 from collections.abc import Iterator
 from contextlib import contextmanager
 
-from stratoplane_engine.db import migrate
+from stratoplane_engine.db import migrate, schema
 from stratoplane_engine.db.connection import Database
 from stratoplane_engine.services import bootstrap
 from stratoplane_engine.services.credentials import PasswordHasher
@@ -32,7 +32,7 @@ def create_administrator(url: str, username: str, password: str) -> None:
         UnavailableError: the database does not answer.
     """
     with _opened(url) as database:
-        if migrate.current_revision(database) != migrate.newest_revision():
+        if schema.current_revision(database) != migrate.newest_revision():
             raise NoDatabaseError("the database schema is of another version; run stratoplane-server migrate first")
         bootstrap.create_administrator(database, PasswordHasher(), username, password)
 

@@ -13,7 +13,7 @@ import redis
 
 from stratoplane.errors import StratoplaneError
 from stratoplane.messages import ProviderStatus
-from stratoplane_engine.db import clusters, migrate
+from stratoplane_engine.db import clusters, migrate, schema
 from stratoplane_engine.db.connection import Database
 from stratoplane_engine.model.cluster import Cluster, ClusterState, Provider
 from stratoplane_engine.valkey import connect
@@ -172,7 +172,7 @@ def database_and_clusters(url: str) -> tuple[ServiceHealth, Sequence[ClusterHeal
 
 
 def _schema(database: Database) -> ServiceHealth:
-    revision, newest = migrate.current_revision(database), migrate.newest_revision()
+    revision, newest = schema.current_revision(database), migrate.newest_revision()
     version = migrate.server_version(database)
     words = f"PostgreSQL {version}, schema {revision or 'none'}"
     remedy = "" if revision == newest else f"; this version wants {newest}: run stratoplane-server migrate"

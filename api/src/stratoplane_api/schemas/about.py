@@ -29,6 +29,12 @@ class Health(Answer):
     checks = m.several(HealthCheck, required=True)
 
 
+class Probe(Answer):
+    """What a load balancer asks for."""
+
+    status = m.choice(("ok",), required=True)
+
+
 class Document(Answer):
     """An OpenAPI document."""
 

@@ -31,8 +31,6 @@ _MIDDLE: Final = 1024 * 1024
 _TAG: Final = "Agents"
 _Message = TypeVar("_Message")
 
-ROUTES: Final = AGENT
-
 
 def _operation(name: str, summary: str, *, gate: Gate = Gate.AGENT, limit: int = LARGEST_REPORT) -> Endpoint:
     return Endpoint(

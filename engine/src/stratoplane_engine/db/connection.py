@@ -25,7 +25,10 @@ from psycopg.types.json import set_json_loads
 from sqlalchemy.exc import TimeoutError as PoolTimeoutError
 from sqlalchemy.pool import PoolProxiedConnection, QueuePool
 
-from stratoplane.errors import DatabaseExhaustedError, UnavailableError
+from stratoplane_engine.db.address import read_address
+from stratoplane_engine.db.kept import KeptConnections
+from stratoplane_engine.db.opening import SilentError, deadline_of, open_connection
+from stratoplane_engine.db.outages import is_of_no_use, unavailable
 from stratoplane_engine.db.statement import Statement
 from stratoplane_engine.kinds.catalogue import BUILTIN_KINDS, Kinds
 
@@ -44,11 +47,9 @@ _Driver = psycopg.Connection[tuple[object, ...]]
 _Cursor = psycopg.Cursor[Document]
 _NOTHING: Final[Parameters] = MappingProxyType({})
 _COMMIT: Final = b"COMMIT"
-_EXHAUSTED: Final = ("53", "58")
-"""Classes of SQLSTATE: insufficient resources, and errors of the system below PostgreSQL."""
-_LACKS: Final = MappingProxyType({"53100": "disk space", "53200": "memory", "53300": "connections"})
 _ENTER: Final = (
-    "SELECT set_config('role', %(role)s, true), set_config('stratoplane.organization', %(organization)s, true)"
+    "SELECT set_config('role', %(role)s, true), set_config('stratoplane.organization', %(organization)s, true),"
+    " set_config('statement_timeout', %(milliseconds)s, true)"
 )
 
 
@@ -97,12 +98,16 @@ class Connection:
         organization: str,
         in_transaction: bool,
         kinds: Kinds,
+        kept: KeptConnections,
+        statement_seconds: float,
         watch: Watch | None = None,
     ) -> None:
         self.kinds: Final = kinds
         self._pool: Final = pool
+        self._kept: Final = kept
         self._watch: Final = watch
-        self._entering: Final = {"role": role, "organization": organization}
+        milliseconds = str(round(statement_seconds * 1000))
+        self._entering: Final = {"role": role, "organization": organization, "milliseconds": milliseconds}
         self._in_transaction: Final = in_transaction
         self._pooled: PoolProxiedConnection | None = None
         self._deferred: Final[list[tuple[bytes, Parameters]]] = []
@@ -168,12 +173,14 @@ class Connection:
         begun = self._in_transaction and self._is_open()
         try:
             return self._flush(statement.sql, parameters, commits=commits)
-        except psycopg.OperationalError:
-            # A kept connection may be dead since PostgreSQL was restarted. It shows at the first statement, when
-            # nothing has happened yet, so another is tried before anybody hears of it; unless the commit went with it,
-            # which may have been heard.
-            if begun or commits or not self._is_dead():
+        except psycopg.Error as error:
+            # A kept connection may be dead since PostgreSQL was restarted, or lead to a server that only reads since
+            # another took over. It shows at the first statement, when nothing has happened yet, so another is tried
+            # before anybody hears of it; unless the commit went with it, which may have been heard.
+            is_over = begun or commits or isinstance(error, SilentError)
+            if is_over or not (self._is_dead() or is_of_no_use(error)):
                 raise
+            self._distrust(error)
             self._drop()
             return self._flush(statement.sql, parameters)
 
@@ -228,8 +235,14 @@ class Connection:
         elif self._is_open():
             self._driver().commit()
 
-    def _roll_back(self) -> None:
-        if self._is_dead():
+    def _distrust(self, error: BaseException) -> None:
+        """Have the kept connections of everybody made again when the server of this one has become of no use."""
+        if is_of_no_use(error):
+            self._kept.distrust()
+
+    def _roll_back(self, error: BaseException) -> None:
+        self._distrust(error)
+        if self._is_dead() or is_of_no_use(error):
             self._drop()
         elif self._is_open():
             self._driver().rollback()
@@ -243,7 +256,7 @@ class Database:
     """Connections to the platform's PostgreSQL.
 
     Args:
-        url: a libpq URL; sockets are given by ``?host=/folder``.
+        url: a libpq URL, see :mod:`stratoplane_engine.db.address`; sockets are given by ``?host=/folder``.
         pool_size: connections kept open.
         spare: how many more may be opened under load, and closed again; as many again when None.
         application: shown in ``pg_stat_activity``.
@@ -252,6 +265,9 @@ class Database:
         kinds: those that the process knows; the specs of resources are read by them.
 
     One object serves a process; make it after a fork, never before.
+
+    Raises:
+        SettingsError: the URL cannot be used.
     """
 
     def __init__(
@@ -269,6 +285,7 @@ class Database:
         self.kinds: Final = kinds
         self.url: Final = url
         self.closed = False
+        self._address: Final = read_address(url)
         self._application: Final = application
         self._pool = QueuePool(
             self._connect,  # type: ignore[arg-type]  # SQLAlchemy's protocol wants positional-only names of DB-API 2
@@ -276,11 +293,11 @@ class Database:
             max_overflow=pool_size if spare is None else spare,
             timeout=patience,
         )
+        self._kept: Final = KeptConnections(self._pool)
 
     def _connect(self) -> _Driver:
-        connection = psycopg.connect(
-            self.url, autocommit=True, prepare_threshold=3, application_name=self._application, connect_timeout=5
-        )
+        deadline = deadline_of(self._address)
+        connection = open_connection(self._address, self._application, deadline=deadline, prepare_threshold=3)
         set_json_loads(orjson.loads, connection)
         return connection
 
@@ -329,26 +346,22 @@ class Database:
             organization=organization,
             in_transaction=in_transaction,
             kinds=self.kinds,
+            kept=self._kept,
+            statement_seconds=self._address.statement_seconds,
             watch=self._watch,
         )
         try:
             try:
                 yield connection
                 connection._commit()  # noqa: SLF001  # the two classes of this module are one mechanism
-            except BaseException:
-                connection._roll_back()  # noqa: SLF001
+            except BaseException as error:
+                connection._roll_back(error)  # noqa: SLF001
                 raise
             finally:
                 connection._give_back()  # noqa: SLF001
         except (psycopg.OperationalError, PoolTimeoutError) as error:
-            raise _unavailable(error) from error
-
-
-def _unavailable(error: Exception) -> UnavailableError:
-    """Return what callers are told. What a refusal for want of room says names files, so it stays in the cause."""
-    state = (error.sqlstate or "") if isinstance(error, psycopg.Error) else ""
-    if state.startswith(_EXHAUSTED):
-        lack = _LACKS.get(state, "resources")
-        return DatabaseExhaustedError(f"the database has run out of {lack}; nothing was changed, tell an operator")
-    reason = (str(error).strip().splitlines() or [type(error).__name__])[0]
-    return UnavailableError(f"the database does not answer ({reason}); nothing was changed, try again shortly")
+            raise unavailable(error) from error
+        except psycopg.Error as error:
+            if is_of_no_use(error):
+                raise unavailable(error) from error
+            raise

@@ -15,6 +15,8 @@ _LITTLE_MEMORY: Final = Statement("SELECT set_config('work_mem', '64kB', true)")
 _SPILL: Final = Statement(
     "SELECT count(*) FROM (SELECT each FROM generate_series(1, 20000) AS each ORDER BY each DESC OFFSET 0) AS sorted"
 )
+# Refused by a server that only reads, though there is nothing that it would lock.
+_LOCK_NOTHING: Final = Statement("SELECT FROM outbox o WHERE false FOR UPDATE")
 _BOOTSTRAP: Final = 0x5354_5242
 
 
@@ -34,10 +36,11 @@ def organization_by_name(connection: Connection, name: str) -> UUID | None:
     return connection.value(UUID, _ORGANIZATION, {"name": name})
 
 
-def check_room(connection: Connection) -> None:
-    """Have the database write some 400 KiB in a transaction, as a sort that does not fit its memory.
+def check_writes(connection: Connection) -> None:
+    """Have the database lock a row that is not there, and write some 400 KiB: a sort that does not fit its memory.
 
-    A row would show nothing: it may still fit a page that exists. This leaves nothing behind, not even in the log.
+    A row would show nothing of its room: it may still fit a page that exists. This leaves nothing behind.
     """
+    connection.defer(_LOCK_NOTHING)
     connection.defer(_LITTLE_MEMORY)
     connection.run(_SPILL)

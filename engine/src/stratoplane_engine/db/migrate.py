@@ -7,22 +7,25 @@ from typing import Final
 from alembic import command
 from alembic.config import Config
 from alembic.script import ScriptDirectory
-from psycopg.errors import InvalidParameterValue, UndefinedTable
-from sqlalchemy import Connection, create_engine, make_url, text
+from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.exc import OperationalError
 
 from stratoplane.errors import UnavailableError
+from stratoplane_engine.db.address import read_address
 from stratoplane_engine.db.connection import Database
+from stratoplane_engine.db.opening import open_connection
 from stratoplane_engine.db.statement import Statement
 
-_CURRENT: Final = Statement("SELECT v.version_num FROM alembic_version v")
 _SERVER_VERSION: Final = Statement("SELECT split_part(current_setting('server_version'), ' ', 1)")
+_NAME: Final = "stratoplane-migrate"
 _LOCK: Final = 0x5354_5241  # "STRA": one migration at a time
 
 
-def sqlalchemy_url(database_url: str) -> str:
-    """Return a libpq URL (``postgresql://...``) as the URL that SQLAlchemy opens with psycopg."""
-    return make_url(database_url).set(drivername="postgresql+psycopg").render_as_string(hide_password=False)
+def migrating_engine(database_url: str) -> Engine:
+    """Return an engine whose statements may take as long as they take. Raises SettingsError for a URL of no use."""
+    address = read_address(database_url)
+    # The driver opens it from our own reading of the URL: SQLAlchemy's knows hosts and options in other forms.
+    return create_engine("postgresql+psycopg://", creator=lambda: open_connection(address, _NAME, autocommit=False))
 
 
 def _config(connection: Connection) -> Config:
@@ -43,9 +46,10 @@ def upgrade(database_url: str) -> str:
         The revision that the database is at.
 
     Raises:
+        SettingsError: the URL cannot be used.
         UnavailableError: the database does not answer.
     """
-    engine = create_engine(sqlalchemy_url(database_url))
+    engine = migrating_engine(database_url)
     try:
         with engine.connect() as connection:
             connection.execute(text("SELECT pg_advisory_lock(:lock)"), {"lock": _LOCK})
@@ -70,19 +74,6 @@ def newest_revision() -> str:
     config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
     config.set_main_option("path_separator", "os")
     return ScriptDirectory.from_config(config).get_current_head() or ""
-
-
-def current_revision(database: Database) -> str:
-    """Return the revision that the database is at, empty before the first migration.
-
-    Raises:
-        UnavailableError: the database does not answer.
-    """
-    try:
-        with database.system_reads() as connection:
-            return connection.value(str, _CURRENT) or ""
-    except (UndefinedTable, InvalidParameterValue):  # neither the table nor the role that asks is there yet
-        return ""
 
 
 def server_version(database: Database) -> str:

@@ -11,6 +11,7 @@ from stratoplane.errors import UnavailableError
 from stratoplane_engine.db.connection import Database
 from stratoplane_engine.jobs.worker_loop import drain
 from stratoplane_engine.plugins import Plugins
+from stratoplane_engine.roles.starting import open_database
 from stratoplane_engine.settings import EngineSettings
 
 _log: Final = logging.getLogger(__name__)
@@ -22,8 +23,10 @@ class Drainer:
     def __init__(self, settings: EngineSettings) -> None:
         self.plugins: Final = Plugins.load(settings.plugins)
         self.plugins.tell()
-        self.database: Final = Database(
-            settings.database_url, pool_size=2, application="stratoplane-worker", kinds=self.plugins.kinds
+        self.database: Final = open_database(
+            lambda: Database(
+                settings.database_url, pool_size=2, application="stratoplane-worker", kinds=self.plugins.kinds
+            )
         )
         self.owner: Final = f"{socket.gethostname()}:{os.getpid()}"
         self._random: Final = random.Random()  # noqa: S311  # jitter of retries, not a secret

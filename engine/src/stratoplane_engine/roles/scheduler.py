@@ -6,6 +6,7 @@ import random
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from typing import Final
 
 from stratoplane.errors import UnavailableError
@@ -20,7 +21,9 @@ from stratoplane_engine.jobs.outbox_relay import relay
 from stratoplane_engine.jobs.queue import WorkerNotifier
 from stratoplane_engine.jobs.sweeper import sweep
 from stratoplane_engine.plugins import Plugins
+from stratoplane_engine.roles.essential import start_essential
 from stratoplane_engine.roles.logs import configure_logging
+from stratoplane_engine.roles.starting import open_database
 from stratoplane_engine.roles.stopping import stop_event
 from stratoplane_engine.services.quota import seed_limits
 from stratoplane_engine.settings import load_settings
@@ -36,23 +39,24 @@ def main() -> None:
     settings = load_settings()
     plugins, generator = Plugins.load(settings.plugins), random.Random()  # noqa: S311  # spreads retries, hides nothing
     plugins.tell()
-    database = Database(settings.database_url, pool_size=5, application="stratoplane-scheduler", kinds=plugins.kinds)
+    database = open_database(
+        lambda: Database(settings.database_url, pool_size=5, application="stratoplane-scheduler", kinds=plugins.kinds)
+    )
     notifier = WorkerNotifier(settings.redis_url)
     stop = stop_event()
-    threading.Thread(target=_relay_for_ever, args=(settings.database_url, database, notifier), daemon=True).start()
-    threading.Thread(
-        target=_repeat, args=(stop, settings.sweep_seconds, lambda: sweep(database, notifier)), daemon=True
-    ).start()
-    for seconds, work in (
+    start_essential(partial(_relay_until, stop, database, notifier), "relay")
+    for name, seconds, work in (
+        ("sweep", settings.sweep_seconds, lambda: sweep(database, notifier)),
         (
+            "reconcile",
             settings.reconcile_seconds,
             lambda: reconcile_in_turn(database, full_seconds=settings.full_comparison_seconds),
         ),
-        (settings.sweep_seconds, lambda: run_monitor_round(database, settings)),
-        (settings.seal_seconds, lambda: seal(database)),
-        (_NOTIFY_SECONDS, lambda: notify(database, plugins, generator=generator)),
+        ("monitor", settings.sweep_seconds, lambda: run_monitor_round(database, settings)),
+        ("seal", settings.seal_seconds, lambda: seal(database)),
+        ("notify", _NOTIFY_SECONDS, lambda: notify(database, plugins, generator=generator)),
     ):
-        threading.Thread(target=_repeat, args=(stop, seconds, work), daemon=True).start()
+        start_essential(partial(_repeat, stop, seconds, work), name)
     _guarded(lambda: seed_limits(database))
     _log.info("scheduler is ready")
     stop.wait()
@@ -60,8 +64,8 @@ def main() -> None:
     database.close()
 
 
-def _relay_for_ever(database_url: str, database: Database, notifier: WorkerNotifier) -> None:
-    for _ in notifications(database_url, [OUTBOX_CHANNEL], idle_seconds=_IDLE_SECONDS):
+def _relay_until(stop: threading.Event, database: Database, notifier: WorkerNotifier) -> None:
+    for _ in notifications(database.url, [OUTBOX_CHANNEL], idle_seconds=_IDLE_SECONDS, ended=stop.is_set):
         _guarded(lambda: relay(database, notifier))
 
 
