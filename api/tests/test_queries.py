@@ -120,6 +120,20 @@ def test_every_status_filter_of_a_kind_is_documented():
         assert set(status["schema"]["enum"]) <= set(ResourceStatus)
 
 
+def test_a_cursor_of_another_list_is_refused(tenant, make_tenant):
+    for name in ("a", "b"):
+        tenant.make("volumes", name=f"paged-{name}", size_gib=1)
+    first = tenant("GET", "/volumes?limit=1").json
+    following = tenant("GET", f"/volumes?limit=1&cursor={first['next']}")
+    other = make_tenant()
+
+    assert following.json["items"][0]["name"] == "paged-b"
+    for send, path in ((tenant, "/networks"), (tenant, "/jobs"), (other, "/volumes"), (tenant, "/audit-events")):
+        answer = send("GET", f"{path}?cursor={first['next']}")
+        assert (answer.status_code, answer.json["code"]) == (422, "invalid_query"), path
+        assert answer.json["errors"][0]["pointer"] == "/cursor"
+
+
 @pytest.mark.parametrize(
     ("query", "hint"), [("names~=a", "did you mean 'name~'?"), ("name_contains=a", "limit, name~, sort, status")]
 )

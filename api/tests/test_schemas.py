@@ -4,7 +4,7 @@
 import pytest
 from marshmallow import ValidationError
 
-from stratoplane_api.schemas import compute, network, storage
+from stratoplane_api.schemas import compute, drift, identity, incidents, network, platform, storage
 from stratoplane_api.schemas.strict import SERVER_OWNED
 from stratoplane_api.views.kinds import KINDS
 
@@ -115,6 +115,37 @@ def test_lists_of_ids_hold_different_ids(ids):
     machine = {"name": "m", "flavor": "small", "image": "i", "network_ids": ids}
 
     assert "network_ids" in refusals(compute.VirtualMachineCreate, machine)
+
+
+ONE_LINE = [
+    (identity.OrganizationUpdate, "display_name"),
+    (platform.ClusterUpdate, "description"),
+    (incidents.Assignment, "assignee"),
+    (drift.PolicyKey, "kind"),
+]
+
+
+@pytest.mark.parametrize(("schema", "member"), ONE_LINE)
+@pytest.mark.parametrize(
+    "sign",
+    [*"\n\r\t\x00\x1b\x7f\x85\x9b\u061c\u200b\u200e\u200f\u2028\u2029\u202a\u202e\u2060\u2066\u2069\ufeff"],
+    ids=ascii,
+)
+def test_one_line_holds_neither_control_nor_direction_characters(schema, member, sign):
+    assert member in refusals(schema, {member: f"a{sign}b"})
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "T\u014dky\u014d \u6771\u4eac",
+        "\u0646\u0627\u0645\u200c\u0647\u0627",
+        "\U0001f469\u200d\U0001f680",
+        "\u05e9\u05dc\u05d5\u05dd",
+    ],
+)
+def test_one_line_holds_every_script(text):
+    assert identity.OrganizationUpdate().load({"display_name": text}) == {"display_name": text}
 
 
 @pytest.mark.parametrize("text", ["x" * 65_537, "\u20ac" * 21_846, "\U0001f600" * 16_385])

@@ -44,10 +44,11 @@ class StrictParser(FlaskParser):
         """Return the body's value.
 
         Raises:
-            MediaTypeError: the body is declared as something other than JSON.
+            MediaTypeError: the body is declared as something other than JSON in UTF-8.
             MalformedRequestError: there is no body, or it cannot be read.
         """
         body = req.get_data(cache=True)
+        require_plain_text(req)
         if req.mimetype not in _JSON_TYPES and (body or req.mimetype):
             raise MediaTypeError("send the body as Content-Type: application/json")
         if not body:
@@ -67,6 +68,20 @@ class StrictParser(FlaskParser):
         """Raise the schema's findings as one error with a JSON pointer for each."""
         violations = list(_violations(next(iter(error.messages_dict.values())), ""))
         raise _refusal(InvalidSpecError, violations) from error
+
+
+def require_plain_text(req: flask.Request) -> None:
+    """Refuse a body that is not what it would be read as.
+
+    Raises:
+        MediaTypeError: it is declared as compressed or as text in another charset than UTF-8.
+    """
+    encoding = req.headers.get("Content-Encoding", "identity").strip().lower()
+    if encoding != "identity":
+        raise MediaTypeError(f"send the body as it is, without Content-Encoding; {encoding!r} is not read")
+    charset = req.mimetype_params.get("charset", "utf-8")
+    if charset.lower() not in {"utf-8", "utf8"}:
+        raise MediaTypeError(f"send the body in UTF-8; the charset {charset!r} is not read")
 
 
 def read_query(query: bytes, schema: Schema) -> dict[str, object]:
