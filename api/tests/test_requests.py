@@ -248,42 +248,6 @@ def test_a_body_that_cannot_be_read_is_refused(call, data, content_type, status,
     problem(call("POST", "/api/tenant/v1/things", data=data, content_type=content_type), status, code)
 
 
-@pytest.mark.parametrize("charset", ["utf-8", "UTF-8", '"utf-8"', "utf8"])
-def test_a_media_type_with_the_charset_of_json_is_json(call, charset):
-    kind = f"application/json; charset={charset}"
-
-    assert call("POST", "/api/tenant/v1/things", data=b'{"name": "a"}', content_type=kind).status_code == 201
-
-
-@pytest.mark.parametrize("charset", ["latin-1", "utf-16", "us-ascii", "utf-7", "nonsense"])
-def test_another_charset_is_refused_even_if_the_bytes_are_the_same(call, charset):
-    kind = f"application/json; charset={charset}"
-    response = call("POST", "/api/tenant/v1/things", data=b'{"name": "a"}', content_type=kind)
-
-    assert charset in problem(response, 415, "unsupported_media_type")["detail"]
-
-
-@pytest.mark.parametrize("encoding", ["gzip", "br", "identity, gzip", "nonsense", ""])
-def test_a_body_in_another_encoding_is_refused(call, encoding):
-    headers = {"Content-Encoding": encoding}
-    response = call("POST", "/api/tenant/v1/things", json={"name": "a"}, headers=headers)
-
-    problem(response, 415, "unsupported_media_type")
-
-
-def test_a_body_that_is_not_encoded_may_say_so(call):
-    response = call("POST", "/api/tenant/v1/things", json={"name": "a"}, headers={"Content-Encoding": "Identity"})
-
-    assert response.status_code == 201
-
-
-def test_a_body_that_is_too_large_is_told_the_limit_in_bytes(call):
-    body = b'{"name": "' + b"a" * SMALL_BODY + b'"}'
-    response = call("POST", "/api/tenant/v1/things", data=body, content_type="application/json")
-
-    assert f"{SMALL_BODY} bytes" in problem(response, 413, "body_too_large")["detail"]
-
-
 @pytest.mark.parametrize(
     ("query", "pointer"),
     [
