@@ -90,6 +90,7 @@ class LoadBalancerKind(Kind[LoadBalancerSpec, LoadBalancerRequest, LoadBalancerP
     spec = LoadBalancerSpec
     request = LoadBalancerRequest
     patch = LoadBalancerPatch
+    stable = (ResourceStatus.RUNNING, ResourceStatus.STOPPED)
     view = LoadBalancerView
     compared = (ComparedField(name="algorithm", policies=(DriftPolicy.CORRECT, DriftPolicy.ALERT)),)
 

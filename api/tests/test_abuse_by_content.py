@@ -10,7 +10,7 @@ import orjson
 import pytest
 
 from stratoplane.join_tokens import pin_of, read_join_token, server_proof
-from stratoplane.messages import AGENT_PROTOCOL, OLDEST_PROTOCOL
+from stratoplane.messages import AGENT_PROTOCOL, LONGEST_PROVIDER_TEXT, OLDEST_PROTOCOL
 from stratoplane.signatures import BadSignatureError, check_answer
 from stratoplane_api.settings import ApiSettings
 from stratoplane_api.views.agent import LONGEST_POLL
@@ -125,7 +125,7 @@ def test_an_error_text_is_kept_within_bounds_and_commands_no_terminal(working, a
 
     assert len(kept["code"]) <= 64
     assert len(kept["detail"]) <= 4_000
-    assert len(kept["provider_text"]) <= 64_000
+    assert len(kept["provider_text"]) <= LONGEST_PROVIDER_TEXT
     assert not set(kept["detail"] + kept["provider_text"]) & set("\x1b\x07\x9b")
 
 

@@ -36,6 +36,25 @@ def test_what_is_not_json_is_refused_with_the_place(body):
         json_body.decode(body)
 
 
+@pytest.mark.parametrize(
+    "body",
+    [
+        b'{"a": 1, "a": 1}',
+        b'[{"b": {"a": 1, "c": 2, "a": null}}]',
+        b'{"a": 1, "\\u0061": 2}',
+        b'{"": 1, "": {}}',
+        b'{"n": 1e999, "a": ' + b"9" * 30 + b', "a": 1}',
+    ],
+)
+def test_a_member_that_comes_twice_is_refused_by_name(body):
+    with pytest.raises(MalformedBodyError, match="twice"):
+        json_body.decode(body)
+
+
+def test_members_of_different_objects_may_have_one_name():
+    assert json_body.decode(b'{"a": {"a": [{"a": 1}, {"a": 2}]}}') == {"a": {"a": [{"a": 1}, {"a": 2}]}}
+
+
 def test_nesting_beyond_what_the_parser_takes_is_refused_too():
     with pytest.raises((BodyTooDeepError, MalformedBodyError)):
         json_body.decode(nested(100_000))

@@ -275,7 +275,11 @@ def test_a_console_can_be_read_by_those_who_may_only(tenant, cluster):
         ("networks", {"mode": "BRIDGE"}, 422, "invalid_spec"),
         ("volumes", {"size_gib": "5"}, 422, "invalid_spec"),
         ("volumes", {"image": "none"}, 404, "resource_not_found"),
+        ("virtual-machines", {"user_data": "\u20ac" * 65_522}, 422, "invalid_spec"),
         ("key-pairs", {"public_key": "ssh-ed25519 " + "A" * 68}, 422, "invalid_spec"),
+        ("key-pairs", {"public_key": f"{PUBLIC_KEY.rpartition(' ')[0]}="}, 422, "invalid_spec"),
+        ("key-pairs", {"public_key": PUBLIC_KEY + "\u202e"}, 422, "invalid_spec"),
+        ("key-pairs", {"public_key": ""}, 422, "invalid_spec"),
     ],
 )
 def test_what_cannot_be_made_is_refused_and_leaves_nothing(tenant, path, body, status, code):

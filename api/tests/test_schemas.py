@@ -4,7 +4,7 @@
 import pytest
 from marshmallow import ValidationError
 
-from stratoplane_api.schemas import compute, network, storage
+from stratoplane_api.schemas import compute, drift, identity, incidents, network, platform, storage
 from stratoplane_api.schemas.strict import SERVER_OWNED
 from stratoplane_api.views.kinds import KINDS
 
@@ -117,14 +117,46 @@ def test_lists_of_ids_hold_different_ids(ids):
     assert "network_ids" in refusals(compute.VirtualMachineCreate, machine)
 
 
+ONE_LINE = [
+    (identity.OrganizationUpdate, "display_name"),
+    (platform.ClusterUpdate, "description"),
+    (incidents.Assignment, "assignee"),
+    (drift.PolicyKey, "kind"),
+]
+
+
+@pytest.mark.parametrize(("schema", "member"), ONE_LINE)
 @pytest.mark.parametrize(
-    "key", ["", "ssh-dss AAAA", "ssh-ed25519 AAAA\nssh-rsa BBBB", "ssh-ed25519 " + "!" * 68, "no-pty ssh-ed25519 AAAA"]
+    "sign",
+    [*"\n\r\t\x00\x1b\x7f\x85\x9b\u061c\u200b\u200e\u200f\u2028\u2029\u202a\u202e\u2060\u2066\u2069\ufeff"],
+    ids=ascii,
 )
-def test_a_public_key_is_one_line_of_a_known_type(key):
-    assert "public_key" in refusals(compute.KeyPairCreate, {"name": "k", "public_key": key})
+def test_one_line_holds_neither_control_nor_direction_characters(schema, member, sign):
+    assert member in refusals(schema, {member: f"a{sign}b"})
 
 
-def test_user_data_is_bounded():
-    machine = {"name": "m", "flavor": "small", "image": "i", "user_data": "x" * (64 * 1024 + 1)}
+@pytest.mark.parametrize(
+    "text",
+    [
+        "T\u014dky\u014d \u6771\u4eac",
+        "\u0646\u0627\u0645\u200c\u0647\u0627",
+        "\U0001f469\u200d\U0001f680",
+        "\u05e9\u05dc\u05d5\u05dd",
+    ],
+)
+def test_one_line_holds_every_script(text):
+    assert identity.OrganizationUpdate().load({"display_name": text}) == {"display_name": text}
 
-    assert "user_data" in refusals(compute.VirtualMachineCreate, machine)
+
+@pytest.mark.parametrize("text", ["x" * 65_537, "\u20ac" * 21_846, "\U0001f600" * 16_385])
+def test_user_data_is_bounded_in_bytes(text):
+    machine = {"name": "m", "flavor": "small", "image": "i", "user_data": text}
+
+    assert "at most 65536" in refusals(compute.VirtualMachineCreate, machine)["user_data"][0]
+
+
+@pytest.mark.parametrize("text", ["x" * 65_536, "\u20ac" * 21_845, "\U0001f600" * 16_384, "a\r\nb\n"])
+def test_user_data_within_the_bound_is_taken_unchanged(text):
+    machine = {"name": "m", "flavor": "small", "image": "i", "user_data": text}
+
+    assert compute.VirtualMachineCreate().load(machine)["user_data"] == text

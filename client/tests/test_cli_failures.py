@@ -41,6 +41,35 @@ def test_a_command_line_that_makes_no_sense(alice: Command, words: list[str], li
 
 
 @pytest.mark.parametrize(
+    ("words", "option"),
+    [
+        (["volume", "create", "data", "--size", "20", "--size", "30"], "--size"),
+        (["volume", "create", "data", "--size", "20", "--dry-run", "--dry-run"], "--dry-run"),
+        (["volume", "create", "data", "--size", "20", "--wait", "--no-wait"], "--wait"),
+        (["volume", "list", "--status", "ACTIVE", "--status=FAILED"], "--status"),
+        (["volume", "list", "-o", "json", "--output", "yaml"], "-o / --output"),
+        (["-o", "json", "volume", "list", "--output", "yaml"], "-o / --output"),
+        (["--project", "web", "volume", "list", "--project", "api"], "--project"),
+        (["me", "-v", "-v"], "-v / --verbose"),
+    ],
+)
+def test_an_option_that_takes_one_value_is_given_once(
+    alice: Command, contract: Contract, words: list[str], option: str
+) -> None:
+    contract.requests.clear()
+    line = alice.failed(2, *words)
+
+    assert line.startswith(f"Error: {option} is given more than once; give it once. See 'stratoplane ")
+    assert contract.requests == []
+
+
+def test_an_option_that_takes_several_values_is_repeated(alice: Command) -> None:
+    words = ("volume", "create", "data", "--size", "1", "--label", "a=1", "--label", "b=2", "--wait")
+
+    assert "created" in alice.done(*words)
+
+
+@pytest.mark.parametrize(
     ("status", "code", "exit_code"),
     [
         (401, "authentication_failed", 3),

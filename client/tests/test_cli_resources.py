@@ -215,6 +215,28 @@ def test_lists_are_filtered_and_cut(cli: Command, contract: Contract) -> None:
     assert (query["status"], query["sort"]) == ("ACTIVE", "name")
 
 
+@pytest.mark.parametrize("source", ["file", "stdin"])
+def test_user_data_reach_the_server_byte_for_byte(
+    cli: Command, contract: Contract, tmp_path: Path, source: str
+) -> None:
+    text = "#cloud-config\r\nmotd: \u20ac\r\n\r\n"
+    (tmp_path / "user-data").write_bytes(text.encode())
+    given = {"file": (str(tmp_path / "user-data"), ""), "stdin": ("-", text)}[source]
+
+    cli.done(
+        "vm", "create", "web-2", "--flavor", "small", "--image", "debian-12", "--user-data", given[0], stdin=given[1]
+    )
+
+    assert contract.sent("POST", "/virtual-machines")[-1].body["user_data"] == text
+
+
+@pytest.mark.parametrize("limit", ["-1", "--1", "-5", "+1", "1.5", "", "none", "\u0665"])
+def test_a_limit_is_a_whole_number_or_unlimited(olga: Command, limit: str) -> None:
+    line = olga.failed(2, "quota", "set", "--org", "globex", "--", f"vcpus={limit}")
+
+    assert f"{limit!r} is not a valid limit; use a whole number, 0 or more, or 'unlimited'" in line
+
+
 def test_quota_jobs_and_audit(cli: Command) -> None:
     quota = cli.done("quota", "show")
     assert "unlimited" in quota

@@ -50,6 +50,25 @@ def test_details_keep_several_lines_in_their_column() -> None:
     assert shown.splitlines() == ["Name      web-1", "Networks  a", "          b", "Empty"]
 
 
+@pytest.mark.parametrize(
+    ("text", "shown"),
+    [
+        ("a\x1b[2Jb\x07", "a\\x1b[2Jb\\x07"),
+        ("a\x9bm\x85\x7f", "a\\x9bm\\x85\\x7f"),
+        ("web\u202egnp.exe", "web\\u202egnp.exe"),
+        ("a\u2066b\u2069\u200b\u2028\u2029\ufeff", "a\\u2066b\\u2069\\u200b\\u2028\\u2029\\ufeff"),
+        ("two\nlines\tand\r", "two lines and "),
+        (
+            "T\u014dky\u014d \u0646\u0627\u0645\u200c\u0647\u0627 \U0001f469\u200d\U0001f680",
+            "T\u014dky\u014d \u0646\u0627\u0645\u200c\u0647\u0627 \U0001f469\u200d\U0001f680",
+        ),
+    ],
+)
+def test_what_others_wrote_neither_commands_a_terminal_nor_passes_for_other_text(text: str, shown: str) -> None:
+    assert tables.plain(text) == shown
+    assert tables.table(("NAME",), [(text,)], color=False).splitlines()[1] == shown.rstrip()
+
+
 def test_labels_and_joined_strings() -> None:
     assert tables.labels({"b": "2", "a": ""}) == "a,b=2"
     assert tables.labels({}) == tables.joined([]) == "-"

@@ -7,11 +7,11 @@ from dataclasses import dataclass, replace
 from typing import Final
 
 from stratoplane.errors import DriverError, PermanentError, StratoplaneError, TransientError
-from stratoplane.messages import Operation, OperationResult, Outcome
+from stratoplane.messages import LONGEST_PROVIDER_TEXT, Operation, OperationResult, Outcome
 from stratoplane.wire import to_json
 
 DRIVER_BUG: Final = "driver_bug"
-_LONGEST_TEXT: Final = 64 * 1024
+_ROOM_FOR_NOTE: Final = 64
 _UNSTORABLE: Final = ("\\u0000", "\\ud")
 
 
@@ -89,10 +89,10 @@ def encode(operation: Operation, ending: Ending, seconds: float) -> str:
 
 def _bounded(text: str) -> str:
     """Return ``text``, the middle of an overlong one left out."""
-    if len(text) <= _LONGEST_TEXT:
+    if len(text) <= LONGEST_PROVIDER_TEXT:
         return text
-    half = _LONGEST_TEXT // 2
-    return f"{text[:half]}\n[{len(text) - _LONGEST_TEXT} characters left out]\n{text[-half:]}"
+    half = (LONGEST_PROVIDER_TEXT - _ROOM_FOR_NOTE) // 2
+    return f"{text[:half]}\n[{len(text) - 2 * half} characters left out]\n{text[-half:]}"
 
 
 def _storable(value: object) -> object:

@@ -7,7 +7,7 @@ from urllib.parse import urlencode
 
 from flask import Response, request
 
-from stratoplane_api import etag, json_body
+from stratoplane_api import cursors, etag, json_body
 from stratoplane_api.idempotency import REPLAYED_HEADER
 from stratoplane_api.presentation.changes import plan
 from stratoplane_api.presentation.jobs import job
@@ -49,9 +49,10 @@ def item(body: Mapping[str, object], status: int = 200) -> Response:
 
 def page(listing: Listing[Mapping[str, object]]) -> Response:
     """Return one page; ``Link`` leads to the next with the same filters."""
-    response = content({"items": listing.items, "next": listing.next})
-    if listing.next is not None:
-        query = {**request.args.to_dict(), "cursor": listing.next}
+    following = None if listing.next is None else cursors.mark(listing.next)
+    response = content({"items": listing.items, "next": following})
+    if following is not None:
+        query = {**request.args.to_dict(), "cursor": following}
         response.headers["Link"] = f'<{request.path}?{urlencode(query)}>; rel="next"'
     return response
 

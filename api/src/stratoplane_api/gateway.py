@@ -7,7 +7,7 @@ from uuid import UUID
 
 from flask import Flask, current_app, g, request
 
-from stratoplane_api import etag, idempotency, labels, prefer
+from stratoplane_api import cursors, etag, idempotency, labels, prefer
 from stratoplane_api.endpoints import Endpoint, Feature
 from stratoplane_api.ratelimit import Limit, RateLimiter
 from stratoplane_api.readiness import Readiness
@@ -97,7 +97,7 @@ def page() -> Page:
     selector = labels.read_selector(query.get("labels", ""))
     return Page(
         limit=query["limit"],
-        cursor=query.get("cursor", ""),
+        cursor=cursors.unmark(query.get("cursor", "")),
         sort=query.get("sort", "created_at"),
         status=query.get("status", ""),
         name_contains=query.get("name_contains", ""),

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """JSON in and out: orjson, with what a request may not contain refused before any schema sees it."""
 
+import json
 import sys
 from collections.abc import Mapping
 from types import MappingProxyType
@@ -39,12 +40,13 @@ def decode(body: bytes) -> object:
     """Return the value of a request's body.
 
     Raises:
-        MalformedBodyError: not JSON (RFC 8259) in UTF-8.
+        MalformedBodyError: not JSON (RFC 8259) in UTF-8, or an object has a member twice.
         BodyTooDeepError: nested deeper than :data:`DEEPEST`.
         TooManyValuesError: more than :data:`MOST_VALUES` members and items.
         InvalidSpecError: a string holds U+0000, which PostgreSQL cannot keep.
     """
     value = _parse(body, MOST_VALUES)
+    _refuse_repeated(body)
     if b"\\u0000" in body:
         _refuse_null("", value)
     return value
@@ -64,6 +66,30 @@ def _parse(body: bytes, most_values: int) -> object:
         raise MalformedBodyError(f"the body is not valid JSON: {error.msg} ({place})") from error
     _refuse_size(value, most_values)
     return value
+
+
+def _refuse_repeated(body: bytes) -> None:
+    """Refuse an object with a member twice: of two values, whichever were taken, the other would be ignored."""
+    try:
+        _REPEATED.decode(body.decode())
+    except _RepeatedMemberError as error:
+        raise MalformedBodyError(f"the body has an object with the member {error.args[0]!r} twice") from error
+
+
+class _RepeatedMemberError(Exception):
+    """Carries the member's name out of the decoder."""
+
+
+def _once(members: list[tuple[str, object]]) -> None:
+    names = set[str]()
+    for name, _ in members:
+        if name in names:
+            raise _RepeatedMemberError(name)
+        names.add(name)
+
+
+# orjson takes the last of two members silently. This pass makes no numbers: those may be of any length.
+_REPEATED: Final = json.JSONDecoder(object_pairs_hook=_once, parse_int=str, parse_float=str)
 
 
 def _refuse_size(value: object, most_values: int) -> None:

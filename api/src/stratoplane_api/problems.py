@@ -85,7 +85,9 @@ def _translate(error: HTTPException) -> StratoplaneError | None:
     if isinstance(error, MethodNotAllowed):
         return MethodNotAllowedError(f"{request.method} is not served here; the Allow header names what is")
     if isinstance(error, RequestEntityTooLarge):
-        return BodyTooLargeError("the body is larger than this operation takes")
+        return BodyTooLargeError(
+            f"the body is larger than the {request.max_content_length} bytes that this operation takes"
+        )
     if error.code is None or error.code >= HTTPStatus.INTERNAL_SERVER_ERROR:
         return None
     words = f"the request was refused: {error.description or error.name}"

@@ -11,7 +11,7 @@ class MalformedRequestError(StratoplaneError):
 
 
 class MalformedBodyError(MalformedRequestError):
-    """The body is not JSON; the detail says where it stops being so."""
+    """The body is not JSON, or has a member twice; the detail says where."""
 
     code = "malformed_json"
 
@@ -53,7 +53,7 @@ class BodyTooLargeError(StratoplaneError):
 
 
 class MediaTypeError(StratoplaneError):
-    """The body is of another media type; the caller sends ``application/json``."""
+    """The body is of another media type, charset or encoding; the caller sends plain JSON in UTF-8."""
 
     code = "unsupported_media_type"
 

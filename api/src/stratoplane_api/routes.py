@@ -15,7 +15,7 @@ from werkzeug.routing import BaseConverter
 from stratoplane.errors import ResourceNotFoundError
 from stratoplane_api.components import FAILURES
 from stratoplane_api.endpoints import Endpoint, Feature, Gate
-from stratoplane_api.reading import PARSER
+from stratoplane_api.reading import PARSER, read_query
 from stratoplane_api.schemas.queries import defaults
 
 View = Callable[..., Response]
@@ -150,7 +150,7 @@ def _bind(endpoint: Endpoint, view: View) -> View:
     @wraps(view)
     def call(**segments: str) -> Response:
         identifiers = {name: _identifier(segment) for name, segment in segments.items()}
-        g.query = PARSER.parse(query, location="query") if request.args else unasked
+        g.query = read_query(request.query_string, query) if request.query_string else unasked
         return view(**identifiers)
 
     return call
@@ -193,17 +193,15 @@ def _parameters(endpoint: Endpoint) -> list[Any]:
 
 
 def _failures(endpoint: Endpoint) -> list[int]:
-    statuses = {429, 500, 503, *endpoint.errors}
+    statuses = {422, 429, 500, 503, *endpoint.errors}
     if endpoint.access is not Gate.PUBLIC:
         statuses |= {401, 403}
     if "<" in endpoint.path:
         statuses.add(404)
-    if endpoint.query().fields:
-        statuses.add(422)
     if endpoint.body is not None:
-        statuses |= {400, 413, 415, 422}
+        statuses |= {400, 413, 415}
     if Feature.IDEMPOTENT in endpoint.features:
-        statuses |= {400, 409, 422}
+        statuses |= {400, 409}
     if Feature.VERSIONED in endpoint.features and endpoint.changes:
         statuses |= {400, 409, 412}
     return sorted(statuses)

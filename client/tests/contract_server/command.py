@@ -54,7 +54,7 @@ class Command:
                 process.delenv(name)
             for name, value in {**self.environment, **environment}.items():
                 process.setenv(name, value)
-            process.setattr(sys, "stdin", io.StringIO(stdin))
+            process.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(stdin.encode()), encoding="utf-8"))
             try:
                 code = run(root, words)
             except SystemExit as end:

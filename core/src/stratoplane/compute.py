@@ -4,12 +4,15 @@
 import abc
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass, field
-from typing import ClassVar
+from typing import ClassVar, Final
 from uuid import UUID
 
 from stratoplane.drivers import Ability, Driver, Feature, Interface
 from stratoplane.jobs import Wait
 from stratoplane.resources import PowerState
+
+LARGEST_USER_DATA: Final = 64 * 1024
+"""Bytes of user data in UTF-8, which is what reaches the guest; the API refuses more, and so does every driver."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,7 +61,7 @@ class MachineSpec:
         interfaces: network cards in the guest's order.
         volume_uids: data volumes in the guest's order.
         ssh_keys: public keys for the guest's first user.
-        user_data: cloud-init user data, opaque; at most 64 KiB.
+        user_data: cloud-init user data, opaque; at most :data:`LARGEST_USER_DATA` bytes in UTF-8.
         power: whether it should run.
     """
 

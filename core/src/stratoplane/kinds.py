@@ -23,6 +23,10 @@ Observed = Mapping[str, object]
 """What a driver reported of an object: JSON values, opaque but for the members that its kind reads."""
 
 
+_S = ResourceStatus
+_OF_JOBS = (_S.PENDING, _S.UPDATING, _S.DELETING, _S.FAILED, _S.LOST)
+
+
 class Spec:
     """The desired state of a resource as it is stored, references resolved. Subclasses are frozen dataclasses.
 
@@ -258,6 +262,7 @@ class Kind(abc.ABC, Generic[SpecT, RequestT, PatchT]):
         view: dataclass of the members that people see of a resource beside those that every resource has; the spec's
             members unless the kind names others.
         compared: the fields that the reconciler compares.
+        stable: every status that :meth:`status` returns.
     """
 
     name: ClassVar[str]
@@ -269,6 +274,7 @@ class Kind(abc.ABC, Generic[SpecT, RequestT, PatchT]):
     patch: ClassVar[type[ResourcePatch]]
     view: ClassVar[type[Any] | None] = None  # any dataclass
     compared: ClassVar[tuple[ComparedField, ...]] = ()
+    stable: ClassVar[tuple[ResourceStatus, ...]] = (ResourceStatus.ACTIVE,)
 
     @abc.abstractmethod
     def references(self, wanted: RequestT | PatchT) -> References:
@@ -302,7 +308,7 @@ class Kind(abc.ABC, Generic[SpecT, RequestT, PatchT]):
         return ()
 
     def status(self, observed: Observed) -> ResourceStatus:  # noqa: ARG002  # for subclasses
-        """Return the stable status that an observed state means; ACTIVE by default."""
+        """Return the stable status that an observed state means, one of ``stable``; ACTIVE by default."""
         return ResourceStatus.ACTIVE
 
     def adopted(self, observed: Observed, name: str, cluster: str) -> RequestT | None:  # noqa: ARG002  # for subclasses
@@ -326,6 +332,11 @@ class Kind(abc.ABC, Generic[SpecT, RequestT, PatchT]):
     def plural(self) -> str:
         """The name for several, as in the names of operations and, with hyphens, in paths."""
         return f"{self.name}s"
+
+    @property
+    def listed_statuses(self) -> tuple[ResourceStatus, ...]:
+        """Every status in which a list can show a resource of the kind; without a driver, there are no jobs."""
+        return self.stable if self.interface is None else (*_OF_JOBS, *self.stable)
 
     @property
     def is_adoptable(self) -> bool:

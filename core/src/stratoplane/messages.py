@@ -16,6 +16,8 @@ AGENT_PROTOCOL = 3
 """Number of this protocol: 1 signs requests, 2 has deltas of the inventory, 3 answers that are signed."""
 OLDEST_PROTOCOL = max(1, AGENT_PROTOCOL - 2)
 """The oldest that the control plane serves. It refuses newer ones than its own: update it before the agents."""
+LONGEST_PROVIDER_TEXT = 64 * 1024
+"""Characters of a provider's text. An agent leaves out the middle of a longer one, so that the end is kept."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -62,7 +62,10 @@ def test_user_data_are_not_touched():
 def test_too_many_user_data_are_refused():
     with pytest.raises(PermanentError, match="65537 bytes"):
         build_seed(dataclasses.replace(SPEC, user_data="x" * 65537))
+    with pytest.raises(PermanentError, match="65538 bytes"):
+        build_seed(dataclasses.replace(SPEC, user_data="\u20ac" * 21_846))
     assert build_seed(dataclasses.replace(SPEC, user_data="x" * 65536))
+    assert build_seed(dataclasses.replace(SPEC, user_data="\u20ac" * 21_845 + "x"))
 
 
 @given(any_text, st.lists(any_text, max_size=3))

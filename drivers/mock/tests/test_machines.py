@@ -102,8 +102,10 @@ def test_a_machine_without_anything_to_boot_from_is_refused(cluster, machine):
 
 
 def test_user_data_has_a_limit(cluster, machine):
-    with pytest.raises(PermanentError, match="64 KiB"):
-        cluster.compute.create(machine(user_data="#" * (64 * 1024 + 1)))
+    for too_much in ("#" * 65_537, "\u20ac" * 21_846):
+        with pytest.raises(PermanentError, match="65536 bytes"):
+            cluster.compute.create(machine(user_data=too_much))
+    cluster.compute.create(machine(user_data="\u20ac" * 21_845 + "#"))
 
 
 def test_another_projects_volumes_and_networks_cannot_be_used(cluster, machine, network, volume):

@@ -6,17 +6,17 @@ from typing import Any, Final
 
 from marshmallow import ValidationError, validates_schema
 
+from stratoplane.compute import LARGEST_USER_DATA
 from stratoplane.resources import PowerState
 from stratoplane_api.schemas import members as m
 from stratoplane_api.schemas.resources import Resource
 from stratoplane_api.schemas.strict import Answer, Request
+from stratoplane_engine.kinds.public_keys import KEY_TYPES, LARGEST_KEY
 
 MOST_INTERFACES: Final = 8
 MOST_VOLUMES: Final = 16
-LARGEST_USER_DATA: Final = 64 * 1024
-_KEY_PATTERN: Final = (
-    r"^(ssh-ed25519|ssh-rsa|ecdsa-sha2-nistp(256|384|521)) [A-Za-z0-9+/]{32,8192}={0,3}( [^\x00-\x1f\x7f]{0,255})?$"
-)
+_KEY_TEXT: Final = LARGEST_KEY + 256
+"""Bytes of a key and of what may stand around its line; the kind checks the line itself."""
 
 
 class Address(Answer):
@@ -67,7 +67,7 @@ class VirtualMachineCreate(Request):
     )
     volume_ids = m.identifiers("Ids of the volumes to attach as data volumes.", MOST_VOLUMES, load_default=list)
     key_pair = m.reference("Id or name of the key pair whose public key the guest lets in.")
-    user_data = m.text("User data for cloud-init, handed to the guest unchanged.", LARGEST_USER_DATA, load_default="")
+    user_data = m.sized("User data for cloud-init, handed to the guest unchanged.", LARGEST_USER_DATA, load_default="")
     labels = m.labels(load_default=dict)
     cluster = m.name("Name of the cluster to use; the platform chooses one when it is left out.")
     power = m.choice(PowerState, load_default=PowerState.RUNNING.value)
@@ -99,10 +99,9 @@ class KeyPairCreate(Request):
     """A key pair to keep; the private key stays with you."""
 
     name = m.name(required=True)
-    public_key = m.matching(
-        _KEY_PATTERN,
-        "must be one OpenSSH public key line, as in id_ed25519.pub",
-        "The public key in one line, as it stands in `id_ed25519.pub`.",
+    public_key = m.sized(
+        f"The public key in one line, as it stands in `id_ed25519.pub`: {', '.join(KEY_TYPES)}.",
+        _KEY_TEXT,
         required=True,
     )
     labels = m.labels(load_default=dict)

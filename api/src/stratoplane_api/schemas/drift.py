@@ -53,8 +53,8 @@ class Policies(Answer):
 class PolicyKey(Request):
     """Which policy is meant."""
 
-    kind = m.text("The kind of resource, as in `virtual_machine`.", 64, required=True)
-    field = m.text("The field of the resource, as in `power`.", 64, required=True)
+    kind = m.line("The kind of resource, as in `virtual_machine`.", 64, required=True)
+    field = m.line("The field of the resource, as in `power`.", 64, required=True)
     driver = m.text(
         "Name of a driver, or `*` for every driver without a policy of its own.", 64, load_default="*", shortest=1
     )

@@ -75,7 +75,7 @@ class IncidentsQuery(PageQuery):
     severity = m.choice(Severity, "Only those of this severity.")
     kind = m.choice(IncidentKind, "Only those of this kind.")
     cluster_id = m.identifier("Only those of this cluster.")
-    assignee = m.text("Only those that this person looks at.", 256)
+    assignee = m.line("Only those that this person looks at.", 256)
 
 
 class Remark(Request):
@@ -87,6 +87,6 @@ class Remark(Request):
 class Assignment(Request):
     """Who is to look at an incident."""
 
-    assignee = m.text(
+    assignee = m.line(
         "The user who shall handle the incident, as in `user:alice`; empty for nobody.", 256, required=True
     )

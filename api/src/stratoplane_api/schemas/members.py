@@ -9,6 +9,7 @@ from typing import Any, Final
 from marshmallow import Schema, ValidationError, fields, validate
 
 from stratoplane.ids import NAME_PATTERN
+from stratoplane.texts import NOT_IN_A_LINE, size_in_bytes
 
 UUID_PATTERN: Final = r"^[0-9a-f]{8}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{4}-[0-9a-f]{12}$"
 LABEL_KEY_PATTERN: Final = r"^([a-z0-9]([-a-z0-9.]{0,251}[a-z0-9])?/)?[A-Za-z0-9]([-A-Za-z0-9_.]{0,61}[A-Za-z0-9])?$"
@@ -27,6 +28,19 @@ class Pattern(validate.Regexp):
     def __call__(self, value: Any) -> Any:
         if re.fullmatch(self.regex.pattern, value) is None:
             raise ValidationError(str(self.error))
+        return value
+
+
+class AtMostBytes(validate.Validator):
+    """A limit of a text in bytes of UTF-8, where that is what its receiver counts."""
+
+    def __init__(self, most: int) -> None:
+        self._most: Final = most
+
+    def __call__(self, value: str) -> str:
+        size = size_in_bytes(value)
+        if size > self._most:
+            raise ValidationError(f"has {size} bytes in UTF-8; at most {self._most} are taken")
         return value
 
 
@@ -67,7 +81,8 @@ def catalogue_name(**options: Any) -> fields.String:
 
 def line(description: str = "", longest: int = 200, **options: Any) -> fields.String:
     """Return the member for free text in one line, as people's names are."""
-    rule = Pattern(rf"^[^\x00-\x1f\x7f]{{0,{longest}}}$", error=f"must be up to {longest} characters in one line")
+    error = f"must be up to {longest} characters in one line, without control and direction characters"
+    rule = Pattern(rf"^[^{NOT_IN_A_LINE}]{{0,{longest}}}$", error=error)
     return fields.String(validate=rule, metadata=_about(description), **options)
 
 
@@ -77,6 +92,12 @@ def text(
     """Return a member for text of ``shortest`` to ``longest`` characters."""
     rule = None if longest is None else validate.Length(shortest, longest)
     return fields.String(validate=rule, metadata=_about(description), **options)
+
+
+def sized(description: str, most_bytes: int, **options: Any) -> fields.String:
+    """Return a member for text of at most ``most_bytes`` in UTF-8; no such text has more characters than that."""
+    about = _about(f"{description} At most {most_bytes} bytes in UTF-8.", maxLength=most_bytes)
+    return fields.String(validate=AtMostBytes(most_bytes), metadata=about, **options)
 
 
 def matching(pattern: str, error: str, description: str = "", **options: Any) -> fields.String:

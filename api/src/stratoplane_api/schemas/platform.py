@@ -208,7 +208,9 @@ class Quotas(Answer):
 
 
 def _limit() -> fields.Integer:
-    return m.whole(f"New limit, {UNLIMITED} for none.", least=UNLIMITED, most=_LARGEST_LIMIT)
+    return m.whole(
+        f"New limit: a whole number, 0 or more, or {UNLIMITED} for no limit.", least=UNLIMITED, most=_LARGEST_LIMIT
+    )
 
 
 class _Limits(Request):

@@ -1,12 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Query strings. A parameter that an operation does not know is refused, never ignored."""
 
-from typing import Final
+import re
+from typing import Any, ClassVar, Final
 
 from marshmallow import Schema, fields, validate
 
 from stratoplane.jobs import JobState
-from stratoplane_api.schemas.members import Pattern, identifier
+from stratoplane.kinds import AnyKind
+from stratoplane_api.schemas.members import Pattern, choice, identifier
 from stratoplane_api.schemas.strict import Request
 
 LARGEST_PAGE: Final = 200
@@ -22,11 +24,27 @@ class Flag(fields.Boolean):
     falsy = {"false"}
 
 
-class NoQuery(Request):
+class Whole(fields.Integer):
+    """A whole number in a query string: digits alone, where Python's ``int`` takes spaces and underscores too."""
+
+    def _deserialize(self, value: Any, attr: str | None, data: Any, **kwargs: Any) -> Any:
+        if re.fullmatch(r"[0-9]{1,9}", value, re.ASCII) is None:
+            raise self.make_error("invalid", input=value)
+        return super()._deserialize(value, attr, data, **kwargs)
+
+
+class Query(Request):
+    """The parameters of a query string; none of them sets anything."""
+
+    member_noun: ClassVar[str] = "parameter"
+    owned: ClassVar[frozenset[str]] = frozenset()
+
+
+class NoQuery(Query):
     """No parameters at all."""
 
 
-class ChangeQuery(Request):
+class ChangeQuery(Query):
     """What every mutation takes."""
 
     dry_run = Flag(
@@ -35,27 +53,23 @@ class ChangeQuery(Request):
     )
 
 
-class PageQuery(Request):
+class PageQuery(Query):
     """What every list takes."""
 
-    limit = fields.Integer(
+    limit = Whole(
         load_default=DEFAULT_PAGE,
         validate=validate.Range(1, LARGEST_PAGE),
         metadata={"description": "The largest number of items on the page."},
     )
     cursor = fields.String(
-        validate=Pattern(r"^[A-Za-z0-9_=-]{0,512}$", error="is not a valid cursor; leave it out to begin at the start"),
+        validate=Pattern(r"^[A-Za-z0-9_=-]{1,512}$", error="is not a valid cursor; leave it out to begin at the start"),
         metadata={"description": "The `next` member of the page before; left out for the first page."},
     )
 
 
 class ResourceQuery(PageQuery):
-    """What lists of resources take beside paging."""
+    """What lists of resources take beside paging; :func:`resource_query` adds the statuses of a kind."""
 
-    status = fields.String(
-        validate=Pattern(r"^[A-Z]{0,16}$", error="must be a status in capitals, as RUNNING"),
-        metadata={"description": "Only those with this status.", "examples": ["RUNNING"]},
-    )
     labels = fields.String(
         validate=validate.Length(max=2048),
         metadata={
@@ -65,7 +79,7 @@ class ResourceQuery(PageQuery):
     )
     name_contains = fields.String(
         data_key="name~",
-        validate=Pattern(r"^[a-z0-9-]{0,63}$", error="must be a part of a name: a-z, 0-9 and hyphen"),
+        validate=Pattern(r"^[a-z0-9-]{1,63}$", error="must be a part of a name: a-z, 0-9 and hyphen"),
         metadata={"description": "Only those whose name contains this."},
     )
     sort = fields.String(
@@ -75,13 +89,16 @@ class ResourceQuery(PageQuery):
     )
 
 
+def resource_query(kind: AnyKind) -> type[ResourceQuery]:
+    """Return what the list of a kind's resources takes."""
+    status = choice(kind.listed_statuses, "Only those with this status.")
+    return type("ResourceQuery", (ResourceQuery,), {"status": status, "__doc__": ResourceQuery.__doc__})
+
+
 class JobsQuery(PageQuery):
     """What lists of jobs take beside paging."""
 
-    status = fields.String(
-        validate=validate.OneOf([str(state) for state in JobState], error="must be one of {choices}"),
-        metadata={"description": "Only those in this state."},
-    )
+    status = choice(JobState, "Only those in this state.")
     resource_id = identifier("Only those of this resource.")
 
 
@@ -103,10 +120,10 @@ class AuditQuery(PageQuery):
     subject_id = identifier("Only events about the object with this id.")
 
 
-class JobQuery(Request):
+class JobQuery(Query):
     """What reading one job takes."""
 
-    wait = fields.Integer(
+    wait = Whole(
         load_default=0,
         validate=validate.Range(0, LONGEST_WAIT),
         metadata={"description": "Seconds to hold the answer until the job ends."},

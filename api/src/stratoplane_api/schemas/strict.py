@@ -4,7 +4,7 @@
 import difflib
 import functools
 from collections.abc import Mapping
-from typing import Any, Final
+from typing import Any, ClassVar, Final
 
 from marshmallow import RAISE, Schema, ValidationError, fields
 
@@ -25,7 +25,15 @@ _HINTS: Final = 20
 
 
 class Request(Schema):
-    """A request's content: every member must be known."""
+    """A request's content: every member must be known.
+
+    Attributes:
+        member_noun: what one of its members is called, in messages.
+        owned: members that no caller may set.
+    """
+
+    member_noun: ClassVar[str] = "member"
+    owned: ClassVar[frozenset[str]] = SERVER_OWNED
 
     class Meta:
         unknown = RAISE
@@ -39,12 +47,13 @@ class Request(Schema):
                 messages[name] = [self._hint(str(name))]
 
     def _hint(self, name: str) -> str:
-        if name in SERVER_OWNED:
+        if name in self.owned:
             return "is set by the server; leave it out"
-        near = difflib.get_close_matches(name, self.fields, n=1, cutoff=_NEAR)
+        known = sorted(field.data_key or member for member, field in self.fields.items())
+        near = difflib.get_close_matches(name, known, n=1, cutoff=_NEAR)
         if near:
             return f"is not known here; did you mean {near[0]!r}?"
-        return f"is not known here; known are {', '.join(sorted(self.fields)) or 'no members'}"
+        return f"is not known here; known are {', '.join(known) or f'no {self.member_noun}s'}"
 
 
 class Answer(Schema):

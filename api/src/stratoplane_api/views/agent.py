@@ -15,6 +15,7 @@ from stratoplane_api.authentication import signed_request
 from stratoplane_api.endpoints import Endpoint, Gate
 from stratoplane_api.namespaces import AGENT
 from stratoplane_api.polls import Poll
+from stratoplane_api.reading import require_plain_text
 from stratoplane_api.request_errors import MalformedBodyError
 from stratoplane_engine.model.cluster import Refusal, wake_name
 from stratoplane_engine.services import agent_authentication, agents, enrolment
@@ -46,6 +47,7 @@ def _operation(name: str, summary: str, *, gate: Gate = Gate.AGENT, limit: int =
 
 def _message(wanted: type[_Message]) -> _Message:
     body = request.get_data()
+    require_plain_text(request)
     if not body:
         raise MalformedBodyError("this operation needs a JSON object as its body")
     return wire.from_json(wanted, json_body.decode_foreign(body))

@@ -14,7 +14,7 @@ from stratoplane_api.presentation.virtual_machines import virtual_machine
 from stratoplane_api.presentation.volumes import volume
 from stratoplane_api.schemas import compute, examples, storage
 from stratoplane_api.schemas import network as networking
-from stratoplane_api.schemas.queries import ChangeQuery, ResourceQuery
+from stratoplane_api.schemas.queries import ChangeQuery, resource_query
 from stratoplane_api.schemas.resources import Resource, accepted, planned
 from stratoplane_api.schemas.strict import Request, list_of
 from stratoplane_engine.access.permissions import Permission
@@ -82,7 +82,7 @@ def listing_endpoint(operation_id: str, routes: KindRoutes) -> Endpoint:
         access=Permission.RESOURCE_READ,
         summary=f"List the {routes.nouns} of a project",
         tag=routes.tag,
-        query=ResourceQuery,
+        query=resource_query(routes.kind),
         answer=list_of(routes.answer),
         features=frozenset({Feature.PAGED}),
         example={"items": [routes.example], "next": None},

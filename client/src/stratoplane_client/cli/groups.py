@@ -2,6 +2,8 @@
 """Nouns with their verbs, and the options that every verb takes."""
 
 import difflib
+from collections import Counter
+from collections.abc import Sequence
 from typing import Any
 
 import click
@@ -10,11 +12,38 @@ from stratoplane_client.cli.session import FORMATS, Session
 
 
 def _keep(name: str) -> Any:
-    def callback(context: click.Context, _: click.Parameter, value: Any) -> None:
-        if value is not None:
-            setattr(context.ensure_object(Session), name, value)
+    def callback(context: click.Context, option: click.Parameter, value: Any) -> None:
+        if value is None:
+            return
+        # The noun's and the verb's place on the line are of one command, so an option is given at one of them.
+        if context.meta.setdefault(f"{__name__}.{name}", context) is not context:
+            _refuse_repeated(context, option)
+        setattr(context.ensure_object(Session), name, value)
 
     return callback
+
+
+def _refuse_repeated(context: click.Context, option: click.Parameter) -> None:
+    if not context.resilient_parsing:
+        raise click.UsageError(f"{' / '.join(option.opts)} is given more than once; give it once", context)
+
+
+class Once(click.Command):
+    """A command whose options are given once each, unless an option takes several values.
+
+    Of two values, whichever were taken, the other would be ignored silently.
+    """
+
+    def parse_args(self, ctx: click.Context, args: list[str]) -> list[str]:
+        """Read the line; refuse an option that is given again."""
+        for option in self._repeated(ctx, args):
+            _refuse_repeated(ctx, option)
+        return super().parse_args(ctx, args)
+
+    def _repeated(self, ctx: click.Context, args: Sequence[str]) -> list[click.Option]:
+        _, _, given = self.make_parser(ctx).parse_args(args=list(args))
+        times = Counter(option for option in given if isinstance(option, click.Option))
+        return [option for option, count in times.items() if count > 1 and not (option.multiple or option.count)]
 
 
 def shared_options(*, project: bool) -> list[click.Parameter]:
@@ -57,7 +86,7 @@ def shared_options(*, project: bool) -> list[click.Parameter]:
     return options
 
 
-class Verb(click.Command):
+class Verb(Once):
     """A command that does something."""
 
     in_project = False
@@ -74,7 +103,7 @@ class ProjectVerb(Verb):
     in_project = True
 
 
-class Noun(click.Group):
+class Noun(Once, click.Group):
     """A noun and its verbs."""
 
     command_class = Verb

@@ -61,17 +61,17 @@ class Pair(click.ParamType[Any]):
 
 
 class Limit(Pair):
-    """``key=limit``, where a limit is a whole number or ``unlimited``."""
+    """``key=limit``, where a limit is a whole number, 0 or more, or ``unlimited``."""
 
     name = "key=limit"
 
     def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> Any:
-        """Return key and limit, -1 for none."""
+        """Return key and limit; the API's word for no limit is -1, which nobody can type by mistake."""
         key, limit = super().convert(value, param, ctx)
         if limit == "unlimited":
             return key, -1
-        if not str(limit).lstrip("-").isdigit():
-            self.fail(f"{limit!r} is not a valid limit; use a whole number or 'unlimited'", param, ctx)
+        if re.fullmatch(r"[0-9]{1,18}", str(limit)) is None:
+            self.fail(f"{limit!r} is not a valid limit; use a whole number, 0 or more, or 'unlimited'", param, ctx)
         return key, int(limit)
 
 
@@ -123,7 +123,7 @@ def timeout_option(seconds: float) -> Callable[[Callable[..., Any]], Callable[..
 
 
 def file_text(path: str | None) -> str | None:
-    """Return the text of a file, of standard input for ``-``, None for no file.
+    """Return the text of a file, of standard input for ``-``, None for no file; ends of lines stay as they are.
 
     Raises:
         click.ClickException: it cannot be read.
@@ -134,8 +134,8 @@ def file_text(path: str | None) -> str | None:
         return None
     try:
         if path == "-":
-            return sys.stdin.read()
-        return Path(path).expanduser().read_text(encoding="utf-8")
+            return sys.stdin.buffer.read().decode()
+        return Path(path).expanduser().read_bytes().decode()
     except (OSError, UnicodeDecodeError) as error:
         raise click.FileError(path, str(error)) from error
 

@@ -10,7 +10,8 @@ import click
 
 _GAP = "  "
 _ANSI = re.compile(r"\x1b\[[0-9;]*m")
-_CONTROL = re.compile(r"[\x00-\x1f\x7f-\x9f]")
+_UNFIT = re.compile(r"[\x00-\x1f\x7f-\x9f\u061c\u200b\u200e\u200f\u2028-\u202e\u2060\u2066-\u2069\ufeff]")
+"""Control characters, and what changes the direction of text, breaks its line or has no width."""
 _GIB = 1024
 _AGES = ((timedelta(days=2), 86_400, "d"), (timedelta(hours=2), 3_600, "h"), (timedelta(minutes=2), 60, "m"))
 _COLORS: Mapping[str, str] = {
@@ -85,8 +86,11 @@ def paint(cell: str) -> str:
 
 
 def plain(text: str) -> str:
-    """Return text without control characters: what others wrote must not command the terminal."""
-    return _CONTROL.sub(" ", text)
+    """Return text with control and direction characters escaped, so that what others wrote is shown as it is.
+
+    It must neither command the terminal nor pass for other text. White space becomes a space.
+    """
+    return _UNFIT.sub(lambda found: " " if found[0] in "\t\n\r" else ascii(found[0])[1:-1], text)
 
 
 def width(text: str) -> int:

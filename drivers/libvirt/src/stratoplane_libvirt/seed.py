@@ -9,11 +9,11 @@ from typing import Final
 import pycdlib
 from pycdlib.pycdlibexception import PyCdlibException
 
-from stratoplane.compute import MachineSpec
+from stratoplane.compute import LARGEST_USER_DATA, MachineSpec
 from stratoplane.errors import PermanentError
+from stratoplane.texts import size_in_bytes
 
 _LABEL: Final = "cidata"
-_USER_DATA_BYTES: Final = 64 * 1024
 _NOT_ASCII: Final = re.compile("[\u007f-\uffff]")
 _SURROGATES: Final = range(0xD800, 0xE000)
 
@@ -22,14 +22,14 @@ def build_seed(spec: MachineSpec) -> bytes:
     """Return the CD image for ``spec``; user data is included unchanged.
 
     Raises:
-        PermanentError: the user data are larger than 64 KiB.
+        PermanentError: the user data take more than :data:`stratoplane.compute.LARGEST_USER_DATA` bytes.
     """
-    user_data = spec.user_data.encode(errors="replace")
-    if len(user_data) > _USER_DATA_BYTES:
-        raise PermanentError(f"the user data have {len(user_data)} bytes; at most {_USER_DATA_BYTES} are allowed")
+    size = size_in_bytes(spec.user_data)
+    if size > LARGEST_USER_DATA:
+        raise PermanentError(f"the user data have {size} bytes; at most {LARGEST_USER_DATA} are allowed")
     files = {
         "meta-data": _to_json(_meta_data(spec)),
-        "user-data": user_data,
+        "user-data": spec.user_data.encode(errors="replace"),
         "network-config": _to_json(_network_config(spec)),
     }
     try:

@@ -2,13 +2,13 @@
 """Machines of the region."""
 
 from collections.abc import Sequence
-from typing import Final
 from uuid import UUID
 
-from stratoplane.compute import MachineInterface, MachineSpec, MachineStatus
+from stratoplane.compute import LARGEST_USER_DATA, MachineInterface, MachineSpec, MachineStatus
 from stratoplane.errors import BusyError, ConflictError, NotFoundError, PermanentError
 from stratoplane.jobs import Wait
 from stratoplane.resources import PowerState
+from stratoplane.texts import size_in_bytes
 from stratoplane_mock import console, volumes
 from stratoplane_mock.addresses import plug
 from stratoplane_mock.hosts import claim_host, claim_storage, release_host
@@ -16,8 +16,6 @@ from stratoplane_mock.machine_table import power_of, remove, status_of
 from stratoplane_mock.ownership import Tenancy, own_row, project_row, required_row
 from stratoplane_mock.rules import Kind
 from stratoplane_mock.store import Row, Transaction
-
-_USER_DATA_BYTES: Final = 64 * 1024
 
 
 def create(transaction: Transaction, tenancy: Tenancy, spec: MachineSpec) -> MachineStatus | Wait:
@@ -100,8 +98,8 @@ def _check_sources(tenancy: Tenancy, spec: MachineSpec) -> None:
     volumes.require_image(tenancy, spec.image)
     if spec.image is None and not spec.volume_uids:
         raise PermanentError(f"machine {spec.uid} has nothing to boot from: neither an image nor a volume")
-    if len(spec.user_data.encode()) > _USER_DATA_BYTES:
-        raise PermanentError(f"the user data of machine {spec.uid} is larger than 64 KiB")
+    if size_in_bytes(spec.user_data) > LARGEST_USER_DATA:
+        raise PermanentError(f"the user data of machine {spec.uid} is larger than {LARGEST_USER_DATA} bytes")
 
 
 def _check_parts(transaction: Transaction, tenancy: Tenancy, spec: MachineSpec) -> None:

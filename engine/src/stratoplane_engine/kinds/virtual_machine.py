@@ -96,6 +96,7 @@ class VirtualMachineKind(Kind[VirtualMachineSpec, VirtualMachineRequest, Virtual
     spec = VirtualMachineSpec
     request = VirtualMachineRequest
     patch = VirtualMachinePatch
+    stable = (ResourceStatus.RUNNING, ResourceStatus.STOPPED)
     compared = (
         ComparedField(name="power", policies=(DriftPolicy.CORRECT, DriftPolicy.ADOPT, DriftPolicy.ALERT)),
         ComparedField(name="name", policies=_CORRECTED, comparison=Comparison.NAME),

@@ -13,6 +13,7 @@ from uuid import UUID
 from stratoplane.crashpoints import crashpoint
 from stratoplane.errors import InvalidSpecError
 from stratoplane.messages import (
+    LONGEST_PROVIDER_TEXT,
     AcknowledgementAnswer,
     Acknowledgements,
     Hello,
@@ -45,7 +46,6 @@ LARGEST_OFFER: Final = 200
 _OLDEST_INVENTORY: Final = 86_400.0
 _LONGEST_CODE: Final = 64
 _LONGEST_DETAIL: Final = 4_000
-_LONGEST_PROVIDER_TEXT: Final = 64_000
 # Everything but tab and line feed below the space, and what else moves a terminal's cursor.
 _CONTROLS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
 
@@ -133,7 +133,7 @@ def _within_bounds(result: OperationResult) -> OperationResult:
         result,
         code=_CONTROLS.sub("", result.code)[:_LONGEST_CODE],
         detail=_CONTROLS.sub("", result.detail)[:_LONGEST_DETAIL],
-        provider_text=_CONTROLS.sub("", result.provider_text)[:_LONGEST_PROVIDER_TEXT],
+        provider_text=_CONTROLS.sub("", result.provider_text)[:LONGEST_PROVIDER_TEXT],
     )
 
 
