@@ -55,6 +55,8 @@ def leading_rows(each: "Resource") -> Rows:
     yield "Status", each.status
     if each.detail:
         yield "", each.detail
+    for found in each.differences:
+        yield "Observed", f"{found.field} is {found.observed}; desired is {found.desired}"
 
 
 def closing_rows(each: "Resource") -> Rows:
@@ -70,7 +72,7 @@ def closing_rows(each: "Resource") -> Rows:
 def _machine(each: "VirtualMachine") -> Rows:
     addresses = [f"{found.address or '-'}  {found.mac}  network {found.network_id}" for found in each.addresses]
     yield from leading_rows(each)
-    yield "Power", each.power
+    yield "Desired power", each.power
     yield "Flavor", f"{each.flavor} ({each.vcpus} CPU, {tables.memory(each.memory_mib)}, {each.disk_gib} GiB disk)"
     yield "Boots from", f"volume {each.boot_volume_id}" if each.boot_volume_id else f"image {each.image or '-'}"
     yield "Addresses", "\n".join(addresses) or "-"
