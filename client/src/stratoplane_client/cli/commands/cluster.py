@@ -82,7 +82,7 @@ def create(session: Session, name: str, description: str | None, labels: Any) ->
 @click.option(
     "--state",
     type=click.Choice(["ENABLED", "DRAINING", "DISABLED"], case_sensitive=False),
-    help="DRAINING and DISABLED clusters receive no new resources.",
+    help="DRAINING and DISABLED clusters receive no new resources; the jobs of DISABLED ones wait.",
 )
 @relabel_options
 @click.pass_obj
