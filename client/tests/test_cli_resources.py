@@ -352,3 +352,36 @@ def test_operators_look_at_drift_and_set_policies(olga: Command) -> None:
     assert json.loads(olga.done("drift", "policies", "-o", "json"))[0]["is_set"] is False
     assert "volume" in olga.done("drift", "orphans")
     assert "SEALED" in olga.done("audit", "checkpoints")
+
+
+def test_what_a_machine_uses_is_shown_by_name(cli: Command) -> None:
+    cli.done("vm", "attach", "web-1", "data", "--wait")
+    shown = dict(line.split(None, 1) for line in cli.done("vm", "show", "web-1").splitlines() if len(line.split()) > 1)
+    assert shown["Volumes"].strip() == "data"
+    (listed,) = [line for line in cli.done("volume", "list").splitlines() if line.startswith("data")]
+    assert "web-1" in listed.split()
+    (machine,) = json.loads(cli.done("vm", "list", "-o", "json"))
+    assert json.loads(cli.done("volume", "list", "-o", "json"))[0]["used_by"] == [machine["id"]]
+
+
+def test_drift_beside_fields_is_told_of_with_the_command_that_shows_it(olga: Command) -> None:
+    answer = olga("drift", "list")
+    assert "1 orphan: 'stratoplane drift orphans'" in answer.stderr.splitlines()
+    assert olga("drift", "list", "-o", "json").stderr == ""
+
+
+def test_several_objects_of_every_noun_are_deleted_and_one_that_is_missing_stops_no_other(
+    alice: Command, olga: Command
+) -> None:
+    for name in ("shop", "depot"):
+        olga.done("project", "create", name)
+    answer = olga("project", "delete", "shop", "nope", "depot")
+    assert (answer.returncode, answer.stdout.splitlines()) == (4, ["project shop deleted", "project depot deleted"])
+    assert "cannot delete project nope: there is no project named 'nope'" in answer.stderr
+
+
+def test_incidents_of_one_cluster_are_listed_by_its_name(olga: Command, contract: Contract) -> None:
+    cluster = contract.state.stored["clusters"][0]
+    olga.done("incident", "list", "--cluster", cluster["name"])
+    assert contract.sent("GET")[-1].query["cluster_id"] == cluster["id"]
+    assert "'stratoplane cluster list' shows what exists" in olga.failed(4, "incident", "list", "--cluster", "nope")

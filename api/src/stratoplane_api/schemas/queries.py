@@ -11,7 +11,7 @@ from stratoplane_api.schemas.strict import Request
 
 LARGEST_PAGE: Final = 200
 DEFAULT_PAGE: Final = 50
-SORTS: Final = ("created_at", "-created_at", "name")
+SORTS: Final = ("created_at", "-created_at", "name", "-name")
 LONGEST_WAIT: Final = 30
 
 

@@ -5,13 +5,14 @@ from itertools import islice
 
 import click
 
+from stratoplane_client.cli import tables
 from stratoplane_client.cli.groups import ProjectNoun
 from stratoplane_client.cli.output import Column, show_many
 from stratoplane_client.cli.parameters import limit_option
 from stratoplane_client.cli.session import Session
 
 _COLUMNS = (
-    Column("WHEN", lambda each: "-" if each.occurred_at is None else f"{each.occurred_at.astimezone():%m-%d %H:%M:%S}"),
+    Column("WHEN", lambda each: tables.moment(each.occurred_at)),
     Column("ACTOR", lambda each: each.actor or "-"),
     Column("ACTION", lambda each: each.action),
     Column("SUBJECT", lambda each: each.subject_name or each.subject_id or "-"),
@@ -20,7 +21,7 @@ _COLUMNS = (
 )
 _CHECKPOINTS = (
     Column("EVENTS", lambda each: str(each.size)),
-    Column("SEALED", lambda each: "-" if each.sealed_at is None else f"{each.sealed_at.astimezone():%m-%d %H:%M:%S}"),
+    Column("SEALED", lambda each: tables.moment(each.sealed_at)),
     Column("ROOT", lambda each: each.root),
 )
 
