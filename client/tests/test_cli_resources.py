@@ -385,3 +385,11 @@ def test_incidents_of_one_cluster_are_listed_by_its_name(olga: Command, contract
     olga.done("incident", "list", "--cluster", cluster["name"])
     assert contract.sent("GET")[-1].query["cluster_id"] == cluster["id"]
     assert "'stratoplane cluster list' shows what exists" in olga.failed(4, "incident", "list", "--cluster", "nope")
+
+
+def test_the_audit_trail_is_narrowed(alice: Command, contract: Contract) -> None:
+    alice.done("audit", "list", "--actor", "user:bob", "--since", "2026-11-02T08:30+01:00", "--until", "1h")
+    query = contract.sent("GET")[-1].query
+    assert (query["actor"], query["since"]) == ("user:bob", "2026-11-02T07:30:00+00:00")
+    assert query["until"].endswith("+00:00")
+    assert "is not a time" in alice.failed(2, "audit", "list", "--since", "yesterday")

@@ -101,6 +101,20 @@ class AuditQuery(PageQuery):
     """What lists of audit events take beside paging."""
 
     subject_id = identifier("Only events about the object with this id.")
+    actor = fields.String(
+        validate=validate.Length(max=256),
+        metadata={"description": "Only what this actor caused.", "examples": ["user:alice"]},
+    )
+    action = fields.String(
+        validate=validate.Length(max=128),
+        metadata={"description": "Only events of this action.", "examples": ["resource.create.accepted"]},
+    )
+    since = fields.AwareDateTime(
+        format="iso", metadata={"description": "Only events from this time on, with its zone (RFC 3339)."}
+    )
+    until = fields.AwareDateTime(
+        format="iso", metadata={"description": "Only events before this time, with its zone (RFC 3339)."}
+    )
 
 
 class JobQuery(Request):
