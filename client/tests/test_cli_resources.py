@@ -354,13 +354,15 @@ def test_operators_look_at_drift_and_set_policies(olga: Command) -> None:
     assert "SEALED" in olga.done("audit", "checkpoints")
 
 
-def test_what_a_machine_uses_is_shown_by_name(cli: Command) -> None:
+def test_what_a_machine_uses_is_shown_by_name(cli: Command, contract: Contract, project: str) -> None:
     cli.done("vm", "attach", "web-1", "data", "--wait")
+    (machine,) = json.loads(cli.done("vm", "list", "-o", "json"))
+    (data,) = [each for each in contract.state.resources[project, "volumes"] if each["name"] == "data"]
+    data["used_by"] = [machine["id"]]
     shown = dict(line.split(None, 1) for line in cli.done("vm", "show", "web-1").splitlines() if len(line.split()) > 1)
     assert shown["Volumes"].strip() == "data"
     (listed,) = [line for line in cli.done("volume", "list").splitlines() if line.startswith("data")]
     assert "web-1" in listed.split()
-    (machine,) = json.loads(cli.done("vm", "list", "-o", "json"))
     assert json.loads(cli.done("volume", "list", "-o", "json"))[0]["used_by"] == [machine["id"]]
 
 
@@ -393,3 +395,11 @@ def test_the_audit_trail_is_narrowed(alice: Command, contract: Contract) -> None
     assert (query["actor"], query["since"]) == ("user:bob", "2026-11-02T07:30:00+00:00")
     assert query["until"].endswith("+00:00")
     assert "is not a time" in alice.failed(2, "audit", "list", "--since", "yesterday")
+
+
+def test_operators_name_projects_of_any_organization(olga: Command, contract: Contract) -> None:
+    (project,) = json.loads(olga.done("project", "list", "-o", "json"))
+    (home,) = json.loads(olga.done("org", "list", "-o", "json"))
+    assert "networks" in olga.done("quota", "set", "--of-project", f"{home['name']}/web", "networks=5")
+    assert contract.sent("PUT")[-1].path.endswith(f"/projects/{project['id']}/quotas")
+    assert "there is no project named 'nope'" in olga.failed(4, "quota", "show", "--of-project", f"{home['name']}/nope")

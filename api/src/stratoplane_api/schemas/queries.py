@@ -97,6 +97,12 @@ class AgentQuery(PageQuery):
     cluster_id = identifier("Only those of this cluster.")
 
 
+class ProjectsQuery(PageQuery):
+    """What the list of every organization's projects takes beside paging."""
+
+    organization_id = identifier("Only those of this organization.")
+
+
 class AuditQuery(PageQuery):
     """What lists of audit events take beside paging."""
 
