@@ -208,6 +208,15 @@ class TenantWorld:
             connection.run(Statement(f"UPDATE cluster SET seen_at = {seen_at} WHERE id = :id"), {"id": identifier})  # noqa: S608  # of tests
         return identifier, name
 
+    def add_user(self, username: str) -> None:
+        """Add a user of the organization, if there is none of that name yet."""
+        self.execute(
+            "INSERT INTO user_account (id, organization_id, username, password_hash)"
+            " VALUES (gen_random_uuid(), :home, :username, '') ON CONFLICT DO NOTHING",
+            home=self.organization_id,
+            username=username,
+        )
+
     def add_flavor(self, name: str, vcpus: int, memory_mib: int, disk_gib: int) -> str:
         """Add a flavor and return its name, which begins with ``name``."""
         unique, sizes = f"{name}-{self.flavor}", {"vcpus": vcpus, "memory_mib": memory_mib, "disk_gib": disk_gib}

@@ -13,13 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from engine.tests.lifecycle.tenant_world import TenantWorld
-from stratoplane.errors import (
-    InvalidSpecError,
-    PermissionDeniedError,
-    ResourceNotFoundError,
-    StateConflictError,
-    TransientError,
-)
+from stratoplane.errors import PermissionDeniedError, ResourceNotFoundError, StateConflictError, TransientError
 from stratoplane.hookspecs import Notification, hookimpl
 from stratoplane.incidents import TRANSITIONS, Finding, IncidentKind, IncidentStatus, Severity
 from stratoplane_engine.db import incidents as rows
@@ -65,7 +59,6 @@ def listed(tenant: TenantWorld, wanted: IncidentFilter | None = None) -> tuple[I
 
 
 def whole(tenant: TenantWorld) -> IncidentHistory:
-    """Return the only incident there is, with its history."""
     (one,) = listed(tenant, EVERYTHING)
     return incidents.get_incident(tenant.database, tenant.operator(), one.id)
 
@@ -83,12 +76,7 @@ def act(tenant: TenantWorld, verb: str, note: str = "seen") -> IncidentHistory:
 
 
 def assign(tenant: TenantWorld, assignee: str) -> Incident:
-    """Assign the only incident; bob is a user, whom the first call makes."""
-    tenant.execute(
-        "INSERT INTO user_account (id, organization_id, username, password_hash)"
-        " VALUES (gen_random_uuid(), :home, 'bob', '') ON CONFLICT DO NOTHING",
-        home=tenant.organization_id,
-    )
+    tenant.add_user("bob")
     return incidents.assign(tenant.database, tenant.operator(), only(tenant).id, assignee=assignee).incident
 
 
@@ -124,15 +112,6 @@ def test_what_comes_back_soon_opens_the_same_incident_again(fresh_tenant: Tenant
     report(fresh_tenant, finding())
     again = whole(fresh_tenant)
     assert (again.incident.status, actions(again)) == ("OPEN", ["opened", "resolved", "reopened"])
-
-
-def test_only_users_that_there_are_look_at_an_incident(fresh_tenant: TenantWorld) -> None:
-    report(fresh_tenant, finding())
-    for nobody in ("user:carol", "carol", "user:"):
-        with pytest.raises(InvalidSpecError, match="there is no user"):
-            assign(fresh_tenant, nobody)
-    assert assign(fresh_tenant, "bob").assignee == "user:bob"
-    assert assign(fresh_tenant, "").assignee == ""
 
 
 def test_what_comes_back_late_is_another_incident(fresh_tenant: TenantWorld) -> None:
