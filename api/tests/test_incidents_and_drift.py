@@ -76,10 +76,10 @@ def test_an_incident_is_moved_by_operators_and_keeps_its_history(operator, repor
     at = f"{OPS}/incidents/{listed['id']}"
     for verb, body, status, assignee in (
         ("acknowledge", {"note": "on it"}, "ACKNOWLEDGED", "user:root"),
-        ("assign", {"assignee": "user:bob"}, "ACKNOWLEDGED", "user:bob"),
-        ("note", {"note": "a cable"}, "ACKNOWLEDGED", "user:bob"),
-        ("resolve", {}, "RESOLVED", "user:bob"),
-        ("reopen", {"note": "again"}, "OPEN", "user:bob"),
+        ("assign", {"assignee": "root"}, "ACKNOWLEDGED", "user:root"),
+        ("note", {"note": "a cable"}, "ACKNOWLEDGED", "user:root"),
+        ("resolve", {}, "RESOLVED", "user:root"),
+        ("reopen", {"note": "again"}, "OPEN", "user:root"),
     ):
         answer = operator("POST", f"{at}/{verb}", body)
         assert (answer.status_code, answer.json["status"], answer.json["assignee"]) == (200, status, assignee)
@@ -93,7 +93,7 @@ def test_an_incident_is_moved_by_operators_and_keeps_its_history(operator, repor
         ("resolved", ""),
         ("reopened", "again"),
     ]
-    assert whole["events"][2]["detail"] == {"assignee": "user:bob"}
+    assert whole["events"][2]["detail"] == {"assignee": "user:root"}
     assert operator("POST", f"{at}/reopen", {}).json["code"] == "state_conflict"
     assert operator("GET", f"{OPS}/incidents/{uuid.uuid4()}").status_code == 404
 

@@ -156,8 +156,12 @@ def test_projects_are_chosen_once(alice: Command, contract: Contract) -> None:
 
 def test_who_sees_several_projects_is_asked_to_choose(command: Command, contract: Contract) -> None:
     contract.add_project("shop")
-    command.log_in()
+    said = command.done("login", contract.url, "-u", "alice", "--password-stdin", stdin=ENTERED)
 
+    assert said.splitlines() == [
+        f"Logged in to {contract.url} as alice (organization acme, no project).",
+        "Your projects are web, shop; choose one with 'stratoplane project use NAME'.",
+    ]
     assert "choose one with --project" in command.failed(2, "vm", "list")
 
 

@@ -80,7 +80,9 @@ def test_an_option_that_takes_several_values_is_repeated(alice: Command) -> None
         (409, "state_conflict", 5),
         (410, "resource_deleted", 4),
         (412, "version_mismatch", 5),
-        (422, "invalid_spec", 1),
+        (422, "invalid_spec", 2),
+        (400, "malformed_request", 2),
+        (422, "admission_refused", 9),
         (500, "internal_error", 1),
         (503, "no_cluster_available", 1),
     ],
@@ -100,7 +102,7 @@ def test_every_member_that_is_wrong_is_named(alice: Command, contract: Contract)
     document = {"code": "invalid_spec", "detail": "the content cannot be accepted", "errors": errors}
     contract.faults.append(Fault(status=422, document=document))
 
-    assert alice.failed(1, *NETWORK) == (
+    assert alice.failed(2, *NETWORK) == (
         "Error: cannot create network front: the content cannot be accepted "
         "(cidr: has host bits set; the network is 10.0.0.0/24)."
     )

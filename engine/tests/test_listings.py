@@ -9,6 +9,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from stratoplane.errors import InvalidSpecError
+from stratoplane_engine.model.audit import AuditFilter
 from stratoplane_engine.model.identity import OwnerDraft, OwnerPatch, RoleBindingDraft, UserDraft
 from stratoplane_engine.model.listing import Page
 from stratoplane_engine.services import (
@@ -85,7 +86,9 @@ def test_events_come_newest_first(database, tenant):
 def test_events_are_narrowed_to_a_project_or_a_subject(database, tenant):
     second = projects.create_project(database, tenant.context, OwnerDraft(name="second"))
     of_project = audit.list_audit_events(database, tenant.context, Page(), project_id=second.id).items
-    of_subject = audit.list_audit_events(database, tenant.context, Page(), subject_id=tenant.organization_id).items
+    of_subject = audit.list_audit_events(
+        database, tenant.context, Page(), AuditFilter(subject_id=tenant.organization_id)
+    ).items
 
     assert [each.subject_id for each in of_project] == [second.id]
     assert [each.action for each in of_subject] == ["identity:organization:created"]

@@ -2,6 +2,7 @@
 """Roles given and taken: nobody gives or takes more than they hold in the same scope."""
 
 import uuid
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import pytest
@@ -11,6 +12,7 @@ from stratoplane.errors import (
     NameTakenError,
     PermissionDeniedError,
     ResourceNotFoundError,
+    StateConflictError,
 )
 from stratoplane_engine.access.permissions import Permission
 from stratoplane_engine.db import identity as rows
@@ -197,3 +199,63 @@ def test_a_grant_in_one_project_gives_none_in_another(database, tenant, add_user
         bind(database, context, user, "project-member", second.id)
     with pytest.raises(PermissionDeniedError):
         bind(database, context, user, "organization-reader")
+
+
+@pytest.fixture
+def administrators(database, make_tenant, add_user, context_of, operator):
+    """Return an organization's id and, of its two administrators, each with its binding."""
+    home = make_tenant().organization_id
+
+    def make():
+        user = add_user(home)
+        context = context_of(home, "organization-admin")
+        context = replace(context, actor=replace(context.actor, id=user))
+        return context, bind_anywhere(database, operator, user, "organization-admin")
+
+    return home, make(), make()
+
+
+def test_the_last_administrator_of_an_organization_stays(database, administrators, operator):
+    _, (first, own), (second, other) = administrators
+    role_bindings.delete_role_binding(database, first, own.id)
+    with pytest.raises(StateConflictError, match="is the last administrator of the organization; give another"):
+        role_bindings.delete_role_binding(database, second, other.id)
+    with pytest.raises(StateConflictError, match="you cannot delete yourself"):
+        users.delete_user(database, second, other.user_id)
+    role_bindings.delete_any_role_binding(database, operator, other.id)
+
+
+def test_administrators_who_take_each_others_role_at_once_leave_one(database, administrators):
+    home, (first, own), (second, other) = administrators
+    calls = [(first, other), (second, own)]
+    with ThreadPoolExecutor(2) as pool:
+        tasks = [pool.submit(role_bindings.delete_role_binding, database, who, each.id) for who, each in calls]
+        refused = [task.exception() for task in tasks if task.exception()]
+    assert [type(each) for each in refused] == [StateConflictError]
+    with database.system() as connection:
+        assert len(rows.administrators(connection, home, Permission.ROLE_GRANT)) == 1
+
+
+def test_administrators_who_delete_each_other_at_once_leave_one(database, administrators):
+    home, (first, own), (second, other) = administrators
+    calls = [(first, other), (second, own)]
+    with ThreadPoolExecutor(2) as pool:
+        tasks = [pool.submit(users.delete_user, database, who, each.user_id) for who, each in calls]
+        refused = [task.exception() for task in tasks if task.exception()]
+    assert [type(each) for each in refused] == [StateConflictError]
+    with database.system() as connection:
+        assert len(rows.administrators(connection, home, Permission.ROLE_GRANT)) == 1
+
+
+def test_the_last_administrator_of_the_platform_stays(fresh_database, passwords, context_of):
+    bootstrap.bootstrap(fresh_database)
+    user_id = bootstrap.create_administrator(fresh_database, passwords, "root", "a long password")
+    with fresh_database.system() as connection:
+        home = installation.organization_by_name(connection, bootstrap.PROVIDER_ORGANIZATION)
+        (binding,) = rows.bindings(connection, user_id=user_id, after=None, limit=9)
+    root = context_of(home, "platform-admin")
+    root = replace(root, actor=replace(root.actor, id=user_id))
+    with pytest.raises(StateConflictError, match="root is the last administrator of the platform"):
+        role_bindings.delete_any_role_binding(fresh_database, root, binding.id)
+    with pytest.raises(StateConflictError, match="root is the last administrator of the platform"):
+        role_bindings.delete_role_binding(fresh_database, root, binding.id)

@@ -92,6 +92,10 @@ class InvalidRequestError(ApiError):
     """400, 413, 415, 422: the content cannot be accepted; ``errors`` names the members to correct."""
 
 
+class PolicyError(InvalidRequestError):
+    """A policy of the installation refuses this; the caller does what ``detail`` asks for."""
+
+
 class NotAuthenticatedError(ApiError):
     """401: the token is missing, unknown, expired or revoked; the caller logs in."""
 
@@ -152,6 +156,7 @@ class UnavailableError(ServerError):
 
 _BY_CODE: Final[Mapping[str, type[ApiError]]] = {
     "quota_exceeded": QuotaFullError,
+    "admission_refused": PolicyError,
     "name_taken": NameTakenError,
     "resource_in_use": InUseError,
 }

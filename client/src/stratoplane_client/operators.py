@@ -9,7 +9,7 @@ from stratoplane_client.drift import DriftPolicies
 from stratoplane_client.foreign_objects import ForeignObjects
 from stratoplane_client.incidents import Incidents
 from stratoplane_client.models.drift import Drift, Orphan
-from stratoplane_client.models.identity import Organization, User
+from stratoplane_client.models.identity import Organization, Project, User
 from stratoplane_client.models.jobs import AuditCheckpoint
 from stratoplane_client.models.platform import Agent, Cluster, Flavor, Image, JoinToken, Plugin, Provider, Quotas
 from stratoplane_client.organization import AuditEvents, RoleBindings, Roles
@@ -70,6 +70,23 @@ class AllUsers(Writing[User]):
                 "display_name": display_name,
             }
         )
+
+
+class AllProjects(Reading[Project]):
+    """Projects of every organization."""
+
+    def __init__(self, transport: Transport) -> None:
+        """Keep where they are."""
+        super().__init__(transport, f"{OPS}/projects", Project)
+        self._organizations = Organizations(transport)
+
+    def find(self, wanted: str) -> Project:
+        """Return the one named ``organization/project``, or with this id. Raises NameUnknownError."""
+        organization, slash, name = wanted.partition("/")
+        if not slash:
+            return find(self.list, None, "project", wanted)
+        home = self._organizations.find(organization).id
+        return find(lambda: self.list(organization_id=home), None, "project", name)
 
 
 class Clusters(Writing[Cluster]):
@@ -241,6 +258,7 @@ class Operator:
     def __init__(self, transport: Transport) -> None:
         """Make the groups of calls."""
         self.organizations: Final = Organizations(transport)
+        self.projects: Final = AllProjects(transport)
         self.users: Final = AllUsers(transport)
         self.roles: Final = Roles(transport, OPS)
         self.role_bindings: Final = RoleBindings(transport, OPS)

@@ -61,7 +61,16 @@ def show_own_organization(state: State, _call: Call) -> Answer:
 
 
 @serves(
-    *("list_tokens", "list_flavors", "list_images", "list_cluster_names", "list_projects", "list_users", "list_roles"),
+    *(
+        "list_tokens",
+        "list_flavors",
+        "list_images",
+        "list_cluster_names",
+        "list_projects",
+        "list_all_projects",
+        "list_users",
+        "list_roles",
+    ),
     *("list_role_bindings", "list_organizations", "list_all_users", "list_all_roles", "list_all_role_bindings"),
     *("list_clusters", "list_all_flavors", "list_all_images", "list_agents", "list_providers", "list_plugins"),
     *("list_leaks", "list_incidents", "list_drift", "list_orphans", "list_foreign_objects", "list_audit_checkpoints"),

@@ -240,11 +240,13 @@ class ComparedField:
     Attributes:
         policies: those that make sense, the default first. Nothing is corrected that drivers cannot set, and nothing
             adopted that a resource could not be asked for.
+        asked_by: the member of a change that asks for the field, where it is called otherwise.
     """
 
     name: str
     policies: tuple[DriftPolicy, ...]
     comparison: Comparison = Comparison.MEMBER
+    asked_by: str = ""
 
 
 class Kind(abc.ABC, Generic[SpecT, RequestT, PatchT]):

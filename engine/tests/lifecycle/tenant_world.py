@@ -53,6 +53,8 @@ class TenantWorld:
     agent: FakeAgent
     actor: Actor
     generator: random.Random = field(default_factory=lambda: random.Random(7))
+    left: dict[Any, Any] = field(default_factory=dict)
+    listed: dict[Any, Any] = field(default_factory=dict)
 
     def context(self, **changes: Any) -> RequestContext:
         return RequestContext(actor=self.actor, organization_id=self.organization_id, **changes)
@@ -119,14 +121,18 @@ class TenantWorld:
         return made.job.id
 
     def list_objects(self, **changes: Any) -> None:
-        """Let the cluster show everything as it was observed, with ``changes`` to every object, a minute later."""
+        """Let the cluster show everything as its jobs left it, with ``changes`` to every object, a minute later."""
         rows = self.rows(
             "SELECT id, kind, observed FROM resource WHERE cluster_id = :id AND deleted_at IS NULL"
             " AND observed <> '{}'",
             id=self.cluster_id,
         )
         self.execute("UPDATE resource SET updated_at = updated_at - interval '1 minute'")
-        self.agent.list_inventory({row["id"]: (row["kind"], {**row["observed"], **changes}) for row in rows})
+        for row in rows:
+            if row["observed"] != self.listed.get(row["id"]):
+                self.left[row["id"]] = row["observed"]
+        self.listed = {row["id"]: {**self.left[row["id"]], **changes} for row in rows}
+        self.agent.list_inventory({row["id"]: (row["kind"], self.listed[row["id"]]) for row in rows})
 
     def drain(self) -> int:
         return drain(self.database, self.plugins, owner="test", generator=self.generator)
@@ -201,6 +207,15 @@ class TenantWorld:
             insert_row(connection, "cluster", {"id": identifier, "name": name, **_LARGE, **columns})
             connection.run(Statement(f"UPDATE cluster SET seen_at = {seen_at} WHERE id = :id"), {"id": identifier})  # noqa: S608  # of tests
         return identifier, name
+
+    def add_user(self, username: str) -> None:
+        """Add a user of the organization, if there is none of that name yet."""
+        self.execute(
+            "INSERT INTO user_account (id, organization_id, username, password_hash)"
+            " VALUES (gen_random_uuid(), :home, :username, '') ON CONFLICT DO NOTHING",
+            home=self.organization_id,
+            username=username,
+        )
 
     def add_flavor(self, name: str, vcpus: int, memory_mib: int, disk_gib: int) -> str:
         """Add a flavor and return its name, which begins with ``name``."""

@@ -153,7 +153,7 @@ def test_a_correction_that_does_not_hold_is_given_up_and_told_of(fresh_tenant: "
         fresh_tenant.settle()
     assert outcomes == [(1, 0), (1, 0), (1, 0), (0, 1), (0, 1)]
     assert incidents(fresh_tenant) == [("drift", "OPEN")]
-    assert fresh_tenant.get(machine).status == "RUNNING"
+    assert fresh_tenant.get(machine).status == "STOPPED"
 
 
 def test_flapping_is_counted_over_the_hour(fresh_tenant: "TenantWorld") -> None:

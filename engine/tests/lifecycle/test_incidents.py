@@ -59,7 +59,6 @@ def listed(tenant: TenantWorld, wanted: IncidentFilter | None = None) -> tuple[I
 
 
 def whole(tenant: TenantWorld) -> IncidentHistory:
-    """Return the only incident there is, with its history."""
     (one,) = listed(tenant, EVERYTHING)
     return incidents.get_incident(tenant.database, tenant.operator(), one.id)
 
@@ -77,6 +76,7 @@ def act(tenant: TenantWorld, verb: str, note: str = "seen") -> IncidentHistory:
 
 
 def assign(tenant: TenantWorld, assignee: str) -> Incident:
+    tenant.add_user("bob")
     return incidents.assign(tenant.database, tenant.operator(), only(tenant).id, assignee=assignee).incident
 
 

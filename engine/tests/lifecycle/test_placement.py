@@ -13,6 +13,8 @@ from stratoplane_engine.model.change import ChangeResult
 if TYPE_CHECKING:
     from engine.tests.lifecycle.tenant_world import TenantWorld
 
+TENANTS_WORDS = "no cluster takes new resources at present; try later or ask an operator"
+
 
 def refuse(tenant: "TenantWorld", kind: str, error: type[Exception], **body: Any) -> str:
     before = tenant.everything()
@@ -96,8 +98,10 @@ def test_a_cluster_whose_agent_is_silent_takes_nothing_new(tenant: "TenantWorld"
     tenant.execute(f"UPDATE cluster SET seen_at = {seen_at} WHERE id = :id", id=tenant.cluster_id)  # noqa: S608  # a time
 
     said = refuse(tenant, "volume", NoClusterError, size_gib=1)
-    assert said == "no cluster is connected; an operator must start an agent (stratoplane-server status)"
-    named = f"cluster {tenant.cluster} takes nothing new: its agent is not connected; try later or another cluster"
+    assert said == TENANTS_WORDS
+    said = refuse(tenant, "volume", NoClusterError, size_gib=1, context=tenant.operator())
+    assert f"{tenant.cluster} has no agent connected" in said
+    named = f"cluster {tenant.cluster} takes nothing new: it has no agent connected; try later or another cluster"
     assert refuse(tenant, "volume", NoClusterError, size_gib=1, cluster=tenant.cluster) == named
     assert refuse(tenant, "virtual_machine", NoClusterError, network_ids=[network.resource.id]) == named
 
@@ -106,9 +110,19 @@ def test_a_cluster_whose_agent_is_silent_takes_nothing_new(tenant: "TenantWorld"
 def test_a_cluster_that_operators_closed_takes_nothing_new(tenant: "TenantWorld", state: str) -> None:
     tenant.execute("UPDATE cluster SET state = :state WHERE id = :id", state=state, id=tenant.cluster_id)
 
-    refuse(tenant, "volume", NoClusterError, size_gib=1)
+    assert refuse(tenant, "volume", NoClusterError, size_gib=1) == TENANTS_WORDS
+    said = refuse(tenant, "volume", NoClusterError, size_gib=1, context=tenant.operator())
+    assert said == (
+        f"no cluster takes new resources: {tenant.cluster} is {state.lower()}; enable one or start its agent"
+    )
     said = refuse(tenant, "volume", NoClusterError, size_gib=1, cluster=tenant.cluster)
-    assert said == f"cluster {tenant.cluster} takes nothing new: it is {state}; try later or another cluster"
+    assert said == f"cluster {tenant.cluster} takes nothing new: it is {state.lower()}; try later or another cluster"
+
+
+def test_operators_are_told_that_there_is_no_cluster(tenant: "TenantWorld") -> None:
+    tenant.execute("UPDATE cluster SET deleted_at = clock_timestamp() WHERE deleted_at IS NULL")
+    said = refuse(tenant, "volume", NoClusterError, size_gib=1, context=tenant.operator())
+    assert said == "there is no cluster yet; create one and enrol an agent for it"
 
 
 def test_a_cluster_that_cannot_do_it_is_passed_over(tenant: "TenantWorld") -> None:

@@ -37,7 +37,7 @@ def job(value: Job) -> dict[str, object]:
         "deadline_at": value.deadline_at,
         "cancel_requested_at": value.cancel_requested_at,
         "next_run_at": value.next_run_at if value.state in _TIMED else None,
-        "steps": [_step(each, value.silent_cluster) for each in value.steps],
+        "steps": [_step(each, _reason(each, value)) for each in value.steps],
     }
 
 
@@ -49,21 +49,25 @@ def _progress(steps: Sequence[JobStep]) -> dict[str, object]:
     }
 
 
-def _step(value: JobStep, silent_cluster: str | None) -> dict[str, object]:
+def _step(value: JobStep, reason: object) -> dict[str, object]:
     return {
         "name": value.name,
         "state": value.state,
         "attempts": value.attempts,
         "started_at": value.started_at,
         "finished_at": value.finished_at,
-        "waits_for": _reason(value, silent_cluster) if value.state is StepState.RUNNING else "",
+        "waits_for": reason,
         "error": _step_error(value.error),
     }
 
 
-def _reason(step: JobStep, silent_cluster: str | None) -> object:
+def _reason(step: JobStep, job: Job) -> object:
+    if job.disabled_cluster and step.name == _progress(job.steps)["step"]:
+        return f"cluster {job.disabled_cluster} is disabled; an operator must enable it"
+    if step.state is not StepState.RUNNING:
+        return ""
     own = step.output.get("reason")
-    return own or (f"the agent of cluster {silent_cluster} is silent" if silent_cluster else "")
+    return own or (f"the agent of cluster {job.silent_cluster} is silent" if job.silent_cluster else "")
 
 
 def _step_error(value: StepError | None) -> dict[str, object] | None:

@@ -5,10 +5,11 @@ from collections.abc import Mapping
 
 from stratoplane.kinds import AnyKind, Spec
 from stratoplane.wire import to_json
+from stratoplane_engine.kinds.compared import differences
 from stratoplane_engine.model.resource import Resource
 
 
-def resource(value: Resource[Spec], own: Mapping[str, object]) -> dict[str, object]:
+def resource(kind: AnyKind, value: Resource[Spec], own: Mapping[str, object]) -> dict[str, object]:
     """Return the wire form of a resource with the members of its kind."""
     return {
         "id": value.id,
@@ -19,6 +20,7 @@ def resource(value: Resource[Spec], own: Mapping[str, object]) -> dict[str, obje
         "detail": value.detail,
         "labels": value.labels,
         **own,
+        "differences": [to_json(each) for each in differences(kind, value)],
         "used_by": value.used_by,
         "cluster": value.cluster,
         "provider_reference": value.provider_reference,
@@ -32,4 +34,4 @@ def resource(value: Resource[Spec], own: Mapping[str, object]) -> dict[str, obje
 
 def resource_of_plugin(kind: AnyKind, value: Resource[Spec]) -> dict[str, object]:
     """Return the wire form of a resource of a plugin's kind, which says itself what it shows."""
-    return resource(value, to_json(kind.shown(value.spec, value.observed)))
+    return resource(kind, value, to_json(kind.shown(value.spec, value.observed)))

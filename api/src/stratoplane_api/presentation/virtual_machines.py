@@ -2,10 +2,13 @@
 """Virtual machines in the form that the API shows."""
 
 from collections.abc import Mapping
+from typing import Final
 
 from stratoplane_api.presentation.resources import resource
-from stratoplane_engine.kinds.virtual_machine import VirtualMachineSpec
+from stratoplane_engine.kinds.virtual_machine import VirtualMachineKind, VirtualMachineSpec
 from stratoplane_engine.model.resource import Resource
+
+_KIND: Final = VirtualMachineKind()
 
 
 def virtual_machine(value: Resource[VirtualMachineSpec]) -> dict[str, object]:
@@ -26,7 +29,7 @@ def virtual_machine(value: Resource[VirtualMachineSpec]) -> dict[str, object]:
         "addresses": _addresses(value.observed.get("addresses")),
         "host": value.observed.get("host", ""),
     }
-    return resource(value, own)
+    return resource(_KIND, value, own)
 
 
 def _addresses(observed: object) -> list[dict[str, object]]:

@@ -31,6 +31,7 @@ def _resource(identifier: str, name: str, status: str, **members: Any) -> dict[s
         "detail": "",
         "project_id": PROJECT_ID,
         "organization_id": ORGANIZATION_ID,
+        "differences": [],
         "cluster": "rack-1",
         "used_by": [],
         "provider_reference": identifier,

@@ -56,7 +56,8 @@ class ClusterUpdate(Request):
     description = m.line()
     labels = m.labels()
     state = m.choice(
-        CLUSTER_STATES, "Whether the cluster takes new resources: `DRAINING` and `DISABLED` clusters get none."
+        CLUSTER_STATES,
+        "What the cluster takes on: `DRAINING` and `DISABLED` clusters get nothing new; jobs of `DISABLED` ones wait.",
     )
 
 

@@ -13,7 +13,7 @@ from stratoplane_api.schemas.strict import Request
 
 LARGEST_PAGE: Final = 200
 DEFAULT_PAGE: Final = 50
-SORTS: Final = ("created_at", "-created_at", "name")
+SORTS: Final = ("created_at", "-created_at", "name", "-name")
 LONGEST_WAIT: Final = 30
 
 
@@ -114,10 +114,30 @@ class AgentQuery(PageQuery):
     cluster_id = identifier("Only those of this cluster.")
 
 
+class ProjectsQuery(PageQuery):
+    """What the list of every organization's projects takes beside paging."""
+
+    organization_id = identifier("Only those of this organization.")
+
+
 class AuditQuery(PageQuery):
     """What lists of audit events take beside paging."""
 
     subject_id = identifier("Only events about the object with this id.")
+    actor = fields.String(
+        validate=validate.Length(max=256),
+        metadata={"description": "Only what this actor caused.", "examples": ["user:alice"]},
+    )
+    action = fields.String(
+        validate=validate.Length(max=128),
+        metadata={"description": "Only events of this action.", "examples": ["resource.create.accepted"]},
+    )
+    since = fields.AwareDateTime(
+        format="iso", metadata={"description": "Only events from this time on, with its zone (RFC 3339)."}
+    )
+    until = fields.AwareDateTime(
+        format="iso", metadata={"description": "Only events before this time, with its zone (RFC 3339)."}
+    )
 
 
 class JobQuery(Query):

@@ -3,10 +3,20 @@
 
 import functools
 
+from marshmallow import fields
+
 from stratoplane.resources import ResourceStatus
 from stratoplane_api.schemas import members as m
 from stratoplane_api.schemas.jobs import Job
 from stratoplane_api.schemas.strict import Answer, derive
+
+
+class FieldDifference(Answer):
+    """A field that was last observed otherwise than it is desired."""
+
+    field = m.text(required=True)
+    desired = fields.Raw(required=True, allow_none=True, metadata={"description": "The desired value, any JSON."})
+    observed = fields.Raw(required=True, allow_none=True, metadata={"description": "The observed value, any JSON."})
 
 
 class Resource(Answer):
@@ -19,6 +29,13 @@ class Resource(Answer):
     detail = m.text("Why the resource has this status, in words for people; often empty.", required=True)
     project_id = m.identifier(required=True)
     organization_id = m.identifier(required=True)
+    differences = m.several(
+        FieldDifference,
+        required=True,
+        metadata={
+            "description": "The fields that were last observed otherwise than desired; empty if all is as desired."
+        },
+    )
     cluster = m.text(
         "Name of the cluster that the resource is on; null if it is on none.", required=True, allow_none=True
     )

@@ -16,6 +16,7 @@ from stratoplane_api.schemas.jobs import AuditCheckpoint, AuditEvent
 from stratoplane_api.schemas.queries import AuditQuery, PageQuery
 from stratoplane_api.schemas.strict import list_of
 from stratoplane_engine.access.permissions import Permission
+from stratoplane_engine.model.audit import AuditFilter
 from stratoplane_engine.services import audit
 
 _TAG: Final = "Audit trail"
@@ -47,7 +48,7 @@ def _events(*, id: str, path: str, access: Permission, summary: str) -> Endpoint
 )
 def list_audit_events() -> Response:
     """Answer with events of the caller's organization."""
-    found = audit.list_audit_events(database(), context(), page(), subject_id=_subject())
+    found = audit.list_audit_events(database(), context(), page(), _wanted())
     return answers.page_of(found, presentation.audit_event)
 
 
@@ -61,7 +62,7 @@ def list_audit_events() -> Response:
 )
 def list_project_audit_events(project_id: UUID) -> Response:
     """Answer with events of one project."""
-    found = audit.list_audit_events(database(), context(), page(), project_id=project_id, subject_id=_subject())
+    found = audit.list_audit_events(database(), context(), page(), _wanted(), project_id=project_id)
     return answers.page_of(found, presentation.audit_event)
 
 
@@ -75,7 +76,7 @@ def list_project_audit_events(project_id: UUID) -> Response:
 )
 def list_all_audit_events() -> Response:
     """Answer with events of the whole platform."""
-    found = audit.list_all_audit_events(database(), context(), page(), subject_id=_subject())
+    found = audit.list_all_audit_events(database(), context(), page(), _wanted())
     return answers.page_of(found, presentation.audit_event)
 
 
@@ -99,7 +100,13 @@ def list_audit_checkpoints() -> Response:
     return answers.page_of(found, presentation.audit_checkpoint)
 
 
-def _subject() -> UUID | None:
-    """Return the object whose events the query string asks for."""
-    wanted = g.query.get("subject_id")
-    return UUID(wanted) if wanted else None
+def _wanted() -> AuditFilter:
+    """Return which events the query string asks for."""
+    subject = g.query.get("subject_id")
+    return AuditFilter(
+        subject_id=UUID(subject) if subject else None,
+        actor=g.query.get("actor"),
+        action=g.query.get("action"),
+        since=g.query.get("since"),
+        until=g.query.get("until"),
+    )

@@ -11,6 +11,7 @@ from stratoplane_api.schemas.strict import list_of
 from stratoplane_engine.access.permissions import Permission
 
 ORGANIZATION: Final = Noun(tag="Organizations", answer=identity.Organization, example=examples.ORGANIZATION)
+PROJECT: Final = Noun(tag="Projects", answer=identity.Project, example=examples.PROJECT)
 USER: Final = Noun(tag="Users", answer=identity.User, example=examples.USER)
 ROLE_BINDING: Final = Noun(tag="Role bindings", answer=identity.RoleBinding, example=examples.ROLE_BINDING)
 QUOTAS: Final = Noun(tag="Quotas", answer=Quotas, example=examples.QUOTAS)

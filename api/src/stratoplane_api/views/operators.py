@@ -1,10 +1,11 @@
 # SPDX-License-Identifier: Apache-2.0
 """What operators do with tenants: organizations, users, roles and quotas."""
 
+from dataclasses import replace
 from typing import Final
 from uuid import UUID
 
-from flask import Response, request
+from flask import Response, g, request
 
 from stratoplane.quota import Amount
 from stratoplane.wire import from_json
@@ -19,10 +20,11 @@ from stratoplane_api.presentation import quota as quota_presentation
 from stratoplane_api.schemas import examples
 from stratoplane_api.schemas import identity as schemas
 from stratoplane_api.schemas.platform import QuotaUpdate
-from stratoplane_api.views.nouns import ORGANIZATION, QUOTAS, ROLE_BINDING, USER, listing_roles
+from stratoplane_api.schemas.queries import ProjectsQuery
+from stratoplane_api.views.nouns import ORGANIZATION, PROJECT, QUOTAS, ROLE_BINDING, USER, listing_roles
 from stratoplane_engine.access.permissions import Permission
 from stratoplane_engine.model.identity import OwnerDraft, OwnerPatch, RoleBindingDraft, UserDraft
-from stratoplane_engine.services import organizations, quota, role_bindings, users
+from stratoplane_engine.services import organizations, projects, quota, role_bindings, users
 
 _READ: Final = Permission.PLATFORM_READ
 _WRITE: Final = Permission.PLATFORM_WRITE
@@ -115,6 +117,19 @@ def update_organization(id: UUID, body: Body) -> Response:  # noqa: A002  # the 
 def delete_organization(id: UUID) -> Response:  # noqa: A002  # the path parameter's public name
     organizations.delete_organization(database(), context(), id)
     return answers.empty()
+
+
+@OPS.add(
+    replace(
+        listing("list_all_projects", "/projects", noun=PROJECT, access=_READ, summary="List projects"),
+        query=ProjectsQuery,
+    )
+)
+def list_all_projects() -> Response:
+    wanted = g.query.get("organization_id")
+    home = UUID(wanted) if wanted else None
+    found = projects.list_all_projects(database(), context(), page(), organization_id=home)
+    return answers.page_of(found, owners.project)
 
 
 @OPS.add(

@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """A tenant's own organization: projects, users, roles, quotas."""
 
-from typing import Final
 from uuid import UUID
 
 from flask import Response, request
 
 from stratoplane.wire import from_json
 from stratoplane_api import answers
-from stratoplane_api.declarations import UNVERSIONED, Body, Noun, change, creation, deletion, listing, reading
+from stratoplane_api.declarations import UNVERSIONED, Body, change, creation, deletion, listing, reading
 from stratoplane_api.gateway import context, database, gateway, page
 from stratoplane_api.namespaces import TENANT
 from stratoplane_api.presentation import identity as presentation
@@ -16,12 +15,10 @@ from stratoplane_api.presentation import organizations as owners
 from stratoplane_api.presentation import quota as quota_presentation
 from stratoplane_api.schemas import examples
 from stratoplane_api.schemas import identity as schemas
-from stratoplane_api.views.nouns import ORGANIZATION, QUOTAS, ROLE_BINDING, USER, listing_roles
+from stratoplane_api.views.nouns import ORGANIZATION, PROJECT, QUOTAS, ROLE_BINDING, USER, listing_roles
 from stratoplane_engine.access.permissions import Permission
 from stratoplane_engine.model.identity import OwnerDraft, OwnerPatch, RoleBindingDraft, UserDraft
 from stratoplane_engine.services import organizations, projects, quota, role_bindings, users
-
-_PROJECT: Final = Noun(tag="Projects", answer=schemas.Project, example=examples.PROJECT)
 
 
 @TENANT.add(
@@ -41,7 +38,7 @@ def get_own_organization() -> Response:
     listing(
         "list_projects",
         "/projects",
-        noun=_PROJECT,
+        noun=PROJECT,
         access=Permission.PROJECT_READ,
         summary="List projects",
     )
@@ -54,7 +51,7 @@ def list_projects() -> Response:
     creation(
         "create_project",
         "/projects",
-        noun=_PROJECT,
+        noun=PROJECT,
         access=Permission.PROJECT_WRITE,
         summary="Create a project",
         body=schemas.ProjectCreate,
@@ -70,7 +67,7 @@ def create_project(body: Body) -> Response:
     reading(
         "get_project",
         "/projects/<id:project_id>",
-        noun=_PROJECT,
+        noun=PROJECT,
         access=Permission.PROJECT_READ,
         summary="Show a project",
     )
@@ -83,7 +80,7 @@ def get_project(project_id: UUID) -> Response:
     change(
         "update_project",
         "/projects/<id:project_id>",
-        noun=_PROJECT,
+        noun=PROJECT,
         access=Permission.PROJECT_WRITE,
         summary="Change a project",
         body=schemas.ProjectUpdate,
@@ -99,7 +96,7 @@ def update_project(project_id: UUID, body: Body) -> Response:
     deletion(
         "delete_project",
         "/projects/<id:project_id>",
-        noun=_PROJECT,
+        noun=PROJECT,
         access=Permission.PROJECT_WRITE,
         summary="Delete a project",
         changes_access=True,

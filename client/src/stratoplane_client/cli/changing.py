@@ -13,7 +13,7 @@ import click
 from stratoplane_client.cli import tables
 from stratoplane_client.cli.failures import Exit, report
 from stratoplane_client.cli.kinds import Kind
-from stratoplane_client.cli.output import document, name_of
+from stratoplane_client.cli.output import document, name_of, show_message
 from stratoplane_client.cli.parameters import timeout_option
 from stratoplane_client.cli.progress import watching
 from stratoplane_client.cli.session import Session
@@ -137,6 +137,43 @@ def retry_on_conflict(calls: Any, found: Any, change: Callable[[Any], Any]) -> A
         except VersionConflictError:
             found = calls.get(found.id)
     return change(found)
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Deletion:
+    """How to delete objects of one noun at once, without a job.
+
+    Attributes:
+        noun: of the command.
+        find: returns the object of a name or id.
+        delete: deletes the one with an id.
+        label: what is said of an object, its name by default.
+        warning: what else is to be known before it is confirmed.
+    """
+
+    noun: str
+    find: Callable[[str], Any]
+    delete: Callable[[str], None]
+    label: Callable[[Any], str] = name_of
+    warning: str = ""
+
+
+def delete_each(session: Session, names: Sequence[str], deletion: Deletion, *, yes: bool) -> None:
+    """Delete each named object; a failure does not stop the others, and the exit code is that of the first."""
+    noun, failed = deletion.noun, list[Exit]()
+    what = noun.replace("-", " ")
+    confirm(session, f"Delete {what} {', '.join(names)}?{deletion.warning}", yes=yes)
+    for name in dict.fromkeys(names):
+        session.does(f"delete {what} {name}", noun)
+        try:
+            found = deletion.find(name)
+            deletion.delete(found.id)
+        except ClientError as error:
+            failed.append(report(session, error))
+            continue
+        show_message(session, f"{what} {deletion.label(found)} deleted")
+    if failed:
+        raise click.exceptions.Exit(failed[0])
 
 
 def confirm(session: Session, question: str, *, yes: bool) -> None:

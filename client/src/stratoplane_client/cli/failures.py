@@ -19,6 +19,7 @@ class Exit(IntEnum):
     FAILED = 1
     """A job failed, or the server refused for a reason without a code of its own."""
     USAGE = 2
+    """The command line, the configuration or what the request says is invalid."""
     DENIED = 3
     """Not logged in, or not allowed."""
     NOT_FOUND = 4
@@ -28,11 +29,15 @@ class Exit(IntEnum):
     UNREACHABLE = 7
     TIMED_OUT = 8
     """The wait timed out; the job continues."""
+    REFUSED = 9
+    """A policy of the installation refuses it."""
     INTERRUPTED = 130
 
 
 _CODES: tuple[tuple[type[Exception], Exit], ...] = (
     (e.QuotaFullError, Exit.QUOTA),
+    (e.PolicyError, Exit.REFUSED),
+    (e.InvalidRequestError, Exit.USAGE),
     (NoContextError, Exit.DENIED),
     (e.NotAuthenticatedError, Exit.DENIED),
     (e.AccessDeniedError, Exit.DENIED),

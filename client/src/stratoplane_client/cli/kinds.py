@@ -1,18 +1,23 @@
 # SPDX-License-Identifier: Apache-2.0
 """Kinds of resources as the command shows them: the columns of a list, the details of one, a summary in a line."""
 
-from collections.abc import Callable, Iterable
+from collections.abc import Callable, Iterable, Iterator, Mapping
+from contextlib import suppress
 from dataclasses import dataclass
+from itertools import islice
 from typing import TYPE_CHECKING, Any
 
 from stratoplane_client.cli import tables
 from stratoplane_client.cli.output import Column, Details
 from stratoplane_client.cli.session import Session
+from stratoplane_client.errors import ApiError
 
 if TYPE_CHECKING:
     from stratoplane_client.models.resources import Bucket, KeyPair, Network, Resource, VirtualMachine, Volume
 
 Rows = Iterable[tuple[str, str]]
+_MOST_NAMED = 50
+"""Names that one command looks up."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -27,6 +32,7 @@ class Kind:
         columns: of the table of a list.
         details: the rows that show one in full.
         summary: what a line about a finished change says of the resource.
+        related: the resources that it names by their ids, each with its kind.
     """
 
     noun: str
@@ -36,10 +42,28 @@ class Kind:
     columns: tuple[Column, ...]
     details: Details
     summary: Callable[[Any], str]
+    related: Callable[[Any], Iterable[tuple["Kind", str]]] = lambda _: ()
 
     def names(self, session: Session, part: str) -> Iterable[str]:
         """Yield the names that contain ``part``."""
         return (each.name for each in self.calls(session).list(name_contains=part or None))
+
+
+def names_of(session: Session, kind: Kind, shown: Iterable[Any]) -> dict[str, str]:
+    """Return the names of the resources that others name by their ids; what cannot be read has none."""
+    wanted = dict.fromkeys(pair for each in shown for pair in kind.related(each))
+    found = {}
+    for other, identifier in islice(wanted, _MOST_NAMED):
+        with suppress(ApiError):
+            found[identifier] = other.calls(session).get(identifier).name
+    return found
+
+
+def named(text: str, names: Mapping[str, str]) -> str:
+    """Return a text with the names of resources in the place of their ids."""
+    for identifier, name in names.items():
+        text = text.replace(identifier, name)
+    return text
 
 
 NAME = Column("NAME", lambda each: each.name)
@@ -55,6 +79,8 @@ def leading_rows(each: "Resource") -> Rows:
     yield "Status", each.status
     if each.detail:
         yield "", each.detail
+    for found in each.differences:
+        yield "Observed", f"{found.field} is {found.observed}; desired is {found.desired}"
 
 
 def closing_rows(each: "Resource") -> Rows:
@@ -70,7 +96,7 @@ def closing_rows(each: "Resource") -> Rows:
 def _machine(each: "VirtualMachine") -> Rows:
     addresses = [f"{found.address or '-'}  {found.mac}  network {found.network_id}" for found in each.addresses]
     yield from leading_rows(each)
-    yield "Power", each.power
+    yield "Desired power", each.power
     yield "Flavor", f"{each.flavor} ({each.vcpus} CPU, {tables.memory(each.memory_mib)}, {each.disk_gib} GiB disk)"
     yield "Boots from", f"volume {each.boot_volume_id}" if each.boot_volume_id else f"image {each.image or '-'}"
     yield "Addresses", "\n".join(addresses) or "-"
@@ -113,6 +139,19 @@ def _addresses(each: "VirtualMachine") -> str:
     return tables.joined(found.address for found in each.addresses if found.address)
 
 
+def _of_machine(each: "VirtualMachine") -> Iterator[tuple[Kind, str]]:
+    yield from ((NETWORKS, found) for found in each.network_ids)
+    yield from ((VOLUMES, found) for found in each.volume_ids)
+    if each.boot_volume_id:
+        yield VOLUMES, each.boot_volume_id
+    if each.key_pair_id:
+        yield KEYS, each.key_pair_id
+
+
+def _machines_of(each: "Network | Volume") -> Iterator[tuple[Kind, str]]:
+    return ((MACHINES, found) for found in each.used_by)
+
+
 def _machine_summary(each: "VirtualMachine") -> str:
     where = _addresses(each)
     return each.status if where == "-" else f"{each.status}, {where}"
@@ -136,6 +175,7 @@ MACHINES = Kind(
     ),
     details=_machine,
     summary=_machine_summary,
+    related=_of_machine,
 )
 NETWORKS = Kind(
     noun="network",
@@ -164,12 +204,13 @@ VOLUMES = Kind(
         NAME,
         STATUS,
         Column("SIZE", lambda each: f"{each.size_gib} GiB"),
-        Column("USED", lambda each: "yes" if each.used_by else "-"),
+        Column("USED BY", lambda each: tables.joined(each.used_by)),
         CLUSTER,
         AGE,
     ),
     details=_volume,
     summary=lambda each: f"{each.status}, {each.size_gib} GiB",
+    related=_machines_of,
 )
 BUCKETS = Kind(
     noun="bucket",

@@ -45,6 +45,27 @@ MEMORY_MIB = Amount("amount of memory", _MEMORY, "512, 512MiB or 4GiB")
 DURATION = Amount("duration", _SECONDS, "3600, 90m, 12h or 30d")
 
 
+class Moment(click.ParamType[str]):
+    """A time: ISO 8601, in the caller's zone where it names none, or an age."""
+
+    name = "time"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the time as the API reads it."""
+        from datetime import UTC, datetime, timedelta
+
+        match = re.fullmatch(r"(\d{1,9})([smhdw])", str(value).strip().lower())
+        if match is not None:
+            return (datetime.now(UTC) - timedelta(seconds=int(match[1]) * _SECONDS[match[2]])).isoformat()
+        try:
+            return datetime.fromisoformat(str(value)).astimezone(UTC).isoformat()
+        except ValueError:
+            self.fail(f"{value!r} is not a time; write it as 2026-11-02, 2026-11-02T08:30+01:00 or 2h", param, ctx)
+
+
+MOMENT = Moment()
+
+
 class Pair(click.ParamType[Any]):
     """``key=value``."""
 

@@ -140,9 +140,9 @@ class Session:
             return self.context.project_id
         doing, noun = self.doing, self.noun
         self.noun = "project"
-        found = self.client.projects.find(wanted)
+        found_id = any_project_id(self, wanted) if "/" in wanted else self.client.projects.find(wanted).id
         self.doing, self.noun = doing, noun
-        return found.id
+        return found_id
 
     def _observe(self, attempt: "Attempt") -> None:
         call, outcome = attempt.call, attempt.status or attempt.failure
@@ -152,6 +152,17 @@ class Session:
         noticed = attempt.pause is not None and attempt.pause >= _WORTH_A_WORD and sys.stderr.isatty()
         if attempt.pause is not None and (self.verbose or noticed):
             click.echo(f"Trying again in {attempt.pause:.1f} s: {attempt.failure}", err=True)
+
+
+def any_project_id(session: Session, wanted: str) -> str:
+    """Return the id of a project of any organization, for operators: ``organization/project``, or the id itself.
+
+    Raises:
+        NameUnknownError: there is none of that name.
+    """
+    from stratoplane_client.reading import is_id
+
+    return wanted if is_id(wanted) else session.client.operator.projects.find(wanted).id
 
 
 def _attempts() -> int:

@@ -54,9 +54,14 @@ def age(when: datetime | None, now: datetime | None = None) -> str:
     return f"{int(passed.total_seconds())}s"
 
 
+def moment(value: datetime | None) -> str:
+    """Return a time as people read it, in their own zone, which it names."""
+    return "-" if value is None else f"{value.astimezone():%Y-%m-%d %H:%M:%S %Z}"
+
+
 def timestamp(value: datetime | None) -> str:
-    """Return a time as people read it, in their own zone, with its age."""
-    return "-" if value is None else f"{value.astimezone():%Y-%m-%d %H:%M:%S %Z} ({age(value)} ago)"
+    """Return a time as people read it, with its age."""
+    return "-" if value is None else f"{moment(value)} ({age(value)} ago)"
 
 
 def duration(begun: datetime | None, ended: datetime | None) -> str:

@@ -9,8 +9,8 @@ import click
 
 from stratoplane_client.cli.changing import ChangeMode, carry_out_each, change_options, confirm, retry_on_conflict
 from stratoplane_client.cli.groups import Noun, ProjectNoun
-from stratoplane_client.cli.kinds import Kind
-from stratoplane_client.cli.output import show_done, show_many, show_one
+from stratoplane_client.cli.kinds import VOLUMES, Kind, named, names_of
+from stratoplane_client.cli.output import Column, show_done, show_many, show_one
 from stratoplane_client.cli.parameters import completing, limit_option, relabel_options, relabelled, timeout_option
 from stratoplane_client.cli.progress import watching
 from stratoplane_client.cli.session import Session
@@ -76,7 +76,7 @@ def _add_list(noun: Noun, kind: Kind) -> None:
         "--labels", "selector", metavar="SELECTOR", help="Only those with these labels, such as env=prod,tier!=web."
     )
     @click.option("--name", "part", metavar="PART", help="Only those whose name contains this.")
-    @click.option("--sort", type=click.Choice(["created_at", "-created_at", "name"]), help="Sort order.")
+    @click.option("--sort", type=click.Choice(["created_at", "-created_at", "name", "-name"]), help="Sort order.")
     @limit_option()
     @click.pass_obj
     def command(
@@ -88,9 +88,18 @@ def _add_list(noun: Noun, kind: Kind) -> None:
         )
         filtered = any((status, selector, part))
         nothing = f"No {kind.plural} match." if filtered else f"There are no {kind.plural} in this project."
-        show_many(session, islice(found, most), kind.columns, nothing=nothing)
+        shown = list(islice(found, most))
+        show_many(session, shown, _columns(session, kind, shown), nothing=nothing)
 
     command.help = f"List the {kind.plural} of the project."
+
+
+def _columns(session: Session, kind: Kind, shown: Sequence[Any]) -> Sequence[Column]:
+    """Return the kind's columns; those that hold ids of users show their names."""
+    if kind is not VOLUMES or session.output != "table":
+        return kind.columns
+    names = names_of(session, kind, shown)
+    return [Column(each.title, lambda record, cell=each.cell: named(cell(record), names)) for each in kind.columns]  # type: ignore[misc]  # bound now
 
 
 def _add_show(noun: Noun, kind: Kind) -> None:
@@ -101,7 +110,9 @@ def _add_show(noun: Noun, kind: Kind) -> None:
     @click.pass_obj
     def command(session: Session, name: str) -> None:
         session.does(f"show {kind.noun} {name}", kind.noun)
-        show_one(session, kind.calls(session).find(name), kind.details)
+        found = kind.calls(session).find(name)
+        names = names_of(session, kind, [found]) if session.output == "table" else {}
+        show_one(session, found, lambda each: [(title, named(text, names)) for title, text in kind.details(each)])
 
     command.help = f"Show the details of a {kind.noun}."
 

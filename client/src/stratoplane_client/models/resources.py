@@ -9,6 +9,15 @@ from stratoplane_client.decode import Record
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class FieldDifference(Record):
+    """A field that was last observed otherwise than it is desired."""
+
+    field: str = ""
+    desired: object = None
+    observed: object = None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Resource(Record):
     """What every kind of resource has.
 
@@ -16,6 +25,7 @@ class Resource(Record):
         status: ``PENDING``, ``ACTIVE``, ``RUNNING``, ``STOPPED``, ``UPDATING``, ``DELETING``, ``DELETED``, ``FAILED``
             or ``LOST``.
         detail: why it is in this state, for people; often empty.
+        differences: the fields that were last observed otherwise than they are desired.
         cluster: name of the cluster that it is placed on.
         used_by: ids of resources that use it.
         provider_reference: the provider's id, empty until it exists.
@@ -29,6 +39,7 @@ class Resource(Record):
     detail: str = ""
     project_id: str = ""
     organization_id: str = ""
+    differences: tuple[FieldDifference, ...] = ()
     cluster: str | None = None
     used_by: tuple[str, ...] = ()
     provider_reference: str = ""
@@ -55,7 +66,7 @@ class Address(Record):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class VirtualMachine(Resource):
-    """A virtual machine: ``power`` is the desired state (``RUNNING`` or ``STOPPED``), ``status`` the actual one."""
+    """A virtual machine: ``power`` is the desired state (``RUNNING`` or ``STOPPED``), ``status`` the observed one."""
 
     flavor: str = ""
     vcpus: int = 0

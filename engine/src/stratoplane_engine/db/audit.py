@@ -46,5 +46,9 @@ def events(connection: Connection, wanted: AuditFilter, *, before: UUID | None =
         "t.organization_id = :value": wanted.organization_id,
         "t.project_id = :value": wanted.project_id,
         "t.subject_id = :value": wanted.subject_id,
+        "t.actor = :value": wanted.actor,
+        "t.action = :value": wanted.action,
+        "t.occurred_at >= :value": wanted.since,
+        "t.occurred_at < :value": wanted.until,
     }
     return newest_first(connection, AuditEvent, _EVENTS, conditions, before=before, limit=limit)

@@ -46,10 +46,11 @@ circuit_moved AS (
 """
 """Parts of the statement that takes results, after ``ended``."""
 
-# Nothing while the circuit is open, and then one operation whose answer decides.
+# Nothing while the circuit is open or the cluster disabled, and then one operation whose answer decides.
 ROOM: Final = """
 room AS MATERIALIZED (
     SELECT CASE WHEN c.open_until > clock_timestamp() THEN 0
+        WHEN EXISTS (SELECT FROM cluster d WHERE d.id = :cluster AND d.state = 'DISABLED') THEN 0
         WHEN c.trips > 0 THEN least(:maximum, greatest(0, 1 - (SELECT count(*) FROM operation o
             WHERE o.cluster_id = :cluster AND (o.state = 'RUNNING'
                 OR o.state = 'OFFERED' AND o.offered_until > clock_timestamp()))))

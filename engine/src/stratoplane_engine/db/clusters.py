@@ -6,8 +6,10 @@ from typing import Final
 from uuid import UUID
 
 from stratoplane_engine.db.connection import Connection, dump_json
+from stratoplane_engine.db.job_states import LIVE_STATES
 from stratoplane_engine.db.keyset import oldest_first
 from stratoplane_engine.db.liveness import is_online
+from stratoplane_engine.db.operations import OPERATION_CHANNEL
 from stratoplane_engine.db.resource_names import resource_names
 from stratoplane_engine.db.statement import Statement
 from stratoplane_engine.model.cluster import Cluster, ClusterDraft, ClusterPatch, Provider
@@ -35,6 +37,19 @@ _UPDATE: Final = Statement(f"""
 UPDATE cluster AS t SET description = coalesce(:description, t.description), state = coalesce(:state, t.state),
     labels = coalesce(CAST(:labels AS jsonb), t.labels), version = t.version + 1, updated_at = clock_timestamp()
 WHERE t.id = :id RETURNING {_CLUSTER}
+""")
+# The time that a job has begins again: it could not use what passed.
+_RELEASE: Final = Statement(f"""
+WITH waiting AS (
+    UPDATE job j SET deadline_at = greatest(j.deadline_at, clock_timestamp() + (j.deadline_at - j.created_at))
+    WHERE j.cluster_id = :id AND j.state IN {LIVE_STATES} RETURNING j.id
+),
+offered AS (
+    UPDATE operation o SET deadline_at = clock_timestamp() + make_interval(secs => o.timeout_seconds)
+    WHERE o.cluster_id = :id AND o.state IN ('QUEUED', 'OFFERED')
+),
+told AS (INSERT INTO outbox (topic, payload) SELECT 'job', jsonb_build_object('job_id', id) FROM waiting)
+SELECT pg_notify('stratoplane_outbox', ''), pg_notify('{OPERATION_CHANNEL}', CAST(:id AS text)) AS agents
 """)
 _LEFT: Final = Statement("""
 SELECT r.kind, r.name FROM resource r WHERE r.cluster_id = :id AND r.deleted_at IS NULL LIMIT 10
@@ -85,6 +100,11 @@ def update(connection: Connection, cluster_id: UUID, patch: ClusterPatch) -> Clu
     labels = None if patch.labels is None else dump_json(patch.labels)
     members = {"description": patch.description, "state": patch.state, "labels": labels}
     return connection.one(Cluster, _UPDATE, {"id": cluster_id, **members})
+
+
+def release(connection: Connection, cluster_id: UUID) -> None:
+    """Let the jobs and driver calls go on that waited until the cluster was enabled."""
+    connection.run(_RELEASE, {"id": cluster_id})
 
 
 def resources_left(connection: Connection, cluster_id: UUID) -> list[str]:

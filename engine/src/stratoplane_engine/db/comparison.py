@@ -3,6 +3,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -53,6 +54,32 @@ recorded AS (
     SELECT organization_id, project_id, id, kind, generation, status, spec, quota_usage FROM found
 )
 SELECT id, organization_id, project_id, kind, name, cluster_id FROM found
+""")
+# What rests and is shown otherwise than it was last observed; all of it, or what has changed since then.
+_SHOWN: Final = Statement(f"""
+SELECT r.organization_id, r.id, r.kind, v.status AS observed
+FROM inventory v JOIN inventory_report p ON p.cluster_id = v.cluster_id AND p.kind = v.kind
+JOIN resource r ON r.id = v.uid AND r.cluster_id = v.cluster_id AND r.kind = v.kind
+WHERE (CAST(:since AS timestamptz) IS NULL OR v.changed_at > CAST(:since AS timestamptz))
+    AND r.observed IS DISTINCT FROM v.status AND r.kind = ANY(:kinds)
+    AND {IS_SETTLED} AND {IS_LISTED_SINCE} AND {HAS_NO_JOB}
+ORDER BY r.id LIMIT :limit FOR NO KEY UPDATE OF r SKIP LOCKED
+""")
+# The time of the last change stays: nothing was asked of the resource, and it is compared with the same listing.
+_OBSERVE: Final = Statement("""
+WITH shown AS (
+    SELECT s.*, r.status AS former FROM jsonb_to_recordset(CAST(:rows AS jsonb))
+        AS s(organization_id uuid, id uuid, status text, observed jsonb)
+    JOIN resource r ON r.organization_id = s.organization_id AND r.id = s.id
+),
+written AS (
+    UPDATE resource r SET status = s.status, observed = s.observed, version = r.version + 1 FROM shown s
+    WHERE r.organization_id = s.organization_id AND r.id = s.id
+    RETURNING r.*, s.former
+)
+INSERT INTO resource_revision (organization_id, project_id, resource_id, kind, generation, status, spec, quota_usage)
+SELECT organization_id, project_id, id, kind, generation, status, spec, quota_usage FROM written
+WHERE status <> former
 """)
 _ORPHANS: Final = Statement("""
 SELECT v.cluster_id, c.name AS cluster, v.uid, v.kind, v.first_seen_at FROM inventory v
@@ -117,8 +144,8 @@ WHERE r.id = ANY(:ids)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Returned:
-    """A lost resource that an inventory shows again."""
+class _Shown:
+    """A resource as an inventory shows it."""
 
     organization_id: UUID
     id: UUID
@@ -135,6 +162,37 @@ class _Settled:
     status: ResourceStatus
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class _Observed(_Settled):
+    """The status that a resource is in, and all that is shown of it."""
+
+    observed: Observed
+
+
+def observe(connection: Connection, *, since: datetime | None, limit: int) -> int:
+    """Let up to ``limit`` resources at rest be seen as their clusters show them; return how many.
+
+    Args:
+        connection: reads and writes.
+        since: looks at what has changed since then, at everything if None.
+        limit: resources at once; the next round sees the others.
+    """
+    kinds = connection.kinds
+    shown = connection.all(_Shown, _SHOWN, {"since": since, "limit": limit, "kinds": list(kinds)})
+    rows = [
+        _Observed(
+            organization_id=each.organization_id,
+            id=each.id,
+            status=kinds[each.kind].status(each.observed),
+            observed=each.observed,
+        )
+        for each in shown
+    ]
+    if rows:
+        connection.run(_OBSERVE, {"rows": dump_json(rows)})
+    return len(rows)
+
+
 def mark_missing(connection: Connection) -> list[ComparedResource]:
     """Mark as LOST what its cluster's inventory no longer has; return what was marked now."""
     return connection.all(ComparedResource, _MISSING)
@@ -143,7 +201,7 @@ def mark_missing(connection: Connection) -> list[ComparedResource]:
 def mark_found(connection: Connection) -> list[ComparedResource]:
     """Bring back what was LOST and is in an inventory again, in the status that its kind says; return it."""
     kinds = connection.kinds
-    back = connection.all(_Returned, _BACK, {"kinds": list(kinds)})
+    back = connection.all(_Shown, _BACK, {"kinds": list(kinds)})
     if not back:
         return []
     rows = [

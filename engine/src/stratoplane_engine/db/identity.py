@@ -98,6 +98,16 @@ SELECT m.id, m.organization_id, m.user_id, m.scope, m.project_id, m.created_at, 
     u.username
 FROM made m JOIN role r ON r.id = m.role_id JOIN user_account u ON u.id = m.user_id
 """)
+# Two administrators who take each other's role at once would each see the other: they go one after the other.
+_LOCK_ADMINISTRATORS: Final = Statement("""
+SELECT pg_advisory_xact_lock(hashtextextended('administrators ' || coalesce(CAST(:organization AS text), ''), 0))
+""")
+_ADMINISTRATORS: Final = Statement("""
+SELECT DISTINCT b.user_id FROM role_binding b JOIN role r ON r.id = b.role_id JOIN user_account u ON u.id = b.user_id
+WHERE :permission = ANY(r.permissions) AND u.enabled AND u.deleted_at IS NULL AND CASE
+    WHEN CAST(:organization AS uuid) IS NULL THEN b.scope = 'PLATFORM'
+    ELSE b.scope = 'ORGANIZATION' AND b.organization_id = CAST(:organization AS uuid) END
+""")
 _DELETE_BINDING: Final = Statement("DELETE FROM role_binding b WHERE b.id = :id")
 
 
@@ -265,6 +275,17 @@ def insert_binding(
         "project": project_id,
     }
     return connection.one(RoleBinding, _INSERT_BINDING, parameters)
+
+
+def lock_administrators(connection: Connection, organization_id: UUID | None) -> None:
+    """Let one transaction at a time end roles of an organization's administrators, of the platform's if it is None."""
+    connection.run(_LOCK_ADMINISTRATORS, {"organization": organization_id})
+
+
+def administrators(connection: Connection, organization_id: UUID | None, permission: str) -> frozenset[UUID]:
+    """Return the ids of users whose role in an organization, or for None on the platform, has the permission."""
+    parameters = {"organization": organization_id, "permission": permission}
+    return frozenset(connection.values(UUID, _ADMINISTRATORS, parameters))
 
 
 def delete_binding(connection: Connection, binding_id: UUID) -> bool:

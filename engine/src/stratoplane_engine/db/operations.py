@@ -85,6 +85,8 @@ _ABANDON: Final = Statement("""
 WITH late AS MATERIALIZED (
     SELECT o.id FROM operation o
     WHERE o.state IN ('QUEUED', 'OFFERED', 'RUNNING') AND o.deadline_at < clock_timestamp()
+        AND (o.state = 'RUNNING' OR NOT EXISTS (
+            SELECT FROM cluster d WHERE d.id = o.cluster_id AND d.state = 'DISABLED'))
     ORDER BY o.deadline_at LIMIT :limit FOR UPDATE SKIP LOCKED
 ),
 ended AS (
@@ -167,5 +169,8 @@ def report(connection: Connection, cluster_id: UUID, results: Sequence[Operation
 
 
 def abandon(connection: Connection, limit: int) -> int:
-    """End operations whose time has passed and make their jobs runnable; return how many."""
+    """End operations whose time has passed and make their jobs runnable; return how many.
+
+    What a disabled cluster is not to begin waits however long it takes.
+    """
     return len(connection.documents(_ABANDON, {"limit": limit}))

@@ -92,11 +92,17 @@ def delete(connection: Connection, organization_id: UUID) -> None:
 
 
 def projects(
-    connection: Connection, *, organization_id: UUID, among: Sequence[UUID] | None, after: UUID | None, limit: int
+    connection: Connection,
+    *,
+    organization_id: UUID | None,
+    among: Sequence[UUID] | None,
+    after: UUID | None,
+    limit: int,
 ) -> list[Project]:
-    """Return a page of an organization's projects, of those ``among`` when it is given."""
+    """Return a page of an organization's projects, of those ``among`` when it is given; for None, of all of them."""
     conditions = {
-        "t.deleted_at IS NULL AND t.organization_id = :value": organization_id,
+        "(t.deleted_at IS NULL) = :value": True,
+        "t.organization_id = :value": organization_id,
         "t.id = ANY(CAST(:value AS uuid[]))": None if among is None else list(among),
     }
     return oldest_first(connection, Project, _PROJECTS, conditions, after=after, limit=limit)

@@ -7,7 +7,7 @@ from typing import Final
 from uuid import UUID
 
 from stratoplane_engine.db.connection import Connection
-from stratoplane_engine.db.job_states import LIVE_STATES
+from stratoplane_engine.db.job_states import IS_HELD, LIVE_STATES
 from stratoplane_engine.db.statement import Statement
 
 # Never "id > last": sequences commit out of order, and a late commit would be skipped.
@@ -19,7 +19,7 @@ _FORGET: Final = Statement("DELETE FROM outbox o WHERE o.id = ANY(:ids)")
 _OVERLOOKED: Final = Statement(f"""
 SELECT j.id FROM job j
 WHERE j.state IN {LIVE_STATES} AND j.next_run_at < clock_timestamp() - make_interval(secs => :grace)
-    AND (j.lease_until IS NULL OR j.lease_until < clock_timestamp())
+    AND (j.lease_until IS NULL OR j.lease_until < clock_timestamp()) AND NOT {IS_HELD}
 ORDER BY j.next_run_at LIMIT :limit
 """)
 _STRANDED: Final = Statement(f"""

@@ -29,6 +29,7 @@ _SORTS: Final = {
     "created_at": ("r.id", ">", "ASC"),
     "-created_at": ("r.id", "<", "DESC"),
     "name": ("r.name", ">", "ASC"),
+    "-name": ("r.name", "<", "DESC"),
 }
 
 

@@ -129,7 +129,8 @@ def _record(connection: Connection, began: datetime, *, since: datetime | None, 
     recorded = drift.record(connection, compared_kinds(connection.kinds), since=since, limit=most_new)
     incidents.resolve(connection, *map(findings.drift_key, recorded.ended))
     audit.write(connection, *map(findings.drift_record, recorded.new))
-    is_complete = len(recorded.new) < most_new
+    seen = comparison.observe(connection, since=since, limit=most_new)
+    is_complete = max(len(recorded.new), seen) < most_new
     if is_complete:
         drift.mark_compared(connection, began)
     return _Compared(began=began, lost=0, found=0, ended=len(recorded.ended), is_complete=is_complete)

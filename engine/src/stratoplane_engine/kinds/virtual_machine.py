@@ -100,9 +100,11 @@ class VirtualMachineKind(Kind[VirtualMachineSpec, VirtualMachineRequest, Virtual
     compared = (
         ComparedField(name="power", policies=(DriftPolicy.CORRECT, DriftPolicy.ADOPT, DriftPolicy.ALERT)),
         ComparedField(name="name", policies=_CORRECTED, comparison=Comparison.NAME),
-        ComparedField(name="vcpus", policies=_ALERTED),
-        ComparedField(name="memory_mib", policies=_ALERTED),
-        ComparedField(name="volumes", policies=_CORRECTED, comparison=Comparison.ATTACHED_VOLUMES),
+        ComparedField(name="vcpus", policies=_ALERTED, asked_by="flavor"),
+        ComparedField(name="memory_mib", policies=_ALERTED, asked_by="flavor"),
+        ComparedField(
+            name="volumes", policies=_CORRECTED, comparison=Comparison.ATTACHED_VOLUMES, asked_by="volume_ids"
+        ),
     )
 
     def references(self, wanted: VirtualMachineRequest | VirtualMachinePatch) -> References:

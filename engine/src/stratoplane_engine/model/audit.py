@@ -27,11 +27,20 @@ class AuditEvent:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class AuditFilter:
-    """Which events a list shows; None does not narrow."""
+    """Which events a list shows; None does not narrow.
+
+    Attributes:
+        actor: who caused them, as ``user:alice``.
+        since: when the first of them was; ``until`` is when they were all over.
+    """
 
     organization_id: UUID | None = None
     project_id: UUID | None = None
     subject_id: UUID | None = None
+    actor: str | None = None
+    action: str | None = None
+    since: datetime | None = None
+    until: datetime | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -11,11 +11,14 @@ from stratoplane.messages import ProviderStatus
 
 
 class ClusterState(StrEnum):
-    """Whether a cluster takes new resources."""
+    """What a cluster takes on."""
 
     ENABLED = "ENABLED"
+    """New resources, and jobs of those that it has."""
     DRAINING = "DRAINING"
+    """Nothing new; the resources that it has can be changed and deleted."""
     DISABLED = "DISABLED"
+    """Nothing new, and no job runs: changes and deletions are accepted and wait until it is enabled or draining."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -20,6 +20,15 @@ class ComparedKind:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class FieldDifference:
+    """A field of a resource that was last observed otherwise than it is desired; JSON values."""
+
+    field: str
+    desired: object
+    observed: object
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Drift:
     """A field of a resource that is not observed as it is desired.
 

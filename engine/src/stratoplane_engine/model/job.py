@@ -96,6 +96,7 @@ class Job:
         cancelled_by: who wants it stopped; empty while nobody does.
         actor: who caused it, as ``user:alice``.
         trace_parent: W3C trace context of the request.
+        disabled_cluster: name of the cluster that is disabled while the job waits for it to be enabled.
         silent_cluster: name of the cluster whose agent does not answer while the job waits for it.
     """
 
@@ -125,6 +126,7 @@ class Job:
     finished_at: datetime | None = None
     next_run_at: datetime | None = None
     silent_cluster: str | None = None
+    disabled_cluster: str | None = None
 
     @property
     def trace_id(self) -> str:

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Reading the audit trail and its seals."""
 
+from dataclasses import replace
 from typing import Final
 from uuid import UUID
 
@@ -15,6 +16,7 @@ from stratoplane_engine.model.listing import Listing, Page
 from stratoplane_engine.services.listings import Order, newest_first
 
 _BY_TIME: Final = newest_first(AuditEvent)
+EVERYTHING: Final = AuditFilter()
 _LARGEST: Final = 2**63 - 1
 
 
@@ -33,9 +35,9 @@ def list_audit_events(
     database: Database,
     context: RequestContext,
     page: Page,
+    wanted: AuditFilter = EVERYTHING,
     *,
     project_id: UUID | None = None,
-    subject_id: UUID | None = None,
 ) -> Listing[AuditEvent]:
     """Return a page of the organization's or one project's events, newest first.
 
@@ -43,15 +45,15 @@ def list_audit_events(
         database: where the trail is.
         context: who asks; the organization is the one that is acted in.
         page: which part of the list.
+        wanted: only these events, of those that may be read here.
         project_id: only the events of this project.
-        subject_id: only the events of this object.
 
     Raises:
         PermissionDeniedError: the caller may not read the trail there.
         InvalidSpecError: the cursor is not one of this list.
     """
     require(context, Permission.AUDIT_READ, organization_id=context.organization_id, project_id=project_id)
-    wanted = AuditFilter(organization_id=context.organization_id, project_id=project_id, subject_id=subject_id)
+    wanted = replace(wanted, organization_id=context.organization_id, project_id=project_id)
     before = _BY_TIME.begin(page)
     with database.tenant_reads(context.organization_id) as connection:
         found = rows.events(connection, wanted, before=before, limit=page.limit + 1)
@@ -59,7 +61,7 @@ def list_audit_events(
 
 
 def list_all_audit_events(
-    database: Database, context: RequestContext, page: Page, *, subject_id: UUID | None = None
+    database: Database, context: RequestContext, page: Page, wanted: AuditFilter = EVERYTHING
 ) -> Listing[AuditEvent]:
     """Return a page of every event of the platform, newest first, for operators.
 
@@ -68,7 +70,7 @@ def list_all_audit_events(
     require(context, Permission.PLATFORM_READ)
     before = _BY_TIME.begin(page)
     with database.system_reads() as connection:
-        found = rows.events(connection, AuditFilter(subject_id=subject_id), before=before, limit=page.limit + 1)
+        found = rows.events(connection, wanted, before=before, limit=page.limit + 1)
     return _BY_TIME.listing(found, page)
 
 

@@ -16,7 +16,14 @@ from stratoplane_engine.access.permissions import Permission
 from stratoplane_engine.db import audit
 from stratoplane_engine.db import clusters as rows
 from stratoplane_engine.db.connection import Connection, Database
-from stratoplane_engine.model.cluster import Cluster, ClusterDraft, ClusterPatch, IssuedJoinToken, Provider
+from stratoplane_engine.model.cluster import (
+    Cluster,
+    ClusterDraft,
+    ClusterPatch,
+    ClusterState,
+    IssuedJoinToken,
+    Provider,
+)
 from stratoplane_engine.model.listing import Listing, Page
 from stratoplane_engine.services import credentials, listings
 from stratoplane_engine.services.audit_records import given_members, operator_record, record
@@ -83,6 +90,8 @@ def update_cluster(database: Database, context: RequestContext, cluster_id: UUID
     with database.system() as connection:
         present = _lock_or_raise(connection, context, cluster_id)
         changed = rows.update(connection, cluster_id, patch)
+        if present.state is ClusterState.DISABLED and changed.state is not ClusterState.DISABLED:
+            rows.release(connection, cluster_id)
         detail = given_members(patch)
         audit.write(connection, record(context, AuditAction.CLUSTER_UPDATED, cluster_id, present.name, detail=detail))
         return changed

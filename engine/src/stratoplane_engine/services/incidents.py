@@ -10,10 +10,11 @@ from uuid import UUID
 from stratoplane.audit import AuditAction
 from stratoplane.errors import ResourceNotFoundError, StateConflictError
 from stratoplane.incidents import TRANSITIONS, IncidentStatus
+from stratoplane.kinds import invalid
 from stratoplane_engine.access.authorization import require
 from stratoplane_engine.access.context import RequestContext
 from stratoplane_engine.access.permissions import Permission
-from stratoplane_engine.db import audit, deliveries
+from stratoplane_engine.db import audit, deliveries, identity
 from stratoplane_engine.db import incidents as rows
 from stratoplane_engine.db.connection import Connection, Database
 from stratoplane_engine.model.incident import (
@@ -103,11 +104,13 @@ def assign(database: Database, context: RequestContext, incident_id: UUID, *, as
     Raises:
         ResourceNotFoundError: there is none with the id; the caller lists the incidents.
         StateConflictError: it is resolved; the caller reopens it first.
+        InvalidSpecError: there is no such user.
     """
     with database.system() as connection:
         found = _locked(connection, context, incident_id)
         if found.status is IncidentStatus.RESOLVED:
             raise StateConflictError("the incident is RESOLVED; reopen it before you assign it")
+        assignee = _known(connection, assignee) if assignee else ""
         made = IncidentChange(
             status=found.status,
             assignee=assignee,
@@ -116,6 +119,14 @@ def assign(database: Database, context: RequestContext, incident_id: UUID, *, as
             detail={"assignee": assignee},
         )
         return _change(connection, context, found, made)
+
+
+def _known(connection: Connection, assignee: str) -> str:
+    """Return a user as the history names it: ``user:bob``; the name alone will do."""
+    username = assignee.removeprefix("user:")
+    if identity.find_account(connection, username) is None:
+        raise invalid("/assignee", f"there is no user {username!r}; name one as in user:alice")
+    return f"user:{username}"
 
 
 def add_note(database: Database, context: RequestContext, incident_id: UUID, *, note: str) -> IncidentHistory:

@@ -15,7 +15,7 @@ from stratoplane.errors import (
 from stratoplane.hookspecs import PlacementCandidate
 from stratoplane.kinds import AnyKind, Draft, Link, display_name, invalid
 from stratoplane.quota import Amount, QuotaKey
-from stratoplane_engine.model.cluster import ClusterState, PlacementCluster
+from stratoplane_engine.model.cluster import Cluster, ClusterState, PlacementCluster
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -59,8 +59,8 @@ def fixed_cluster(placement: Placement, clusters: Sequence[PlacementCluster]) ->
     if fixed is None:
         return None
     if not _takes_new(fixed):
-        why = "its agent is not connected" if fixed.state is ClusterState.ENABLED else f"it is {fixed.state}"
-        raise NoClusterError(f"cluster {fixed.name} takes nothing new: {why}; try later or another cluster")
+        why = _why_closed(fixed)
+        raise NoClusterError(f"cluster {fixed.name} takes nothing new: it {why}; try later or another cluster")
     if missing := placement.missing(fixed):
         raise _unsupported(missing, fixed)
     return fixed
@@ -78,6 +78,14 @@ def eligible_clusters(placement: Placement, clusters: Sequence[PlacementCluster]
     if not roomy:
         raise _no_cluster(placement, clusters, able)
     return roomy
+
+
+def closed(clusters: Sequence[Cluster]) -> NoClusterError:
+    """Return the refusal that tells operators, who see every cluster, why none of them takes anything new."""
+    if not clusters:
+        return NoClusterError("there is no cluster yet; create one and enrol an agent for it")
+    reasons = ", ".join(f"{each.name} {_why_closed(each)}" for each in clusters)
+    return NoClusterError(f"no cluster takes new resources: {reasons}; enable one or start its agent")
 
 
 def candidate(cluster: PlacementCluster) -> PlacementCandidate:
@@ -99,7 +107,7 @@ def using_member(links: Iterable[Link], named: Container[UUID]) -> str:
 def check_cluster(
     draft: Draft[Any], clusters: Sequence[PlacementCluster], cluster_id: UUID, *, used_by: str = ""
 ) -> None:
-    """Refuse a change that the resource's own cluster cannot do; one that is offline or draining does it later.
+    """Refuse a change that the resource's own cluster cannot do; one that is offline or disabled does it later.
 
     Args:
         draft: the resource after the change.
@@ -148,6 +156,12 @@ def _takes_new(cluster: PlacementCluster) -> bool:
     return cluster.online and cluster.state is ClusterState.ENABLED
 
 
+def _why_closed(cluster: PlacementCluster | Cluster) -> str:
+    return {ClusterState.DRAINING: "is draining", ClusterState.DISABLED: "is disabled"}.get(
+        cluster.state, "has no agent connected"
+    )
+
+
 def _has_room(wanted: Amount, cluster: PlacementCluster) -> bool:
     pairs = (
         (wanted.get(QuotaKey.VCPUS, 0), cluster.free_vcpus),
@@ -165,6 +179,6 @@ def _no_cluster(
         return NoClusterError(f"no cluster has room for this {noun}; try a smaller one or tell an operator")
     connected = [each for each in clusters if _takes_new(each)]
     if not connected:
-        return NoClusterError("no cluster is connected; an operator must start an agent (stratoplane-server status)")
+        return NoClusterError("no cluster takes new resources at present; try later or ask an operator")
     missing = placement.missing(connected[0])
     return FeatureUnsupportedError(f"no connected cluster can do {missing}; ask an operator", feature=missing)

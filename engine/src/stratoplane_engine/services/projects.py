@@ -78,6 +78,19 @@ def list_projects(database: Database, context: RequestContext, page: Page) -> Li
     return _ORDER.listing(found, page)
 
 
+def list_all_projects(
+    database: Database, context: RequestContext, page: Page, *, organization_id: UUID | None = None
+) -> Listing[Project]:
+    """Return a page of every organization's projects, or of one's, for operators. Raises PermissionDeniedError."""
+    require(context, Permission.PLATFORM_READ)
+    after = _ORDER.begin(page)
+    with database.system_reads() as connection:
+        found = rows.projects(
+            connection, organization_id=organization_id, among=None, after=after, limit=page.limit + 1
+        )
+    return _ORDER.listing(found, page)
+
+
 def get_project(database: Database, context: RequestContext, project_id: UUID) -> Project:
     """Return one project. Raises ResourceNotFoundError."""
     require(context, Permission.PROJECT_READ, organization_id=context.organization_id, project_id=project_id)

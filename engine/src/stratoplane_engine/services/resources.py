@@ -20,6 +20,7 @@ _ORDERS: Final[Mapping[str, Order[Resource[Any], Any]]] = {
     "created_at": oldest_first(Resource),
     "-created_at": newest_first(Resource),
     "name": Order(name="name", key=lambda resource: resource.name, read=str),
+    "-name": Order(name="-name", key=lambda resource: resource.name, read=str),
 }
 
 

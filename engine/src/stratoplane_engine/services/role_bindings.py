@@ -18,6 +18,7 @@ from stratoplane_engine.db.connection import Connection, Database
 from stratoplane_engine.model.identity import Role, RoleBinding, RoleBindingDraft, Scope, User
 from stratoplane_engine.model.listing import Listing, Page
 from stratoplane_engine.services import listings, users
+from stratoplane_engine.services.administrators import keep_one
 from stratoplane_engine.services.audit_records import record
 
 _ORDER: Final = listings.oldest_first(RoleBinding)
@@ -117,6 +118,7 @@ def delete_role_binding(database: Database, context: RequestContext, binding_id:
 
     Raises:
         PermissionDeniedError: the role gives more than the actor holds there. ResourceNotFoundError.
+        StateConflictError: the user is the last one who can grant roles there.
     """
     home = context.organization_id
     require(context, Permission.ROLE_GRANT, organization_id=home)
@@ -136,6 +138,7 @@ def _unbind(connection: Connection, context: RequestContext, binding_id: UUID, h
     if taken is None:
         raise ResourceNotFoundError(f"there is no role binding {binding_id}; list the role bindings")
     require_all_of(context.actor, taken.permissions, taken.scope, taken.organization_id, taken.project_id)
+    keep_one(connection, context, taken, taken.username, taken.user_id)
     rows.delete_binding(connection, binding_id)
     event = record(
         context,

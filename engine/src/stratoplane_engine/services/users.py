@@ -18,6 +18,7 @@ from stratoplane_engine.db.connection import Connection, Database
 from stratoplane_engine.model.identity import User, UserDraft
 from stratoplane_engine.model.listing import Listing, Page
 from stratoplane_engine.services import listings
+from stratoplane_engine.services.administrators import keep_one
 from stratoplane_engine.services.audit_records import record
 from stratoplane_engine.services.credentials import PasswordHasher
 from stratoplane_engine.services.organizations import get_or_raise as get_organization_or_raise
@@ -124,7 +125,8 @@ def delete_user(database: Database, context: RequestContext, user_id: UUID) -> N
     """Delete a user of the organization; its tokens and roles end at once.
 
     Raises:
-        ResourceNotFoundError: there is no such user. StateConflictError: it is the actor.
+        ResourceNotFoundError: there is no such user. StateConflictError: it is the actor, or the last
+            one who can grant roles.
         PermissionDeniedError: the user holds more than the actor; somebody who holds that must do this.
     """
     require(context, Permission.USER_WRITE, organization_id=context.organization_id)
@@ -144,6 +146,7 @@ def _delete(connection: Connection, context: RequestContext, user: User) -> None
         raise StateConflictError("you cannot delete yourself; another administrator can")
     for held in user.roles:
         require_all_of(context.actor, held.permissions, held.scope, held.organization_id, held.project_id)
+        keep_one(connection, context, held, user.username, user.id)
     if not rows.delete_user(connection, user.id):
         raise _not_found(user.id)
     event = record(context, AuditAction.USER_DELETED, user.id, user.username, organization_id=user.organization_id)

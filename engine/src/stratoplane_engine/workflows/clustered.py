@@ -32,10 +32,10 @@ def await_targets(context: StepContext) -> StepAnswer:
 
 def _used_before(context: StepContext) -> frozenset[UUID]:
     """Return what the resource uses since earlier: a change of something else does not depend on its state."""
-    if context.job_input.drift is not None:
-        return frozenset(target.id for target in context.targets)
     before = context.job_input.before
-    return frozenset(link.target_id for link in context.kind.uses(before.spec)) if before else _NONE
+    if before is not None:
+        return frozenset(link.target_id for link in context.kind.uses(before.spec))
+    return _NONE if context.job_input.drift is None else frozenset(target.id for target in context.targets)
 
 
 def await_turn(context: StepContext) -> StepAnswer:

@@ -27,7 +27,8 @@ class JobInput:
 
     Attributes:
         before: of a change that was asked for.
-        drift: of a correction: the fields that differ, each with what is desired and what is observed, JSON values.
+        drift: fields that a correction, or a change that asks for them, finds otherwise, each with what is desired and
+            what is observed, JSON values.
         reference: of an adoption: the provider's own id of the object.
     """
 

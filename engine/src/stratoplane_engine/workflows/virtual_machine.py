@@ -17,11 +17,16 @@ from stratoplane_engine.workflows.clustered import (
 )
 from stratoplane_engine.workflows.context import ResourceOutcome, StepContext, Workflow
 
+_SIZE: Final = frozenset({"vcpus", "memory_mib"})
+
 
 def _other_size(context: StepContext) -> bool:
+    """Tell whether a change asks for another size than the machine has: than was desired, or than was observed."""
     before, wanted = context.job_input.before, context.resource.spec
     if before is None:
         return False
+    if not _SIZE.isdisjoint(context.job_input.drift or {}):
+        return True
     former = before.spec
     if not isinstance(former, VirtualMachineSpec) or not isinstance(wanted, VirtualMachineSpec):
         return False

@@ -5,13 +5,14 @@ from itertools import islice
 
 import click
 
+from stratoplane_client.cli import tables
 from stratoplane_client.cli.groups import ProjectNoun
 from stratoplane_client.cli.output import Column, show_many
-from stratoplane_client.cli.parameters import limit_option
+from stratoplane_client.cli.parameters import MOMENT, limit_option
 from stratoplane_client.cli.session import Session
 
 _COLUMNS = (
-    Column("WHEN", lambda each: "-" if each.occurred_at is None else f"{each.occurred_at.astimezone():%m-%d %H:%M:%S}"),
+    Column("WHEN", lambda each: tables.moment(each.occurred_at)),
     Column("ACTOR", lambda each: each.actor or "-"),
     Column("ACTION", lambda each: each.action),
     Column("SUBJECT", lambda each: each.subject_name or each.subject_id or "-"),
@@ -20,7 +21,7 @@ _COLUMNS = (
 )
 _CHECKPOINTS = (
     Column("EVENTS", lambda each: str(each.size)),
-    Column("SEALED", lambda each: "-" if each.sealed_at is None else f"{each.sealed_at.astimezone():%m-%d %H:%M:%S}"),
+    Column("SEALED", lambda each: tables.moment(each.sealed_at)),
     Column("ROOT", lambda each: each.root),
 )
 
@@ -32,10 +33,14 @@ def command() -> None:
 
 @command.command("list")
 @click.option("--subject", metavar="ID", help="Only events of this object.")
+@click.option("--actor", metavar="WHO", help="Only what WHO caused, such as user:alice.")
+@click.option("--action", metavar="ACTION", help="Only events of this action.")
+@click.option("--since", type=MOMENT, metavar="TIME", help="Only events from then on: a time, or an age such as 2h.")
+@click.option("--until", type=MOMENT, metavar="TIME", help="Only events before then: a time, or an age such as 2h.")
 @click.option("--all-orgs", is_flag=True, help="For operators: events of every organization.")
 @limit_option(50)
 @click.pass_obj
-def list_events(session: Session, subject: str | None, all_orgs: bool, most: int) -> None:  # noqa: FBT001
+def list_events(session: Session, /, subject: str | None, all_orgs: bool, most: int, **only: str | None) -> None:  # noqa: FBT001
     """List the events of the organization, newest first; with --project, of that project."""
     session.does("list audit events")
     client = session.client
@@ -43,7 +48,9 @@ def list_events(session: Session, subject: str | None, all_orgs: bool, most: int
         events = client.operator.audit_events
     else:
         events = client.audit_events(session.project_id if session.named_project else None)
-    show_many(session, islice(events.list(subject_id=subject), most), _COLUMNS, nothing="There are no audit events.")
+    show_many(
+        session, islice(events.list(subject_id=subject, **only), most), _COLUMNS, nothing="There are no audit events."
+    )
 
 
 @command.command("checkpoints")

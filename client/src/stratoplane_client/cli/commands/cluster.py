@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stratoplane_client.cli import tables
-from stratoplane_client.cli.changing import confirm, retry_on_conflict
+from stratoplane_client.cli.changing import Deletion, delete_each, retry_on_conflict
 from stratoplane_client.cli.groups import Noun
-from stratoplane_client.cli.output import Column, document, show_done, show_many, show_message, show_one
+from stratoplane_client.cli.output import Column, document, show_done, show_many, show_one
 from stratoplane_client.cli.parameters import DURATION, completing, label_option, relabel_options, relabelled
 from stratoplane_client.cli.session import Session
 from stratoplane_client.errors import AccessDeniedError
@@ -82,7 +82,7 @@ def create(session: Session, name: str, description: str | None, labels: Any) ->
 @click.option(
     "--state",
     type=click.Choice(["ENABLED", "DRAINING", "DISABLED"], case_sensitive=False),
-    help="DRAINING and DISABLED clusters receive no new resources.",
+    help="DRAINING and DISABLED clusters receive no new resources; the jobs of DISABLED ones wait.",
 )
 @relabel_options
 @click.pass_obj
@@ -105,16 +105,14 @@ def update(session: Session, /, name: str, **options: Any) -> None:
 
 
 @command.command("delete")
-@click.argument("name", shell_complete=_names)
+@click.argument("wanted", metavar="NAME...", nargs=-1, required=True, shell_complete=_names)
 @click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.pass_obj
-def delete(session: Session, name: str, yes: bool) -> None:  # noqa: FBT001
-    """Delete an empty cluster (operators); its agent loses access."""
-    session.does(f"delete cluster {name}", "cluster")
-    found = session.client.operator.clusters.find(name)
-    confirm(session, f"Delete cluster {found.name}?", yes=yes)
-    session.client.operator.clusters.delete(found.id)
-    show_message(session, f"cluster {found.name} deleted")
+def delete(session: Session, wanted: tuple[str, ...], yes: bool) -> None:  # noqa: FBT001
+    """Delete empty clusters (operators); their agents lose access."""
+    session.does("delete clusters")
+    calls = session.client.operator.clusters
+    delete_each(session, wanted, Deletion(noun="cluster", find=calls.find, delete=calls.delete), yes=yes)
 
 
 @command.command("join-token")

@@ -71,15 +71,20 @@ def use(session: Session, name: str) -> None:
 
 
 @command.command("delete")
-@click.argument("name", shell_complete=_names)
+@click.argument("wanted", metavar="NAME...", nargs=-1, required=True, shell_complete=_names)
 @click.pass_obj
-def delete(session: Session, name: str) -> None:
-    """Delete a context; log out first to revoke its token."""
-    session.does(f"delete context {name}")
-    if name not in session.contexts.named:
-        raise InvalidSettingError(f"there is no context named {name!r}")
-    save(config_file(), session.contexts.without(name))
-    show_message(session, f"Context {name} deleted.")
+def delete(session: Session, wanted: tuple[str, ...]) -> None:
+    """Delete contexts; log out first to revoke their tokens."""
+    session.does("delete contexts")
+    unknown = [name for name in wanted if name not in session.contexts.named]
+    if unknown:
+        raise InvalidSettingError(f"there is no context named {unknown[0]!r}")
+    left = session.contexts
+    for name in dict.fromkeys(wanted):
+        left = left.without(name)
+    save(config_file(), left)
+    for name in dict.fromkeys(wanted):
+        show_message(session, f"Context {name} deleted.")
 
 
 def _shown(name: str, each: Context, current: str) -> dict[str, object]:

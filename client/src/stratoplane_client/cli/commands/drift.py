@@ -38,6 +38,8 @@ _ORPHANS = (
     Column("AGE", lambda each: tables.age(each.first_seen_at)),
 )
 
+_MOST_COUNTED = 1000
+
 
 @click.group("drift", cls=Noun)
 def command() -> None:
@@ -53,7 +55,22 @@ def list_drift(session: Session, everything: bool, resource_id: str | None, most
     """List drift, newest first (operators)."""
     session.does("list drift")
     found = session.client.operator.drift.list(open="false" if everything else None, resource_id=resource_id)
-    show_many(session, islice(found, most), _COLUMNS, nothing="There is no drift.")
+    show_many(session, islice(found, most), _COLUMNS, nothing="No field of any resource drifts.")
+    if session.output == "table" and resource_id is None:
+        _say_what_else_is_open(session)
+
+
+def _say_what_else_is_open(session: Session) -> None:
+    """Tell of what has no field to compare: objects without a resource, and resources without an object."""
+    operator = session.client.operator
+    for found, noun, shown_by in (
+        (operator.orphans.list(), "orphan", "drift orphans"),
+        (operator.incidents.list(kind="resource-lost"), "lost resource", "incident list --kind resource-lost"),
+    ):
+        count = len(list(islice(found, _MOST_COUNTED)))
+        if count:
+            more = " or more" if count == _MOST_COUNTED else ""
+            click.echo(f"{count}{more} {noun}{'s' * (count > 1)}: 'stratoplane {shown_by}'", err=True)
 
 
 @command.command("policies")

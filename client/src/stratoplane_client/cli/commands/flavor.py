@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stratoplane_client.cli import tables
-from stratoplane_client.cli.changing import confirm
+from stratoplane_client.cli.changing import Deletion, delete_each
 from stratoplane_client.cli.groups import Noun
-from stratoplane_client.cli.output import Column, show_done, show_many, show_message, show_one
+from stratoplane_client.cli.output import Column, show_done, show_many, show_one
 from stratoplane_client.cli.parameters import MEMORY_MIB, SIZE_GIB, completing, limit_option
 from stratoplane_client.cli.session import Session
 
@@ -88,16 +88,14 @@ def update(session: Session, /, name: str, **options: Any) -> None:
 
 
 @command.command("delete")
-@click.argument("name", shell_complete=_names)
+@click.argument("wanted", metavar="NAME...", nargs=-1, required=True, shell_complete=_names)
 @click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.pass_obj
-def delete(session: Session, name: str, yes: bool) -> None:  # noqa: FBT001
-    """Delete a flavor (operators)."""
-    session.does(f"delete flavor {name}", "flavor")
-    found = session.client.operator.flavors.find(name)
-    confirm(session, f"Delete flavor {found.name}?", yes=yes)
-    session.client.operator.flavors.delete(found.id)
-    show_message(session, f"flavor {found.name} deleted")
+def delete(session: Session, wanted: tuple[str, ...], yes: bool) -> None:  # noqa: FBT001
+    """Delete flavors (operators)."""
+    session.does("delete flavors")
+    calls = session.client.operator.flavors
+    delete_each(session, wanted, Deletion(noun="flavor", find=calls.find, delete=calls.delete), yes=yes)
 
 
 def _details(each: "Flavor") -> Iterable[tuple[str, str]]:

@@ -9,7 +9,7 @@ from stratoplane_client.cli import tables
 from stratoplane_client.cli.groups import Noun
 from stratoplane_client.cli.output import Column, show_done, show_many
 from stratoplane_client.cli.parameters import limit_option
-from stratoplane_client.cli.session import Session
+from stratoplane_client.cli.session import Session, any_project_id
 
 _COLUMNS = (
     Column("CLUSTER", lambda each: each.cluster),
@@ -43,7 +43,7 @@ def list_foreign_objects(session: Session, cluster: str | None, kind: str | None
 @click.argument("reference")
 @click.option("--cluster", required=True, metavar="NAME", help="Cluster of the object.")
 @click.option("--kind", required=True, metavar="KIND", help="Kind of the object, such as volume.")
-@click.option("--into", required=True, metavar="PROJECT_ID", help="Project to adopt it into.")
+@click.option("--into", required=True, metavar="ORG/PROJECT|ID", help="Project to adopt it into.")
 @click.option("--name", required=True, metavar="NAME", help="Name of the new resource.")
 @click.option("--dry-run", is_flag=True, help="Check only; change nothing.")
 @click.pass_obj
@@ -55,7 +55,7 @@ def adopt(session: Session, reference: str, *, cluster: str, kind: str, into: st
         cluster_id=operator.clusters.find(cluster).id,
         kind=kind,
         reference=reference,
-        project_id=into,
+        project_id=any_project_id(session, into),
         name=name,
         dry_run=dry_run,
     )

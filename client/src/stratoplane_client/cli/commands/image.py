@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stratoplane_client.cli import tables
-from stratoplane_client.cli.changing import confirm
+from stratoplane_client.cli.changing import Deletion, delete_each
 from stratoplane_client.cli.groups import Noun
-from stratoplane_client.cli.output import Column, show_done, show_many, show_message, show_one
+from stratoplane_client.cli.output import Column, show_done, show_many, show_one
 from stratoplane_client.cli.parameters import SIZE_GIB, completing, limit_option
 from stratoplane_client.cli.session import Session
 
@@ -96,16 +96,14 @@ def update(session: Session, /, name: str, **options: Any) -> None:
 
 
 @command.command("delete")
-@click.argument("name", shell_complete=_names)
+@click.argument("wanted", metavar="NAME...", nargs=-1, required=True, shell_complete=_names)
 @click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.pass_obj
-def delete(session: Session, name: str, yes: bool) -> None:  # noqa: FBT001
-    """Delete an image (operators)."""
-    session.does(f"delete image {name}", "image")
-    found = session.client.operator.images.find(name)
-    confirm(session, f"Delete image {found.name}?", yes=yes)
-    session.client.operator.images.delete(found.id)
-    show_message(session, f"image {found.name} deleted")
+def delete(session: Session, wanted: tuple[str, ...], yes: bool) -> None:  # noqa: FBT001
+    """Delete images (operators)."""
+    session.does("delete images")
+    calls = session.client.operator.images
+    delete_each(session, wanted, Deletion(noun="image", find=calls.find, delete=calls.delete), yes=yes)
 
 
 def _details(each: "Image") -> Iterable[tuple[str, str]]:

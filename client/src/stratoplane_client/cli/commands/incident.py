@@ -37,16 +37,21 @@ def command() -> None:
 @click.option("--status", metavar="STATUS", help="Only OPEN, ACKNOWLEDGED or RESOLVED ones; all unresolved by default.")
 @click.option("--severity", metavar="SEVERITY", help="Only INFO, WARNING or CRITICAL ones.")
 @click.option("--kind", metavar="KIND", help="Only those of this kind, such as agent-lost.")
+@click.option("--cluster", metavar="NAME", help="Only those of this cluster.")
 @click.option("--assignee", metavar="WHO", help="Only those assigned to WHO, such as user:alice.")
 @limit_option(50)
 @click.pass_obj
 def list_incidents(
-    session: Session, status: str | None, severity: str | None, kind: str | None, assignee: str | None, most: int
+    session: Session, /, status: str | None, severity: str | None, cluster: str | None, most: int, **exact: str | None
 ) -> None:
     """List incidents, newest first (operators)."""
-    session.does("list incidents")
-    found = session.client.operator.incidents.list(
-        status=status and status.upper(), severity=severity and severity.upper(), kind=kind, assignee=assignee
+    session.does("list incidents", "cluster")
+    operator = session.client.operator
+    found = operator.incidents.list(
+        status=status and status.upper(),
+        severity=severity and severity.upper(),
+        cluster_id=None if cluster is None else operator.clusters.find(cluster).id,
+        **exact,
     )
     show_many(session, islice(found, most), _COLUMNS, nothing="No incidents match.")
 

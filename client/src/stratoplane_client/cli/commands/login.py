@@ -3,6 +3,7 @@
 
 import os
 import sys
+from collections.abc import Sequence
 from itertools import islice
 from typing import TYPE_CHECKING
 from urllib.parse import urlsplit
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
     from stratoplane_client.client import Client
     from stratoplane_client.models.identity import Project
 
+_MOST_PROJECTS = 20
 _LOCAL = {"localhost", "127.0.0.1", "::1"}
 
 
@@ -46,7 +48,8 @@ def command(session: Session, url: str | None, username: str | None, password_st
     with session.connect(url, None, trusted) as client:
         _warn_of_plain_text(url)
         given = client.login(username, password)
-        project = _project(session, client)
+        visible = _visible(client)
+        project = _project(session, client, visible)
         context = Context(
             url=url,
             token=given.token,
@@ -60,6 +63,8 @@ def command(session: Session, url: str | None, username: str | None, password_st
     save(config_file(), session.contexts.with_context(name, context))
     where = f"project {context.project}" if context.project else "no project"
     show_message(session, f"Logged in to {url} as {username} (organization {context.organization}, {where}).")
+    if project is None and visible:
+        _say_which(session, visible)
 
 
 def _ask(what: str, default: str | None = None, *, secret: bool = False) -> str:
@@ -69,16 +74,25 @@ def _ask(what: str, default: str | None = None, *, secret: bool = False) -> str:
     return str(click.prompt(what, default=default, hide_input=secret, err=True))
 
 
-def _project(session: Session, client: "Client") -> "Project | None":
+def _visible(client: "Client") -> "list[Project]":
+    try:
+        return list(islice(client.projects.list(), _MOST_PROJECTS))
+    except AccessDeniedError:
+        return []  # operators need not have one
+
+
+def _project(session: Session, client: "Client", visible: "Sequence[Project]") -> "Project | None":
     """Return the project that was asked for, or the only one there is."""
     if session.named_project is not None:
         session.noun = "project"
         return client.projects.find(session.named_project)
-    try:
-        visible = list(islice(client.projects.list(), 2))
-    except AccessDeniedError:
-        return None  # operators need not have one
     return visible[0] if len(visible) == 1 else None
+
+
+def _say_which(session: Session, visible: "Sequence[Project]") -> None:
+    more = ", ..." if len(visible) == _MOST_PROJECTS else ""
+    names = ", ".join(each.name for each in visible)
+    show_message(session, f"Your projects are {names}{more}; choose one with 'stratoplane project use NAME'.")
 
 
 def _name(contexts: Contexts, context: Context) -> str:

@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stratoplane_client.cli import tables
-from stratoplane_client.cli.changing import confirm, retry_on_conflict
+from stratoplane_client.cli.changing import Deletion, delete_each, retry_on_conflict
 from stratoplane_client.cli.groups import Noun
-from stratoplane_client.cli.output import Column, show_done, show_many, show_message, show_one
+from stratoplane_client.cli.output import Column, show_done, show_many, show_one
 from stratoplane_client.cli.parameters import completing, label_option, limit_option, relabel_options, relabelled
 from stratoplane_client.cli.session import Session
 
@@ -89,16 +89,14 @@ def update(session: Session, /, name: str, **options: Any) -> None:
 
 
 @command.command("delete")
-@click.argument("name", shell_complete=_names)
+@click.argument("wanted", metavar="NAME...", nargs=-1, required=True, shell_complete=_names)
 @click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.pass_obj
-def delete(session: Session, name: str, yes: bool) -> None:  # noqa: FBT001
-    """Delete an empty organization (operators)."""
-    session.does(f"delete organization {name}", "org")
-    found = session.client.operator.organizations.find(name)
-    confirm(session, f"Delete organization {found.name}?", yes=yes)
-    session.client.operator.organizations.delete(found.id)
-    show_message(session, f"organization {found.name} deleted")
+def delete(session: Session, wanted: tuple[str, ...], yes: bool) -> None:  # noqa: FBT001
+    """Delete empty organizations (operators)."""
+    session.does("delete orgs")
+    calls = session.client.operator.organizations
+    delete_each(session, wanted, Deletion(noun="org", find=calls.find, delete=calls.delete), yes=yes)
 
 
 def details(each: "Organization") -> Iterable[tuple[str, str]]:

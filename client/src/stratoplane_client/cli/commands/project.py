@@ -6,7 +6,7 @@ from typing import Any
 
 import click
 
-from stratoplane_client.cli.changing import confirm, retry_on_conflict
+from stratoplane_client.cli.changing import Deletion, delete_each, retry_on_conflict
 from stratoplane_client.cli.commands.org import COLUMNS, details
 from stratoplane_client.cli.contexts import config_file, save
 from stratoplane_client.cli.groups import Noun
@@ -92,13 +92,11 @@ def update(session: Session, /, name: str, **options: Any) -> None:
 
 
 @command.command("delete")
-@click.argument("name", shell_complete=names)
+@click.argument("wanted", metavar="NAME...", nargs=-1, required=True, shell_complete=names)
 @click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.pass_obj
-def delete(session: Session, name: str, yes: bool) -> None:  # noqa: FBT001
-    """Delete an empty project."""
-    session.does(f"delete project {name}", "project")
-    found = session.client.projects.find(name)
-    confirm(session, f"Delete project {found.name}?", yes=yes)
-    session.client.projects.delete(found.id)
-    show_message(session, f"project {found.name} deleted")
+def delete(session: Session, wanted: tuple[str, ...], yes: bool) -> None:  # noqa: FBT001
+    """Delete empty projects."""
+    session.does("delete projects")
+    calls = session.client.projects
+    delete_each(session, wanted, Deletion(noun="project", find=calls.find, delete=calls.delete), yes=yes)

@@ -10,7 +10,7 @@ from stratoplane_client.cli import tables
 from stratoplane_client.cli.groups import ProjectNoun
 from stratoplane_client.cli.output import document
 from stratoplane_client.cli.parameters import Limit
-from stratoplane_client.cli.session import Session
+from stratoplane_client.cli.session import Session, any_project_id
 
 if TYPE_CHECKING:
     from stratoplane_client.models.platform import QuotaLine, Quotas
@@ -24,7 +24,9 @@ def command() -> None:
 
 
 def _of_whom(function: Any) -> Any:
-    by_project = click.option("--of-project", metavar="ID", help="For operators: a project of any organization.")
+    by_project = click.option(
+        "--of-project", metavar="ORG/PROJECT|ID", help="For operators: a project of any organization."
+    )
     by_org = click.option("--org", metavar="NAME|ID", help="For operators: an organization as a whole.")
     return by_org(by_project(function))
 
@@ -40,7 +42,8 @@ def show(session: Session, org: str | None, of_project: str | None) -> None:
         session.noun = "org"
         found = limits.of_organization(session.client.operator.organizations.find(org).id)
     elif of_project is not None:
-        found = limits.of_project(of_project)
+        session.noun = "project"
+        found = limits.of_project(any_project_id(session, of_project))
     else:
         found = session.client.quotas(session.project_id)
     _show(session, found)
@@ -60,7 +63,8 @@ def set_limits(session: Session, org: str | None, of_project: str | None, limits
         session.noun = "org"
         found = operator.quotas.set_organization(operator.organizations.find(org).id, dict(limits))
     else:
-        found = operator.quotas.set_project(str(of_project), dict(limits))
+        session.noun = "project"
+        found = operator.quotas.set_project(any_project_id(session, str(of_project)), dict(limits))
     _show(session, found)
 
 

@@ -2,14 +2,16 @@
 """``stratoplane role-binding``."""
 
 from itertools import islice
+from operator import attrgetter
+from typing import NamedTuple
 
 import click
 
 from stratoplane_client.cli import tables
-from stratoplane_client.cli.changing import confirm
+from stratoplane_client.cli.changing import Deletion, delete_each
 from stratoplane_client.cli.commands.role import names as role_names
 from stratoplane_client.cli.groups import ProjectNoun
-from stratoplane_client.cli.output import Column, show_done, show_many, show_message
+from stratoplane_client.cli.output import Column, show_done, show_many
 from stratoplane_client.cli.parameters import completing, limit_option
 from stratoplane_client.cli.session import Session
 
@@ -63,14 +65,19 @@ def create(session: Session, username: str, role: str, all_orgs: bool) -> None: 
 
 
 @command.command("delete")
-@click.argument("binding_id", metavar="ID")
+@click.argument("binding_ids", metavar="ID...", nargs=-1, required=True)
 @_everywhere
 @click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.pass_obj
-def delete(session: Session, binding_id: str, all_orgs: bool, yes: bool) -> None:  # noqa: FBT001
-    """Revoke a role."""
-    session.does(f"delete role binding {binding_id}", "role-binding")
+def delete(session: Session, binding_ids: tuple[str, ...], all_orgs: bool, yes: bool) -> None:  # noqa: FBT001
+    """Revoke roles."""
+    session.does("delete role bindings")
     bindings = session.client.operator.role_bindings if all_orgs else session.client.role_bindings
-    confirm(session, f"Delete role binding {binding_id}?", yes=yes)
-    bindings.delete(binding_id)
-    show_message(session, f"role binding {binding_id} deleted")
+    deletion = Deletion(noun="role-binding", find=_Named, delete=bindings.delete, label=attrgetter("id"))
+    delete_each(session, binding_ids, deletion, yes=yes)
+
+
+class _Named(NamedTuple):
+    """A binding of which nothing but the id is known."""
+
+    id: str

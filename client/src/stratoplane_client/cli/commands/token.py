@@ -4,9 +4,9 @@
 import click
 
 from stratoplane_client.cli import tables
-from stratoplane_client.cli.changing import confirm
+from stratoplane_client.cli.changing import Deletion, delete_each
 from stratoplane_client.cli.groups import Noun
-from stratoplane_client.cli.output import Column, document, show_many, show_message
+from stratoplane_client.cli.output import Column, document, show_many
 from stratoplane_client.cli.parameters import DURATION, completing
 from stratoplane_client.cli.session import Session
 
@@ -48,24 +48,34 @@ def create(session: Session, name: str, expires_in: int | None) -> None:
     if session.machine_readable:
         document(session, made.raw)
         return
-    ends = f"expires {made.expires_at.astimezone():%Y-%m-%d %H:%M}" if made.expires_at else "does not expire"
+    ends = f"expires {made.expires_at.astimezone():%Y-%m-%d %H:%M %Z}" if made.expires_at else "does not expire"
     click.echo(f"Token {name} ({made.id}) {ends}. It is not shown again:", err=True)
     click.echo(made.token)
 
 
 @command.command("delete")
-@click.argument("token_id", metavar="NAME|ID", shell_complete=completing(lambda session, _: _names(session)))
+@click.argument(
+    "wanted",
+    metavar="NAME|ID...",
+    nargs=-1,
+    required=True,
+    shell_complete=completing(lambda session, _: _names(session)),
+)
 @click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.pass_obj
-def delete(session: Session, token_id: str, yes: bool) -> None:  # noqa: FBT001
-    """Revoke a token."""
+def delete(session: Session, wanted: tuple[str, ...], yes: bool) -> None:  # noqa: FBT001
+    """Revoke tokens."""
     from stratoplane_client.reading import find
 
-    session.does(f"delete token {token_id}", "token")
-    found = find(session.client.tokens.list, None, "token", token_id)
-    confirm(session, f"Delete token {found.name or found.id}? Programs that use it lose access.", yes=yes)
-    session.client.tokens.delete(found.id)
-    show_message(session, f"token {found.name or found.id} deleted")
+    session.does("delete tokens")
+    tokens = session.client.tokens
+    deletion = Deletion(
+        noun="token",
+        find=lambda name: find(tokens.list, None, "token", name),
+        delete=tokens.delete,
+        warning=" Programs that use it lose access.",
+    )
+    delete_each(session, wanted, deletion, yes=yes)
 
 
 def _names(session: Session) -> list[str]:

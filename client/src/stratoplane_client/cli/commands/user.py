@@ -4,14 +4,15 @@
 import sys
 from collections.abc import Iterable
 from itertools import islice
-from typing import TYPE_CHECKING
+from operator import attrgetter
+from typing import TYPE_CHECKING, Any
 
 import click
 
 from stratoplane_client.cli import tables
-from stratoplane_client.cli.changing import confirm
+from stratoplane_client.cli.changing import Deletion, delete_each
 from stratoplane_client.cli.groups import Noun
-from stratoplane_client.cli.output import Column, show_done, show_many, show_message, show_one
+from stratoplane_client.cli.output import Column, show_done, show_many, show_one
 from stratoplane_client.cli.parameters import completing, limit_option
 from stratoplane_client.cli.session import Session
 
@@ -81,18 +82,16 @@ def create(session: Session, username: str, display_name: str | None, password_s
 
 
 @command.command("delete")
-@click.argument("username", shell_complete=_names)
+@click.argument("usernames", metavar="USERNAME...", nargs=-1, required=True, shell_complete=_names)
 @_everywhere
 @click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.pass_obj
-def delete(session: Session, username: str, all_orgs: bool, yes: bool) -> None:  # noqa: FBT001
-    """Delete a user and revoke all of its tokens."""
-    session.does(f"delete user {username}", "user")
-    users = session.client.operator.users if all_orgs else session.client.users
-    found = users.find(username)
-    confirm(session, f"Delete user {found.username}?", yes=yes)
-    users.delete(found.id)
-    show_message(session, f"user {found.username} deleted")
+def delete(session: Session, usernames: tuple[str, ...], all_orgs: bool, yes: bool) -> None:  # noqa: FBT001
+    """Delete users and revoke all of their tokens."""
+    session.does("delete users")
+    users: Any = session.client.operator.users if all_orgs else session.client.users
+    label = attrgetter("username")
+    delete_each(session, usernames, Deletion(noun="user", find=users.find, delete=users.delete, label=label), yes=yes)
 
 
 def _password(*, from_input: bool) -> str:

@@ -2,10 +2,13 @@
 """Creating a resource of any kind."""
 
 from dataclasses import replace
+from typing import Final
 
 from stratoplane.ids import new_id
 from stratoplane.kinds import Draft, ResourceRequest, Spec
 from stratoplane.resources import ResourceStatus
+from stratoplane_engine.access.permissions import Permission
+from stratoplane_engine.db import clusters
 from stratoplane_engine.db.changes import read_change
 from stratoplane_engine.db.connection import Connection, Database
 from stratoplane_engine.db.references import Resolution
@@ -14,7 +17,10 @@ from stratoplane_engine.model.resource import Resource
 from stratoplane_engine.services.changes.replay import replayed_change, transact
 from stratoplane_engine.services.changes.request import DRIVER_CREATED, ChangeRequest, CreationSource
 from stratoplane_engine.services.changes.rows import Change, create_rows, write_rows
-from stratoplane_engine.services.placement import Placement, eligible_clusters, fixed_cluster, using_member
+from stratoplane_engine.services.placement import Placement, closed, eligible_clusters, fixed_cluster, using_member
+
+MOST_NAMED: Final = 20
+"""Clusters that one refusal names."""
 
 
 def create_resource(database: Database, request: ChangeRequest, wanted: ResourceRequest) -> ChangeResult:
@@ -49,9 +55,10 @@ def create(
     if kind.interface is not None:
         used_by = using_member(kind.uses(draft.spec), named.resource_ids)
         placement = Placement(kind=kind, draft=draft, wanted=wanted.cluster, used_by=used_by)
-        cluster = fixed_cluster(placement, found.clusters) or request.place(
-            admission, eligible_clusters(placement, found.clusters)
-        )
+        cluster = fixed_cluster(placement, found.clusters)
+        if cluster is None:
+            _check_any_is_open(connection, request, found)
+            cluster = request.place(admission, eligible_clusters(placement, found.clusters))
         resource = replace(resource, cluster_id=cluster.id, cluster=cluster.name, status=ResourceStatus.PENDING)
     change = Change(
         resource=resource,
@@ -65,6 +72,12 @@ def create(
     rows, answer = create_rows(request.context, connection.kinds, change)
     write_rows(connection, request.context, rows)
     return answer
+
+
+def _check_any_is_open(connection: Connection, request: ChangeRequest, found: Resolution) -> None:
+    """Tell operators of each cluster why it takes nothing new, where none does; tenants are told less."""
+    if not found.clusters and request.context.actor.may(Permission.PLATFORM_READ):
+        raise closed(clusters.page(connection, after=None, limit=MOST_NAMED))
 
 
 def _new_resource(

@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Changing a resource of any kind."""
 
+from collections.abc import Sequence
 from dataclasses import fields, replace
 from uuid import UUID
 
@@ -13,7 +14,9 @@ from stratoplane.wire import to_json
 from stratoplane_engine.accounting import larger
 from stratoplane_engine.db.changes import read_change
 from stratoplane_engine.db.connection import Connection, Database
+from stratoplane_engine.kinds.compared import unlike_asked
 from stratoplane_engine.model.change import ChangeResult
+from stratoplane_engine.model.drift import FieldDifference
 from stratoplane_engine.model.resource import Resource
 from stratoplane_engine.services.changes.replay import replayed_change, transact
 from stratoplane_engine.services.changes.request import ChangeRequest, existing
@@ -53,13 +56,15 @@ def _update(connection: Connection, request: ChangeRequest, resource_id: UUID, p
         raise StateConflictError(f"{request.noun} {resource.name} is {resource.status}; it can only be deleted")
     draft = kind.redraft(resource.spec, patch, found.references)
     after = _patched(resource, patch, draft)
-    if (after.spec, after.name, after.labels) == (resource.spec, resource.name, resource.labels):
+    unlike = unlike_asked(kind, after, patch)
+    if not unlike and (after.spec, after.name, after.labels) == (resource.spec, resource.name, resource.labels):
         return unchanged(connection, context, found.now, ChangeResult(resource=resource))
     request.admit("update", after, previous_name=resource.name)
     if resource.cluster_id is not None:
         used_by = using_member(kind.uses(draft.spec), named.resource_ids)
         check_cluster(draft, found.clusters, resource.cluster_id, used_by=used_by)
-    change = _change(request, resource, replace(after, version=resource.version + 1, updated_at=found.now), patch)
+    after = replace(after, version=resource.version + 1, updated_at=found.now)
+    change = _change(request, resource, after, patch, unlike)
     rows, answer = change_rows(context, connection.kinds, change)
     write_rows(connection, context, rows)
     return answer
@@ -74,12 +79,21 @@ def _patched(resource: Resource[Spec], patch: ResourcePatch, draft: Draft[Spec])
     )
 
 
-def _change(request: ChangeRequest, before: Resource[Spec], after: Resource[Spec], patch: ResourcePatch) -> Change:
-    """Charge what the resource may have until the change is done, and begin a job where the provider must follow."""
+def _change(
+    request: ChangeRequest,
+    before: Resource[Spec],
+    after: Resource[Spec],
+    patch: ResourcePatch,
+    unlike: Sequence[FieldDifference],
+) -> Change:
+    """Charge what the resource may have until the change is done, and begin a job where the provider must follow.
+
+    It must also where what is asked for was desired before and is observed otherwise: ``unlike``.
+    """
     charged = larger(before.quota_usage, request.kind.quota_usage(after.spec))
     after = replace(after, quota_usage=charged)
     verb = None
-    if request.kind.interface is not None and (after.spec, after.name) != (before.spec, before.name):
+    if request.kind.interface is not None and (unlike or (after.spec, after.name) != (before.spec, before.name)):
         verb = "update"
         status = before.status if before.status is ResourceStatus.PENDING else ResourceStatus.UPDATING
         after = replace(after, detail="", generation=before.generation + 1, status=status)
@@ -90,9 +104,15 @@ def _change(request: ChangeRequest, before: Resource[Spec], after: Resource[Spec
         detail={"members": _changed(before, patch), "quota": quota},
         quota=quota,
         verb=verb,
-        given={"before": {"spec": to_json(before.spec), "name": before.name}},
+        given={"before": {"spec": to_json(before.spec), "name": before.name}, **_drift_input(unlike)},
         links_of=request.kind,
     )
+
+
+def _drift_input(unlike: Sequence[FieldDifference]) -> dict[str, object]:
+    """Return the member of a job's input that says what it corrects, none if it corrects nothing."""
+    found = {each.field: {"desired": each.desired, "observed": each.observed} for each in unlike}
+    return {"drift": found} if found else {}
 
 
 def _changed(before: Resource[Spec], patch: ResourcePatch) -> list[str]:
