@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which jobs are live: in one place, for all statements that ask."""
+"""Which jobs are live, and which go first: in one place, for all statements that ask."""
 
 from typing import Final
 
@@ -7,3 +7,7 @@ from stratoplane.jobs import LIVE
 
 LIVE_STATES: Final = "(" + ", ".join(f"'{state}'" for state in sorted(LIVE)) + ")"
 """The SQL list of states that a worker, an agent or the clock will move, for ``state IN ...``."""
+
+AHEAD: Final = f"""FROM job e WHERE e.resource_id = j.resource_id AND e.state IN {LIVE_STATES}
+    AND (e.created_at, e.id) < (j.created_at, j.id)"""
+"""The SQL of the jobs ``e`` that a job ``j`` waits for, since those of one resource run one after the other."""

@@ -6,7 +6,7 @@ from typing import Final
 from uuid import UUID
 
 from stratoplane_engine.db.connection import Connection
-from stratoplane_engine.db.job_states import LIVE_STATES
+from stratoplane_engine.db.job_states import AHEAD, LIVE_STATES
 from stratoplane_engine.db.liveness import is_online
 from stratoplane_engine.db.statement import Statement
 from stratoplane_engine.model.job import Job, JobFilter
@@ -25,7 +25,9 @@ SELECT j.id, j.organization_id, j.project_id, j.resource_id, j.resource_kind, j.
     j.state, j.input, j.output, j.error, j.attempts, j.priority, j.actor, j.request_id, j.trace_parent, j.cancelled_by,
     j.cancel_requested_at, j.created_at, j.started_at, j.finished_at, j.deadline_at, j.next_run_at, {JOB_STEPS},
     (SELECT c.name FROM cluster c WHERE j.state = 'RUNNING' AND c.id = j.cluster_id AND NOT {is_online("c")})
-        AS silent_cluster
+        AS silent_cluster,
+    (SELECT jsonb_build_object('id', e.id, 'kind', e.kind) {AHEAD} AND j.state IN {LIVE_STATES}
+        ORDER BY e.created_at, e.id LIMIT 1) AS ahead
 FROM job j
 """
 _OF_PROJECT: Final = Statement(

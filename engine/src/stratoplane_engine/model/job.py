@@ -86,6 +86,14 @@ class StepNotes:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class JobAhead:
+    """The job of the same resource that runs before another may begin."""
+
+    id: UUID
+    kind: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Job:
     """A workflow that a change caused.
 
@@ -97,6 +105,7 @@ class Job:
         actor: who caused it, as ``user:alice``.
         trace_parent: W3C trace context of the request.
         silent_cluster: name of the cluster whose agent does not answer while the job waits for it.
+        ahead: the job of the same resource that it waits for.
     """
 
     id: UUID
@@ -125,6 +134,7 @@ class Job:
     finished_at: datetime | None = None
     next_run_at: datetime | None = None
     silent_cluster: str | None = None
+    ahead: JobAhead | None = None
 
     @property
     def trace_id(self) -> str:
