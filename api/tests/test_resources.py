@@ -3,6 +3,7 @@
 
 import threading
 import uuid
+from contextlib import ExitStack
 
 import pytest
 
@@ -99,6 +100,41 @@ def test_a_caller_can_wait_for_the_end_of_the_job(tenant, cluster):
         assert answer.headers["Preference-Applied"] == "wait=20"
         assert answer.json["job"]["state"] == "SUCCEEDED"
         assert answer.json["volume"]["status"] == status
+
+
+def test_a_wait_that_is_too_long_names_the_one_that_was_kept_to(tenant, cluster):
+    made = held(cluster, lambda: tenant("POST", "/volumes", BODIES["volume"], headers={"Prefer": "wait=600"}))
+    assert made.headers["Preference-Applied"] == "wait=30"
+
+
+def test_a_caller_that_finds_no_place_to_wait_is_not_told_that_it_waited(app, tenant, cluster):
+    slots = app.extensions["stratoplane"].wait_slots
+    with ExitStack() as places:
+        while places.enter_context(slots.take()):
+            pass
+        made = tenant("POST", "/volumes", BODIES["volume"], headers={"Prefer": "wait=30"})
+    assert (made.status_code, made.json["job"]["state"]) == (202, "PENDING")
+    assert "Preference-Applied" not in made.headers
+
+
+def test_a_job_that_is_tried_again_says_why(tenant, cluster, drain_once):
+    job = tenant.make("volumes", **BODIES["volume"])["job"]
+    drain_once()
+    (offered,) = cluster.offers()
+    named = {"id": offered["id"], "epoch": offered["epoch"]}
+    cluster.agent("POST", "/acknowledgements", {"operations": [named]})
+    why = {"outcome": "transient", "code": "unreachable", "detail": "no answer", "provider_text": "timed out"}
+    cluster.agent("POST", "/results", {"results": [named | why]})
+    drain_once()
+
+    shown = tenant("GET", f"/jobs/{job['id']}").json
+    assert (shown["state"], shown["progress"]["step"]) == ("RETRYING", "provision")
+    assert shown["error"] == {
+        "code": "unreachable",
+        "detail": "no answer",
+        "provider_text": "timed out",
+        "step": "provision",
+    }
 
 
 def test_waiting_for_a_job_ends_when_the_time_has_passed(tenant, cluster):

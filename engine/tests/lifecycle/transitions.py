@@ -3,6 +3,7 @@
 
 from collections.abc import Iterable, Iterator, Mapping
 from enum import StrEnum
+from typing import TypeVar
 
 import psycopg
 
@@ -10,6 +11,7 @@ from stratoplane import jobs, resources
 from stratoplane_engine.db.connection import Database
 from stratoplane_engine.db.statement import Statement
 
+StateT = TypeVar("StateT", bound=StrEnum)
 Transition = tuple[str, str, str]
 """What changed (``job`` or ``resource``), from what, to what."""
 
@@ -46,15 +48,15 @@ def check_transitions(database: Database) -> set[Transition]:
     """Assert that no state was skipped; return what was seen."""
     with database.system() as connection:
         rows = connection.documents(Statement("SELECT subject, before, after FROM transition"))
-    seen = {(row["subject"], row["before"], row["after"]) for row in rows}
+    seen = {(str(row["subject"]), str(row["before"]), str(row["after"])) for row in rows}
     assert seen - _ALLOWED == set()
     return seen
 
 
-def _pairs(subject: str, transitions: Mapping[StrEnum, Iterable[StrEnum]]) -> Iterator[Transition]:
+def _pairs(subject: str, transitions: Mapping[StateT, Iterable[StateT]]) -> Iterator[Transition]:
     for before, followers in transitions.items():
         for after in followers:
             yield subject, before.value, after.value
 
 
-_ALLOWED = {*_pairs("job", dict(jobs.TRANSITIONS)), *_pairs("resource", dict(resources.TRANSITIONS))}
+_ALLOWED = {*_pairs("job", jobs.TRANSITIONS), *_pairs("resource", resources.TRANSITIONS)}

@@ -26,7 +26,7 @@ def job(value: Job) -> dict[str, object]:
         "attempts": value.attempts,
         "priority": value.priority,
         "cancelled_by": value.cancelled_by,
-        "error": _error(value.error),
+        "error": _error(value.last_error),
         "output": value.output,
         "created_by": value.actor,
         "request_id": value.request_id,

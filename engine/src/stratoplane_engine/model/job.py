@@ -141,6 +141,15 @@ class Job:
         """The trace id of the request that caused it, empty when there is none."""
         return trace_id(self.trace_parent)
 
+    @property
+    def last_error(self) -> JobError | None:
+        """Why it failed, or what the next attempt is made for."""
+        step = next((each for each in self.steps if each.state is StepState.RUNNING and each.error is not None), None)
+        if self.error is not None or self.state is not JobState.RETRYING or step is None or step.error is None:
+            return self.error
+        error = step.error
+        return JobError(code=error.code, detail=error.detail, provider_text=error.provider_text, step=step.name)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class JobFilter:
