@@ -117,7 +117,30 @@ def test_a_caller_that_finds_no_place_to_wait_is_not_told_that_it_waited(app, te
     assert "Preference-Applied" not in made.headers
 
 
+def test_a_job_says_what_it_waits_for(tenant, cluster, drain_once):
+    cluster.work()
+
+    def waits_for(job):
+        return tenant("GET", f"/jobs/{job['id']}").json["steps"][0]["waits_for"]
+
+    made = tenant.make("volumes", **BODIES["volume"])
+    assert waits_for(made["job"]) == "its turn among the jobs of all organizations"
+    cluster.work()
+    path = f"/volumes/{made['volume']['id']}"
+    change = tenant("PATCH", path, {"size_gib": 9}).json["job"]
+    deletion = tenant("DELETE", path).json["job"]
+    assert waits_for(deletion) == f"the volume.update {change['id']} before it"
+    cluster.work()
+    made = tenant.make("buckets", name="logs", cluster=cluster.name)
+    deletion = tenant("DELETE", f"/buckets/{made['bucket']['id']}").json["job"]
+    drain_once()
+    assert waits_for(deletion) == f"its turn at the agent of cluster {cluster.name}"
+    cluster.work()
+    assert waits_for(deletion) == ""
+
+
 def test_a_job_that_is_tried_again_says_why(tenant, cluster, drain_once):
+    cluster.work()
     job = tenant.make("volumes", **BODIES["volume"])["job"]
     drain_once()
     (offered,) = cluster.offers()

@@ -106,6 +106,7 @@ class Job:
         trace_parent: W3C trace context of the request.
         silent_cluster: name of the cluster whose agent does not answer while the job waits for it.
         ahead: the job of the same resource that it waits for.
+        queued_at: name of the cluster whose agent was not sent the job's driver call yet.
     """
 
     id: UUID
@@ -135,6 +136,7 @@ class Job:
     next_run_at: datetime | None = None
     silent_cluster: str | None = None
     ahead: JobAhead | None = None
+    queued_at: str | None = None
 
     @property
     def trace_id(self) -> str:
