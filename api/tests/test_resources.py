@@ -1,7 +1,6 @@
 # SPDX-License-Identifier: Apache-2.0
 """Resources of every kind over HTTP, on real services and a real database."""
 
-import threading
 import uuid
 
 import pytest
@@ -75,39 +74,6 @@ def test_the_trace_and_the_request_of_the_caller_are_in_job_and_audit_trail(tena
     assert made["job"]["trace_id"] == trace
     assert [(each["trace_id"], each["request_id"]) for each in events] == [(trace, "order-17")]
     assert cluster.work()
-
-
-def held(cluster, send):
-    """Return the answer to a request that waits while the cluster works."""
-    answers = []
-    thread = threading.Thread(target=lambda: answers.append(send()))
-    thread.start()
-    while thread.is_alive():
-        cluster.work()
-        thread.join(0.01)
-    return answers[0]
-
-
-def test_a_caller_can_wait_for_the_end_of_the_job(tenant, cluster):
-    wait = {"Prefer": "wait=20"}
-    created = held(cluster, lambda: tenant("POST", "/volumes", BODIES["volume"], headers=wait))
-    path = f"/volumes/{created.json['volume']['id']}"
-    deleted = held(cluster, lambda: tenant("DELETE", path, headers=wait))
-
-    for answer, status in ((created, "ACTIVE"), (deleted, "DELETED")):
-        assert answer.status_code == 202
-        assert answer.headers["Preference-Applied"] == "wait=20"
-        assert answer.json["job"]["state"] == "SUCCEEDED"
-        assert answer.json["volume"]["status"] == status
-
-
-def test_waiting_for_a_job_ends_when_the_time_has_passed(tenant, cluster):
-    job = tenant.make("volumes", **BODIES["volume"])["job"]
-
-    assert tenant("GET", f"/jobs/{job['id']}?wait=1").json["state"] == "PENDING"
-    refused(tenant("GET", f"/jobs/{job['id']}?wait=31"), 422, "invalid_query")
-    cluster.work()
-    assert tenant("GET", f"/jobs/{job['id']}?wait=30").json["state"] == "SUCCEEDED"
 
 
 def test_a_dry_run_tells_what_would_be_and_keeps_nothing(tenant):

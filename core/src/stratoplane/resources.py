@@ -23,7 +23,7 @@ class ResourceStatus(StrEnum):
     DELETING = "DELETING"
     """A deletion was accepted; it can only be cancelled before an agent has started."""
     DELETED = "DELETED"
-    """Removed at the provider; kept as history only."""
+    """Removed at the provider, or an adoption that failed left it alone; kept as history only."""
     FAILED = "FAILED"
     """The job failed and what it had created was removed; delete the object, or retry its creation."""
     LOST = "LOST"
@@ -34,7 +34,7 @@ _S = ResourceStatus
 
 TRANSITIONS: Final[Mapping[ResourceStatus, frozenset[ResourceStatus]]] = MappingProxyType(
     {
-        _S.PENDING: frozenset({_S.ACTIVE, _S.RUNNING, _S.STOPPED, _S.FAILED, _S.DELETING}),
+        _S.PENDING: frozenset({_S.ACTIVE, _S.RUNNING, _S.STOPPED, _S.FAILED, _S.DELETING, _S.DELETED}),
         _S.ACTIVE: frozenset({_S.UPDATING, _S.DELETING, _S.LOST}),
         _S.RUNNING: frozenset({_S.UPDATING, _S.DELETING, _S.STOPPED, _S.LOST}),
         _S.STOPPED: frozenset({_S.UPDATING, _S.DELETING, _S.RUNNING, _S.LOST}),

@@ -231,12 +231,15 @@ def test_a_machine_can_be_stopped_on_a_drained_cluster_and_beside_a_lost_network
     assert (tenant.job(change).state, tenant.get(machine).status) == ("SUCCEEDED", "STOPPED")
 
 
-@pytest.mark.parametrize("status", ["DELETING", "FAILED", "LOST"])
-def test_what_is_going_or_gone_wrong_cannot_be_changed(tenant: "TenantWorld", status: str) -> None:
+@pytest.mark.parametrize(
+    ("status", "instead"),
+    [("DELETING", "cancel the job that"), ("FAILED", "retry its job or delete it"), ("LOST", "wait until it is found")],
+)
+def test_what_is_going_or_gone_wrong_says_what_can_be_done(tenant: "TenantWorld", status: str, instead: str) -> None:
     volume = tenant.made("volume", size_gib=1)
     tenant.execute("UPDATE resource SET status = :status WHERE id = :id", status=status, id=identifier(volume))
 
-    with pytest.raises(StateConflictError, match=f"is {status}; it can only be deleted"):
+    with pytest.raises(StateConflictError, match=f"is {status}; {instead}"):
         tenant.update(volume, size_gib=2)
 
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any
 import pytest
 
 from stratoplane.errors import InUseError, ResourceDeletedError
+from stratoplane.messages import Outcome
 
 if TYPE_CHECKING:
     from engine.tests.lifecycle.tenant_world import TenantWorld
@@ -96,6 +97,7 @@ def test_a_deletion_while_the_create_is_under_way_comes_after_it(tenant: "Tenant
     volume = tenant.create("volume", size_gib=1)
     tenant.drain()
     (creation,) = tenant.agent.offers()
+    tenant.agent.acknowledge(creation)
     deletion = tenant.delete(volume)
     assert tenant.drain() == 0
 
@@ -109,10 +111,41 @@ def test_a_deletion_while_the_create_is_under_way_comes_after_it(tenant: "Tenant
     tenant.check_accounts()
 
 
+def test_a_deletion_does_not_wait_out_the_retries_of_the_create_that_it_makes_pointless(tenant: "TenantWorld") -> None:
+    volume = tenant.create("volume", size_gib=1)
+    tenant.drain()
+    tenant.agent.work(lambda operation: tenant.agent.failed(operation, Outcome.TRANSIENT))
+    tenant.drain()
+    tenant.execute(
+        "UPDATE job SET next_run_at = next_run_at + interval '1 hour' WHERE id = :id", id=tenant.job_id(volume)
+    )
+
+    deletion = tenant.delete(volume)
+    for _ in range(5):
+        tenant.drain()
+        tenant.agent.work()
+    assert (tenant.job(volume).state, tenant.job(deletion).state) == ("CANCELLED", "SUCCEEDED")
+    assert tenant.job(volume).cancelled_by == tenant.actor.name
+    assert tenant.row(volume)["status"] == "DELETED"
+    tenant.check_accounts()
+
+
+def test_a_refused_deletion_lets_the_create_go_on(tenant: "TenantWorld") -> None:
+    network = tenant.create("network", cidr="10.7.0.0/24")
+    tenant.create("virtual_machine", network_ids=[network.resource.id])
+    with pytest.raises(InUseError):
+        tenant.delete(network)
+    tenant.delete(tenant.create("volume", size_gib=1), context=tenant.context(dry_run=True))
+    tenant.settle()
+    assert tenant.job(network).state == "SUCCEEDED"
+    assert tenant.rows("SELECT id FROM job WHERE cancelled_by <> '' AND project_id = :id", id=tenant.project_id) == []
+
+
 def test_a_deletion_behind_a_create_that_failed_ends_well_and_there_is_only_one(tenant: "TenantWorld") -> None:
     volume = tenant.create("volume", size_gib=1)
     tenant.drain()
     (creation,) = tenant.agent.offers()
+    tenant.agent.acknowledge(creation)
     deletion = tenant.delete(volume)
     tenant.agent.report(tenant.agent.failed(creation))
     tenant.drain()

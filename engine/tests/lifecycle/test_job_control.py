@@ -58,6 +58,27 @@ def test_a_job_whose_cluster_is_silent_says_what_it_waits_for(tenant: "TenantWor
     assert tenant.job(volume).silent_cluster is None
 
 
+def test_a_job_says_that_it_waits_for_the_one_before_it(tenant: "TenantWorld") -> None:
+    volume = tenant.create("volume", size_gib=3)
+    change = tenant.update(volume, size_gib=9)
+    ahead = tenant.job(change).ahead
+    assert ahead is not None
+    assert (ahead.id, ahead.kind) == (tenant.job_id(volume), "volume.create")
+    assert tenant.job(volume).ahead is None
+
+    tenant.settle()
+    assert (tenant.job(change).state, tenant.job(change).ahead) == ("SUCCEEDED", None)
+
+
+def test_a_job_says_where_its_driver_call_waits(tenant: "TenantWorld") -> None:
+    volume = tenant.create("volume", size_gib=3)
+    tenant.drain()
+    assert tenant.job(volume).queued_at == tenant.cluster
+
+    tenant.settle()
+    assert tenant.job(volume).queued_at is None
+
+
 def test_a_job_that_is_stopped_before_it_begins_calls_no_driver(tenant: "TenantWorld") -> None:
     volume = tenant.create("volume", size_gib=3)
 

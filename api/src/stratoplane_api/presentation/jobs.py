@@ -26,7 +26,7 @@ def job(value: Job) -> dict[str, object]:
         "attempts": value.attempts,
         "priority": value.priority,
         "cancelled_by": value.cancelled_by,
-        "error": _error(value.error),
+        "error": _error(value.last_error),
         "output": value.output,
         "created_by": value.actor,
         "request_id": value.request_id,
@@ -37,7 +37,7 @@ def job(value: Job) -> dict[str, object]:
         "deadline_at": value.deadline_at,
         "cancel_requested_at": value.cancel_requested_at,
         "next_run_at": value.next_run_at if value.state in _TIMED else None,
-        "steps": [_step(each, _reason(each, value)) for each in value.steps],
+        "steps": [_step(each, value) for each in value.steps],
     }
 
 
@@ -49,25 +49,37 @@ def _progress(steps: Sequence[JobStep]) -> dict[str, object]:
     }
 
 
-def _step(value: JobStep, reason: object) -> dict[str, object]:
+def _step(value: JobStep, of: Job) -> dict[str, object]:
     return {
         "name": value.name,
         "state": value.state,
         "attempts": value.attempts,
         "started_at": value.started_at,
         "finished_at": value.finished_at,
-        "waits_for": reason,
+        "waits_for": _reason(value, of),
         "error": _step_error(value.error),
     }
 
 
-def _reason(step: JobStep, job: Job) -> object:
-    if job.disabled_cluster and step.name == _progress(job.steps)["step"]:
-        return f"cluster {job.disabled_cluster} is disabled; an operator must enable it"
-    if step.state is not StepState.RUNNING:
-        return ""
-    own = step.output.get("reason")
-    return own or (f"the agent of cluster {job.silent_cluster} is silent" if job.silent_cluster else "")
+def _reason(step: JobStep, of: Job) -> object:
+    if of.disabled_cluster and step.name == _progress(of.steps)["step"]:
+        return f"cluster {of.disabled_cluster} is disabled; an operator must enable it"
+    if step.state is StepState.RUNNING:
+        return step.output.get("reason") or _at_cluster(of)
+    if of.state is JobState.PENDING and step.position == 0:
+        return _before_it_begins(of)
+    return ""
+
+
+def _before_it_begins(value: Job) -> str:
+    ahead = value.ahead
+    return f"the {ahead.kind} {ahead.id} before it" if ahead else "its turn among the jobs of all organizations"
+
+
+def _at_cluster(value: Job) -> str:
+    if value.silent_cluster:
+        return f"the agent of cluster {value.silent_cluster}, which is silent"
+    return f"its turn at the agent of cluster {value.queued_at}" if value.queued_at else ""
 
 
 def _step_error(value: StepError | None) -> dict[str, object] | None:

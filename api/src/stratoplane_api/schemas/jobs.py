@@ -16,7 +16,7 @@ class StepError(Answer):
 
 
 class JobError(StepError):
-    """Why a job failed, where, and what it could not undo."""
+    """Why a job failed, where, and what it could not undo; of a RETRYING one, why its last attempt failed."""
 
     step = m.text("Name of the step that failed.")
     leaks = m.strings((), "Steps that could not be undone; each is in the leak register.")

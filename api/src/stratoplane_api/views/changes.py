@@ -27,9 +27,9 @@ def answer_change(routes: KindRoutes, project_id: UUID, outcome: ChangeResult) -
     if dry_run():
         return answers.planned(routes.name, routes.present(outcome.resource), outcome.plan)
     seconds = preferred_wait()
-    held = outcome.job is not None and seconds > 0
-    if outcome.job is not None and held:
-        job = job_after(project_id, outcome.job.id, seconds)
+    held = False
+    if outcome.job is not None and seconds > 0:
+        job, held = job_after(project_id, outcome.job.id, seconds)
         outcome = replace(outcome, job=job, resource=_as_it_is_now(routes, outcome.resource))
     shown = routes.present(outcome.resource)
     response = answers.accepted(routes.name, shown, outcome, _JOBS.format(project=project_id))
@@ -46,7 +46,11 @@ def _as_it_is_now(routes: KindRoutes, accepted: Resource[Spec]) -> Resource[Spec
         return replace(accepted, status=ResourceStatus.DELETED)
 
 
-def job_after(project_id: UUID, job_id: UUID, seconds: float) -> Job:
-    """Return the job when it has ended, as it is after ``seconds``, or at once while too many requests are held."""
+def job_after(project_id: UUID, job_id: UUID, seconds: float) -> tuple[Job, bool]:
+    """Return the job when it has ended, as it is after ``seconds``, or at once while too many requests are held.
+
+    The second value tells whether the request was held, or needed no holding.
+    """
     with gateway().wait_slots.take() as taken:
-        return jobs.wait_for_job(database(), context(), project_id, job_id, seconds=seconds if taken else 0.0)
+        job = jobs.wait_for_job(database(), context(), project_id, job_id, seconds=seconds if taken else 0.0)
+    return job, taken

@@ -60,7 +60,8 @@ def list_jobs(project_id: UUID) -> Response:
 def get_job(project_id: UUID, id: UUID) -> Response:  # noqa: A002  # the path parameter's public name
     """Serve a job of a project."""
     if g.query["wait"]:
-        return answers.content(presentation.job(job_after(project_id, id, float(g.query["wait"]))))
+        found, _ = job_after(project_id, id, float(g.query["wait"]))
+        return answers.content(presentation.job(found))
     return answers.content(presentation.job(jobs.get_job(database(), context(), project_id, id)))
 
 

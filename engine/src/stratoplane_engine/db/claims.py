@@ -10,7 +10,7 @@ from stratoplane.kinds import Observed
 from stratoplane.quota import Amount
 from stratoplane.resources import ResourceStatus
 from stratoplane_engine.db.connection import Connection, Document, read
-from stratoplane_engine.db.job_states import IS_HELD, LIVE_STATES
+from stratoplane_engine.db.job_states import AHEAD, IS_HELD, LIVE_STATES
 from stratoplane_engine.db.jobs import JOB_STEPS
 from stratoplane_engine.db.statement import Statement
 from stratoplane_engine.model.job import ClaimedOperation, JobError, JobStep, LinkedTarget
@@ -32,9 +32,7 @@ FROM claimed j JOIN resource r ON r.organization_id = j.organization_id AND r.id
 """
 _WAITS: Final = f"j.state IN {LIVE_STATES} AND j.next_run_at IS NOT NULL AND j.lease_until IS NULL"
 _DUE: Final = f"""
-    j.next_run_at <= clock_timestamp() AND NOT {IS_HELD} AND NOT EXISTS (
-        SELECT FROM job e WHERE e.resource_id = j.resource_id AND e.state IN {LIVE_STATES}
-            AND (e.created_at, e.id) < (j.created_at, j.id))
+    j.next_run_at <= clock_timestamp() AND NOT {IS_HELD} AND NOT EXISTS (SELECT {AHEAD})
 """
 # Organizations take turns, whatever each has waiting: beginning anywhere, one look into the index for each of them.
 _TURNS: Final = f"""

@@ -12,12 +12,14 @@ from stratoplane_engine.model.job import Operation
 
 # A statement of its own: the next one must see the operation that whoever holds the row was about to offer.
 _LOCK: Final = Statement("SELECT j.id FROM job j WHERE j.id = :job FOR NO KEY UPDATE")
+_LIVE_CREATE: Final = f"j.resource_id = :resource AND j.kind LIKE '%.create' AND j.state IN {LIVE_STATES}"
+_LOCK_CREATE: Final = Statement(f"SELECT j.id FROM job j WHERE {_LIVE_CREATE} FOR NO KEY UPDATE")
 # What no agent has acknowledged is taken back; what an agent executes is waited for. A worker that moves the job at
 # this moment does not know of the wish: what it makes of it is fenced off, and the next claim knows.
-_CANCEL: Final = Statement(f"""
+_STOP: Final = f"""
 WITH wanted AS MATERIALIZED (
     SELECT j.id, EXISTS (SELECT FROM operation o WHERE o.job_id = j.id AND o.state = 'RUNNING') AS executes
-    FROM job j WHERE j.id = :job AND j.state IN {LIVE_STATES} FOR NO KEY UPDATE OF j
+    FROM job j WHERE {{which}} AND j.state IN {LIVE_STATES} FOR NO KEY UPDATE OF j
 ),
 taken_back AS (
     UPDATE operation o SET state = 'ABANDONED', epoch = o.epoch + 1, finished_at = clock_timestamp(),
@@ -34,7 +36,9 @@ stopped AS (
 ),
 told AS (INSERT INTO outbox (topic, payload) SELECT 'job', jsonb_build_object('job_id', id) FROM stopped)
 SELECT id, pg_notify('stratoplane_outbox', '') FROM stopped
-""")
+"""
+_CANCEL: Final = Statement(_STOP.format(which="j.id = :job"))
+_CANCEL_CREATE: Final = Statement(_STOP.format(which=_LIVE_CREATE))
 _HASTEN: Final = Statement(f"""
 WITH hastened AS (
     UPDATE job j SET next_run_at = clock_timestamp()
@@ -73,6 +77,12 @@ def cancel(connection: Connection, job_id: UUID, *, actor: str) -> bool:
     """Note that a live job is to stop and take back what no agent has begun; return whether it was live."""
     connection.defer(_LOCK, {"job": job_id})
     return connection.value(UUID, _CANCEL, {"job": job_id, "actor": actor}) is not None
+
+
+def cancel_create(connection: Connection, resource_id: UUID, *, actor: str) -> None:
+    """Note, before the next statement, that the job that makes a resource is to stop, if it is live."""
+    connection.defer(_LOCK_CREATE, {"resource": resource_id})
+    connection.defer(_CANCEL_CREATE, {"resource": resource_id, "actor": actor})
 
 
 def hasten(connection: Connection, job_id: UUID) -> bool:

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Which jobs are live: in one place, for all statements that ask."""
+"""Which jobs are live, and which go first: in one place, for all statements that ask."""
 
 from typing import Final
 
@@ -11,3 +11,7 @@ LIVE_STATES: Final = "(" + ", ".join(f"'{state}'" for state in sorted(LIVE)) + "
 IS_HELD: Final = """(j.cancelled_by = '' AND EXISTS (
     SELECT FROM cluster h WHERE h.id = j.cluster_id AND h.state = 'DISABLED'))"""
 """The job ``j`` waits until its cluster is enabled; one that is to be stopped need not wait for that."""
+
+AHEAD: Final = f"""FROM job e WHERE e.resource_id = j.resource_id AND e.state IN {LIVE_STATES}
+    AND (e.created_at, e.id) < (j.created_at, j.id)"""
+"""The SQL of the jobs ``e`` that a job ``j`` waits for, since those of one resource run one after the other."""

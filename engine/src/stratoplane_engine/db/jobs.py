@@ -6,7 +6,7 @@ from typing import Final
 from uuid import UUID
 
 from stratoplane_engine.db.connection import Connection
-from stratoplane_engine.db.job_states import IS_HELD, LIVE_STATES
+from stratoplane_engine.db.job_states import AHEAD, IS_HELD, LIVE_STATES
 from stratoplane_engine.db.liveness import is_online
 from stratoplane_engine.db.statement import Statement
 from stratoplane_engine.model.job import Job, JobFilter
@@ -27,7 +27,11 @@ SELECT j.id, j.organization_id, j.project_id, j.resource_id, j.resource_kind, j.
     (SELECT c.name FROM cluster c WHERE j.state = 'RUNNING' AND c.id = j.cluster_id AND NOT {is_online("c")})
         AS silent_cluster,
     (SELECT c.name FROM cluster c WHERE j.state IN {LIVE_STATES} AND {IS_HELD} AND c.id = j.cluster_id)
-        AS disabled_cluster
+        AS disabled_cluster,
+    (SELECT jsonb_build_object('id', e.id, 'kind', e.kind) {AHEAD} AND j.state IN {LIVE_STATES}
+        ORDER BY e.created_at, e.id LIMIT 1) AS ahead,
+    (SELECT c.name FROM operation o JOIN cluster c ON c.id = o.cluster_id
+        WHERE j.state = 'RUNNING' AND o.job_id = j.id AND o.state = 'QUEUED' LIMIT 1) AS queued_at
 FROM job j
 """
 _OF_PROJECT: Final = Statement(

@@ -14,10 +14,19 @@ from typing import Final
 from stratoplane.errors import JobCancelledError, NotFoundError, PermanentError, StratoplaneError
 from stratoplane.ids import new_id
 from stratoplane.jobs import Dispatch, Done, JobState, RetryPolicy, Step, StepAnswer, StepState, Wait
+from stratoplane.messages import Outcome
 from stratoplane.resources import ResourceStatus
 from stratoplane_engine.jobs.attempts import Failure, permanent, raised, reported
 from stratoplane_engine.jobs.claims import ClaimedJob, notes_of
-from stratoplane_engine.model.job import Attempt, ClaimedOperation, JobError, JobStep, OperationDraft, StepError
+from stratoplane_engine.model.job import (
+    Attempt,
+    ClaimedOperation,
+    JobError,
+    JobStep,
+    OperationDraft,
+    OperationState,
+    StepError,
+)
 from stratoplane_engine.model.job import StepNotes as Notes
 from stratoplane_engine.workflows.catalogue import WORKFLOWS
 from stratoplane_engine.workflows.context import ResourceOutcome, StepContext, Workflow
@@ -299,9 +308,14 @@ def _end(run: _JobRun, state: JobState, make: Callable[[], ResourceOutcome]) -> 
     return _update(run, state, outcome=outcome)
 
 
-def _failure_outcome(workflow: Workflow, context: StepContext, detail: str) -> ResourceOutcome:
+def _failure_outcome(
+    workflow: Workflow,
+    context: StepContext,
+    detail: str,
+    settle: Callable[[StepContext, str], ResourceOutcome] | None = None,
+) -> ResourceOutcome:
     try:
-        return workflow.fail(context, detail)
+        return (settle or workflow.fail)(context, detail)
     except Exception:  # noqa: BLE001  # as in _end
         _log.exception("the failure of job %s broke", context.job_id)
         return ResourceOutcome(status=ResourceStatus.FAILED, detail=detail)
@@ -330,7 +344,20 @@ def give_up(job: ClaimedJob, *, code: str, detail: str, workflows: Mapping[str, 
         generator=random.Random(0),  # noqa: S311  # nothing is drawn
     )
     _log.error("job %s (%s) is given up: %s", job.id, job.kind, detail)
-    return _end(run, JobState.FAILED, lambda: _failure_outcome(workflow, job.context, detail))
+    untouched = None if _may_have_begun(run) else workflow.cancel
+    return _end(run, JobState.FAILED, lambda: _failure_outcome(workflow, job.context, detail, untouched))
+
+
+def _may_have_begun(run: _JobRun) -> bool:
+    """Tell whether the provider may have done something for the job."""
+    operation = run.job.operation
+    if operation is None:
+        return False
+    if run.is_uncertain() or any(step.state is StepState.DONE for step in run.job.steps):
+        return True
+    if operation.result is None:
+        return operation.state not in {OperationState.QUEUED, OperationState.OFFERED}
+    return operation.result.outcome is not Outcome.TRANSIENT
 
 
 def _update(

@@ -86,6 +86,14 @@ class StepNotes:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class JobAhead:
+    """The job of the same resource that runs before another may begin."""
+
+    id: UUID
+    kind: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Job:
     """A workflow that a change caused.
 
@@ -98,6 +106,8 @@ class Job:
         trace_parent: W3C trace context of the request.
         disabled_cluster: name of the cluster that is disabled while the job waits for it to be enabled.
         silent_cluster: name of the cluster whose agent does not answer while the job waits for it.
+        ahead: the job of the same resource that it waits for.
+        queued_at: name of the cluster whose agent was not sent the job's driver call yet.
     """
 
     id: UUID
@@ -127,11 +137,22 @@ class Job:
     next_run_at: datetime | None = None
     silent_cluster: str | None = None
     disabled_cluster: str | None = None
+    ahead: JobAhead | None = None
+    queued_at: str | None = None
 
     @property
     def trace_id(self) -> str:
         """The trace id of the request that caused it, empty when there is none."""
         return trace_id(self.trace_parent)
+
+    @property
+    def last_error(self) -> JobError | None:
+        """Why it failed, or what the next attempt is made for."""
+        step = next((each for each in self.steps if each.state is StepState.RUNNING and each.error is not None), None)
+        if self.error is not None or self.state is not JobState.RETRYING or step is None or step.error is None:
+            return self.error
+        error = step.error
+        return JobError(code=error.code, detail=error.detail, provider_text=error.provider_text, step=step.name)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -142,18 +142,22 @@ def resolve(database: Database, context: RequestContext, job_id: UUID, *, note: 
     """End a live job where it stands, for operators: FAILED, without another step, whoever works on it.
 
     What it had made is left as it is and entered into the leak register; the resource becomes what a failure makes
-    of it.
+    of it, or stays what it was where nothing had begun.
 
     Args:
         note: why, for people; part of the job's error and of the audit trail.
 
     Raises:
         ResourceNotFoundError: there is no such job.
-        StateConflictError: the job has ended.
+        StateConflictError: the job has ended, or it waits for an earlier job of the resource: what that one makes of
+            the resource is not known yet, and nothing of this one needs ending.
     """
     require(context, Permission.PLATFORM_WRITE)
     with database.system() as connection:
         before = existing(rows.get_any(connection, job_id), job_id)
+        if before.ahead is not None:
+            waits = f"the job waits for the {before.ahead.kind} {before.ahead.id} and has begun nothing"
+            raise StateConflictError(f"{waits}; cancel it, or end that one first")
         seized = job_control.seize(connection, job_id, owner=context.actor.name)
         if seized is None:
             raise _ended(before)

@@ -157,10 +157,12 @@ def _not_deleted(_context: StepContext, why: str) -> ResourceOutcome:
     return ResourceOutcome(status=ResourceStatus.FAILED, detail=why)
 
 
-def _kept(context: StepContext, _why: str) -> ResourceOutcome:
+def _kept(context: StepContext, why: str) -> ResourceOutcome:
     """Return to the state before a deletion that nobody had begun with."""
-    observed = context.resource.observed
-    return ResourceOutcome(status=stable_status(context, observed) if observed else ResourceStatus.FAILED)
+    resource = context.resource
+    if not resource.observed_generation:
+        return ResourceOutcome(status=ResourceStatus.FAILED, detail=why)
+    return ResourceOutcome(status=stable_status(context, resource.observed))
 
 
 def take(context: StepContext) -> StepAnswer:

@@ -8,7 +8,7 @@ from stratoplane.audit import AuditAction
 from stratoplane.errors import InUseError
 from stratoplane.quota import difference
 from stratoplane.resources import ResourceStatus
-from stratoplane_engine.db import jobs
+from stratoplane_engine.db import job_control, jobs
 from stratoplane_engine.db.changes import read_change
 from stratoplane_engine.db.connection import Connection, Database
 from stratoplane_engine.model.change import ChangeResult
@@ -19,7 +19,7 @@ from stratoplane_engine.services.versions import check_version
 
 
 def delete_resource(database: Database, request: ChangeRequest, resource_id: UUID) -> ChangeResult:
-    """Accept a deletion; asked again while it runs, the answer is the running job.
+    """Accept a deletion; asked again while it runs, the answer is the running job. A create under way is cancelled.
 
     Raises:
         InUseError: others use the resource.
@@ -57,6 +57,9 @@ def delete(connection: Connection, request: ChangeRequest, resource_id: UUID) ->
     if request.kind.interface is None:
         gone = replace(deleted, status=ResourceStatus.DELETED, deleted_at=found.now, quota_usage={})
         change = replace(change, resource=gone, verb=None, quota=difference(resource.quota_usage, {}))
+    if resource.status is ResourceStatus.PENDING:
+        # What it would still try to make is not wanted any more; what it has made, the deletion removes.
+        job_control.cancel_create(connection, resource_id, actor=context.actor.name)
     rows, answer = change_rows(context, connection.kinds, change)
     write_rows(connection, context, rows)
     return answer

@@ -3,6 +3,7 @@
 
 from collections.abc import Sequence
 from dataclasses import fields, replace
+from typing import Final
 from uuid import UUID
 
 from stratoplane.audit import AuditAction
@@ -23,6 +24,13 @@ from stratoplane_engine.services.changes.request import ChangeRequest, existing
 from stratoplane_engine.services.changes.rows import Change, change_rows, unchanged, write_rows
 from stratoplane_engine.services.placement import check_cluster, using_member
 from stratoplane_engine.services.versions import check_version
+
+_INSTEAD: Final = {
+    ResourceStatus.FAILED: "retry its job or delete it",
+    ResourceStatus.LOST: "wait until it is found again at its provider, or delete it",
+    ResourceStatus.DELETING: "cancel the job that deletes it, if you want to keep it",
+}
+"""What can be done with what cannot be changed."""
 
 
 def update_resource(
@@ -53,7 +61,8 @@ def _update(connection: Connection, request: ChangeRequest, resource_id: UUID, p
     resource = existing(found.resource, kind.name, resource_id)
     check_version(context, resource)
     if resource.status not in CHANGEABLE:
-        raise StateConflictError(f"{request.noun} {resource.name} is {resource.status}; it can only be deleted")
+        instead = _INSTEAD.get(resource.status, "it cannot be changed any more")
+        raise StateConflictError(f"{request.noun} {resource.name} is {resource.status}; {instead}")
     draft = kind.redraft(resource.spec, patch, found.references)
     after = _patched(resource, patch, draft)
     unlike = unlike_asked(kind, after, patch)
