@@ -98,3 +98,17 @@ def test_when_both_fail_the_machine_is_as_before_the_first(tenant: "TenantWorld"
     assert tenant.get(machine).status == "RUNNING"
     assert tenant.used()["vcpus"] == 1
     tenant.check_accounts()
+
+
+def test_a_deletion_says_which_job_it_waits_behind(tenant: "TenantWorld") -> None:
+    made = tenant.create("volume", size_gib=1, cluster=tenant.cluster)
+    tenant.drain()
+    (offered,) = tenant.agent.offers()
+    tenant.agent.acknowledge(offered)
+    deletion = tenant.delete(made)
+    assert (tenant.job(made).behind, tenant.job(deletion).behind) == (None, "volume.create")
+    assert tenant.job(deletion).state == "PENDING"
+
+    tenant.agent.report(tenant.agent.done(offered))
+    tenant.settle()
+    assert tenant.job(deletion).behind is None

@@ -37,7 +37,7 @@ def job(value: Job) -> dict[str, object]:
         "deadline_at": value.deadline_at,
         "cancel_requested_at": value.cancel_requested_at,
         "next_run_at": value.next_run_at if value.state in _TIMED else None,
-        "steps": [_step(each, value.silent_cluster) for each in value.steps],
+        "steps": [_step(each, _obstacle(value, at)) for at, each in enumerate(value.steps)],
     }
 
 
@@ -49,21 +49,29 @@ def _progress(steps: Sequence[JobStep]) -> dict[str, object]:
     }
 
 
-def _step(value: JobStep, silent_cluster: str | None) -> dict[str, object]:
+def _obstacle(value: Job, at: int) -> str:
+    """Return what keeps the step ``at`` from moving that it does not say itself, for people."""
+    if value.behind is not None:
+        return f"the end of {value.behind}, which came before" if at == 0 else ""
+    if value.silent_cluster is None or value.steps[at].state is not StepState.RUNNING:
+        return ""
+    return f"the agent of cluster {value.silent_cluster} is silent"
+
+
+def _step(value: JobStep, obstacle: str) -> dict[str, object]:
     return {
         "name": value.name,
         "state": value.state,
         "attempts": value.attempts,
         "started_at": value.started_at,
         "finished_at": value.finished_at,
-        "waits_for": _reason(value, silent_cluster) if value.state is StepState.RUNNING else "",
+        "waits_for": _own_reason(value) or obstacle,
         "error": _step_error(value.error),
     }
 
 
-def _reason(step: JobStep, silent_cluster: str | None) -> object:
-    own = step.output.get("reason")
-    return own or (f"the agent of cluster {silent_cluster} is silent" if silent_cluster else "")
+def _own_reason(step: JobStep) -> object:
+    return step.output.get("reason") if step.state is StepState.RUNNING else ""
 
 
 def _step_error(value: StepError | None) -> dict[str, object] | None:

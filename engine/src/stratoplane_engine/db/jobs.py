@@ -25,7 +25,9 @@ SELECT j.id, j.organization_id, j.project_id, j.resource_id, j.resource_kind, j.
     j.state, j.input, j.output, j.error, j.attempts, j.priority, j.actor, j.request_id, j.trace_parent, j.cancelled_by,
     j.cancel_requested_at, j.created_at, j.started_at, j.finished_at, j.deadline_at, j.next_run_at, {JOB_STEPS},
     (SELECT c.name FROM cluster c WHERE j.state = 'RUNNING' AND c.id = j.cluster_id AND NOT {is_online("c")})
-        AS silent_cluster
+        AS silent_cluster,
+    (SELECT e.kind FROM job e WHERE j.state = 'PENDING' AND e.resource_id = j.resource_id AND e.state IN {LIVE_STATES}
+        AND (e.created_at, e.id) < (j.created_at, j.id) ORDER BY e.created_at, e.id LIMIT 1) AS behind
 FROM job j
 """
 _OF_PROJECT: Final = Statement(

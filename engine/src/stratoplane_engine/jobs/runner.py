@@ -238,7 +238,9 @@ def _later(run: _JobRun, failure: Failure, *, by_agent: bool) -> JobUpdate:
     used = run.job.operation.id if by_agent and run.job.operation else notes.used
     notes = replace(notes, used=used, uncertain=failure.is_uncertain or notes.uncertain)
     run.record(StepState.RUNNING, error=failure.error, output=notes.members(), again=0 if by_agent else 1)
-    delay = RETRY.delay(max(1, run.recorded().attempts), failure.retry_after, run.generator)
+    # After the deadline only the undoing is left, and whoever waits for it does not wait for a provider's wishes.
+    wish = None if run.job.overdue else failure.retry_after
+    delay = RETRY.delay(max(1, run.recorded().attempts), wish, run.generator)
     _log.info("job %s repeats its step %d in %.1f s: %s", run.job.id, run.position, delay, failure.error.detail)
     return _update(run, JobState.RETRYING, next_run_in=delay)
 

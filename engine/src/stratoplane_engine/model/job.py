@@ -97,6 +97,7 @@ class Job:
         actor: who caused it, as ``user:alice``.
         trace_parent: W3C trace context of the request.
         silent_cluster: name of the cluster whose agent does not answer while the job waits for it.
+        behind: kind of the job of the same resource that has to end first, while this one has not begun.
     """
 
     id: UUID
@@ -124,6 +125,7 @@ class Job:
     started_at: datetime | None = None
     finished_at: datetime | None = None
     next_run_at: datetime | None = None
+    behind: str | None = None
     silent_cluster: str | None = None
 
     @property

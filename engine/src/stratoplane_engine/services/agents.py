@@ -33,6 +33,7 @@ from stratoplane_engine.db import incidents as incident_rows
 from stratoplane_engine.db import operations as operation_rows
 from stratoplane_engine.db.connection import Database
 from stratoplane_engine.jobs.failure_records import circuit_key, open_circuit
+from stratoplane_engine.jobs.runner import RETRY
 from stratoplane_engine.model.cluster import Refusal
 from stratoplane_engine.services import foreign_objects
 from stratoplane_engine.services.agent_authentication import AgentIdentity, refused
@@ -128,9 +129,13 @@ def report_results(database: Database, agent: AgentIdentity, message: Results) -
 
 
 def _within_bounds(result: OperationResult) -> OperationResult:
-    """Return a result whose texts are of bounded length and command no terminal; the driver's status stays whole."""
+    """Return a result within bounds: texts of some length that command no terminal, and a wait that is a duration.
+
+    The driver's status stays whole.
+    """
     return replace(
         result,
+        retry_after=None if result.retry_after is None else RETRY.wish(result.retry_after),
         code=_CONTROLS.sub("", result.code)[:_LONGEST_CODE],
         detail=_CONTROLS.sub("", result.detail)[:_LONGEST_DETAIL],
         provider_text=_CONTROLS.sub("", result.provider_text)[:_LONGEST_PROVIDER_TEXT],
