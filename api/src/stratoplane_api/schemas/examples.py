@@ -328,6 +328,7 @@ PROVIDER: Final = {
     "features": ["resize", "console"],
     "production_ready": True,
     "reported_at": _EARLIER,
+    "listings": [{"name": "virtual_machine", "answered_at": _EARLIER, "error": ""}],
 }
 PLUGIN: Final = {
     "name": "naming",

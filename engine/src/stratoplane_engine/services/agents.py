@@ -4,6 +4,7 @@
 Everything is bound to the cluster of the agent's key; nothing in a request's body can name another.
 """
 
+import math
 import re
 from dataclasses import replace
 from datetime import UTC, datetime
@@ -18,6 +19,7 @@ from stratoplane.messages import (
     Hello,
     Inventory,
     InventoryAnswer,
+    ListingReport,
     OfferRequest,
     Offers,
     OperationResult,
@@ -44,6 +46,7 @@ POLL_SECONDS: Final = 50.0
 KEY_SECONDS: Final = 12 * 3600.0
 LARGEST_OFFER: Final = 200
 _OLDEST_INVENTORY: Final = 86_400.0
+_MOST_LISTINGS: Final = 200
 _LONGEST_CODE: Final = 64
 _LONGEST_DETAIL: Final = 4_000
 _LONGEST_PROVIDER_TEXT: Final = 64_000
@@ -152,8 +155,21 @@ def report_inventory(database: Database, agent: AgentIdentity, message: Inventor
         else:
             rows.replace_inventory(connection, agent.cluster_id, inventory)
         foreign_objects.record_listing(connection, agent.cluster_id, message)
+        if message.listings:
+            rows.set_listings(connection, agent.cluster_id, [*map(_plain, message.listings[:_MOST_LISTINGS])])
         rows.set_capacity(connection, agent.cluster_id, inventory.capacity)
     return InventoryAnswer(wanted=tuple(sorted(wanted)))
+
+
+def _plain(listing: ListingReport) -> ListingReport:
+    """Return a report within bounds: an age that is a duration, and texts of some length that command no terminal."""
+    age = listing.age_seconds if math.isfinite(listing.age_seconds) else _OLDEST_INVENTORY
+    return replace(
+        listing,
+        name=_CONTROLS.sub("", listing.name)[:_LONGEST_CODE],
+        age_seconds=min(max(0.0, age), _OLDEST_INVENTORY),
+        error=_CONTROLS.sub("", listing.error)[:_LONGEST_DETAIL],
+    )
 
 
 def clusters_with_work(database: Database) -> frozenset[UUID]:
