@@ -10,7 +10,14 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from stratoplane.errors import PermanentError, StateConflictError, StratoplaneError, TransientError, UncertainError
+from stratoplane import errors
+from stratoplane.errors import (
+    PermanentError,
+    StateConflictError,
+    StratoplaneError,
+    TransientError,
+    UncertainError,
+)
 from stratoplane.ids import new_id
 from stratoplane.jobs import Dispatch, Done, JobState, Step, StepAnswer, StepState, Wait
 from stratoplane.kinds import ResourceSnapshot, Spec
@@ -18,6 +25,7 @@ from stratoplane.messages import Outcome
 from stratoplane.resources import ResourceStatus
 from stratoplane_engine.jobs.claims import ClaimedJob, notes_of
 from stratoplane_engine.jobs.runner import RETRY, JobUpdate, advance
+from stratoplane_engine.jobs.tenant_words import for_tenants
 from stratoplane_engine.kinds.volume import VolumeSpec
 from stratoplane_engine.model.job import Attempt, ClaimedOperation, JobError, JobStep, OperationState, StepError
 from stratoplane_engine.workflows.context import ResourceOutcome, StepContext, Workflow
@@ -262,7 +270,8 @@ def test_a_permanent_error_undoes_backwards_what_was_done() -> None:
 
     assert end.state is JobState.FAILED
     assert end.error == JobError(code="conflict_at_provider", detail="in the way", provider_text="E42", step="step-2")
-    assert end.outcome == ResourceOutcome(status=ResourceStatus.FAILED, detail="in the way")
+    assert end.outcome == ResourceOutcome(status=ResourceStatus.FAILED, detail=for_tenants(end.error).detail)
+    assert end.outcome.detail.startswith("something at the provider is in the way")
     assert states(following(end).steps) == [("step-0", "UNDONE"), ("step-1", "DONE"), ("step-2", "UNDONE")]
     assert following(end).steps[2].error == StepError(
         code="conflict_at_provider", detail="in the way", provider_text="E42"
@@ -311,6 +320,32 @@ def test_a_broken_end_fails_the_job_and_says_so(end: str) -> None:
     assert update.outcome is not None
     assert update.outcome.status is ResourceStatus.FAILED
     assert update.outcome.detail == "the end of the job broke (ZeroDivisionError); tell an operator"
+
+
+@pytest.mark.parametrize("raised", [PermanentError("/srv/secret"), TransientError("qemu+ssh://host"), KeyError("/srv")])
+def test_tenants_are_told_nothing_that_a_driver_or_a_bug_says(raised: Exception) -> None:
+    flow, update = workflow(raising(raised)), judge(claimed(1), workflow(raising(raised)))
+    while update.state is JobState.RETRYING:
+        update = judge(following(update), flow)
+    assert update.error is not None
+    assert update.outcome is not None
+    for shown in (for_tenants(update.error).detail, update.outcome.detail):
+        assert shown
+        assert "/" not in shown
+        assert "host" not in shown
+
+
+def test_what_the_platform_says_itself_is_told_to_tenants() -> None:
+    update = judge(claimed(2, overdue=True), workflow((done, undo), dispatch))
+    assert update.error is not None
+    assert for_tenants(update.error).detail == "the job's deadline has passed; what it had made was undone"
+
+
+def test_every_error_of_drivers_has_words_for_tenants() -> None:
+    kinds = [each for each in vars(errors).values() if isinstance(each, type) and issubclass(each, errors.DriverError)]
+    words = {for_tenants(StepError(code=kind.code, detail="x")).detail for kind in kinds}
+    assert len(words) > 8
+    assert "x" not in words
 
 
 def _broken(*_: object) -> ResourceOutcome:

@@ -42,7 +42,8 @@ def test_a_change_behind_a_create_that_failed_fails_too_and_brings_nothing_back(
     tenant.settle(tenant.agent.recording(asked, "create"))
 
     assert [verb for verb, _ in asked] == ["create", "delete"]
-    assert (tenant.get(volume).status, tenant.get(volume).detail) == ("FAILED", "no room")
+    assert tenant.get(volume).status == "FAILED"
+    assert tenant.get(volume).detail == "the provider has not enough room; choose a smaller size or another cluster"
     failed = tenant.job(change)
     assert failed.error is not None
     assert (failed.state, failed.error.code) == ("FAILED", "state_conflict")
