@@ -53,3 +53,11 @@ def test_details_keep_several_lines_in_their_column() -> None:
 def test_labels_and_joined_strings() -> None:
     assert tables.labels({"b": "2", "a": ""}) == "a,b=2"
     assert tables.labels({}) == tables.joined([]) == "-"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(["a", "b"], "a, b"), ([], "-"), (None, "-"), (True, "true"), ({"size": [1, 2]}, "size=1, 2"), (7, "7")],
+)
+def test_a_json_value_is_written_as_people_do(value, text):
+    assert tables.value(value) == text

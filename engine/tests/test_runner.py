@@ -271,7 +271,7 @@ def test_a_permanent_error_undoes_backwards_what_was_done() -> None:
     assert end.state is JobState.FAILED
     assert end.error == JobError(code="conflict_at_provider", detail="in the way", provider_text="E42", step="step-2")
     assert end.outcome == ResourceOutcome(status=ResourceStatus.FAILED, detail=for_tenants(end.error).detail)
-    assert end.outcome.detail.startswith("something at the provider is in the way")
+    assert str(end.outcome.detail).startswith("something at the provider is in the way")
     assert states(following(end).steps) == [("step-0", "UNDONE"), ("step-1", "DONE"), ("step-2", "UNDONE")]
     assert following(end).steps[2].error == StepError(
         code="conflict_at_provider", detail="in the way", provider_text="E42"

@@ -146,11 +146,24 @@ class Welcome:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class OperationReference:
+    """An operation at one epoch."""
+
+    id: UUID
+    epoch: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class OfferRequest:
-    """Ask for operations: at most ``maximum`` operations, waiting up to ``wait_seconds`` for the first."""
+    """Ask for operations: at most ``maximum`` operations, waiting up to ``wait_seconds`` for the first.
+
+    Attributes:
+        waiting: operations that the provider has accepted and works on; agents of before name none.
+    """
 
     maximum: int
     wait_seconds: float
+    waiting: tuple[OperationReference, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -185,14 +198,6 @@ class Offers:
 
     operations: tuple[Operation, ...] = ()
     acknowledge_seconds: float = 15.0
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class OperationReference:
-    """An operation at one epoch."""
-
-    id: UUID
-    epoch: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -191,6 +191,31 @@ def test_whatever_an_agent_asks_a_job_is_looked_at_by_its_deadline(
     assert row["ok"]
 
 
+@pytest.mark.parametrize(
+    ("circuit", "words"),
+    [
+        (60, "it is sent nothing until 20"),
+        (-60, "one operation at a time"),
+        (None, "was offered the operation and did not acknowledge"),
+    ],
+)
+def test_what_was_not_taken_says_the_true_reason(
+    tenant: "TenantWorld", operation: Operation, valkey_url: str, circuit: int | None, words: str
+) -> None:
+    if circuit:
+        tenant.execute(
+            "INSERT INTO circuit (cluster_id, budget, trips, open_until)"
+            " VALUES (:id, 0, 1, clock_timestamp() + make_interval(secs => :seconds))",
+            id=tenant.cluster_id,
+            seconds=circuit,
+        )
+    tenant.execute("UPDATE cluster SET seen_at = clock_timestamp() WHERE id = :id", id=tenant.cluster_id)
+    let_time_pass(tenant, operation)
+    sweep(tenant.database, WorkerNotifier(valkey_url))
+    (row,) = tenant.rows("SELECT result FROM operation WHERE id = :id", id=operation.id)
+    assert words in row["result"]["detail"]
+
+
 def test_the_offer_gives_the_agent_the_time_that_it_has_to_acknowledge(
     tenant: "TenantWorld", operation: Operation
 ) -> None:

@@ -6,6 +6,7 @@ Everything is bound to the cluster of the agent's key; nothing in a request's bo
 
 import math
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
@@ -22,18 +23,19 @@ from stratoplane.messages import (
     ListingReport,
     OfferRequest,
     Offers,
+    OperationReference,
     OperationResult,
     ProviderStatus,
     Results,
     ResultsAnswer,
     Welcome,
 )
-from stratoplane_engine.db import agent_keys
+from stratoplane_engine.db import agent_keys, circuits
 from stratoplane_engine.db import agents as rows
 from stratoplane_engine.db import audit as audit_rows
 from stratoplane_engine.db import incidents as incident_rows
 from stratoplane_engine.db import operations as operation_rows
-from stratoplane_engine.db.connection import Database
+from stratoplane_engine.db.connection import Connection, Database
 from stratoplane_engine.jobs.failure_records import circuit_key, open_circuit
 from stratoplane_engine.jobs.runner import RETRY
 from stratoplane_engine.model.cluster import Refusal
@@ -99,11 +101,18 @@ def take_offers(database: Database, agent: AgentIdentity, request: OfferRequest)
     maximum = max(1, min(request.maximum, LARGEST_OFFER))
     with database.system() as connection:
         is_blocked = agent_keys.is_blocked(connection, agent.id)
+        if request.waiting and not is_blocked:
+            _hear_of_acceptance(connection, agent.cluster_id, request.waiting[:LARGEST_OFFER])
         found = [] if is_blocked else operation_rows.offer(connection, agent.cluster_id, agent.id, maximum)
     crashpoint("agent-api-after-offer")
     if is_blocked:
         raise refused(database, agent.id, Refusal.REVOKED, "the agent was revoked or locked; enrol it again")
     return Offers(operations=tuple(found), acknowledge_seconds=operation_rows.ACKNOWLEDGE_SECONDS)
+
+
+def _hear_of_acceptance(connection: Connection, cluster_id: UUID, waiting: Sequence[OperationReference]) -> None:
+    if circuits.close_accepted(connection, cluster_id, waiting):
+        incident_rows.resolve(connection, circuit_key(cluster_id))
 
 
 def acknowledge(database: Database, agent: AgentIdentity, message: Acknowledgements) -> AcknowledgementAnswer:
