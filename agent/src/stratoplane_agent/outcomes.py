@@ -89,7 +89,7 @@ def encode(operation: Operation, ending: Ending, seconds: float) -> str:
 
 
 def _seconds(wish: object) -> float | None:
-    """Return a wait that JSON can say, None for what is no number: the control plane decides how much it honours."""
+    """Return a wait that JSON can say, None for what is not a number: the control plane decides how much it honours."""
     try:
         seconds = float(wish) if isinstance(wish, int | float) else math.nan
     except OverflowError:

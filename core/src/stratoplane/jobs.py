@@ -146,7 +146,7 @@ class RetryPolicy:
         return self.wish(retry_after) + generator.uniform(0.0, ceiling)
 
     def wish(self, retry_after: float | None) -> float:
-        """Return how much of a provider's ``retry_after`` (seconds) is honoured: nothing where it is no duration."""
+        """Return how much of a provider's ``retry_after`` (seconds) is honoured: nothing where it is not a duration."""
         if retry_after is None or math.isnan(retry_after):
             return 0.0
         return min(max(0.0, retry_after), self.longest_wish)
