@@ -61,3 +61,8 @@ def test_what_a_database_cannot_hold_is_replaced():
 def test_values_that_json_cannot_hold_are_refused(value):
     with pytest.raises((ValueError, TypeError)):
         encode(OPERATION, done({"value": value}), 0.0)
+
+
+@pytest.mark.parametrize("wish", [float("nan"), float("inf"), -float("inf"), 10**400, "soon"])
+def test_a_wait_that_is_no_number_is_left_out(wish):
+    assert sent(failed(TransientError("later", retry_after=wish))).retry_after is None

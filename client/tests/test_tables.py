@@ -72,3 +72,11 @@ def test_what_others_wrote_neither_commands_a_terminal_nor_passes_for_other_text
 def test_labels_and_joined_strings() -> None:
     assert tables.labels({"b": "2", "a": ""}) == "a,b=2"
     assert tables.labels({}) == tables.joined([]) == "-"
+
+
+@pytest.mark.parametrize(
+    ("value", "text"),
+    [(["a", "b"], "a, b"), ([], "-"), (None, "-"), (True, "true"), ({"size": [1, 2]}, "size=1, 2"), (7, "7")],
+)
+def test_a_json_value_is_written_as_people_do(value, text):
+    assert tables.value(value) == text

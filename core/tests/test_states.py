@@ -90,6 +90,13 @@ def test_a_delay_is_at_least_what_the_provider_asked_and_never_endless(attempt, 
     assert (retry_after or 0.0) <= delay <= (retry_after or 0.0) + policy.cap
 
 
+@given(retry_after=st.floats() | st.none(), seed=st.integers())
+def test_whatever_a_provider_asks_the_delay_is_a_duration_within_bounds(retry_after, seed):
+    policy = RetryPolicy()
+
+    assert 0.0 <= policy.delay(1, retry_after, random.Random(seed)) <= policy.longest_wish + policy.cap
+
+
 def test_delays_are_spread_so_that_jobs_do_not_return_together():
     generator = random.Random(7)
     delays = [RetryPolicy().delay(4, None, generator) for _ in range(2000)]

@@ -53,6 +53,11 @@ class Bulkhead:
         with self._lock:
             self._lent -= 1
 
+    def has_spare(self) -> bool:
+        """Tell whether another thread may be lost to a task that does not return."""
+        with self._lock:
+            return self._lent < self._concurrency
+
     def is_stalled(self) -> bool:
         """Tell whether every thread is busy and none has started or finished a task for a while."""
         with self._lock:

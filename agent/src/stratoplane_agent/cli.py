@@ -209,9 +209,10 @@ def _status(configuration: Configuration, options: argparse.Namespace) -> int:
         "results to report": counts.unreported,
     }
     providers = last.providers if last and running else ()
+    listings = last.listings if last and running else ()
     if options.output == "json":
         document = {key.replace(" ", "_"): value for key, value in facts.items()}
-        print(json.dumps({**document, "providers": to_json(providers)}, indent=2))
+        print(json.dumps({**document, "providers": to_json(providers), "listings": to_json(listings)}, indent=2))
     else:
         for key, value in facts.items():
             if value != "":
@@ -219,6 +220,9 @@ def _status(configuration: Configuration, options: argparse.Namespace) -> int:
         if running:
             print()
             _print_providers(providers)
+            for each in listings:
+                if each.error:
+                    print(f"{each.interface}: {each.name} has not answered for {each.age_seconds:.0f} s: {each.error}")
     return 0 if running and last and last.connection is Connection.CONNECTED else FAILED
 
 

@@ -17,9 +17,11 @@ from stratoplane.messages import (
     Enrolment,
     EnrolRequest,
     Hello,
+    Inventory,
     InventoryAnswer,
     KeyRotated,
     KeyRotation,
+    ListingReport,
     OfferRequest,
     Operation,
     OperationReference,
@@ -128,6 +130,11 @@ class ControlPlane:
         )
         answer = self._transport.post(f"{_PREFIX}/inventory", body, seconds=_LONG_ANSWER_SECONDS)
         return _decode(InventoryAnswer, answer)
+
+    def report_listings(self, listings: tuple[ListingReport, ...], capacity: Capacity) -> None:
+        """Report how the drivers answer; a control plane that knows no such report takes only the capacity of it."""
+        message = Inventory(kinds=(), items=(), capacity=capacity, listings=listings)
+        _decode(InventoryAnswer, self._post("inventory", message))
 
     def _post(self, name: str, message: object) -> object:
         return self._transport.post(f"{_PREFIX}/{name}", _encode(message), seconds=_ANSWER_SECONDS)

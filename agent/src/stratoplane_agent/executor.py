@@ -57,6 +57,7 @@ class _Task:
     provider: Provider
     taken_at: float
     phase: _Phase = _Phase.QUEUED
+    has_waited: bool = False
     attempt: Attempt | None = None
 
     def is_late(self, now: float) -> bool:
@@ -136,6 +137,11 @@ class Executor:
         """Return how many operations a driver executes or is about to; those that wait for a provider do not count."""
         return self._queued.total()
 
+    def waiting(self) -> list[Operation]:
+        """Return the operations that the provider has accepted and works on: their driver has answered Wait."""
+        with self._changed:
+            return [task.operation for task in self._tasks if task.has_waited]
+
     def drain(self, seconds: float) -> int:
         """Wait until no operation is in progress, at most ``seconds``; return how many are left."""
         with self._changed:
@@ -212,6 +218,7 @@ class Executor:
             alive = task.phase is not _Phase.ENDED
             if alive:
                 task.phase = _Phase.WAITING
+                task.has_waited = True
                 self._queued[task.provider] -= 1
                 self._changed.notify_all()
         if not alive:

@@ -115,7 +115,11 @@ class Intake:
         room = self._executor.wait_for_room(self._wanted_room, _ROOM_SECONDS)
         if room < 1:
             return
-        request = OfferRequest(maximum=min(room, _MOST_OFFERS), wait_seconds=self._session.poll_seconds)
+        request = OfferRequest(
+            maximum=min(room, _MOST_OFFERS),
+            wait_seconds=self._session.poll_seconds,
+            waiting=tuple(map(reference, self._executor.waiting()[:_MOST_OFFERS])),
+        )
         offers = self._control_plane.offers(request)
         if offers and not self._stop.is_set():
             self._admit(list({each.operation.id: each for each in offers}.values()))

@@ -21,19 +21,19 @@ from stratoplane.foreign import FOREIGN_LIMIT, ForeignOps
 from stratoplane.messages import ForeignItem, InventoryItem, ProviderStatus
 from stratoplane.wire import to_json
 from stratoplane_agent.control_plane import ControlPlane, KindSurvey
+from stratoplane_agent.listings import CAPACITY, HEALTH
 from stratoplane_agent.log import Log
 from stratoplane_agent.providers import Provider, Providers
 from stratoplane_agent.session import ControlPlaneSession
 from stratoplane_agent.transport import ControlPlaneError
 
-_SURVEY_SECONDS: Final = 60.0
 _MOST_DELTAS: Final = 20
 _log: Final = Log("inventory")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class _Survey:
-    """A driver's listing of one kind: encoded items by id, None when listing failed.
+    """A driver's listing of one kind: encoded items by id.
 
     Attributes:
         foreign: encoded list of foreign objects, None when the driver cannot list them.
@@ -41,7 +41,7 @@ class _Survey:
     """
 
     kind: DriverKind
-    items: Mapping[UUID, bytes] | None
+    items: Mapping[UUID, bytes]
     foreign: bytes | None
     begun: float
 
@@ -68,35 +68,51 @@ class Inventory:
         self._providers: Final = providers
         self._session: Final = session
         self._wake: Final = threading.Event()
-        self._lock: Final = threading.Lock()
-        self._surveyed: Final[set[str]] = set()
+        self._hurry: Final = threading.Event()
+        self._answers: Final[queue.SimpleQueue[_Survey]] = queue.SimpleQueue()
+        self._told: frozenset[tuple[str, str, str]] = frozenset()
         self._sent: Final[dict[str, _Sent]] = {}
         self._must_greet = False
         self._thread: Final = threading.Thread(target=self._run, name="inventory", daemon=True)
 
     def start(self) -> None:
+        self._providers.on_late = self._wake.set
         self._thread.start()
 
     def soon(self) -> None:
         """Survey now instead of at the next interval."""
+        self._hurry.set()
         self._wake.set()
 
     def provider_changed(self) -> None:
         """Report a provider's new state to the control plane, then survey."""
         self._must_greet = True
-        self._wake.set()
+        self.soon()
 
     def _run(self) -> None:
+        due = time.monotonic() + self._session.inventory_seconds
         while True:
-            self._wake.wait(self._session.inventory_seconds)
+            self._wake.wait(min(max(0.0, due - time.monotonic()), self._providers.listings.seconds))
             self._wake.clear()
+            is_due = self._hurry.is_set() or time.monotonic() >= due
+            self._hurry.clear()
+            if is_due:
+                due = time.monotonic() + self._session.inventory_seconds
             try:
-                self._report_providers()
-                self._survey()
+                self._turn(is_due=is_due)
             except ControlPlaneError as error:
                 _log.debug("inventory_not_sent", reason=error)
             except Exception as error:  # noqa: BLE001  # top of this thread; the next survey follows
                 _log.bug("inventory_failed", error)
+
+    def _turn(self, *, is_due: bool) -> None:
+        self._report_providers()
+        # Before the next call may succeed: what was wrong is told, too.
+        self._report_listings(is_due=False)
+        if is_due:
+            self._survey()
+        self._take_answers()
+        self._report_listings(is_due=is_due)
 
     def _report_providers(self) -> None:
         if not self._must_greet:
@@ -111,17 +127,29 @@ class Inventory:
             raise
 
     def _survey(self) -> None:
-        answers: queue.SimpleQueue[_Survey] = queue.SimpleQueue()
-        asked = [kind for kind in self._providers.kinds if self._ask(kind, answers)]
-        deadline = time.monotonic() + _SURVEY_SECONDS
-        for _ in asked:
-            try:
-                survey = answers.get(timeout=max(0.0, deadline - time.monotonic()))
-            except queue.Empty:
-                _log.warning("inventory_incomplete", reason=f"a driver did not answer within {_SURVEY_SECONDS:g} s")
-                return
-            if survey.items is not None:
-                self._send(survey, survey.items)
+        """Ask every driver; each answer wakes this thread, so that none waits for another."""
+        for kind in self._providers.kinds:
+            self._ask(kind)
+        for provider in self._providers:
+            if provider.report.status is ProviderStatus.READY:
+                self._providers.measure(provider)
+            else:
+                for name in (CAPACITY, HEALTH):
+                    self._providers.listings.refuse(provider.interface, name, provider.report.reason)
+                self._providers.prepare_one(provider)
+
+    def _take_answers(self) -> None:
+        while not self._answers.empty():
+            survey = self._answers.get()
+            self._send(survey, survey.items)
+
+    def _report_listings(self, *, is_due: bool) -> None:
+        """Tell how the drivers answer, in every round and whenever something else fails than before."""
+        errors = self._providers.listings.errors()
+        if is_due or errors != self._told:
+            self._session.refresh()
+            self._control_plane.report_listings(self._providers.listings.reports(), self._providers.capacity())
+            self._told = errors
 
     def _send(self, survey: _Survey, items: Mapping[UUID, bytes]) -> None:
         """Send a delta, or a snapshot: at first, periodically, and whenever a message may have been lost."""
@@ -155,43 +183,32 @@ class Inventory:
         else:
             self._sent[kind.name] = fresh
 
-    def _ask(self, kind: DriverKind, answers: "queue.SimpleQueue[_Survey]") -> bool:
-        """Let a driver list its objects on its own threads; tell whether an answer will follow."""
+    def _ask(self, kind: DriverKind) -> None:
+        """Let a driver list its objects on its own threads."""
         provider = self._providers.of(kind.interface)
-        if provider is None or not isinstance(provider.driver, kind.driver) or provider.bulkhead.is_stalled():
-            return False
-        with self._lock:
-            if kind.name in self._surveyed or provider.report.status is not ProviderStatus.READY:
-                return False
-            self._surveyed.add(kind.name)
-        provider.bulkhead.submit(lambda: self._answer(provider, kind, answers))
-        return True
+        if provider is None or (provider.driver is not None and not isinstance(provider.driver, kind.driver)):
+            return
+        if provider.report.status is not ProviderStatus.READY:
+            self._providers.listings.refuse(kind.interface, kind.name, provider.report.reason)
+        elif provider.bulkhead.is_stalled():
+            self._providers.listings.refuse(kind.interface, kind.name, "every thread of the driver is busy")
+        else:
+            self._providers.ask(provider, kind.name, lambda: _surveyed(provider, kind), self._use)
 
-    def _answer(self, provider: Provider, kind: DriverKind, answers: "queue.SimpleQueue[_Survey]") -> None:
-        begun = time.monotonic()
-        try:
-            items, foreign = _listed(provider, kind), _foreign(provider, kind)
-        finally:
-            with self._lock:
-                self._surveyed.discard(kind.name)
-        answers.put(_Survey(kind=kind, items=items, foreign=foreign, begun=begun))
+    def _use(self, survey: _Survey) -> None:
+        self._answers.put(survey)
+        self._wake.set()
 
 
 def _digest(item: bytes) -> bytes:
     return hashlib.blake2b(item, digest_size=16).digest()
 
 
-def _listed(provider: Provider, kind: DriverKind) -> Mapping[UUID, bytes] | None:
-    """Return every object of a kind, None if any is missing: an object that is left out would look lost."""
-    try:
-        if kind.is_primary:
-            provider.measure()
-        return dict(_encode(kind, status) for status in getattr(provider.driver, kind.methods.list_all)())
-    except DriverError as error:
-        _log.warning("list_failed", kind=kind.name, driver=provider.name, reason=error)
-    except Exception as error:  # noqa: BLE001  # a driver may raise anything
-        _log.bug("driver_bug", error, kind=kind.name, driver=provider.name, verb=kind.methods.list_all)
-    return None
+def _surveyed(provider: Provider, kind: DriverKind) -> _Survey:
+    """Return every object of a kind; raises if any is missing: an object that is left out would look lost."""
+    begun = time.monotonic()
+    items = dict(_encode(kind, status) for status in getattr(provider.driver, kind.methods.list_all)())
+    return _Survey(kind=kind, items=items, foreign=_foreign(provider, kind), begun=begun)
 
 
 def _foreign(provider: Provider, kind: DriverKind) -> bytes | None:

@@ -2,6 +2,7 @@
 """Results of driver calls: from statuses and errors to what the control plane reads."""
 
 import json
+import math
 from collections.abc import Mapping
 from dataclasses import dataclass, replace
 from typing import Final
@@ -44,7 +45,7 @@ def failed(error: StratoplaneError) -> Ending:
         code=error.code,
         detail=error.detail,
         provider_text=error.provider_text if isinstance(error, DriverError) else "",
-        retry_after=error.retry_after if isinstance(error, TransientError) else None,
+        retry_after=_seconds(error.retry_after) if isinstance(error, TransientError) else None,
     )
 
 
@@ -85,6 +86,15 @@ def encode(operation: Operation, ending: Ending, seconds: float) -> str:
     if any(each in text for each in _UNSTORABLE):
         text = json.dumps(_storable(document), separators=(",", ":"), allow_nan=False)
     return text
+
+
+def _seconds(wish: object) -> float | None:
+    """Return a wait that JSON can say, None for what is not a number: the control plane decides how much it honours."""
+    try:
+        seconds = float(wish) if isinstance(wish, int | float) else math.nan
+    except OverflowError:
+        return None
+    return seconds if math.isfinite(seconds) else None
 
 
 def _bounded(text: str) -> str:

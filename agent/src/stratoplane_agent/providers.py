@@ -5,10 +5,10 @@ import dataclasses
 from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Final
+from typing import Final, TypeVar
 from uuid import UUID
 
-from stratoplane.driver_kinds import BUILT_IN_KINDS, DriverKinds
+from stratoplane.driver_kinds import BUILT_IN_KINDS, DriverKinds, WrongAnswerError
 from stratoplane.drivers import AgentContext, Capacity, Driver
 from stratoplane.errors import DriverError, MisconfiguredError, PermanentError, SettingsError, UnreachableError
 from stratoplane.messages import ProviderReport, ProviderStatus
@@ -17,10 +17,12 @@ from stratoplane.settings import load
 from stratoplane_agent.backoff import Backoff
 from stratoplane_agent.bulkhead import Bulkhead
 from stratoplane_agent.host import HOST, Host
+from stratoplane_agent.listings import CAPACITY, HEALTH, Listings
 from stratoplane_agent.log import Log
 from stratoplane_agent.settings import Configuration
 from stratoplane_agent.timer import Timer
 
+AnswerT = TypeVar("AnswerT")
 _log: Final = Log("providers")
 _LONGEST_RETRY: Final = 60.0
 _SUSPICION_SECONDS: Final = 5.0
@@ -52,7 +54,6 @@ class Provider:
         self._lock: Final = host.lock()
         self._report = report
         self._capacity = Capacity()
-        self._preparing = False
 
     @property
     def report(self) -> ProviderReport:
@@ -72,38 +73,26 @@ class Provider:
         detail = f"the {self.interface} driver {self.name} is not usable: {self._report.reason}"
         return MisconfiguredError(detail) if self._report.status is ProviderStatus.BROKEN else UnreachableError(detail)
 
-    def claim_preparation(self) -> bool:
-        """Tell whether the caller is to prepare the driver now."""
+    def become(self, status: ProviderStatus, reason: str) -> bool:
+        """Take a state over; tell whether the reported one changed."""
         with self._lock:
-            free = not self._preparing and self._report.status is not ProviderStatus.BROKEN
-            self._preparing = self._preparing or free
-            return free
+            before = self._report
+            self._report = dataclasses.replace(before, status=status, reason=reason)
+            return self._report != before
 
-    def prepare(self) -> bool:
-        """Prepare the driver and ask for its capacity; tell whether the reported state changed."""
-        before = self._report
-        try:
-            status, reason = self._prepared()
-        finally:
-            with self._lock:
-                self._preparing = False
-        self._report = dataclasses.replace(before, status=status, reason=reason)
-        if status is ProviderStatus.READY:
-            self.measure()
-        return self._report != before
+    def hold(self, capacity: Capacity) -> None:
+        """Take over what the driver can hold; it stays valid while the driver cannot tell."""
+        self._capacity = capacity
 
-    def measure(self) -> None:
-        """Ask the driver for its capacity; the last answer stays valid if it cannot tell."""
-        if self.driver is None:
-            return
-        try:
-            self._capacity = self.driver.capacity()
-        except DriverError as error:
-            _log.warning("capacity_unknown", interface=self.interface, driver=self.name, reason=error)
-        except Exception as error:  # noqa: BLE001  # a driver may raise anything
-            _log.bug("driver_bug", error, interface=self.interface, driver=self.name, verb="capacity")
+    def measured(self) -> Capacity:
+        """Ask the driver for its capacity. Raises what the driver raises, and WrongAnswerError."""
+        answer: object = self.driver.capacity() if self.driver else Capacity()
+        if not isinstance(answer, Capacity):
+            raise WrongAnswerError(f"capacity returned {type(answer).__name__}, not Capacity")
+        return answer
 
-    def _prepared(self) -> tuple[ProviderStatus, str]:
+    def prepared(self) -> tuple[ProviderStatus, str]:
+        """Prepare the driver; return the state that it is in then, and why."""
         if self.driver is None:
             return ProviderStatus.BROKEN, self._report.reason
         try:
@@ -128,6 +117,7 @@ class Providers:
         host: Host = HOST,
         *,
         kinds: DriverKinds = BUILT_IN_KINDS,
+        listing_seconds: float = 60.0,
     ) -> None:
         """Start with drivers that are not prepared.
 
@@ -136,7 +126,9 @@ class Providers:
             timer: retries the preparation of unreachable drivers.
             host: supplies time.
             kinds: the kinds of objects that are enabled.
+            listing_seconds: after which a listing is given up and tried again.
         """
+        self.listings: Final = Listings(listing_seconds, host)
         self.kinds: Final = kinds
         self._host: Final = host
         self._by_interface: Final[Mapping[str, Provider]] = {each.interface: each for each in providers}
@@ -149,6 +141,8 @@ class Providers:
         self._preparations = 0
         self.on_change: Callable[[], None] = lambda: None
         """Called from any thread when the state of a provider changed."""
+        self.on_late: Callable[[], None] = lambda: None
+        """Called from any thread when a listing was given up."""
 
     def __iter__(self) -> Iterator[Provider]:
         return iter(self._by_interface.values())
@@ -178,11 +172,26 @@ class Providers:
 
     def prepare_one(self, provider: Provider) -> None:
         """Prepare a driver on its own threads, unless that is in progress; retry while it is unreachable."""
-        if not provider.claim_preparation():
+        if provider.report.status is ProviderStatus.BROKEN:
+            return
+        attempt = self.listings.begin(provider.interface, HEALTH, spare=provider.bulkhead.has_spare())
+        if attempt is None:
             return
         with self._changed:
             self._preparations += 1
-        provider.bulkhead.submit(lambda: self._prepare(provider))
+        provider.bulkhead.submit(lambda: self._prepare(provider, attempt))
+        self._timer.after(self.listings.seconds, lambda: self._give_up_preparation(provider, attempt))
+
+    def ask(self, provider: Provider, name: str, call: Callable[[], AnswerT], use: Callable[[AnswerT], None]) -> None:
+        """Make a listing's call on the driver's own threads, unless one is under way; its answer in time is used."""
+        attempt = self.listings.begin(provider.interface, name, spare=provider.bulkhead.has_spare())
+        if attempt is not None:
+            provider.bulkhead.submit(lambda: self._listed(provider, name, attempt, call, use))
+            self._timer.after(self.listings.seconds, lambda: self._give_up(provider, name, attempt))
+
+    def measure(self, provider: Provider) -> None:
+        """Ask a driver for its capacity; the last answer stays valid if it cannot tell."""
+        self.ask(provider, CAPACITY, provider.measured, provider.hold)
 
     def suspect(self, provider: Provider) -> None:
         """Prepare a driver again because it reported an unreachable provider; at most once every few seconds."""
@@ -193,16 +202,68 @@ class Providers:
             self._suspected_at[provider.interface] = now
         self.prepare_one(provider)
 
-    def _prepare(self, provider: Provider) -> None:
+    def _listed(
+        self,
+        provider: Provider,
+        name: str,
+        attempt: int,
+        call: Callable[[], AnswerT],
+        use: Callable[[AnswerT], None],
+    ) -> None:
+        facts = {"listing": name, "interface": provider.interface, "driver": provider.name}
+        error, answers = "", list[AnswerT]()
         try:
-            self._prepare_and_report(provider)
+            answers.append(call())
+        except DriverError as refusal:
+            error = refusal.detail or refusal.code
+            _log.warning("listing_failed", reason=refusal, **facts)
+            if isinstance(refusal, UnreachableError):
+                self.suspect(provider)
+        except Exception as bug:  # noqa: BLE001  # a driver may raise anything
+            error = f"{type(bug).__name__}: {bug}"
+            _log.bug("driver_bug", bug, **facts)
+        if not self.listings.end(provider.interface, name, attempt, error):
+            provider.bulkhead.give_back()
+            return
+        for answer in answers:
+            use(answer)
+
+    def _is_given_up(self, provider: Provider, name: str, attempt: int) -> bool:
+        """Leave a call alone that is late, and lend its thread to others; tell whether it was."""
+        late = self.listings.give_up(provider.interface, name, attempt)
+        if late:
+            seconds = self.listings.seconds
+            _log.warning("listing_late", listing=name, interface=provider.interface, driver=provider.name, s=seconds)
+            provider.bulkhead.lend()
+            self.on_late()
+        return late
+
+    def _give_up(self, provider: Provider, name: str, attempt: int) -> None:
+        if self._is_given_up(provider, name, attempt):
+            self.suspect(provider)
+
+    def _give_up_preparation(self, provider: Provider, attempt: int) -> None:
+        if self._is_given_up(provider, HEALTH, attempt):
+            reason = f"prepare has not answered for {self.listings.seconds:g} s"
+            self._become(provider, ProviderStatus.UNREACHABLE, reason)
+
+    def _prepare(self, provider: Provider, attempt: int) -> None:
+        try:
+            status, reason = provider.prepared()
+            if status is ProviderStatus.READY and provider.report.status is not ProviderStatus.READY:
+                _measure_first(provider)
+            if self.listings.end(provider.interface, HEALTH, attempt, reason):
+                self._become(provider, status, reason)
+            else:
+                provider.bulkhead.give_back()
+                self.prepare_one(provider)
         finally:
             with self._changed:
                 self._preparations -= 1
                 self._changed.notify_all()
 
-    def _prepare_and_report(self, provider: Provider) -> None:
-        changed = provider.prepare()
+    def _become(self, provider: Provider, status: ProviderStatus, reason: str) -> None:
+        changed = provider.become(status, reason)
         report, backoff = provider.report, self._backoffs[provider.interface]
         if report.status is ProviderStatus.UNREACHABLE:
             self._timer.after(backoff.delay(), lambda: self.prepare_one(provider))
@@ -211,6 +272,16 @@ class Providers:
         if changed:
             _log_state(report)
             self.on_change()
+
+
+def _measure_first(provider: Provider) -> None:
+    """Ask for the capacity before the driver is reported as ready: until then the cluster would look full."""
+    try:
+        provider.hold(provider.measured())
+    except DriverError as error:
+        _log.warning("capacity_unknown", interface=provider.interface, driver=provider.name, reason=error)
+    except Exception as error:  # noqa: BLE001  # a driver may raise anything
+        _log.bug("driver_bug", error, interface=provider.interface, driver=provider.name, verb="capacity")
 
 
 def _log_state(report: ProviderReport) -> None:
@@ -233,7 +304,7 @@ def load_providers(configuration: Configuration, contexts: DriverContexts, timer
         _load(_find(interface, name, kinds, broken), interface, configuration, contexts)
         for interface, name in chosen.items()
     ]
-    return Providers(providers, timer, kinds=kinds)
+    return Providers(providers, timer, kinds=kinds, listing_seconds=configuration.agent.listing_seconds)
 
 
 def _load_kinds(enabled: Sequence[str]) -> tuple[DriverKinds, Sequence[Extension]]:

@@ -13,7 +13,7 @@ from uuid import UUID
 
 from stratoplane.drivers import Capacity
 from stratoplane.errors import InvalidSpecError
-from stratoplane.messages import Hello, ProviderReport, Welcome
+from stratoplane.messages import Hello, ListingReport, ProviderReport, Welcome
 from stratoplane.wire import from_json, to_json
 from stratoplane_agent.control_plane import ControlPlane
 from stratoplane_agent.identity import Credential
@@ -43,6 +43,7 @@ class AgentStatus:
         connection: whether the control plane answers, ``since`` when (ISO 8601), and ``reason`` why not.
         providers: the drivers and whether they work.
         capacity: what all drivers together can hold.
+        listings: how the drivers answered when the file was written.
     """
 
     pid: int
@@ -55,6 +56,7 @@ class AgentStatus:
     reason: str
     providers: tuple[ProviderReport, ...] = ()
     capacity: Capacity = field(default_factory=Capacity)
+    listings: tuple[ListingReport, ...] = ()
 
 
 class ControlPlaneSession:
@@ -108,7 +110,7 @@ class ControlPlaneSession:
         self._set(Connection.STOPPED, "")
 
     def refresh(self) -> None:
-        """Rewrite the status file because a provider changed."""
+        """Rewrite the status file because a provider or a listing changed."""
         with self._lock:
             self._write()
 
@@ -134,6 +136,7 @@ class ControlPlaneSession:
             reason=self._reason,
             providers=self._providers.reports(),
             capacity=self._providers.capacity(),
+            listings=self._providers.listings.reports(),
         )
         fresh = self._path.with_suffix(".new")
         try:

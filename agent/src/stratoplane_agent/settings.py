@@ -85,6 +85,11 @@ class AgentSettings:
         help="seconds to wait for drivers to connect before the agent reports without them",
         env="STRATOPLANE_AGENT_PREPARE_SECONDS",
     )
+    listing_seconds: float = setting(
+        60.0,
+        help="seconds after which a driver's listing is given up and tried again",
+        env="STRATOPLANE_AGENT_LISTING_SECONDS",
+    )
     grace_seconds: float = setting(
         10.0, help="seconds that operations may take to end after SIGTERM", env="STRATOPLANE_AGENT_GRACE_SECONDS"
     )
@@ -101,6 +106,8 @@ class AgentSettings:
         problems += [f"{name}: must be at least 1" for name, value in counts.items() if value < 1]
         durations = {"prepare_seconds": self.prepare_seconds, "grace_seconds": self.grace_seconds}
         problems += [f"{name}: must be 0 or more seconds" for name, value in durations.items() if value < 0]
+        if self.listing_seconds <= 0:
+            problems.append("listing_seconds: must be more than 0 seconds")
         problems += [_problem_of_choice(choice) for choice in self.interface_drivers]
         if problems := [problem for problem in problems if problem]:
             raise ValueError("; ".join(problems))

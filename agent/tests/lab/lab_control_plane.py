@@ -29,6 +29,7 @@ from stratoplane.messages import (
     InventoryAnswer,
     KeyRotated,
     KeyRotation,
+    ListingReport,
     OfferRequest,
     Offers,
     Operation,
@@ -81,6 +82,7 @@ class LabControlPlane:
         self.stale: list[OperationResult] = []
         self.hellos: list[Hello] = []
         self.inventories: dict[str, list[Inventory]] = {}
+        self.listings: list[dict[str, ListingReport]] = []
         self.requests: Counter[str] = Counter()
         self.join_tokens = {"token-1": "lab"}
         self.keys: dict[str, str] = {}
@@ -339,6 +341,8 @@ class LabControlPlane:
                 self.snapshots.get(kind) != (message.snapshot, message.sequence - 1) for kind in message.kinds
             ):
                 return InventoryAnswer(wanted=message.kinds)
+            if message.listings is not None:
+                self.listings.append({f"{each.interface} {each.name}": each for each in message.listings})
             for kind in message.kinds:
                 self.snapshots[kind] = (message.snapshot, message.sequence)
                 self.inventories.setdefault(kind, []).append(message)

@@ -6,6 +6,8 @@
 the effect; ``bug-before``, ``bug-after``: raises what no contract knows; ``busy``, ``refused``: transient and permanent
 errors; ``nonsense``: returns a wrong value; ``exit``: calls sys.exit; ``homeless``: runs without an address at first;
 ``unreadable``: its status holds what JSON cannot. Every call is a line of the file ``calls``.
+
+The file ``hang-once`` lets one list of machines hang until ``release`` appears, ``deaf`` every one while it is there.
 """
 
 import json
@@ -73,6 +75,14 @@ class Objects:
         for path in self.paths(uid):
             path.unlink(missing_ok=True)
 
+    def take(self, name: str) -> bool:
+        """Remove a file that a test has left; tell whether it was there."""
+        try:
+            (self.folder / name).unlink()
+        except FileNotFoundError:
+            return False
+        return True
+
     def wait_for(self, name: str, seconds: float = 60.0) -> None:
         deadline = time.monotonic() + seconds
         while not (self.folder / name).exists() and time.monotonic() < deadline:
@@ -90,6 +100,8 @@ class _Prepared(Driver):
             raise UnreachableError("the lab is far away")
 
     def capacity(self) -> Capacity:
+        if (self.context.state_folder / "no-capacity").exists():
+            return None  # type: ignore[return-value]  # as a driver that forgot it
         return Capacity(vcpus=64, memory_mib=65536)
 
 
@@ -185,6 +197,11 @@ class LabCompute(_Prepared, ComputeDriver, ConsoleOps, ResizeOps):
             raise UncertainError("no answer")
 
     def list(self):
+        self.objects.note("list", UUID(int=0))
+        if self.objects.take("hang-once"):
+            self.objects.wait_for("release")
+        while (self.context.state_folder / "deaf").exists():
+            time.sleep(0.01)
         return self.objects.all(MachineStatus)
 
     def console_log(self, uid: UUID) -> str:

@@ -10,7 +10,7 @@ from flask import Response, request
 from stratoplane_api import cursors, etag, json_body
 from stratoplane_api.idempotency import REPLAYED_HEADER
 from stratoplane_api.presentation.changes import plan
-from stratoplane_api.presentation.jobs import job
+from stratoplane_api.presentation.jobs import job, tenants_job
 from stratoplane_engine.model.change import ChangePlan, ChangeResult
 from stratoplane_engine.model.listing import Listing
 
@@ -72,7 +72,7 @@ def accepted(kind: str, resource: Mapping[str, object], outcome: ChangeResult, j
         job_path: where jobs of this project are, for ``Location``.
     """
     finished = 201 if request.method == "POST" else 200
-    shown = None if outcome.job is None else job(outcome.job)
+    shown = None if outcome.job is None else tenants_job(outcome.job)
     response = content({kind: resource, "job": shown}, finished if outcome.job is None else 202)
     response.headers["ETag"] = etag.entity_tag(resource)
     if outcome.job is not None:
@@ -81,7 +81,7 @@ def accepted(kind: str, resource: Mapping[str, object], outcome: ChangeResult, j
 
 
 def accepted_job(outcome: ChangeResult, job_path: str, *, dry_run: bool) -> Response:
-    """Return the answer to a change that is known by its job alone: 202, and 200 to ``?dry_run=true``."""
+    """Return the answer to a change that is known to operators by its job alone: 202, and 200 to ``?dry_run=true``."""
     response = content(None if outcome.job is None else job(outcome.job), 200 if dry_run else 202)
     if outcome.job is not None and not dry_run:
         response.headers["Location"] = f"{job_path}/{outcome.job.id}"

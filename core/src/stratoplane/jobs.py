@@ -6,6 +6,7 @@ answer: :class:`Done` continues, :class:`Wait` calls again later, :class:`Dispat
 continues with its result. A step does no input or output, so it may be called again after any crash.
 """
 
+import math
 import random
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -127,17 +128,25 @@ class RetryPolicy:
     Attributes:
         attempts: number of attempts, the first included.
         base: seconds of the first cap, doubled each time.
-        cap: seconds that no delay exceeds.
+        cap: seconds that no back-off exceeds.
+        longest_wish: seconds of a provider's ``retry_after`` that are honoured at most.
     """
 
     attempts: int = 8
     base: float = 1.0
     cap: float = 300.0
+    longest_wish: float = 3_600.0
 
     def delay(self, attempt: int, retry_after: float | None, generator: random.Random) -> float:
         """Return the seconds before the next attempt after number ``attempt`` (from 1) failed.
 
-        A provider's ``retry_after`` (seconds) is a lower bound that jitter is added to.
+        A provider's ``retry_after`` (seconds), within its bounds, is a lower bound that jitter is added to.
         """
         ceiling = min(self.cap, self.base * 2.0 ** (attempt - 1))
-        return (retry_after or 0.0) + generator.uniform(0.0, ceiling)
+        return self.wish(retry_after) + generator.uniform(0.0, ceiling)
+
+    def wish(self, retry_after: float | None) -> float:
+        """Return how much of a provider's ``retry_after`` (seconds) is honoured: nothing where it is not a duration."""
+        if retry_after is None or math.isnan(retry_after):
+            return 0.0
+        return min(max(0.0, retry_after), self.longest_wish)

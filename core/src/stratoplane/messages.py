@@ -112,6 +112,22 @@ class ProviderReport:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class ListingReport:
+    """How a driver answers one thing that it is asked again and again.
+
+    Attributes:
+        name: a kind of objects, ``capacity`` or ``health``.
+        age_seconds: how long ago it answered last, or began to be asked while it never has.
+        error: why the last call failed, empty when it did not.
+    """
+
+    interface: str
+    name: str
+    age_seconds: float
+    error: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Hello:
     """Sent at start and whenever a provider changes."""
 
@@ -132,11 +148,24 @@ class Welcome:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class OperationReference:
+    """An operation at one epoch."""
+
+    id: UUID
+    epoch: int
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class OfferRequest:
-    """Ask for operations: at most ``maximum`` operations, waiting up to ``wait_seconds`` for the first."""
+    """Ask for operations: at most ``maximum`` operations, waiting up to ``wait_seconds`` for the first.
+
+    Attributes:
+        waiting: operations that the provider has accepted and works on; agents of before name none.
+    """
 
     maximum: int
     wait_seconds: float
+    waiting: tuple[OperationReference, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -171,14 +200,6 @@ class Offers:
 
     operations: tuple[Operation, ...] = ()
     acknowledge_seconds: float = 15.0
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class OperationReference:
-    """An operation at one epoch."""
-
-    id: UUID
-    epoch: int
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -272,6 +293,8 @@ class Inventory:
         gone: in a delta, the ids that have disappeared; ``items`` are those that are new or changed.
         foreign: every foreign object of the one kind, up to a limit; sent with snapshots and when the list has
             changed, None when it has not or the driver cannot list them.
+        listings: every listing of the agent's drivers, in a message of its own without ``kinds``; None in the others,
+            and from agents that do not report them.
     """
 
     kinds: tuple[str, ...]
@@ -282,6 +305,7 @@ class Inventory:
     sequence: int = 0
     gone: tuple[UUID, ...] = ()
     foreign: tuple[ForeignItem, ...] | None = None
+    listings: tuple[ListingReport, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -40,6 +40,11 @@ class EngineSettings:
         help="seconds of silence after which a cluster's agent is an incident",
         env="STRATOPLANE_AGENT_LOST_SECONDS",
     )
+    listing_late_seconds: float = setting(
+        180.0,
+        help="seconds after which it is an incident that a driver has not answered a listing",
+        env="STRATOPLANE_LISTING_LATE_SECONDS",
+    )
     seal_seconds: float = setting(1.0, help="seconds between seals of the audit trail", env="STRATOPLANE_SEAL_SECONDS")
     seal_late_seconds: float = setting(
         60.0,

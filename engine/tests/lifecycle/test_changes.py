@@ -182,7 +182,7 @@ def test_a_failed_resize_leaves_the_machine_as_it_was(tenant: "TenantWorld") -> 
     ]  # fmt: skip
     after = tenant.get(machine)
     assert (after.name, after.status, after.spec) == (before.name, before.status, before.spec)
-    assert after.detail == "no room"
+    assert after.detail == "the provider has not enough room; choose a smaller size or another cluster"
     job = tenant.job(change)
     assert job.error is not None
     assert (job.state, job.error.code, job.error.step) == ("FAILED", "no_capacity_at_provider", "apply")

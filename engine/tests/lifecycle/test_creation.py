@@ -195,7 +195,7 @@ def test_a_failed_create_gives_everything_back_and_says_why(tenant: "TenantWorld
     tenant.settle(refuse)
 
     assert tenant.get(machine).status == "FAILED"
-    assert tenant.get(machine).detail == "no"
+    assert tenant.get(machine).detail == "the provider has not enough room; choose a smaller size or another cluster"
     job = tenant.job(machine)
     assert job.state == "FAILED"
     assert job.error is not None

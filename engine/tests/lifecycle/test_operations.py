@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Offer, acknowledgement, result: one driver call on its way to an agent and back."""
 
+import math
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
@@ -172,6 +173,47 @@ def test_an_operation_out_of_time_is_taken_back_and_tried_again(
     tenant.drain()
     (again,) = tenant.agent.offers()
     assert again.observe_first is (outcome == "uncertain")
+
+
+@pytest.mark.parametrize("wish", [1e9, math.inf, -math.inf, math.nan, -1e9, 3599.0])
+def test_whatever_an_agent_asks_a_job_is_looked_at_by_its_deadline(
+    tenant: "TenantWorld", operation: Operation, wish: float
+) -> None:
+    tenant.execute("UPDATE job SET deadline_at = clock_timestamp() + interval '30 minutes'")
+    result = tenant.agent.failed(operation, Outcome.TRANSIENT, code="unreachable")
+
+    tenant.agent.report(replace(result, retry_after=wish))
+
+    assert job_state(tenant, operation) == "RETRYING"
+    (row,) = tenant.rows(
+        "SELECT next_run_at <= deadline_at AS ok FROM job WHERE organization_id = :id", id=tenant.organization_id
+    )
+    assert row["ok"]
+
+
+@pytest.mark.parametrize(
+    ("circuit", "words"),
+    [
+        (60, "it is sent nothing until 20"),
+        (-60, "one operation at a time"),
+        (None, "was offered the operation and did not acknowledge"),
+    ],
+)
+def test_what_was_not_taken_says_the_true_reason(
+    tenant: "TenantWorld", operation: Operation, valkey_url: str, circuit: int | None, words: str
+) -> None:
+    if circuit:
+        tenant.execute(
+            "INSERT INTO circuit (cluster_id, budget, trips, open_until)"
+            " VALUES (:id, 0, 1, clock_timestamp() + make_interval(secs => :seconds))",
+            id=tenant.cluster_id,
+            seconds=circuit,
+        )
+    tenant.execute("UPDATE cluster SET seen_at = clock_timestamp() WHERE id = :id", id=tenant.cluster_id)
+    let_time_pass(tenant, operation)
+    sweep(tenant.database, WorkerNotifier(valkey_url))
+    (row,) = tenant.rows("SELECT result FROM operation WHERE id = :id", id=operation.id)
+    assert words in row["result"]["detail"]
 
 
 def test_the_offer_gives_the_agent_the_time_that_it_has_to_acknowledge(

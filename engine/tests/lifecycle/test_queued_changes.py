@@ -42,7 +42,8 @@ def test_a_change_behind_a_create_that_failed_fails_too_and_brings_nothing_back(
     tenant.settle(tenant.agent.recording(asked, "create"))
 
     assert [verb for verb, _ in asked] == ["create", "delete"]
-    assert (tenant.get(volume).status, tenant.get(volume).detail) == ("FAILED", "no room")
+    assert tenant.get(volume).status == "FAILED"
+    assert tenant.get(volume).detail == "the provider has not enough room; choose a smaller size or another cluster"
     failed = tenant.job(change)
     assert failed.error is not None
     assert (failed.state, failed.error.code) == ("FAILED", "state_conflict")
@@ -98,3 +99,20 @@ def test_when_both_fail_the_machine_is_as_before_the_first(tenant: "TenantWorld"
     assert tenant.get(machine).status == "RUNNING"
     assert tenant.used()["vcpus"] == 1
     tenant.check_accounts()
+
+
+def test_a_deletion_says_which_job_it_waits_behind(tenant: "TenantWorld") -> None:
+    made = tenant.create("volume", size_gib=1, cluster=tenant.cluster)
+    tenant.drain()
+    (offered,) = tenant.agent.offers()
+    tenant.agent.acknowledge(offered)
+    deletion = tenant.delete(made)
+    ahead = tenant.job(deletion).ahead
+    assert tenant.job(made).ahead is None
+    assert ahead is not None
+    assert (ahead.id, ahead.kind) == (tenant.job(made).id, "volume.create")
+    assert tenant.job(deletion).state == "PENDING"
+
+    tenant.agent.report(tenant.agent.done(offered))
+    tenant.settle()
+    assert tenant.job(deletion).ahead is None

@@ -13,12 +13,13 @@ import pytest
 
 from engine.tests.conftest import copy_of
 from stratoplane.ids import new_id
-from stratoplane.messages import Outcome
+from stratoplane.messages import OfferRequest, OperationReference, Outcome
 from stratoplane.quota import UNLIMITED
 from stratoplane_engine.db import claims
 from stratoplane_engine.db.connection import Database
 from stratoplane_engine.jobs.queue import WorkerNotifier
 from stratoplane_engine.jobs.sweeper import sweep
+from stratoplane_engine.services import agents
 
 if TYPE_CHECKING:
     from engine.tests.lifecycle.tenant_world import TenantWorld
@@ -146,6 +147,22 @@ def test_a_circuit_is_opened_by_no_more_failures_than_its_budget(crowded: "Tenan
         crowded.agent.report(crowded.agent.failed(offered[0], Outcome.TRANSIENT))
         sent += 1
     assert sent == 20
+
+
+def test_a_trial_that_the_provider_has_accepted_closes_the_circuit(crowded: "TenantWorld") -> None:
+    crowded.drain()
+    while offered := crowded.agent.offers(1):
+        crowded.agent.acknowledge(*offered)
+        crowded.agent.report(crowded.agent.failed(offered[0], Outcome.TRANSIENT))
+    crowded.execute("UPDATE circuit SET open_until = clock_timestamp() - interval '1 second'")
+    (trial,) = crowded.agent.offers()
+    crowded.agent.acknowledge(trial)
+    assert crowded.agent.offers() == ()
+
+    waiting = (OperationReference(id=trial.id, epoch=trial.epoch),)
+    request = OfferRequest(maximum=5, wait_seconds=0, waiting=waiting)
+    assert len(agents.take_offers(crowded.database, crowded.agent.identity, request).operations) == 5
+    assert crowded.rows("SELECT trips FROM circuit WHERE cluster_id = :id", id=crowded.cluster_id) == [{"trips": 0}]
 
 
 def test_now_and_then_a_failure_opens_nothing(crowded: "TenantWorld") -> None:

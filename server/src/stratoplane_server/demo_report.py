@@ -82,7 +82,7 @@ def _machine(machine: VirtualMachine) -> str:
         "status": machine.status,
         "addresses": ", ".join(f"{each.address} ({each.mac})" for each in machine.addresses),
         "size": f"{machine.vcpus} vCPU, {machine.memory_mib} MiB, {machine.disk_gib} GiB",
-        "cluster": f"{machine.cluster}, {machine.provider_reference}",
+        "cluster": str(machine.cluster),
     }
     return render(("FACT", "VALUE"), list(facts.items()))
 

@@ -2,17 +2,25 @@
 """Jobs, their driver calls and leaks in the form that the API shows."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from typing import Final
 
 from stratoplane.jobs import JobState, StepState
+from stratoplane_engine.jobs.tenant_words import for_tenants
 from stratoplane_engine.model.job import Attempt, Job, JobError, JobStep, Leak, Operation, StepError
 
 _ENDED: Final = frozenset({StepState.DONE, StepState.UNDONE})
 _TIMED: Final = frozenset({JobState.RUNNING, JobState.RETRYING})
 
 
+def tenants_job(value: Job) -> dict[str, object]:
+    """Return the wire form of a job as tenants see it: without what drivers and providers say."""
+    steps = tuple(replace(each, error=each.error and for_tenants(each.error)) for each in value.steps)
+    return job(replace(value, steps=steps, error=value.error and for_tenants(value.error)))
+
+
 def job(value: Job) -> dict[str, object]:
-    """Return the wire form of a job."""
+    """Return the wire form of a job as operators see it."""
     return {
         "id": value.id,
         "kind": value.kind,
@@ -89,7 +97,9 @@ def _step_error(value: StepError | None) -> dict[str, object] | None:
 
 
 def _error(value: JobError | None) -> dict[str, object] | None:
-    return None if value is None else value.members()
+    if value is None:
+        return None
+    return {name: member for name, member in value.members().items() if name != "own"}
 
 
 def operation(value: Operation) -> dict[str, object]:
@@ -113,12 +123,13 @@ def operation(value: Operation) -> dict[str, object]:
 
 def _result(value: Attempt | None) -> dict[str, object]:
     if value is None:
-        return {"outcome": "", "code": "", "detail": "", "provider_text": ""}
+        return {"outcome": "", "code": "", "detail": "", "provider_text": "", "provider_reference": ""}
     return {
         "outcome": value.outcome,
         "code": value.code,
         "detail": value.detail,
         "provider_text": value.provider_text,
+        "provider_reference": str((value.status or {}).get("provider_reference", "")),
     }
 
 

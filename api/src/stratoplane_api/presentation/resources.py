@@ -23,7 +23,8 @@ def resource(kind: AnyKind, value: Resource[Spec], own: Mapping[str, object]) ->
         "differences": [to_json(each) for each in differences(kind, value)],
         "used_by": value.used_by,
         "cluster": value.cluster,
-        "provider_reference": value.provider_reference,
+        # The provider's own id is for operators; the member stays for those who read it.
+        "provider_reference": "",
         "generation": value.generation,
         "observed_generation": value.observed_generation,
         "version": value.version,

@@ -34,7 +34,7 @@ def _resource(identifier: str, name: str, status: str, **members: Any) -> dict[s
         "differences": [],
         "cluster": "rack-1",
         "used_by": [],
-        "provider_reference": identifier,
+        "provider_reference": "",
         "version": 3,
         "generation": 1,
         "observed_generation": 1,
@@ -143,6 +143,7 @@ JOB_OPERATION: Final = {
     "code": "unreachable",
     "detail": "the hypervisor does not answer",
     "provider_text": "Failed to connect socket to '/var/run/libvirt/libvirt-sock': Connection refused",
+    "provider_reference": "",
     "created_at": _EARLIER,
     "acknowledged_at": _EARLIER,
     "finished_at": _LATER,
@@ -329,6 +330,7 @@ PROVIDER: Final = {
     "features": ["resize", "console"],
     "production_ready": True,
     "reported_at": _EARLIER,
+    "listings": [{"name": "virtual_machine", "answered_at": _EARLIER, "error": ""}],
 }
 PLUGIN: Final = {
     "name": "naming",

@@ -12,7 +12,7 @@ class StepError(Answer):
 
     code = m.text("Stable name of the problem, for programs to decide by.", required=True)
     detail = m.text(required=True)
-    provider_text = m.text("The provider's own message, complete and unchanged.", required=True)
+    provider_text = m.text("The provider's own message, complete and unchanged; for operators only.", required=True)
 
 
 class JobError(StepError):
@@ -87,7 +87,8 @@ class JobOperation(Answer):
     outcome = m.text("`done`, `transient`, `uncertain` or `permanent`; empty while there is none.", required=True)
     code = m.text(required=True)
     detail = m.text(required=True)
-    provider_text = m.text("The provider's own message, complete and unchanged.", required=True)
+    provider_text = m.text("The provider's own message, complete and unchanged; for operators only.", required=True)
+    provider_reference = m.text("The provider's own id of the object, where the driver told it.", required=True)
     created_at = m.timestamp("When the driver call was queued.", required=True)
     acknowledged_at = m.timestamp(
         "When the agent acknowledged the driver call; null until then.", required=True, allow_none=True

@@ -107,6 +107,14 @@ class Agent(Answer):
     )
 
 
+class DriverListing(Answer):
+    """One thing that a driver is asked again and again."""
+
+    name = m.text("A kind of resource, `capacity` or `health`.", required=True)
+    answered_at = m.timestamp("When the driver answered last, or was asked first while it never has.", required=True)
+    error = m.text("Why the last call failed; empty if it did not.", required=True)
+
+
 class Provider(Answer):
     """A driver of a cluster, as its agent reported it."""
 
@@ -121,6 +129,7 @@ class Provider(Answer):
     features = m.strings(required=True)
     production_ready = m.flag(required=True)
     reported_at = m.timestamp("When the agent reported this.", required=True)
+    listings = m.several(DriverListing, required=True)
 
 
 class Flavor(Answer):

@@ -40,7 +40,7 @@ class Resource(Answer):
         "Name of the cluster that the resource is on; null if it is on none.", required=True, allow_none=True
     )
     used_by = m.identifiers("Ids of the resources that use this one; the first hundred are listed.", 100, required=True)
-    provider_reference = m.text("The provider's own id, empty until there is one.", required=True)
+    provider_reference = m.text("Always empty: the provider's own id is for operators.", required=True)
     version = m.whole("Grows with every change; part of the ETag.", required=True)
     generation = m.whole("Grows with every change of the desired state.", required=True)
     observed_generation = m.whole("The generation that the provider last reported.", required=True)

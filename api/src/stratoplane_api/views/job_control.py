@@ -65,7 +65,7 @@ _RESOLVE: Final = (
 )
 def cancel_job(project_id: UUID, id: UUID) -> Response:  # noqa: A002  # the path parameter's public name
     """Cancel a job of a project."""
-    return answers.content(presentation.job(job_control.cancel(database(), context(), project_id, id)))
+    return answers.content(presentation.tenants_job(job_control.cancel(database(), context(), project_id, id)))
 
 
 @TENANT.add(
@@ -87,7 +87,9 @@ def cancel_job(project_id: UUID, id: UUID) -> Response:  # noqa: A002  # the pat
 )
 def retry_job(project_id: UUID, id: UUID) -> Response:  # noqa: A002  # the path parameter's public name
     """Retry a job of a project."""
-    return answers.content(presentation.job(job_control.retry(database(), plugins(), context(), project_id, id)))
+    return answers.content(
+        presentation.tenants_job(job_control.retry(database(), plugins(), context(), project_id, id))
+    )
 
 
 @OPS.add(

@@ -41,7 +41,7 @@ def list_jobs(project_id: UUID) -> Response:
     """Serve a page of a project's jobs."""
     asked = g.query.get("resource_id")
     found = jobs.list_jobs(database(), context(), project_id, page(), UUID(asked) if asked else None)
-    return answers.page_of(found, presentation.job)
+    return answers.page_of(found, presentation.tenants_job)
 
 
 @TENANT.add(
@@ -61,8 +61,8 @@ def get_job(project_id: UUID, id: UUID) -> Response:  # noqa: A002  # the path p
     """Serve a job of a project."""
     if g.query["wait"]:
         found, _ = job_after(project_id, id, float(g.query["wait"]))
-        return answers.content(presentation.job(found))
-    return answers.content(presentation.job(jobs.get_job(database(), context(), project_id, id)))
+        return answers.content(presentation.tenants_job(found))
+    return answers.content(presentation.tenants_job(jobs.get_job(database(), context(), project_id, id)))
 
 
 @OPS.add(

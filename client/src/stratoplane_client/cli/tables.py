@@ -41,6 +41,19 @@ def details(rows: Iterable[tuple[str, str]], *, color: bool) -> str:
     return "\n".join(line.rstrip() for line in lines)
 
 
+def value(json_value: object) -> str:
+    """Return any JSON value as people write it: the members of a list one after the other."""
+    if json_value is None:
+        return "-"
+    if isinstance(json_value, bool):
+        return "true" if json_value else "false"
+    if isinstance(json_value, list | tuple):
+        return ", ".join(map(value, json_value)) or "-"
+    if isinstance(json_value, Mapping):
+        return ", ".join(f"{name}={value(each)}" for name, each in json_value.items()) or "-"
+    return str(json_value)
+
+
 def age(when: datetime | None, now: datetime | None = None) -> str:
     """Return how long ago ``when`` was, as ``5m``."""
     if when is None:

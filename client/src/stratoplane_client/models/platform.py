@@ -91,6 +91,15 @@ class Agent(Record):
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class DriverListing(Record):
+    """One thing that a driver is asked again and again: a kind, ``capacity`` or ``health``."""
+
+    name: str = ""
+    answered_at: datetime | None = None
+    error: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Provider(Record):
     """A driver of a cluster, as its agent reported it."""
 
@@ -105,6 +114,7 @@ class Provider(Record):
     features: tuple[str, ...] = ()
     production_ready: bool = True
     reported_at: datetime | None = None
+    listings: tuple[DriverListing, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -28,7 +28,7 @@ class Resource(Record):
         differences: the fields that were last observed otherwise than they are desired.
         cluster: name of the cluster that it is placed on.
         used_by: ids of resources that use it.
-        provider_reference: the provider's id, empty until it exists.
+        provider_reference: empty; the provider's id is for operators.
         version: grows with every change.
     """
 

@@ -6,7 +6,7 @@ from typing import Final
 from uuid import UUID
 
 from stratoplane.drivers import Capacity
-from stratoplane.messages import Inventory, ProviderReport
+from stratoplane.messages import Inventory, ListingReport, ProviderReport
 from stratoplane_engine.db.connection import Connection, dump_json
 from stratoplane_engine.db.keyset import oldest_first
 from stratoplane_engine.db.statement import Statement
@@ -34,6 +34,14 @@ FROM jsonb_populate_recordset(NULL::provider, CAST(:providers AS jsonb)) AS p
 ON CONFLICT (cluster_id, interface) DO UPDATE SET driver = EXCLUDED.driver, version = EXCLUDED.version,
     contract = EXCLUDED.contract, status = EXCLUDED.status, reason = EXCLUDED.reason, features = EXCLUDED.features,
     production_ready = EXCLUDED.production_ready, reported_at = clock_timestamp()
+""")
+_LISTINGS: Final = Statement("""
+UPDATE provider p SET listings = l.listings FROM (
+    SELECT r.interface, jsonb_agg(jsonb_build_object('name', r.name, 'error', r.error,
+        'answered_at', clock_timestamp() - make_interval(secs => r.age_seconds)) ORDER BY r.name) AS listings
+    FROM jsonb_to_recordset(CAST(:reports AS jsonb))
+        AS r(interface text, name text, age_seconds double precision, error text) GROUP BY r.interface
+) AS l WHERE p.cluster_id = :cluster AND p.interface = l.interface
 """)
 _FORGET_PROVIDERS: Final = Statement(
     "DELETE FROM provider p WHERE p.cluster_id = :cluster AND NOT p.interface = ANY(:interfaces)"
@@ -118,6 +126,11 @@ def replace_providers(
     interfaces = [provider.interface for provider in providers]
     connection.run(_FORGET_PROVIDERS, {"cluster": cluster_id, "interfaces": interfaces})
     connection.run(_FEATURES, {"cluster": cluster_id, "features": list(features)})
+
+
+def set_listings(connection: Connection, cluster_id: UUID, reports: Sequence[ListingReport]) -> None:
+    """Write how the cluster's drivers answer what they are asked again and again."""
+    connection.run(_LISTINGS, {"cluster": cluster_id, "reports": dump_json(reports)})
 
 
 def set_capacity(connection: Connection, cluster_id: UUID, capacity: Capacity) -> None:

@@ -6,9 +6,12 @@ each failure that would be repeated costs one. When it is spent the circuit open
 one operation at a time decides. Waiting operations keep their place; other clusters are not concerned.
 """
 
+from collections.abc import Sequence
 from typing import Final
+from uuid import UUID
 
-from stratoplane_engine.db.connection import Connection
+from stratoplane.messages import OperationReference
+from stratoplane_engine.db.connection import Connection, dump_json
 from stratoplane_engine.db.statement import Statement
 
 LIMITS: Final = {"budget": 20.0, "refill": 0.25, "shortest": 5.0, "longest": 300.0}
@@ -64,6 +67,26 @@ _PROBE: Final = Statement("""
 SELECT pg_notify('stratoplane_operation', CAST(c.cluster_id AS text)) FROM circuit c
 WHERE c.trips > 0 AND c.open_until < clock_timestamp()
 """)
+
+
+# The trial alone decides: what was taken on before the circuit opened tells nothing of the provider now.
+_ACCEPTED: Final = Statement("""
+WITH closed AS (
+    UPDATE circuit c SET trips = 0, open_until = NULL, budget = :budget / 2, changed_at = clock_timestamp()
+    WHERE c.cluster_id = :cluster AND c.trips > 0 AND c.open_until < clock_timestamp()
+        AND EXISTS (SELECT FROM operation o
+            JOIN jsonb_to_recordset(CAST(:operations AS jsonb)) AS w(id uuid, epoch bigint) USING (id, epoch)
+            WHERE o.cluster_id = c.cluster_id AND o.state = 'RUNNING' AND o.acknowledged_at > c.open_until)
+    RETURNING c.cluster_id
+)
+SELECT cluster_id, pg_notify('stratoplane_operation', CAST(cluster_id AS text)) FROM closed
+""")
+
+
+def close_accepted(connection: Connection, cluster_id: UUID, accepted: Sequence[OperationReference]) -> bool:
+    """Close a circuit whose trial the provider has accepted and works on; tell whether it was."""
+    parameters = {"cluster": cluster_id, "operations": dump_json(accepted), "budget": LIMITS["budget"]}
+    return bool(connection.documents(_ACCEPTED, parameters))
 
 
 def let_probes_through(connection: Connection) -> int:

@@ -9,7 +9,9 @@ from stratoplane.ids import new_id
 from stratoplane.incidents import Finding
 from stratoplane_engine.db.connection import Connection, dump_json
 from stratoplane_engine.db.keyset import newest_first
+from stratoplane_engine.db.liveness import is_online
 from stratoplane_engine.db.statement import Statement
+from stratoplane_engine.model.cluster import LateListing
 from stratoplane_engine.model.incident import Incident, IncidentChange, IncidentFilter, IncidentHistory, SilentCluster
 
 PLATFORM: Final = "platform"
@@ -125,6 +127,21 @@ SELECT i.key FROM incident i JOIN cluster c ON c.id = i.cluster_id
 WHERE i.kind = 'agent-lost' AND i.status <> 'RESOLVED'
     AND (c.deleted_at IS NOT NULL OR c.seen_at > clock_timestamp() - make_interval(secs => :seconds))
 """)
+_LISTED: Final = """
+provider p ON p.cluster_id = c.id CROSS JOIN LATERAL
+    jsonb_to_recordset(p.listings) AS l(name text, answered_at timestamptz, error text)
+"""
+_IS_LATE: Final = "c.deleted_at IS NULL AND l.answered_at < clock_timestamp() - make_interval(secs => :seconds)"
+# A silent agent is an incident of its own: what it does not report any more is not one more each.
+_LATE: Final = Statement(f"""
+SELECT c.id AS cluster_id, c.name AS cluster, p.interface, p.driver, l.name, l.answered_at, l.error
+FROM cluster c JOIN {_LISTED} WHERE {_IS_LATE} AND {is_online("c")} ORDER BY c.id, p.interface, l.name LIMIT 1000
+""")
+_LISTED_AGAIN: Final = Statement(f"""
+SELECT i.key FROM incident i WHERE i.kind = 'listing-late' AND i.status <> 'RESOLVED' AND NOT EXISTS (
+    SELECT FROM cluster c JOIN {_LISTED}
+    WHERE c.id = i.cluster_id AND i.detail->>'interface' = p.interface AND i.detail->>'listing' = l.name AND {_IS_LATE})
+""")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -207,3 +224,13 @@ def silent_clusters(connection: Connection, *, seconds: float) -> list[SilentClu
 def heard_again(connection: Connection, *, seconds: float) -> list[str]:
     """Return the keys of incidents about lost agents whose clusters have been heard of since."""
     return connection.values(str, _HEARD, {"seconds": seconds})
+
+
+def late_listings(connection: Connection, *, seconds: float) -> list[LateListing]:
+    """Return listings of drivers that are older than that, of clusters whose agent is heard of."""
+    return connection.all(LateListing, _LATE, {"seconds": seconds})
+
+
+def listed_again(connection: Connection, *, seconds: float) -> list[str]:
+    """Return the keys of incidents about late listings that are late no more, or that nobody waits for any more."""
+    return connection.values(str, _LISTED_AGAIN, {"seconds": seconds})

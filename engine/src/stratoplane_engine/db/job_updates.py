@@ -15,7 +15,8 @@ from stratoplane_engine.db.job_states import LIVE_STATES
 from stratoplane_engine.db.statement import Statement
 from stratoplane_engine.model.job import JobStep, OperationDraft
 
-# Each only at its claim's epoch: whoever was thought dead and comes back writes nothing.
+# Each only at its claim's epoch: whoever was thought dead and comes back writes nothing. Nothing is waited for beyond
+# the job's deadline, at which it is looked at in any case.
 _MOVE: Final = Statement(f"""
 WITH verdict AS MATERIALIZED (
     SELECT * FROM jsonb_to_recordset(CAST(:moves AS jsonb)) AS v(id uuid, epoch bigint, state text, position int,
@@ -25,7 +26,9 @@ WITH verdict AS MATERIALIZED (
 moved AS (
     UPDATE job j SET state = v.state, position = v.position, undoing = v.undoing, attempts = v.attempts,
         error = v.error, output = coalesce(v.output, j.output), lease_until = NULL, lease_owner = '', crashes = 0,
-        next_run_at = clock_timestamp() + make_interval(secs => v.next_run_in),
+        next_run_at = CASE WHEN j.deadline_at > clock_timestamp()
+                AND j.deadline_at < clock_timestamp() + make_interval(secs => v.next_run_in)
+            THEN j.deadline_at ELSE clock_timestamp() + make_interval(secs => v.next_run_in) END,
         finished_at = CASE WHEN v.state IN {LIVE_STATES} THEN NULL ELSE clock_timestamp() END
     FROM verdict v WHERE j.id = v.id AND j.epoch = v.epoch AND j.state IN {LIVE_STATES}
     RETURNING j.id, v.steps, v.operation

@@ -9,6 +9,7 @@ from uuid import UUID, uuid4
 from stratoplane.messages import Operation, OperationReference, OperationResult
 from stratoplane_engine.db.circuits import HURTS, LIMITS, MOVE_CIRCUIT, ROOM
 from stratoplane_engine.db.connection import Connection, dump_json
+from stratoplane_engine.db.liveness import is_online
 from stratoplane_engine.db.statement import Statement
 
 ACKNOWLEDGE_SECONDS: Final = 15.0
@@ -81,13 +82,20 @@ SELECT coalesce((SELECT jsonb_agg(id) FROM ended), '[]') AS accepted,
     (SELECT to_jsonb(m) FROM circuit_moved m WHERE m.trips_now OR m.closes) AS circuit,
     (SELECT pg_notify('stratoplane_operation', CAST(:cluster AS text)) FROM circuit_moved m WHERE m.closes) AS resumed
 """)
-_ABANDON: Final = Statement("""
+_ABANDON: Final = Statement(f"""
 WITH late AS MATERIALIZED (
-    SELECT o.id FROM operation o
+    SELECT o.id, CASE
+        WHEN NOT {is_online("c")} THEN 'no agent of the cluster took the operation within its time; it is silent'
+        WHEN k.open_until > clock_timestamp() THEN 'the cluster''s provider keeps failing: it is sent nothing until '
+            || to_char(k.open_until AT TIME ZONE 'UTC', 'YYYY-MM-DD"T"HH24:MI:SS"Z"')
+        WHEN k.trips > 0 THEN 'the cluster''s provider kept failing: one operation at a time tries whether it is well'
+        WHEN o.state = 'OFFERED' THEN 'the cluster''s agent was offered the operation and did not acknowledge it'
+        ELSE 'the cluster''s agent is connected and was at its limit of parallel operations' END AS obstacle
+    FROM operation o JOIN cluster c ON c.id = o.cluster_id LEFT JOIN circuit k ON k.cluster_id = o.cluster_id
     WHERE o.state IN ('QUEUED', 'OFFERED', 'RUNNING') AND o.deadline_at < clock_timestamp()
         AND (o.state = 'RUNNING' OR NOT EXISTS (
             SELECT FROM cluster d WHERE d.id = o.cluster_id AND d.state = 'DISABLED'))
-    ORDER BY o.deadline_at LIMIT :limit FOR UPDATE SKIP LOCKED
+    ORDER BY o.deadline_at LIMIT :limit FOR UPDATE OF o SKIP LOCKED
 ),
 ended AS (
     UPDATE operation o SET state = 'ABANDONED', epoch = o.epoch + 1, finished_at = clock_timestamp(),
@@ -95,7 +103,7 @@ ended AS (
             THEN jsonb_build_object('outcome', 'uncertain', 'code', 'uncertain',
                 'detail', 'the agent took the operation and did not report within its time')
             ELSE jsonb_build_object('outcome', 'transient', 'code', 'unreachable',
-                'detail', 'no agent of the cluster took the operation within its time') END
+                'detail', late.obstacle) END
     FROM late WHERE o.id = late.id RETURNING o.job_id
 )
 UPDATE job j SET next_run_at = clock_timestamp() FROM ended WHERE j.id = ended.job_id RETURNING j.id

@@ -26,7 +26,8 @@ def lost_key(resource: ComparedResource) -> str:
 def drifted(difference: Difference) -> Finding:
     """Return the finding of a difference that a person has to look at."""
     what = f"{display_name(difference.kind)} {difference.name}"
-    times = f"; it was corrected {difference.corrections} times in an hour" if difference.corrections else ""
+    tried = difference.corrections
+    times = f"; of {tried} corrections within an hour each failed or did not last" if tried else ""
     return Finding(
         kind=IncidentKind.DRIFT,
         severity=Severity.WARNING,

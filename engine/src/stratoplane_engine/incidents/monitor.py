@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""The monitor: silent clusters and a trail without its seal become incidents, and unacknowledged ones escalate."""
+"""The monitor: silent clusters, silent drivers and an unsealed trail become incidents; unacknowledged ones escalate."""
 
 from dataclasses import dataclass
 from typing import Final
@@ -9,6 +9,7 @@ from stratoplane.wire import rfc3339
 from stratoplane_engine.db import audit_tree, incidents
 from stratoplane_engine.db.connection import Connection, Database
 from stratoplane_engine.model.audit import UnsealedEvent
+from stratoplane_engine.model.cluster import LateListing
 from stratoplane_engine.model.incident import SilentCluster
 from stratoplane_engine.settings import EngineSettings
 
@@ -25,12 +26,14 @@ class MonitorRound:
         silent: clusters whose agents are not heard of.
         heard: incidents of clusters that are heard of again.
         escalated: incidents that were raised a level.
+        late: listings of drivers that are too old.
         seal_is_late: whether an event of the audit trail waits too long for its seal.
     """
 
     silent: int
     heard: int
     escalated: int
+    late: int
     seal_is_late: bool
 
 
@@ -52,8 +55,13 @@ def run_monitor_round(database: Database, settings: EngineSettings) -> MonitorRo
             most=_LEVELS,
             limit=_LIMIT,
         )
+        late = incidents.late_listings(connection, seconds=settings.listing_late_seconds)
+        incidents.report(connection, *map(_listing_late, late))
+        incidents.resolve(connection, *incidents.listed_again(connection, seconds=settings.listing_late_seconds))
         seal_is_late = _check_seal(connection, settings.seal_late_seconds)
-    return MonitorRound(silent=len(silent), heard=len(heard), escalated=escalated, seal_is_late=seal_is_late)
+    return MonitorRound(
+        silent=len(silent), heard=len(heard), escalated=escalated, late=len(late), seal_is_late=seal_is_late
+    )
 
 
 def _agent_lost(cluster: SilentCluster) -> Finding:
@@ -64,6 +72,23 @@ def _agent_lost(cluster: SilentCluster) -> Finding:
         title=f"the agent of cluster {cluster.name} does not answer; its resources keep running",
         detail={"seen_at": rfc3339(cluster.seen_at)},
         cluster_id=cluster.id,
+    )
+
+
+def _listing_late(late: LateListing) -> Finding:
+    return Finding(
+        kind=IncidentKind.LISTING_LATE,
+        severity=Severity.WARNING,
+        key=f"{IncidentKind.LISTING_LATE}:{late.cluster_id}:{late.interface}:{late.name}",
+        title=f"the {late.interface} driver {late.driver} of cluster {late.cluster} does not answer for {late.name};"
+        " what is shown of it is old",
+        detail={
+            "interface": late.interface,
+            "listing": late.name,
+            "answered_at": rfc3339(late.answered_at),
+            "error": late.error,
+        },
+        cluster_id=late.cluster_id,
     )
 
 

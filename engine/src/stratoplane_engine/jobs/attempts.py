@@ -53,7 +53,9 @@ def reported(attempt: Attempt, generation: int | None) -> Done | Failure:
 def raised(error: StratoplaneError) -> Failure:
     """Return the end of a step that raised ``error``."""
     text = error.provider_text if isinstance(error, DriverError) else ""
-    described = StepError(code=error.code, detail=error.detail, provider_text=text)
+    described = StepError(
+        code=error.code, detail=error.detail, provider_text=text, own=not isinstance(error, DriverError)
+    )
     if isinstance(error, TransientError):
         return Failure(error=described, outcome=Outcome.TRANSIENT, retry_after=error.retry_after)
     uncertain = isinstance(error, UncertainError)
@@ -62,4 +64,4 @@ def raised(error: StratoplaneError) -> Failure:
 
 def permanent(detail: str) -> Failure:
     """Return the end of a step that the engine itself gives up."""
-    return Failure(error=StepError(code=PermanentError.code, detail=detail), outcome=Outcome.PERMANENT)
+    return Failure(error=StepError(code=PermanentError.code, detail=detail, own=True), outcome=Outcome.PERMANENT)

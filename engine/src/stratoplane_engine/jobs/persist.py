@@ -18,6 +18,7 @@ from stratoplane_engine.db.connection import Connection
 from stratoplane_engine.db.job_updates import JobMove, OutcomeRow, SettledResource
 from stratoplane_engine.jobs import failure_records
 from stratoplane_engine.jobs.runner import JobUpdate
+from stratoplane_engine.jobs.tenant_words import for_tenants
 from stratoplane_engine.model.trace import trace_id
 
 _AUDITED: Final = {
@@ -97,7 +98,8 @@ def returned(settled: Iterable[SettledResource]) -> tuple[list[QuotaChange], lis
 def _audit_record(update: JobUpdate) -> AuditRecord:
     action, outcome = _AUDITED[update.state]
     job, resource = update.job, update.job.context.resource
-    error = update.error.members() if update.error else None
+    # Tenants read it, and it cannot be changed any more.
+    error = for_tenants(update.error).members() if update.error else None
     return AuditRecord(
         action=action,
         actor="engine",

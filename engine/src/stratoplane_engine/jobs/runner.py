@@ -18,6 +18,7 @@ from stratoplane.messages import Outcome
 from stratoplane.resources import ResourceStatus
 from stratoplane_engine.jobs.attempts import Failure, permanent, raised, reported
 from stratoplane_engine.jobs.claims import ClaimedJob, notes_of
+from stratoplane_engine.jobs.tenant_words import for_tenants
 from stratoplane_engine.model.job import (
     Attempt,
     ClaimedOperation,
@@ -168,9 +169,8 @@ def _may_stop(run: _JobRun, *, uncertain: bool) -> bool:
 
 
 def _stopped(run: _JobRun) -> StepError:
-    return StepError(
-        code=JobCancelledError.code, detail=f"stopped by {run.job.cancelled_by}; what was made has been undone"
-    )
+    detail = f"stopped by {run.job.cancelled_by}; what was made has been undone"
+    return StepError(code=JobCancelledError.code, detail=detail, own=True)
 
 
 def _attempt(
@@ -226,7 +226,7 @@ def _end_undone(run: _JobRun) -> JobUpdate:
     stopped = error.code == JobCancelledError.code
     settle = (run.workflow.cancel if stopped else None) or run.workflow.fail
     state = JobState.CANCELLED if stopped else JobState.FAILED
-    return _end(run, state, lambda: settle(run.context(), error.detail))
+    return _end(run, state, lambda: settle(run.context(), for_tenants(error).detail))
 
 
 def _again(run: _JobRun, failure: Failure, *, by_agent: bool) -> JobUpdate | None:
@@ -247,23 +247,29 @@ def _later(run: _JobRun, failure: Failure, *, by_agent: bool) -> JobUpdate:
     used = run.job.operation.id if by_agent and run.job.operation else notes.used
     notes = replace(notes, used=used, uncertain=failure.is_uncertain or notes.uncertain)
     run.record(StepState.RUNNING, error=failure.error, output=notes.members(), again=0 if by_agent else 1)
-    delay = RETRY.delay(max(1, run.recorded().attempts), failure.retry_after, run.generator)
+    # After the deadline only the undoing is left, and whoever waits for it does not wait for a provider's wishes.
+    wish = None if run.job.overdue else failure.retry_after
+    delay = RETRY.delay(max(1, run.recorded().attempts), wish, run.generator)
     _log.info("job %s repeats its step %d in %.1f s: %s", run.job.id, run.position, delay, failure.error.detail)
     return _update(run, JobState.RETRYING, next_run_in=delay)
 
 
 def _turn_back(run: _JobRun, error: StepError, *, begun: bool) -> None:
     """Stop going forward: what was done is undone, the failing step too if it may have begun."""
-    run.error = JobError(code=error.code, detail=error.detail, provider_text=error.provider_text, step=run.step().name)
+    run.error = _job_error(error, run.step().name)
     run.record(StepState.FAILED, output=run.notes().members(), error=error)
     run.undoing = True
     run.attempt = None
     run.position -= 0 if begun else 1
 
 
+def _job_error(error: StepError, step: str | None = None) -> JobError:
+    return JobError(code=error.code, detail=error.detail, provider_text=error.provider_text, own=error.own, step=step)
+
+
 def _leak(run: _JobRun, error: StepError) -> None:
     """Go on without undoing the step: what it made may be left at the provider, and the job says so."""
-    name, failed = run.step().name, run.error or JobError(code=error.code, detail=error.detail)
+    name, failed = run.step().name, run.error or _job_error(error)
     run.error = replace(failed, leaks=(*(failed.leaks or ()), name))
     run.record(StepState.FAILED, output=run.notes().members(), error=error)
     _log.warning("job %s could not undo step %s: %s", run.job.id, name, error.detail)
@@ -303,7 +309,7 @@ def _end(run: _JobRun, state: JobState, make: Callable[[], ResourceOutcome]) -> 
     except Exception as error:  # noqa: BLE001  # what an agent reported may be of any shape
         _log.exception("the end of job %s broke", run.job.id)
         detail = f"the end of the job broke ({type(error).__name__}); tell an operator"
-        run.error = run.error or JobError(code=PermanentError.code, detail=detail)
+        run.error = run.error or JobError(code=PermanentError.code, detail=detail, own=True)
         state, outcome = JobState.FAILED, _failure_outcome(run.workflow, run.context(), detail)
     return _update(run, state, outcome=outcome)
 
@@ -340,7 +346,7 @@ def give_up(job: ClaimedJob, *, code: str, detail: str, workflows: Mapping[str, 
         workflow=workflow,
         position=job.position,
         undoing=job.undoing,
-        error=JobError(code=code, detail=detail, leaks=leaks),
+        error=JobError(code=code, detail=detail, leaks=leaks, own=True),
         generator=random.Random(0),  # noqa: S311  # nothing is drawn
     )
     _log.error("job %s (%s) is given up: %s", job.id, job.kind, detail)

@@ -159,8 +159,35 @@ def wake_name(agent_id: UUID) -> str:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class DriverListing:
+    """One thing that a driver is asked again and again: a kind of objects, ``capacity`` or ``health``.
+
+    Attributes:
+        answered_at: when the driver answered last, or was asked first while it never has.
+        error: why the last call failed, empty when it did not.
+    """
+
+    name: str
+    answered_at: datetime
+    error: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LateListing:
+    """A listing of a driver that is older than it may be."""
+
+    cluster_id: UUID
+    cluster: str
+    interface: str
+    driver: str
+    name: str
+    answered_at: datetime
+    error: str
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class Provider:
-    """A driver of a cluster, as its agent reported it."""
+    """A driver of a cluster, as its agent reported it; ``listings`` are empty while the agent reports none."""
 
     cluster_id: UUID
     cluster: str
@@ -173,6 +200,7 @@ class Provider:
     features: tuple[str, ...]
     production_ready: bool
     reported_at: datetime
+    listings: tuple[DriverListing, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

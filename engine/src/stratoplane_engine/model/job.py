@@ -21,20 +21,23 @@ class StepError:
         code: stable name to program against.
         detail: what happened and what to do, for people.
         provider_text: the provider's own words, whole.
+        own: whether ``detail`` is the platform's own; a driver's names what only operators may see.
     """
 
     code: str
     detail: str
     provider_text: str = ""
+    own: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class JobError:
-    """Why a job failed, at which step, and which steps could not be undone (``leaks``)."""
+    """Why a job failed, at which step, and which steps could not be undone (``leaks``); ``own`` as of a step."""
 
     code: str
     detail: str
     provider_text: str = ""
+    own: bool = False
     step: str | None = None
     leaks: tuple[str, ...] | None = None
 

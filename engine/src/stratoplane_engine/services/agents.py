@@ -4,7 +4,9 @@
 Everything is bound to the cluster of the agent's key; nothing in a request's body can name another.
 """
 
+import math
 import re
+from collections.abc import Sequence
 from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Final
@@ -19,21 +21,24 @@ from stratoplane.messages import (
     Hello,
     Inventory,
     InventoryAnswer,
+    ListingReport,
     OfferRequest,
     Offers,
+    OperationReference,
     OperationResult,
     ProviderStatus,
     Results,
     ResultsAnswer,
     Welcome,
 )
-from stratoplane_engine.db import agent_keys
+from stratoplane_engine.db import agent_keys, circuits
 from stratoplane_engine.db import agents as rows
 from stratoplane_engine.db import audit as audit_rows
 from stratoplane_engine.db import incidents as incident_rows
 from stratoplane_engine.db import operations as operation_rows
-from stratoplane_engine.db.connection import Database
+from stratoplane_engine.db.connection import Connection, Database
 from stratoplane_engine.jobs.failure_records import circuit_key, open_circuit
+from stratoplane_engine.jobs.runner import RETRY
 from stratoplane_engine.model.cluster import Refusal
 from stratoplane_engine.services import foreign_objects
 from stratoplane_engine.services.agent_authentication import AgentIdentity, refused
@@ -44,6 +49,7 @@ POLL_SECONDS: Final = 50.0
 KEY_SECONDS: Final = 12 * 3600.0
 LARGEST_OFFER: Final = 200
 _OLDEST_INVENTORY: Final = 86_400.0
+_MOST_LISTINGS: Final = 200
 _LONGEST_CODE: Final = 64
 _LONGEST_DETAIL: Final = 4_000
 # Everything but tab and line feed below the space, and what else moves a terminal's cursor.
@@ -95,11 +101,18 @@ def take_offers(database: Database, agent: AgentIdentity, request: OfferRequest)
     maximum = max(1, min(request.maximum, LARGEST_OFFER))
     with database.system() as connection:
         is_blocked = agent_keys.is_blocked(connection, agent.id)
+        if request.waiting and not is_blocked:
+            _hear_of_acceptance(connection, agent.cluster_id, request.waiting[:LARGEST_OFFER])
         found = [] if is_blocked else operation_rows.offer(connection, agent.cluster_id, agent.id, maximum)
     crashpoint("agent-api-after-offer")
     if is_blocked:
         raise refused(database, agent.id, Refusal.REVOKED, "the agent was revoked or locked; enrol it again")
     return Offers(operations=tuple(found), acknowledge_seconds=operation_rows.ACKNOWLEDGE_SECONDS)
+
+
+def _hear_of_acceptance(connection: Connection, cluster_id: UUID, waiting: Sequence[OperationReference]) -> None:
+    if circuits.close_accepted(connection, cluster_id, waiting):
+        incident_rows.resolve(connection, circuit_key(cluster_id))
 
 
 def acknowledge(database: Database, agent: AgentIdentity, message: Acknowledgements) -> AcknowledgementAnswer:
@@ -128,9 +141,13 @@ def report_results(database: Database, agent: AgentIdentity, message: Results) -
 
 
 def _within_bounds(result: OperationResult) -> OperationResult:
-    """Return a result whose texts are of bounded length and command no terminal; the driver's status stays whole."""
+    """Return a result within bounds: texts of some length that command no terminal, and a wait that is a duration.
+
+    The driver's status stays whole.
+    """
     return replace(
         result,
+        retry_after=None if result.retry_after is None else RETRY.wish(result.retry_after),
         code=_CONTROLS.sub("", result.code)[:_LONGEST_CODE],
         detail=_CONTROLS.sub("", result.detail)[:_LONGEST_DETAIL],
         provider_text=_CONTROLS.sub("", result.provider_text)[:LONGEST_PROVIDER_TEXT],
@@ -147,8 +164,21 @@ def report_inventory(database: Database, agent: AgentIdentity, message: Inventor
         else:
             rows.replace_inventory(connection, agent.cluster_id, inventory)
         foreign_objects.record_listing(connection, agent.cluster_id, message)
+        if message.listings:
+            rows.set_listings(connection, agent.cluster_id, [*map(_plain, message.listings[:_MOST_LISTINGS])])
         rows.set_capacity(connection, agent.cluster_id, inventory.capacity)
     return InventoryAnswer(wanted=tuple(sorted(wanted)))
+
+
+def _plain(listing: ListingReport) -> ListingReport:
+    """Return a report within bounds: an age that is a duration, and texts of some length that command no terminal."""
+    age = listing.age_seconds if math.isfinite(listing.age_seconds) else _OLDEST_INVENTORY
+    return replace(
+        listing,
+        name=_CONTROLS.sub("", listing.name)[:_LONGEST_CODE],
+        age_seconds=min(max(0.0, age), _OLDEST_INVENTORY),
+        error=_CONTROLS.sub("", listing.error)[:_LONGEST_DETAIL],
+    )
 
 
 def clusters_with_work(database: Database) -> frozenset[UUID]:

@@ -1,12 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """``stratoplane provider``."""
 
+from collections.abc import Sequence
+from typing import TYPE_CHECKING
+
 import click
 
 from stratoplane_client.cli import tables
 from stratoplane_client.cli.groups import Noun
 from stratoplane_client.cli.output import Column, show_many
 from stratoplane_client.cli.session import Session
+
+if TYPE_CHECKING:
+    from stratoplane_client.models.platform import DriverListing
+
 
 _COLUMNS = (
     Column("CLUSTER", lambda each: each.cluster),
@@ -16,8 +23,18 @@ _COLUMNS = (
     Column("STATUS", lambda each: each.status),
     Column("PRODUCTION READY", lambda each: "yes" if each.production_ready else "no"),
     Column("REPORTED", lambda each: tables.age(each.reported_at)),
-    Column("REASON", lambda each: each.reason or "-"),
+    Column("OLDEST LISTING", lambda each: _oldest(each.listings)),
+    Column("REASON", lambda each: each.reason or _errors(each.listings) or "-"),
 )
+
+
+def _oldest(listings: Sequence["DriverListing"]) -> str:
+    dated = [(each.answered_at, each.name) for each in listings if each.answered_at]
+    return f"{tables.age(min(dated)[0])} {min(dated)[1]}" if dated else "-"
+
+
+def _errors(listings: Sequence["DriverListing"]) -> str:
+    return "; ".join(f"{each.name}: {each.error}" for each in listings if each.error)
 
 
 @click.group("provider", cls=Noun)

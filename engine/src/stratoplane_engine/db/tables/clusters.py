@@ -64,6 +64,7 @@ provider = Table(
     Column("features", ARRAY(Text), nullable=False, server_default=text("'{}'")),
     Column("production_ready", Boolean, nullable=False, server_default=text("true")),
     timestamp_column("reported_at", default=True),
+    json_object("listings", "[]"),
     PrimaryKeyConstraint("cluster_id", "interface"),
 )
 
