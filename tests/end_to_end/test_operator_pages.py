@@ -15,7 +15,7 @@ import pytest
 
 from stratoplane_embedded.binaries import find_postgresql
 from stratoplane_embedded.postgresql import PostgresqlServer
-from tests.end_to_end.conftest import OPERATIONS, Platform, make_tenant, start, wait_until
+from tests.end_to_end.conftest import OPERATIONS, Platform, free_port, make_tenant, start, wait_until
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 BIN = Path(sys.executable).parent
@@ -180,3 +180,37 @@ def an_agent_joins(platform: Platform, folder: Path) -> None:
             wait_until(lambda: "compute" in platform.operator.get(path).json()["features"], "the agent has joined")
         finally:
             agent.terminate()
+
+
+def test_the_roles_run_on_servers_of_ones_own_as_the_page_says(folder: Path, valkey_url: str) -> None:
+    programs = find_postgresql().postgres.parent
+    here, agents = free_port(), free_port()
+    environment = {key: value for key, value in os.environ.items() if not key.startswith(("STRATOPLANE_", "PG"))}
+    environment |= {
+        "STRATOPLANE_STATE": str(folder / "state"),
+        "STRATOPLANE_API_LISTEN": f"127.0.0.1:{here}",
+        "STRATOPLANE_AGENT_LISTEN": f"127.0.0.1:{agents}",
+    }
+    ((_, prepare),) = blocks("operator/scaling.md", "PostgreSQL and Valkey")
+    ((_, start_roles), (_, look)) = blocks("operator/scaling.md", "Start the roles")
+    ((_, check),) = blocks("operator/scaling.md", "Load balancer")
+    with ExitStack() as stack:
+        servers = Servers(folder, stack)
+        url = servers.real("postgresql://stratoplane@db.example/stratoplane")
+        words = script(servers.real(prepare)).replace("redis://valkey.example:6379/0", valkey_url)
+        done = run(words, folder, environment, programs)
+        assert done.returncode == 0, done.stdout + done.stderr
+        assert "created administrator admin with password" in done.stdout
+        environment |= {"STRATOPLANE_DATABASE_URL": url, "STRATOPLANE_REDIS_URL": valkey_url}
+        for line in script(start_roles).splitlines():
+            log = stack.enter_context((folder / f"{line.split()[-1]}.log").open("wb"))
+            role = stack.enter_context(
+                subprocess.Popen(
+                    [BIN / "stratoplane-server", *line.split()[1:]], env=environment, stdout=log, stderr=log
+                )
+            )
+            stack.callback(role.terminate)
+        health = script(check).replace("127.0.0.1:8700", f"127.0.0.1:{here}")
+        wait_until(lambda: run(health, folder, environment).returncode == 0, "the API is healthy")
+        done = run(script(look), folder, environment)
+        assert done.returncode == 0, done.stdout + done.stderr
