@@ -87,9 +87,9 @@ def test_a_host_is_backed_up_and_restored_as_the_page_says(folder: Path) -> None
 class Servers:
     """PostgreSQL servers of one's own, by the names that the page gives to them; `postgres` is their superuser."""
 
-    def __init__(self, folder: Path, stack: ExitStack) -> None:
+    def __init__(self, folder: Path, stack: ExitStack, *names: str) -> None:
         self.sockets: dict[str, str] = {}
-        for name in ("new-db.example", "hosted.example", "db.example"):
+        for name in names:
             server = stack.enter_context(PostgresqlServer(folder / name))
             with psycopg.connect(server.url_of("postgres"), autocommit=True) as connection:
                 connection.execute("CREATE ROLE postgres SUPERUSER LOGIN")
@@ -120,7 +120,7 @@ def test_a_server_of_ones_own_is_backed_up_and_restored_as_the_page_says(folder:
     environment = {key: value for key, value in os.environ.items() if not key.startswith(("STRATOPLANE_", "PG"))}
     environment["STRATOPLANE_STATE"] = str(folder / "state")
     with ExitStack() as stack:
-        servers = Servers(folder, stack)
+        servers = Servers(folder, stack, "db.example", "new-db.example", "hosted.example")
         for name in ("db.example", "hosted.example"):
             servers.ask(name, *ACCOUNT)
         account = servers.real("STRATOPLANE_DATABASE_URL='postgresql://stratoplane@db.example/stratoplane'")
@@ -195,7 +195,7 @@ def test_the_roles_run_on_servers_of_ones_own_as_the_page_says(folder: Path, val
     ((_, start_roles), (_, look)) = blocks("operator/scaling.md", "Start the roles")
     ((_, check),) = blocks("operator/scaling.md", "Load balancer")
     with ExitStack() as stack:
-        servers = Servers(folder, stack)
+        servers = Servers(folder, stack, "db.example")
         url = servers.real("postgresql://stratoplane@db.example/stratoplane")
         words = script(servers.real(prepare)).replace("redis://valkey.example:6379/0", valkey_url)
         done = run(words, folder, environment, programs)
