@@ -98,14 +98,37 @@ def _prose(text: str | None) -> str:
 
 def _settings() -> Iterator[str]:
     yield (
-        "Each group is one table of the configuration file (TOML). A variable of the environment wins over the file,\n"
-        "and a key that is not listed here is an error."
+        "The control plane reads the file (TOML) that `STRATOPLANE_CONFIG` names. The agent reads its own,\n"
+        "`/etc/stratoplane/agent.toml` or the one of `STRATOPLANE_AGENT_CONFIG`. Each group says which of the two,\n"
+        "and the table in it. A variable of the environment wins over the file; a key that is not listed is an error."
     )
     for module in _modules_with_settings():
         for settings in _settings_classes(module):
-            yield f"## `{module.__name__}.{settings.__qualname__}`"
-            yield _prose(settings.__doc__)
+            heading, place = _place(module)
+            yield f"## {heading}"
+            yield f"{_prose(settings.__doc__)} {place}"
             yield _table(["key", "type", "default", "environment", "meaning"], _setting_rows(settings))
+
+
+def _place(module: ModuleType) -> tuple[str, str]:
+    """Return the heading of a module's settings, and the sentence that says in which file they stand."""
+    folder, name = Path(str(module.__file__)).relative_to(ROOT).parts[:2]
+    if folder == "drivers":
+        return f"Driver {name}: `[driver.{name}]`", "In the agent's file."
+    if folder == "plugins":
+        return (
+            f"Plugin {name}",
+            "From the environment of the control plane's roles only: no file has a table for plugins.",
+        )
+    if folder == "agent":
+        return "Agent", "At the top of the agent's file, in no table."
+    if folder == "server":
+        return "Server: `[server]`", "In the control plane's file."
+    shared = "`database_url`, `redis_url` and `plugins` are refused in this table: they stand in `[server]`."
+    return (
+        f"{folder.upper() if folder == 'api' else folder.capitalize()}: `[{folder}]`",
+        f"In the control plane's file. {shared}",
+    )
 
 
 def _modules_with_settings() -> Iterator[ModuleType]:

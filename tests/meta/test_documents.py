@@ -12,6 +12,10 @@ from pathlib import Path
 
 import pytest
 
+from stratoplane.errors import SettingsError
+from stratoplane_agent import settings as agent_settings
+from stratoplane_server import settings as server_settings
+
 PROGRAMS = {"stratoplane", "stratoplane-server", "stratoplane-agent", "make"}
 # Words that end the part of a line that is one command.
 ENDS = {"|", ">", ">>", "&&", "||", ";", "&", "#", "<"}
@@ -137,3 +141,39 @@ def test_every_variable_of_the_environment_is_documented(root, tree):
 
     assert named
     assert {name for name in named if not re.search(rf"\b{name}\b", documented)} == set()
+
+
+def problem_of_settings(text: str, folder: Path) -> str:
+    """Return why neither the control plane nor the agent reads a file, empty if one does."""
+    path = folder / "settings.toml"
+    path.write_text(text, encoding="utf-8")
+    problems = []
+    for read in (
+        lambda: server_settings.read({"STRATOPLANE_CONFIG": str(path)}),
+        lambda: agent_settings.read(path, {}),
+    ):
+        try:
+            read()
+        except SettingsError as error:
+            problems.append(error.detail)
+    return " / ".join(problems) if len(problems) > 1 else ""
+
+
+def test_every_settings_file_that_a_document_shows_is_read(documents, tmp_path):
+    shown = [
+        (path.name, text)
+        for path in documents
+        if path.parent.name != "driver-author"
+        for text in re.findall(r"^```toml\n(.*?)^```", path.read_text(encoding="utf-8"), re.MULTILINE | re.DOTALL)
+    ]
+
+    assert shown
+    assert [(name, problem) for name, text in shown if (problem := problem_of_settings(text, tmp_path))] == []
+
+
+def test_every_table_that_the_reference_of_settings_names_is_read(root, tmp_path):
+    page = (root / "docs/reference/settings.md").read_text(encoding="utf-8")
+    tables = re.findall(r"^## .*`(\[[\w.]+\])`$", page, re.MULTILINE)
+
+    assert {"[server]", "[api]", "[engine]", "[driver.mock]"} <= set(tables)
+    assert [problem for table in tables if (problem := problem_of_settings(f"{table}\n", tmp_path))] == []
