@@ -239,7 +239,7 @@ def test_an_operator_handles_an_incident_and_its_agents(operator: Client) -> Non
     incidents, agents = operator.operator.incidents, operator.operator.agents
     incident = next(iter(incidents.list(kind="leak")))
     assert incidents.acknowledge(incident.id, note="looking").status == "ACKNOWLEDGED"
-    me = f"user:{operator.me().username}"
+    me = f"user:{operator.me().user.username}"
     assert incidents.assign(incident.id, assignee=me).assignee == me
     assert incidents.add_note(incident.id, note="a cable").events[-1].note == "a cable"
     assert incidents.resolve(incident.id).status == "RESOLVED"
