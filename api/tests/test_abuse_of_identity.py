@@ -109,7 +109,7 @@ def test_an_agent_changes_nothing_of_another_cluster_by_any_route(working, make_
 def test_the_list_of_agents_routes_that_are_tried_is_whole(agent_app):
     served = {operation.path for operation in endpoints_of(agent_app).values()}
 
-    assert served == {f"/{path}" for path in (*PATHS, "challenge", "enrol")}
+    assert served == {f"/{path}" for path in (*PATHS, "challenge", "enrol", "live", "ready")}
 
 
 # A4

@@ -83,8 +83,8 @@ def test_a_job_that_is_tried_again_says_why(tenant, cluster, drain_once):
     assert (shown["state"], shown["progress"]["step"]) == ("RETRYING", "provision")
     assert shown["error"] == {
         "code": "unreachable",
-        "detail": "no answer",
-        "provider_text": "timed out",
+        "detail": "the provider was not reached; it is tried again by itself, if the job has failed try later",
+        "provider_text": "",
         "step": "provision",
     }
 

@@ -15,7 +15,7 @@ WITH_PARAMETERS = [
     if any(each.get("in") == "query" for each in operation["parameters"])
 ]
 NOT_IN_A_LINE = "%E2%80%AE"
-FREE_TEXT = frozenset({"assignee"})
+FREE_TEXT = frozenset({"assignee", "actor", "action"})
 """Parameters that take any text in one line."""
 
 

@@ -54,6 +54,18 @@ def show_health(_state: State, _call: Call) -> Answer:
     return Answer(body={"status": "ok", "checks": [{"name": "database", "status": "ok", "detail": ""}]})
 
 
+@serves("get_live")
+def show_live(_state: State, _call: Call) -> Answer:
+    """Tell that the process runs."""
+    return Answer(body={"status": "ok"})
+
+
+@serves("get_ready")
+def show_ready(_state: State, _call: Call) -> Answer:
+    """Tell that requests are served."""
+    return Answer(body={"status": "ok"})
+
+
 @serves("get_own_organization")
 def show_own_organization(state: State, _call: Call) -> Answer:
     """Show the caller's organization."""

@@ -177,7 +177,7 @@ def plugin_tables(environment: Mapping[str, str] = os.environ) -> Mapping[str, M
     """Return the settings of plugins that :data:`PLUGIN_SETTINGS_VARIABLE` hands on, none when it is not set.
 
     Raises:
-        SettingsError: its value is no JSON object of objects.
+        SettingsError: its value is not a JSON object of objects.
     """
     try:
         tables = json.loads(environment.get(PLUGIN_SETTINGS_VARIABLE) or "{}")

@@ -96,7 +96,7 @@ def test_an_action_does_not_wipe_what_a_failed_change_left_to_read(tenant: "Tena
     tenant.reboot(machine)
     tenant.settle()
 
-    assert tenant.get(machine).detail == "no room"
+    assert tenant.get(machine).detail == "the provider has not enough room; choose a smaller size or another cluster"
 
 
 def test_an_action_is_on_record(tenant: "TenantWorld") -> None:

@@ -99,7 +99,7 @@ def test_operations_that_no_agent_takes_end_and_the_job_goes_on(
     assert fresh_tenant.job(volume).state == "RETRYING"
     error = fresh_tenant.job(volume).steps[1].error
     assert error is not None
-    assert error.detail == "no agent of the cluster took the operation within its time"
+    assert error.detail == "the cluster's agent is connected and was at its limit of parallel operations"
 
 
 def test_answers_are_forgotten_when_their_time_is_over(

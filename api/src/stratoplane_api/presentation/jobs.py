@@ -74,7 +74,7 @@ def _reason(step: JobStep, of: Job) -> object:
         return f"cluster {of.disabled_cluster} is disabled; an operator must enable it"
     if step.state is StepState.RUNNING:
         return step.output.get("reason") or _at_cluster(of)
-    if of.state is JobState.PENDING and step.position == 0:
+    if of.state is JobState.PENDING and step.state is StepState.PENDING and step.position == 0:
         return _before_it_begins(of)
     return ""
 

@@ -8,7 +8,7 @@ from marshmallow import Schema, fields, validate
 
 from stratoplane.jobs import JobState
 from stratoplane.kinds import AnyKind
-from stratoplane_api.schemas.members import Pattern, choice, identifier
+from stratoplane_api.schemas.members import Pattern, choice, identifier, text
 from stratoplane_api.schemas.strict import Request
 
 LARGEST_PAGE: Final = 200
@@ -124,14 +124,8 @@ class AuditQuery(PageQuery):
     """What lists of audit events take beside paging."""
 
     subject_id = identifier("Only events about the object with this id.")
-    actor = fields.String(
-        validate=validate.Length(max=256),
-        metadata={"description": "Only what this actor caused.", "examples": ["user:alice"]},
-    )
-    action = fields.String(
-        validate=validate.Length(max=128),
-        metadata={"description": "Only events of this action.", "examples": ["resource.create.accepted"]},
-    )
+    actor = text("Only what this actor caused, as in `user:alice`.", 256)
+    action = text("Only events of this action, as in `tenant:resource:create-accepted`.", 128)
     since = fields.AwareDateTime(
         format="iso", metadata={"description": "Only events from this time on, with its zone (RFC 3339)."}
     )

@@ -9,14 +9,12 @@ Round trips are what a request waits for. A transaction sends ``BEGIN``, the rol
 statements that only read need no transaction around them and cost one flush each, role included.
 """
 
-import functools
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from types import GenericAlias, MappingProxyType
+from types import MappingProxyType
 from typing import Final, TypeVar
 from uuid import UUID
 
-import msgspec
 import orjson
 import psycopg
 from psycopg.pq import TransactionStatus
@@ -31,6 +29,7 @@ from stratoplane_engine.db.opening import SilentError, deadline_of, open_connect
 from stratoplane_engine.db.outages import is_of_no_use, unavailable
 from stratoplane_engine.db.statement import Statement
 from stratoplane_engine.kinds.catalogue import BUILTIN_KINDS, Kinds
+from stratoplane_engine.model import conversion
 
 SYSTEM_ROLE: Final = "stratoplane_system"
 TENANT_ROLE: Final = "stratoplane_tenant"
@@ -68,18 +67,12 @@ def _plain(value: object) -> object:
 
 def read(wanted: type[ValueT], document: object) -> ValueT:
     """Make a value of the model from a row or a JSON value; members that it does not know are ignored."""
-    return msgspec.convert(document, wanted)
+    return conversion.convert(document, wanted)
 
 
 def read_all(wanted: type[ValueT], documents: Sequence[object]) -> list[ValueT]:
     """Make values of the model from rows or JSON values."""
-    made: list[ValueT] = msgspec.convert(documents, GenericAlias(list, (wanted,)))
-    return made
-
-
-@functools.cache
-def _decoder(wanted: type[ValueT]) -> msgspec.json.Decoder[list[ValueT]]:
-    return msgspec.json.Decoder(GenericAlias(list, (wanted,)))
+    return conversion.convert_all(documents, wanted)
 
 
 class Connection:
@@ -136,7 +129,7 @@ class Connection:
         """Return the rows of a statement whose one value is the text of a JSON array, read without a step between."""
         text = self.value(str, statement, parameters)
         # mypy does not see that a class can be hashed.
-        return [] if text is None else _decoder(wanted).decode(text)  # type: ignore[arg-type]
+        return [] if text is None else conversion.decoder_of(wanted).decode(text)  # type: ignore[arg-type]
 
     def documents(self, statement: Statement, parameters: Parameters = _NOTHING) -> list[Document]:
         """Return every row by its columns' names, for a caller that makes values of them in its own way."""

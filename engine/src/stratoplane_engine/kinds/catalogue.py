@@ -6,8 +6,6 @@ from collections.abc import Iterable, Iterator, Mapping
 from types import GenericAlias, MappingProxyType
 from typing import Final
 
-import msgspec
-
 from stratoplane.kinds import AnyKind, Spec
 from stratoplane.quota import DEFAULT_LIMITS, Amount
 from stratoplane_engine.kinds.bucket import BucketKind
@@ -15,6 +13,7 @@ from stratoplane_engine.kinds.key_pair import KeyPairKind
 from stratoplane_engine.kinds.network import NetworkKind
 from stratoplane_engine.kinds.virtual_machine import VirtualMachineKind
 from stratoplane_engine.kinds.volume import VolumeKind
+from stratoplane_engine.model.conversion import convert
 from stratoplane_engine.model.resource import Resource
 
 
@@ -77,8 +76,7 @@ class Kinds(Mapping[str, AnyKind]):
 
 def read_spec(kind: AnyKind, document: object) -> Spec:
     """Return the spec that a kind has stored as ``document``."""
-    spec: Spec = msgspec.convert(document, kind.spec)
-    return spec
+    return convert(document, kind.spec)
 
 
 BUILTIN_KINDS: Final = Kinds((VirtualMachineKind(), NetworkKind(), VolumeKind(), BucketKind(), KeyPairKind()))
