@@ -237,6 +237,7 @@ def test_jobs_are_stopped_tried_again_and_ended_while_the_agent_is_away(
 
 def test_an_operator_handles_an_incident_and_its_agents(operator: Client) -> None:
     """The test before this one left one behind."""
+    assert list(operator.operator.projects.list())
     incidents, agents = operator.operator.incidents, operator.operator.agents
     incident = next(iter(incidents.list(kind="leak")))
     assert incidents.acknowledge(incident.id, note="looking").status == "ACKNOWLEDGED"

@@ -8,7 +8,8 @@ from marshmallow import Schema, fields, validate
 
 from stratoplane.jobs import JobState
 from stratoplane.kinds import AnyKind
-from stratoplane_api.schemas.members import Pattern, choice, identifier, text
+from stratoplane_api.schemas import members
+from stratoplane_api.schemas.members import Pattern, choice, identifier
 from stratoplane_api.schemas.strict import Request
 
 LARGEST_PAGE: Final = 200
@@ -124,8 +125,8 @@ class AuditQuery(PageQuery):
     """What lists of audit events take beside paging."""
 
     subject_id = identifier("Only events about the object with this id.")
-    actor = text("Only what this actor caused, as in `user:alice`.", 256)
-    action = text("Only events of this action, as in `tenant:resource:create-accepted`.", 128)
+    actor = members.text("Only what this actor caused, as in `user:alice`.", 256)
+    action = members.text("Only events of this action, as in `tenant:resource:create-accepted`.", 128)
     since = fields.AwareDateTime(
         format="iso", metadata={"description": "Only events from this time on, with its zone (RFC 3339)."}
     )

@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Values made of documents, by msgspec.
 
-What msgspec knows of a class it finds out at first use and keeps with the class, in several steps. A second thread that
-meets a class between two steps ends the process (SIGSEGV): requests that come together to a process that has just begun.
+What msgspec knows of a class it finds out at first use and keeps with the class, in several steps. A second thread
+that meets a class between two steps ends the process (SIGSEGV), as when many requests come to a process at its start.
 So one thread at a time finds out, and nobody uses a class before.
 """
 
