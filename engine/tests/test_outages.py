@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """A server that only reads or goes away: who asks is told to come again, and nobody keeps a connection to it."""
 
+import os
+import socket
 from collections.abc import Iterator
 from contextlib import ExitStack, closing
 from urllib.parse import urlsplit
@@ -112,6 +114,17 @@ def test_a_connection_that_is_ended_within_a_transaction_is_an_outage_and_not_ke
         work()
     write(noted)
     assert count(noted) == 1
+
+
+def test_no_kept_connection_fails_a_request_after_all_have_died(noted: Database) -> None:
+    # As after a crash of the server, which sends nothing more: both ends are closed, unseen by the driver.
+    keep_two(noted)
+    for entry in (*noted._pool._pool.queue,):
+        with socket.socket(fileno=os.dup(entry.driver_connection.fileno())) as end:
+            end.shutdown(socket.SHUT_RDWR)
+
+    with noted.system() as connection:
+        assert connection.value(int, COUNT) == 0
 
 
 def test_a_standby_is_unavailable_until_it_is_promoted() -> None:

@@ -173,7 +173,8 @@ class Connection:
             is_over = begun or commits or isinstance(error, SilentError)
             if is_over or not (self._is_dead() or is_of_no_use(error)):
                 raise
-            self._distrust(error)
+            # The others that are kept are no better; the second one must not be another of them.
+            self._kept.distrust()
             self._drop()
             return self._flush(statement.sql, parameters)
 
