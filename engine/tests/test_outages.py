@@ -118,10 +118,13 @@ def test_a_connection_that_is_ended_within_a_transaction_is_an_outage_and_not_ke
 
 def test_no_kept_connection_fails_a_request_after_all_have_died(noted: Database) -> None:
     # As after a crash of the server, which sends nothing more: both ends are closed, unseen by the driver.
-    keep_two(noted)
-    for entry in (*noted._pool._pool.queue,):
-        with socket.socket(fileno=os.dup(entry.driver_connection.fileno())) as end:
-            end.shutdown(socket.SHUT_RDWR)
+    with ExitStack() as both:
+        kept = [both.enter_context(noted.system_reads()) for _ in range(2)]
+        ends = [os.dup(each._driver().fileno()) for each in kept if each.value(int, COUNT) == 0]
+    assert len(ends) == 2
+    for end in ends:
+        with socket.socket(fileno=end) as opened:
+            opened.shutdown(socket.SHUT_RDWR)
 
     with noted.system() as connection:
         assert connection.value(int, COUNT) == 0
