@@ -9,7 +9,7 @@ from collections.abc import Callable
 from dataclasses import replace
 from datetime import datetime, timedelta
 from functools import partial
-from typing import Any
+from typing import Any, TypeVar
 from uuid import UUID
 
 import psycopg
@@ -24,7 +24,7 @@ from stratoplane_engine.jobs.claims import ClaimedJob, read_claim
 from stratoplane_engine.jobs.persist import persist_updates
 from stratoplane_engine.jobs.runner import JobUpdate, advance
 from stratoplane_engine.kinds.catalogue import BUILTIN_KINDS
-from stratoplane_engine.model.job import StepError
+from stratoplane_engine.model.job import JobError, StepError
 from tests.simulation.simulated import job_rows, operation_rows
 from tests.simulation.simulated.acceptance_rows import VolumeTakenError, accept
 from tests.simulation.simulated.engine_processes import persist_updates as persist_in_memory
@@ -355,7 +355,10 @@ def _moved(job: ClaimedJob, seed: float) -> JobUpdate:
     return advance(job, random.Random(seed))
 
 
-def _wordless(error: StepError | None) -> StepError | None:
+ErrorT = TypeVar("ErrorT", StepError, JobError)
+
+
+def _wordless(error: ErrorT | None) -> ErrorT | None:
     """Leave out what PostgreSQL looks up for people: the store in memory knows no reasons why nobody took a call."""
     return replace(error, detail="") if error is not None and error.code == "unreachable" else error
 
@@ -363,4 +366,4 @@ def _wordless(error: StepError | None) -> StepError | None:
 def _comparable(update: JobUpdate) -> Any:
     operation = update.operation and replace(update.operation, id=UUID(int=0))
     steps = [replace(step, started_at=None, finished_at=None, error=_wordless(step.error)) for step in update.steps]
-    return {**row_of(update), "job": None, "operation": operation, "steps": steps}
+    return {**row_of(update), "job": None, "operation": operation, "steps": steps, "error": _wordless(update.error)}
