@@ -116,10 +116,7 @@ def _place(module: ModuleType) -> tuple[str, str]:
     if folder == "drivers":
         return f"Driver {name}: `[driver.{name}]`", "In the agent's file."
     if folder == "plugins":
-        return (
-            f"Plugin {name}",
-            "From the environment of the control plane's roles only: no file has a table for plugins.",
-        )
+        return f"Plugin {name}: `[plugins.{name}]`", "In the control plane's file."
     if folder == "agent":
         return "Agent", "At the top of the agent's file, in no table."
     if folder == "server":
