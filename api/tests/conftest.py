@@ -4,6 +4,7 @@
 import functools
 import random
 import uuid
+from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 from urllib.parse import urlsplit, urlunsplit
@@ -32,17 +33,24 @@ IMAGE = ImageDraft(name="linux", source="linux.qcow2")
 FEATURES = ["buckets", "console_log", "reboot", "resize"]
 
 
+@contextmanager
+def migrated_database(server):
+    """Make a migrated database on a server, give its URL, and drop it."""
+    name = f"api_{uuid.uuid4().hex}"
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
+    url = urlunsplit(urlsplit(server)._replace(path=f"/{name}"))
+    upgrade(url)
+    yield url
+    with psycopg.connect(server, autocommit=True) as connection:
+        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+
+
 @pytest.fixture(scope="session")
 def database_url(postgresql_server):
     """URL of a migrated database of this session's own."""
-    name = f"api_{uuid.uuid4().hex}"
-    with psycopg.connect(postgresql_server, autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-    url = urlunsplit(urlsplit(postgresql_server)._replace(path=f"/{name}"))
-    upgrade(url)
-    yield url
-    with psycopg.connect(postgresql_server, autocommit=True) as connection:
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
+    with migrated_database(postgresql_server) as url:
+        yield url
 
 
 @pytest.fixture(scope="session")

@@ -2,20 +2,18 @@
 """What load balancers ask both APIs, without a token: whether the process lives, and whether it should get requests."""
 
 import sys
-import uuid
 from contextlib import closing, contextmanager
 from subprocess import run
-from urllib.parse import urlsplit, urlunsplit
+from urllib.parse import urlsplit
 
 import psycopg
 import pytest
 from psycopg import sql
 
+from api.tests.conftest import migrated_database
 from stratoplane_api.app import create_agent_app, create_app
 from stratoplane_api.settings import ApiSettings
 from stratoplane_engine.db.connection import Database
-from stratoplane_engine.db.migrate import newest_revision, upgrade
-from stratoplane_engine.db.schema import wanted_revision
 from stratoplane_engine.plugins import Plugins
 
 NOWHERE = "postgresql://nobody@127.0.0.1:1/none"
@@ -34,13 +32,8 @@ print("started")
 @pytest.fixture
 def own_url(postgresql_server):
     """URL of a migrated database that a test may break."""
-    name = f"probes_{uuid.uuid4().hex}"
-    with psycopg.connect(postgresql_server, autocommit=True) as connection:
-        connection.execute(sql.SQL("CREATE DATABASE {}").format(sql.Identifier(name)))
-        url = urlunsplit(urlsplit(postgresql_server)._replace(path=f"/{name}"))
-        upgrade(url)
+    with migrated_database(postgresql_server) as url:
         yield url
-        connection.execute(sql.SQL("DROP DATABASE {} WITH (FORCE)").format(sql.Identifier(name)))
 
 
 @contextmanager
@@ -133,7 +126,3 @@ def test_a_role_refuses_an_older_schema_and_a_url_of_no_use_in_one_line(own_url)
 
 def test_a_role_starts_while_the_database_is_away():
     assert "started" in start(NOWHERE).stdout
-
-
-def test_roles_want_the_revision_that_migrations_lead_to():
-    assert wanted_revision() == newest_revision()

@@ -11,7 +11,8 @@ from stratoplane.errors import SettingsError
 from stratoplane_engine.db.address import STATEMENT_SECONDS, read_address
 from stratoplane_engine.db.connection import Database
 from stratoplane_engine.db.listen import Heard, notifications
-from stratoplane_engine.db.migrate import newest_revision, upgrade
+from stratoplane_engine.db.migrate import upgrade
+from stratoplane_engine.db.schema import wanted_revision
 from stratoplane_engine.services import health
 
 
@@ -84,7 +85,7 @@ def test_two_hosts_serve_every_connection(fresh_database_url: str) -> None:
     folder = parse_qs(parts.query)["host"][0] if parts.query else parts.netloc.rpartition("@")[2]
     url = parts._replace(query=f"host=/nowhere&host={folder}", netloc=f"{parts.username or ''}@").geturl()
 
-    assert upgrade(url) == newest_revision()
+    assert upgrade(url) == wanted_revision()
     with closing(Database(url, pool_size=1)) as database:
         health.check_database(database)
     with closing(notifications(url, ["of_a_test"], idle_seconds=1)) as heard:

@@ -15,6 +15,7 @@ import pytest
 from alembic import command
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from psycopg import sql
 from sqlalchemy import Connection, inspect, make_url
 
@@ -24,10 +25,10 @@ from stratoplane_embedded.binaries import find_postgresql
 from stratoplane_embedded.errors import BinariesNotFoundError
 from stratoplane_embedded.identity import choose_identity
 from stratoplane_embedded.postgresql import WITHOUT_DURABILITY, PostgresqlServer
-from stratoplane_engine.db import tables
+from stratoplane_engine.db import migrate, tables
 from stratoplane_engine.db.connection import Database
-from stratoplane_engine.db.migrate import _config, migrating_engine, newest_revision, upgrade
-from stratoplane_engine.db.schema import current_revision
+from stratoplane_engine.db.migrate import _config, migrating_engine, upgrade
+from stratoplane_engine.db.schema import current_revision, wanted_revision
 from stratoplane_engine.db.statement import Statement
 from stratoplane_engine.jobs.worker_loop import drain
 from stratoplane_engine.plugins import Plugins
@@ -82,11 +83,16 @@ def shape(url: str) -> list[str]:
         return sorted(str(row) for row in connection.execute(SHAPE))
 
 
+def test_roles_want_the_revision_that_migrations_lead_to() -> None:
+    folder = Path(migrate.__file__).parent / "migrations"
+    assert wanted_revision() == ScriptDirectory(str(folder)).get_current_head()
+
+
 def test_from_nothing_to_the_newest_revision_and_again_without_a_change(make_empty: Callable[[], str]) -> None:
     url = make_empty()
     with closing(Database(url)) as database:
         assert current_revision(database) == ""
-        assert upgrade(url) == newest_revision() == current_revision(database)
+        assert upgrade(url) == wanted_revision() == current_revision(database)
     first = shape(url)
 
     upgrade(url)
@@ -143,7 +149,7 @@ def test_down_to_nothing_and_up_again(make_empty: Callable[[], str]) -> None:
 def test_many_at_once_wait_for_one_another(make_empty: Callable[[], str]) -> None:
     url = make_empty()
     with ThreadPoolExecutor(4) as pool:
-        assert set(pool.map(lambda _: upgrade(url), range(4))) == {newest_revision()}
+        assert set(pool.map(lambda _: upgrade(url), range(4))) == {wanted_revision()}
 
 
 @pytest.mark.long

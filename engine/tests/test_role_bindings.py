@@ -225,22 +225,20 @@ def test_the_last_administrator_of_an_organization_stays(database, administrator
     role_bindings.delete_any_role_binding(database, operator, other.id)
 
 
-def test_administrators_who_take_each_others_role_at_once_leave_one(database, administrators):
+def take_role(database, who, binding):
+    role_bindings.delete_role_binding(database, who, binding.id)
+
+
+def delete_user_of(database, who, binding):
+    users.delete_user(database, who, binding.user_id)
+
+
+@pytest.mark.parametrize("end", [take_role, delete_user_of])
+def test_administrators_who_end_each_other_at_once_leave_one(database, administrators, end):
     home, (first, own), (second, other) = administrators
     calls = [(first, other), (second, own)]
     with ThreadPoolExecutor(2) as pool:
-        tasks = [pool.submit(role_bindings.delete_role_binding, database, who, each.id) for who, each in calls]
-        refused = [task.exception() for task in tasks if task.exception()]
-    assert [type(each) for each in refused] == [StateConflictError]
-    with database.system() as connection:
-        assert len(rows.administrators(connection, home, Permission.ROLE_GRANT)) == 1
-
-
-def test_administrators_who_delete_each_other_at_once_leave_one(database, administrators):
-    home, (first, own), (second, other) = administrators
-    calls = [(first, other), (second, own)]
-    with ThreadPoolExecutor(2) as pool:
-        tasks = [pool.submit(users.delete_user, database, who, each.user_id) for who, each in calls]
+        tasks = [pool.submit(end, database, who, each) for who, each in calls]
         refused = [task.exception() for task in tasks if task.exception()]
     assert [type(each) for each in refused] == [StateConflictError]
     with database.system() as connection:

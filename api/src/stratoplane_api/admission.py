@@ -10,7 +10,7 @@ from flask import Flask, Response, current_app, g, request
 
 from stratoplane.errors import AuthenticationFailedError, PermissionDeniedError, StratoplaneError
 from stratoplane_api.authentication import credential_name
-from stratoplane_api.endpoints import LOGIN, PROBES, SMALL_BODY, Endpoint, Gate
+from stratoplane_api.endpoints import LOGIN, MOST_SWALLOWED, SMALL_BODY, Endpoint, Gate
 from stratoplane_api.ratelimit import Allowance, Limit, RateLimiter
 from stratoplane_api.routes import current_endpoint
 from stratoplane_api.tracing import REQUEST_ID_HEADER, Trace, read_trace
@@ -49,14 +49,13 @@ _SECURITY: Final = {
 }
 
 
-_SWALLOWED: Final = 8 * 1024 * 1024
 _PIECE: Final = 64 * 1024
 
 
 def _swallow_body() -> None:
     """Read on what a refused request still sends, within bounds: a connection closed before loses the answer."""
     stream = request.environ["wsgi.input"]
-    for _ in range(_SWALLOWED // _PIECE):
+    for _ in range(MOST_SWALLOWED // _PIECE):
         if not stream.read(_PIECE):
             return
 
@@ -111,7 +110,7 @@ def _admit_agent(admission: Admission) -> None:
 
 
 def _take(admission: Admission, endpoint: Endpoint) -> Allowance | None:
-    if admission.limiter is None or endpoint.id in PROBES:
+    if admission.limiter is None or not endpoint.is_counted:
         return None
     credential = request.headers.get("Authorization")
     if endpoint.id == LOGIN:

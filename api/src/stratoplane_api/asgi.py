@@ -8,15 +8,17 @@ second, would stop the service with as many connections as there are threads. He
 import asyncio
 import io
 import sys
-from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from collections.abc import Awaitable, Callable, Mapping, MutableMapping
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
+from itertools import chain
 from typing import Any, Final
 from urllib.parse import unquote_to_bytes
+from wsgiref.types import WSGIApplication, WSGIEnvironment
 
 from stratoplane.errors import StratoplaneError, UnavailableError
 from stratoplane_api.admission import REFUSAL
-from stratoplane_api.endpoints import LARGEST_BODY
+from stratoplane_api.endpoints import LARGEST_BODY, MOST_SWALLOWED
 from stratoplane_api.request_errors import LateRequestError
 from stratoplane_api.wsgi import create_application as create_wsgi_application
 
@@ -26,15 +28,12 @@ MOST_HELD: Final = 64 * 1024 * 1024
 """Bytes of bodies that a process holds at once; larger bodies beyond are told to come again."""
 _SMALL: Final = 64 * 1024
 """Bytes of a body that always finds room: others' large bodies keep nobody from logging in."""
-_SWALLOWED: Final = 8 * 1024 * 1024
-"""Bytes that are read of a body that is too large: a connection closed before loses the answer."""
 
+# As ASGI has them: what stands in one depends on its ``type``.
 Scope = MutableMapping[str, Any]
 Message = MutableMapping[str, Any]
 Receive = Callable[[], Awaitable[Message]]
 Send = Callable[[Message], Awaitable[None]]
-Application = Callable[[dict[str, Any], Callable[..., Any]], Iterable[bytes]]
-"""A WSGI application."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -69,7 +68,7 @@ class WholeRequests:
 
     def __init__(
         self,
-        application: Application,
+        application: WSGIApplication,
         *,
         threads: int,
         body_seconds: float = BODY_SECONDS,
@@ -101,7 +100,7 @@ class WholeRequests:
         pieces = _Pieces()
         try:
             async with asyncio.timeout(self._body_seconds):
-                while not pieces.complete and pieces.length < _SWALLOWED:
+                while not pieces.complete and pieces.length < MOST_SWALLOWED:
                     message = await receive()
                     if message["type"] == "http.disconnect":
                         return None
@@ -118,13 +117,17 @@ class WholeRequests:
 
     def _answer(self, scope: Scope, body: _Body) -> _Answer:
         begun: list[tuple[str, list[tuple[str, str]]]] = []
+        written: list[bytes] = []
 
-        def start_response(status: str, headers: list[tuple[str, str]], _error: object = None) -> None:
+        def start_response(
+            status: str, headers: list[tuple[str, str]], _: object = None, /
+        ) -> Callable[[bytes], object]:
             begun[:] = [(status, headers)]
+            return written.append
 
         content = self._application(environment(scope, body), start_response)
         try:
-            whole = b"".join(content)
+            whole = b"".join(chain(written, content))
         finally:
             close = getattr(content, "close", None)
             if close is not None:
@@ -156,14 +159,14 @@ def create_application(threads: int, body_seconds: float = BODY_SECONDS) -> Whol
     return WholeRequests(create_wsgi_application(), threads=threads, body_seconds=body_seconds)
 
 
-def environment(scope: Scope, body: _Body) -> dict[str, Any]:
+def environment(scope: Scope, body: _Body) -> WSGIEnvironment:
     """Return the environment of PEP 3333 for a request in the form of ASGI 3.
 
     A header whose name holds ``_`` is left out: it would pass for the one with ``-``. So is ``Transfer-Encoding``: what
     the application reads is the content itself.
     """
     host, port = scope.get("server") or ("localhost", 80)
-    found: dict[str, Any] = {
+    found: WSGIEnvironment = {
         "REQUEST_METHOD": scope["method"],
         "SCRIPT_NAME": "",
         "PATH_INFO": unquote_to_bytes(scope["raw_path"]).decode("latin-1"),

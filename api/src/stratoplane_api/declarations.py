@@ -5,7 +5,8 @@ from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Final
 
-from stratoplane_api.endpoints import Endpoint, Feature
+from stratoplane_api.endpoints import Endpoint, Feature, Gate
+from stratoplane_api.schemas.about import Probe
 from stratoplane_api.schemas.queries import PageQuery
 from stratoplane_api.schemas.strict import Answer, Request, list_of
 from stratoplane_engine.access.permissions import Permission
@@ -127,6 +128,45 @@ def change(
         answer=noun.answer,
         features=VERSIONED,
         example=noun.example,
+    )
+
+
+def live(operation_id: str, tag: str) -> Endpoint:
+    """Return the declaration of what tells a load balancer that a process lives."""
+    return _probe(
+        operation_id,
+        "/live",
+        tag,
+        summary="Tell that the process lives",
+        description="Depends on nothing else: restart the process when it does not answer.",
+    )
+
+
+def ready(operation_id: str, tag: str) -> Endpoint:
+    """Return the declaration of what tells a load balancer whether to send requests to a process."""
+    return _probe(
+        operation_id,
+        "/ready",
+        tag,
+        summary="Tell whether to send requests to this process",
+        description=(
+            "503 when the database does not answer, only reads or has an older schema, and while the process drains."
+        ),
+    )
+
+
+def _probe(operation_id: str, path: str, tag: str, *, summary: str, description: str) -> Endpoint:
+    return Endpoint(
+        id=operation_id,
+        method="GET",
+        path=path,
+        access=Gate.PUBLIC,
+        summary=summary,
+        description=description,
+        tag=tag,
+        answer=Probe,
+        example={"status": "ok"},
+        is_counted=False,
     )
 
 

@@ -15,10 +15,11 @@ SMALL_BODY: Final = 256 * 1024
 LARGEST_BODY: Final = 1024 * 1024
 """Bytes that any operation takes."""
 
+MOST_SWALLOWED: Final = 8 * 1024 * 1024
+"""Bytes that are read of a body that is refused: a connection closed before loses the answer."""
+
 LOGIN: Final = "log_in"
 """The operation that has a rate limit of its own."""
-PROBES: Final = frozenset({"get_live", "get_ready", "get_agent_live", "get_agent_ready"})
-"""The operations for load balancers, which no rate limit counts: they must not depend on where that is kept."""
 
 
 class Gate(StrEnum):
@@ -57,6 +58,7 @@ class Endpoint:
         body: content of the request, None when it takes none.
         example: an answer, ``body_example`` a request, as JSON values.
         tag: the noun under which the document lists it.
+        is_counted: whether the rate limit counts it; not what load balancers ask, which must not depend on the count.
         changes_access: whether it may change what some token stands for, so that nothing kept of tokens is valid.
     """
 
@@ -77,6 +79,7 @@ class Endpoint:
     example: Mapping[str, object] | Sequence[object] | None = None
     body_example: Mapping[str, object] | None = None
     errors: Sequence[int] = field(default=())
+    is_counted: bool = True
     changes_access: bool = False
 
     @property

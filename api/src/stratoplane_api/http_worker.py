@@ -153,9 +153,9 @@ class Connection(HttpToolsProtocol):
         self.cycle.keep_alive = False
 
     def _refusal_of_head(self) -> StratoplaneError | None:
-        sizes = _refusal_of_sizes(len(self.url), sum(len(name) + len(value) + 4 for name, value in self.headers))
-        if sizes is not None:
-            return sizes
+        head = sum(len(name) + len(value) + 4 for name, value in self.headers)
+        if len(self.url) > LARGEST_TARGET or head > LARGEST_HEAD:
+            return _refusal_of(len(self.url), head)
         version = self.parser.get_http_version()
         codings = [value for name, value in self.headers if name == b"transfer-encoding"]
         if version == "1.1" and sum(name == b"host" for name, _ in self.headers) != 1:
@@ -168,9 +168,7 @@ class Connection(HttpToolsProtocol):
     def _bound(self) -> None:
         if self._in_head and self._bytes > LARGEST_HEAD:
             # An endless path is told from endless headers, once the parser has begun to give it.
-            self._refuse(
-                _refusal_of_sizes(len(getattr(self, "url", b"")), self._bytes) or HeadTooLargeError("too large")
-            )
+            self._refuse(_refusal_of(len(getattr(self, "url", b"")), self._bytes))
         elif self._is_chunked and self._bytes > LARGEST_CHUNKED:
             self._refuse(BodyTooLargeError(f"the limit of any body is {LARGEST_BODY} bytes"))
 
@@ -199,12 +197,11 @@ class Connection(HttpToolsProtocol):
             self._deadline = None
 
 
-def _refusal_of_sizes(target: int, head: int) -> StratoplaneError | None:
+def _refusal_of(target: int, head: int) -> StratoplaneError:
+    """Return what is said of a head of so many bytes that is too large: of its path, if that is."""
     if target > LARGEST_TARGET:
         return UriTooLongError(f"path and query are {target} bytes long; the limit is {LARGEST_TARGET}")
-    if head > LARGEST_HEAD:
-        return HeadTooLargeError(f"the headers are {head} bytes long; the limit is {LARGEST_HEAD}")
-    return None
+    return HeadTooLargeError(f"the headers are {head} bytes long; the limit is {LARGEST_HEAD}")
 
 
 class HttpWorker(UvicornWorker):  # type: ignore[misc]  # as above: mypy sees Any

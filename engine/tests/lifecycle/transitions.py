@@ -39,7 +39,7 @@ def note_transitions(database: Database) -> Database:
 
 
 def forget_transitions(database: Database) -> None:
-    """Begin anew."""
+    """Begin with no transition seen."""
     with database.system() as connection:
         connection.run(Statement("DELETE FROM transition"))
 

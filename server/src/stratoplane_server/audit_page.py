@@ -7,7 +7,7 @@ import json
 from stratoplane.errors import InvalidSpecError
 from stratoplane_engine.audit_trail.checkpoint import InvalidCheckpointError
 from stratoplane_engine.audit_trail.verify import VerificationReport, verify
-from stratoplane_engine.db import migrate, schema
+from stratoplane_engine.db import schema
 from stratoplane_engine.db.connection import Database
 from stratoplane_server.databases import NoDatabaseError
 from stratoplane_server.tables import render
@@ -26,7 +26,7 @@ def verify_trail(url: str, *, kept: str | None) -> VerificationReport:
     """
     database = Database(url, pool_size=1, application="stratoplane-server")
     try:
-        if schema.current_revision(database) != migrate.newest_revision():
+        if schema.current_revision(database) != schema.wanted_revision():
             raise NoDatabaseError("the database schema is of another version; run stratoplane-server migrate first")
         return verify(database, kept=kept)
     except InvalidCheckpointError as error:

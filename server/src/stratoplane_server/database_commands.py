@@ -32,7 +32,7 @@ def create_administrator(url: str, username: str, password: str) -> None:
         UnavailableError: the database does not answer.
     """
     with _opened(url) as database:
-        if schema.current_revision(database) != migrate.newest_revision():
+        if schema.current_revision(database) != schema.wanted_revision():
             raise NoDatabaseError("the database schema is of another version; run stratoplane-server migrate first")
         bootstrap.create_administrator(database, PasswordHasher(), username, password)
 

@@ -172,7 +172,7 @@ def database_and_clusters(url: str) -> tuple[ServiceHealth, Sequence[ClusterHeal
 
 
 def _schema(database: Database) -> ServiceHealth:
-    revision, newest = schema.current_revision(database), migrate.newest_revision()
+    revision, newest = schema.current_revision(database), schema.wanted_revision()
     version = migrate.server_version(database)
     words = f"PostgreSQL {version}, schema {revision or 'none'}"
     remedy = "" if revision == newest else f"; this version wants {newest}: run stratoplane-server migrate"

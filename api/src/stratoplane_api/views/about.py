@@ -6,10 +6,11 @@ from typing import Final
 from flask import Response, current_app
 
 from stratoplane_api import answers, openapi
+from stratoplane_api.declarations import live, ready
 from stratoplane_api.endpoints import Endpoint, Gate
 from stratoplane_api.gateway import database, gateway
 from stratoplane_api.namespaces import COMMON
-from stratoplane_api.schemas.about import Document, Health, Probe, Version
+from stratoplane_api.schemas.about import Document, Health, Version
 from stratoplane_api.version import API_VERSION, installed_version
 from stratoplane_engine.services import health
 
@@ -59,38 +60,12 @@ def get_health() -> Response:
     return answers.content({"status": "degraded" if problem else "ok", "checks": checks})
 
 
-@COMMON.add(
-    Endpoint(
-        id="get_live",
-        method="GET",
-        path="/live",
-        access=Gate.PUBLIC,
-        summary="Tell that the process lives",
-        description="Depends on nothing else: restart the process when it does not answer.",
-        tag=_TAG,
-        answer=Probe,
-        example={"status": "ok"},
-    )
-)
+@COMMON.add(live("get_live", _TAG))
 def get_live() -> Response:
     return answers.content({"status": "ok"})
 
 
-@COMMON.add(
-    Endpoint(
-        id="get_ready",
-        method="GET",
-        path="/ready",
-        access=Gate.PUBLIC,
-        summary="Tell whether to send requests to this process",
-        description=(
-            "503 when the database does not answer, only reads or has an older schema, and while the process drains."
-        ),
-        tag=_TAG,
-        answer=Probe,
-        example={"status": "ok"},
-    )
-)
+@COMMON.add(ready("get_ready", _TAG))
 def get_ready() -> Response:
     gateway().readiness.require()
     return answers.content({"status": "ok"})

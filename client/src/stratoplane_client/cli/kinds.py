@@ -33,6 +33,7 @@ class Kind:
         details: the rows that show one in full.
         summary: what a line about a finished change says of the resource.
         related: the resources that it names by their ids, each with its kind.
+        lists_related: whether lists name them, too.
     """
 
     noun: str
@@ -43,6 +44,7 @@ class Kind:
     details: Details
     summary: Callable[[Any], str]
     related: Callable[[Any], Iterable[tuple["Kind", str]]] = lambda _: ()
+    lists_related: bool = False
 
     def names(self, session: Session, part: str) -> Iterable[str]:
         """Yield the names that contain ``part``."""
@@ -211,6 +213,7 @@ VOLUMES = Kind(
     details=_volume,
     summary=lambda each: f"{each.status}, {each.size_gib} GiB",
     related=_machines_of,
+    lists_related=True,
 )
 BUCKETS = Kind(
     noun="bucket",

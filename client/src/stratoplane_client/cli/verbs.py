@@ -9,7 +9,7 @@ import click
 
 from stratoplane_client.cli.changing import ChangeMode, carry_out_each, change_options, confirm, retry_on_conflict
 from stratoplane_client.cli.groups import Noun, ProjectNoun
-from stratoplane_client.cli.kinds import VOLUMES, Kind, named, names_of
+from stratoplane_client.cli.kinds import Kind, named, names_of
 from stratoplane_client.cli.output import Column, show_done, show_many, show_one
 from stratoplane_client.cli.parameters import completing, limit_option, relabel_options, relabelled, timeout_option
 from stratoplane_client.cli.progress import watching
@@ -96,7 +96,7 @@ def _add_list(noun: Noun, kind: Kind) -> None:
 
 def _columns(session: Session, kind: Kind, shown: Sequence[Any]) -> Sequence[Column]:
     """Return the kind's columns; those that hold ids of users show their names."""
-    if kind is not VOLUMES or session.output != "table":
+    if not kind.lists_related or session.output != "table":
         return kind.columns
     names = names_of(session, kind, shown)
     return [Column(each.title, lambda record, cell=each.cell: named(cell(record), names)) for each in kind.columns]  # type: ignore[misc]  # bound now

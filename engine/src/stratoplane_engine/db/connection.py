@@ -126,7 +126,11 @@ class Connection:
         return found
 
     def listed(self, wanted: type[ValueT], statement: Statement, parameters: Parameters = _NOTHING) -> list[ValueT]:
-        """Return the rows of a statement whose one value is the text of a JSON array, read without a step between."""
+        """Return the rows of a statement whose one value is the text of a JSON array, read without a step between.
+
+        Raises beside the others:
+            msgspec.ValidationError: a value is none of ``wanted``; another version of the platform wrote it.
+        """
         text = self.value(str, statement, parameters)
         # mypy does not see that a class can be hashed.
         return [] if text is None else conversion.decoder_of(wanted).decode(text)  # type: ignore[arg-type]

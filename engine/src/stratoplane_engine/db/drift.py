@@ -207,9 +207,8 @@ def lasting(connection: Connection, *, began: datetime, after: Difference | None
         limit: differences at once.
     """
     place = {"after": None, "after_field": ""} if after is None else {"after": after.id, "after_field": after.field}
-    kinds = [
-        kind.name for kind in connection.kinds.clustered
-    ]  # a plugin that is disabled knows what to do, nobody else
+    # What to do about a kind, its plugin knows alone: while that is disabled, its differences wait.
+    kinds = [kind.name for kind in connection.kinds.clustered]
     return connection.all(Difference, _LASTING, {"began": began, "limit": limit, "kinds": kinds, **place})
 
 

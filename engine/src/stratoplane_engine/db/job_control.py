@@ -12,8 +12,10 @@ from stratoplane_engine.model.job import Operation
 
 # A statement of its own: the next one must see the operation that whoever holds the row was about to offer.
 _LOCK: Final = Statement("SELECT j.id FROM job j WHERE j.id = :job FOR NO KEY UPDATE")
-_LIVE_CREATE: Final = f"j.resource_id = :resource AND j.kind LIKE '%.create' AND j.state IN {LIVE_STATES}"
-_LOCK_CREATE: Final = Statement(f"SELECT j.id FROM job j WHERE {_LIVE_CREATE} FOR NO KEY UPDATE")
+_CREATE: Final = "j.resource_id = :resource AND j.kind LIKE '%.create'"
+_LOCK_CREATE: Final = Statement(f"""
+SELECT j.id FROM job j WHERE {_CREATE} AND j.state IN {LIVE_STATES} FOR NO KEY UPDATE
+""")
 # What no agent has acknowledged is taken back; what an agent executes is waited for. A worker that moves the job at
 # this moment does not know of the wish: what it makes of it is fenced off, and the next claim knows.
 _STOP: Final = f"""
@@ -38,7 +40,7 @@ told AS (INSERT INTO outbox (topic, payload) SELECT 'job', jsonb_build_object('j
 SELECT id, pg_notify('stratoplane_outbox', '') FROM stopped
 """
 _CANCEL: Final = Statement(_STOP.format(which="j.id = :job"))
-_CANCEL_CREATE: Final = Statement(_STOP.format(which=_LIVE_CREATE))
+_CANCEL_CREATE: Final = Statement(_STOP.format(which=_CREATE))
 _HASTEN: Final = Statement(f"""
 WITH hastened AS (
     UPDATE job j SET next_run_at = clock_timestamp()

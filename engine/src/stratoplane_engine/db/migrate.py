@@ -6,7 +6,6 @@ from typing import Final
 
 from alembic import command
 from alembic.config import Config
-from alembic.script import ScriptDirectory
 from sqlalchemy import Connection, Engine, create_engine, text
 from sqlalchemy.exc import OperationalError
 
@@ -14,6 +13,7 @@ from stratoplane.errors import UnavailableError
 from stratoplane_engine.db.address import read_address
 from stratoplane_engine.db.connection import Database
 from stratoplane_engine.db.opening import open_connection
+from stratoplane_engine.db.schema import wanted_revision
 from stratoplane_engine.db.statement import Statement
 
 _SERVER_VERSION: Final = Statement("SELECT split_part(current_setting('server_version'), ' ', 1)")
@@ -65,15 +65,7 @@ def upgrade(database_url: str) -> str:
         raise UnavailableError(f"the database does not answer ({str(error.orig).strip().splitlines()[0]})") from error
     finally:
         engine.dispose()
-    return newest_revision()
-
-
-def newest_revision() -> str:
-    """Return the revision that this version of the platform wants."""
-    config = Config()
-    config.set_main_option("script_location", str(Path(__file__).parent / "migrations"))
-    config.set_main_option("path_separator", "os")
-    return ScriptDirectory.from_config(config).get_current_head() or ""
+    return wanted_revision()
 
 
 def server_version(database: Database) -> str:

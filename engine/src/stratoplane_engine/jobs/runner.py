@@ -256,20 +256,16 @@ def _later(run: _JobRun, failure: Failure, *, by_agent: bool) -> JobUpdate:
 
 def _turn_back(run: _JobRun, error: StepError, *, begun: bool) -> None:
     """Stop going forward: what was done is undone, the failing step too if it may have begun."""
-    run.error = _job_error(error, run.step().name)
+    run.error = error.of_job(run.step().name)
     run.record(StepState.FAILED, output=run.notes().members(), error=error)
     run.undoing = True
     run.attempt = None
     run.position -= 0 if begun else 1
 
 
-def _job_error(error: StepError, step: str | None = None) -> JobError:
-    return JobError(code=error.code, detail=error.detail, provider_text=error.provider_text, own=error.own, step=step)
-
-
 def _leak(run: _JobRun, error: StepError) -> None:
     """Go on without undoing the step: what it made may be left at the provider, and the job says so."""
-    name, failed = run.step().name, run.error or _job_error(error)
+    name, failed = run.step().name, run.error or error.of_job()
     run.error = replace(failed, leaks=(*(failed.leaks or ()), name))
     run.record(StepState.FAILED, output=run.notes().members(), error=error)
     _log.warning("job %s could not undo step %s: %s", run.job.id, name, error.detail)

@@ -29,6 +29,10 @@ class StepError:
     provider_text: str = ""
     own: bool = False
 
+    def of_job(self, step: str | None = None) -> "JobError":
+        """Return it as the error of a job that it ends, or keeps waiting, at a step."""
+        return JobError(code=self.code, detail=self.detail, provider_text=self.provider_text, own=self.own, step=step)
+
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class JobError:
@@ -154,8 +158,7 @@ class Job:
         step = next((each for each in self.steps if each.state is StepState.RUNNING and each.error is not None), None)
         if self.error is not None or self.state is not JobState.RETRYING or step is None or step.error is None:
             return self.error
-        error = step.error
-        return JobError(code=error.code, detail=error.detail, provider_text=error.provider_text, step=step.name)
+        return step.error.of_job(step.name)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
