@@ -6,6 +6,8 @@ from datetime import UTC, datetime, timedelta
 import pytest
 
 from stratoplane_client.cli import tables
+from stratoplane_client.cli.kinds import leading_rows
+from stratoplane_client.models.resources import FieldDifference, Volume
 
 NOW = datetime(2026, 11, 23, 12, 0, 0, tzinfo=UTC)
 
@@ -80,3 +82,9 @@ def test_labels_and_joined_strings() -> None:
 )
 def test_a_json_value_is_written_as_people_do(value, text):
     assert tables.value(value) == text
+
+
+def test_what_is_observed_otherwise_is_written_as_people_do() -> None:
+    found = FieldDifference(field="volumes", desired=["a", "b"], observed=[])
+    rows = list(leading_rows(Volume(id="1", name="data", status="ACTIVE", differences=(found,))))
+    assert ("Observed", "volumes is -; desired is a, b") in rows

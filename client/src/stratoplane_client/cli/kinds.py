@@ -82,7 +82,8 @@ def leading_rows(each: "Resource") -> Rows:
     if each.detail:
         yield "", each.detail
     for found in each.differences:
-        yield "Observed", f"{found.field} is {found.observed}; desired is {found.desired}"
+        observed, desired = tables.value(found.observed), tables.value(found.desired)
+        yield "Observed", f"{found.field} is {observed}; desired is {desired}"
 
 
 def closing_rows(each: "Resource") -> Rows:

@@ -7,6 +7,7 @@ from typing import Final
 from stratoplane.audit import AuditAction, AuditRecord
 from stratoplane.incidents import Finding, IncidentKind, Severity
 from stratoplane.kinds import display_name
+from stratoplane_engine.db.connection import dump_json
 from stratoplane_engine.model.drift import ComparedResource, Difference, Duplicate, Orphan
 
 ACTOR: Final = "reconciler"
@@ -26,18 +27,23 @@ def lost_key(resource: ComparedResource) -> str:
 def drifted(difference: Difference) -> Finding:
     """Return the finding of a difference that a person has to look at."""
     what = f"{display_name(difference.kind)} {difference.name}"
-    tried = difference.corrections
-    times = f"; of {tried} corrections within an hour each failed or did not last" if tried else ""
+    tried, observed, desired = difference.corrections, _written(difference.observed), _written(difference.desired)
+    corrections = "one correction" if tried == 1 else f"{tried} corrections"
+    times = f"; {corrections} within an hour failed or did not last" if tried else ""
     return Finding(
         kind=IncidentKind.DRIFT,
         severity=Severity.WARNING,
         key=drift_key(difference),
-        title=f"{difference.field} of {what} is {difference.observed!r}, not {difference.desired!r}{times}",
+        title=f"{difference.field} of {what} is {observed}, not {desired}{times}",
         detail={"field": difference.field, "desired": difference.desired, "observed": difference.observed},
         organization_id=difference.organization_id,
         cluster_id=difference.cluster_id,
         resource_id=difference.id,
     )
+
+
+def _written(value: object) -> str:
+    return value if isinstance(value, str) else dump_json(value)
 
 
 def lost(resource: ComparedResource) -> Finding:
