@@ -63,7 +63,7 @@ class Operator:
     def up(self) -> str:
         """Start the platform in the background, wait until it is up, and return what was printed."""
         done = self.run("up", "--detach")
-        if "going on in the background" in done.stderr:  # the command gives up before a busy machine is done
+        if "continuing in the background" in done.stderr:  # the command gives up before a busy machine is done
             self.await_ready()
         else:
             assert done.returncode == 0, done.stdout + done.stderr

@@ -170,7 +170,7 @@ def start(folder: Path, **settings: str) -> Platform:
     }
     platform = Platform(state=folder, environment=environment, url=f"http://127.0.0.1:{api}")
     begun = platform.server("up", "--detach", check=False)
-    if "going on in the background" in begun.stderr:  # the command gives up before a busy machine is done
+    if "continuing in the background" in begun.stderr:  # the command gives up before a busy machine is done
         wait_until(lambda: platform.report()["ready"], "the platform is up")
     else:
         assert begun.returncode == 0, begun.stdout + begun.stderr
