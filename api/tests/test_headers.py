@@ -5,6 +5,7 @@ import pytest
 
 from stratoplane.errors import AuthenticationFailedError, VersionMismatchError
 from stratoplane_api import authentication, etag, idempotency, prefer, tracing
+from stratoplane_api.origin import origin
 from stratoplane_api.request_errors import MalformedRequestError
 
 TRACE_ID = "0af7651916cd43dd8448eb211c80319c"
@@ -134,9 +135,17 @@ def test_anything_else_is_no_credential(header):
         authentication.bearer_token(header)
 
 
-def test_a_credential_is_counted_by_a_digest_and_strangers_by_address():
-    name = authentication.credential_name("Bearer secret-token", "192.0.2.1")
-
-    assert "secret" not in name
-    assert name == authentication.credential_name("bearer secret-token", "192.0.2.9")
-    assert authentication.credential_name(None, "192.0.2.1") == "address:192.0.2.1"
+@pytest.mark.parametrize(
+    ("address", "counted"),
+    [
+        ("192.0.2.1", "192.0.2.1"),
+        ("::ffff:192.0.2.1", "192.0.2.1"),
+        ("2001:db8:1:2:3::4", "2001:db8:1:2::/64"),
+        ("fe80::1%eth0", "fe80::/64"),
+        ("", "unknown"),
+        (None, "unknown"),
+        ("a proxy", "unknown"),
+    ],
+)
+def test_an_address_is_counted_as_what_one_person_has(address, counted):
+    assert origin(address) == counted

@@ -1,5 +1,10 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What every request passes before its view, in this order: trace, size, rate limit, credential, permission."""
+"""What every request passes before its view, in this order: trace, size, credential, rate limit, permission.
+
+Requests are counted by who sends them: all tokens of a user together, an agent whatever key it signs with, and an
+address where nobody is known. What the sender can have any number of (tokens, names, made-up credentials) is not
+counted by, and nobody can use up what is another's.
+"""
 
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -9,8 +14,8 @@ from typing import Final
 from flask import Flask, Response, current_app, g, request
 
 from stratoplane.errors import AuthenticationFailedError, PermissionDeniedError, StratoplaneError
-from stratoplane_api.authentication import credential_name
-from stratoplane_api.endpoints import LOGIN, MOST_SWALLOWED, SMALL_BODY, Endpoint, Gate
+from stratoplane_api.endpoints import MOST_SWALLOWED, SMALL_BODY, Endpoint, Gate
+from stratoplane_api.origin import origin
 from stratoplane_api.ratelimit import Allowance, Limit, RateLimiter
 from stratoplane_api.routes import current_endpoint
 from stratoplane_api.tracing import REQUEST_ID_HEADER, Trace, read_trace
@@ -31,14 +36,14 @@ class Admission:
     Attributes:
         authenticate: returns who sends the current request, or raises AuthenticationFailedError.
         limiter: None when there is no Redis to count in.
-        limit: requests of one credential.
-        login_limit: logins from one address.
+        limit: requests of one user or agent, and of one address where no credential is asked for.
+        refusal_limit: requests from one address whose credential opens nothing.
     """
 
     authenticate: Callable[[], object]
     limiter: RateLimiter | None
     limit: Limit
-    login_limit: Limit
+    refusal_limit: Limit
 
 
 _SECURITY: Final = {
@@ -75,13 +80,14 @@ def register(app: Flask, admission: Admission) -> None:
             return
         g.endpoint = endpoint
         g.query = {}
-        if endpoint.access is Gate.AGENT:
-            _admit_agent(admission)
+        if endpoint.access is Gate.PUBLIC:
+            if endpoint.is_counted:
+                g.allowance = _count(admission, f"address:{origin(request.remote_addr)}")
             return
-        g.allowance = _take(admission, endpoint)
-        if endpoint.access is not Gate.PUBLIC:
-            g.actor = admission.authenticate()
-            _require(endpoint)
+        g.actor = _authenticated(admission)
+        kind = "agent" if endpoint.access is Gate.AGENT else "user"
+        g.allowance = _count(admission, f"{kind}:{g.actor.id}")
+        _require(endpoint)
 
     @app.after_request
     def finish(response: Response) -> Response:
@@ -97,25 +103,17 @@ def register(app: Flask, admission: Admission) -> None:
         return response
 
 
-def _admit_agent(admission: Admission) -> None:
-    """Count by who it is, not by what it says to be: nobody can use up an agent's requests in its name."""
+def _authenticated(admission: Admission) -> object:
     try:
-        g.actor = admission.authenticate()
+        return admission.authenticate()
     except AuthenticationFailedError:
         if admission.limiter is not None:
-            admission.limiter.take(admission.login_limit, credential_name(None, request.remote_addr))
+            admission.limiter.take(admission.refusal_limit, f"address:{origin(request.remote_addr)}")
         raise
-    if admission.limiter is not None:
-        g.allowance = admission.limiter.take(admission.limit, f"agent:{g.actor.id}")
 
 
-def _take(admission: Admission, endpoint: Endpoint) -> Allowance | None:
-    if admission.limiter is None or not endpoint.is_counted:
-        return None
-    credential = request.headers.get("Authorization")
-    if endpoint.id == LOGIN:
-        return admission.limiter.take(admission.login_limit, credential_name(None, request.remote_addr))
-    return admission.limiter.take(admission.limit, credential_name(credential, request.remote_addr))
+def _count(admission: Admission, caller: str) -> Allowance | None:
+    return None if admission.limiter is None else admission.limiter.take(admission.limit, caller)
 
 
 def _require(endpoint: Endpoint) -> None:

@@ -9,7 +9,9 @@ from werkzeug.middleware.proxy_fix import ProxyFix
 from stratoplane_api import admission, agent_gateway, gateway
 from stratoplane_api.assembly import assemble
 from stratoplane_api.authentication import by_signature, by_token, forget_after_changes, while_listening
+from stratoplane_api.counters import Counters
 from stratoplane_api.listener import Listener
+from stratoplane_api.login_throttle import LoginThrottle
 from stratoplane_api.poll_fallback import PollFallback
 from stratoplane_api.polls import Polls
 from stratoplane_api.ratelimit import Limit, RateLimiter
@@ -39,15 +41,16 @@ def create_app(database: Database, plugins: Plugins, settings: ApiSettings) -> F
     """
     authenticator = Authenticator(database, longest=settings.token_cache_seconds)
     listener = Listener(database, IDENTITY_CHANNEL, authenticator.hear)
-    rules = _rules(settings, by_token(while_listening(authenticator, listener)))
+    counters = Counters(settings.redis_url) if settings.redis_url else None
+    rules = _rules(settings, counters, by_token(while_listening(authenticator, listener)))
     added = [kind for kind in plugins.kinds.values() if kind.name not in BUILTIN_KINDS]
     namespaces = (everybody.ROUTES, tenant.ROUTES, ops.ROUTES, *((plugin_kinds.routes_for(added),) if added else ()))
     app = assemble(namespaces, rules, plugins.kinds)
     parts = gateway.Gateway(
         database=database,
         plugins=plugins,
-        limiter=rules.limiter,
-        login_limit=Limit(name="user-logins", requests=settings.login_attempts, seconds=_MINUTE),
+        counters=counters,
+        throttle=None if counters is None else LoginThrottle(counters, settings.login_bounds),
         passwords=PasswordHasher(settings.password_cost),
         wait_slots=WaitSlots(settings.waiting_requests),
         certificate_pin=settings.agent_certificate_pin,
@@ -61,7 +64,8 @@ def create_app(database: Database, plugins: Plugins, settings: ApiSettings) -> F
 
 def create_agent_app(database: Database, settings: ApiSettings) -> Flask:
     """Return the application of the agents' namespace. Raises as :func:`create_app`."""
-    app = assemble((agents.ROUTES,), _rules(settings, by_signature(database)))
+    counters = Counters(settings.redis_url) if settings.redis_url else None
+    app = assemble((agents.ROUTES,), _rules(settings, counters, by_signature(database)))
     waiters = WaiterRegistry()
     parts = agent_gateway.AgentGateway(
         database=database,
@@ -89,10 +93,20 @@ def _believe_proxies(app: Flask, settings: ApiSettings) -> None:
         app.wsgi_app = ProxyFix(app.wsgi_app, x_for=settings.trusted_proxies)  # type: ignore[method-assign]
 
 
-def _rules(settings: ApiSettings, authenticate: Callable[[], object]) -> admission.Admission:
+def _rules(settings: ApiSettings, counters: Counters | None, authenticate: Callable[[], object]) -> admission.Admission:
     return admission.Admission(
         authenticate=authenticate,
-        limiter=RateLimiter(settings.redis_url) if settings.redis_url else None,
-        limit=Limit(name="requests", requests=settings.rate_requests, seconds=settings.rate_seconds),
-        login_limit=Limit(name="logins", requests=settings.address_logins, seconds=_MINUTE),
+        limiter=None if counters is None else RateLimiter(counters),
+        limit=Limit(
+            name="requests",
+            requests=settings.rate_requests,
+            seconds=settings.rate_seconds,
+            whose=" by one user (all tokens together), agent or address",
+        ),
+        refusal_limit=Limit(
+            name="refusals",
+            requests=settings.address_refusals,
+            seconds=_MINUTE,
+            whose=" whose credential opens nothing, from one address",
+        ),
     )

@@ -18,9 +18,6 @@ LARGEST_BODY: Final = 1024 * 1024
 MOST_SWALLOWED: Final = 8 * 1024 * 1024
 """Bytes that are read of a body that is refused: a connection closed before loses the answer."""
 
-LOGIN: Final = "log_in"
-"""The operation that has a rate limit of its own."""
-
 
 class Gate(StrEnum):
     """Who may call an operation that no permission guards."""

@@ -8,8 +8,9 @@ from uuid import UUID
 from flask import Flask, current_app, g, request
 
 from stratoplane_api import cursors, etag, idempotency, labels, prefer
+from stratoplane_api.counters import Counters
 from stratoplane_api.endpoints import Endpoint, Feature
-from stratoplane_api.ratelimit import Limit, RateLimiter
+from stratoplane_api.login_throttle import LoginThrottle
 from stratoplane_api.readiness import Readiness
 from stratoplane_api.tracing import Trace
 from stratoplane_api.wait_slots import WaitSlots
@@ -28,8 +29,8 @@ class Gateway:
     """The parts that an application was made of.
 
     Attributes:
-        limiter: counts requests; None when there is no Redis to count in.
-        login_limit: logins with one user name from one address.
+        counters: where requests are counted; None when there is no Redis to count in.
+        throttle: slows down guesses of passwords; None alike.
         passwords: hashes and checks the passwords of users.
         wait_slots: for requests that are held until a job ends.
         readiness: what load balancers are told.
@@ -38,8 +39,8 @@ class Gateway:
 
     database: Database
     plugins: Plugins
-    limiter: RateLimiter | None
-    login_limit: Limit
+    counters: Counters | None
+    throttle: LoginThrottle | None
     passwords: PasswordHasher
     wait_slots: WaitSlots
     certificate_pin: str

@@ -10,6 +10,7 @@ from typing import Final
 from stratoplane.errors import SettingsError
 from stratoplane.join_tokens import pin_of
 from stratoplane.settings import setting
+from stratoplane_api.login_throttle import Bounds
 from stratoplane_engine.services.credentials import LONGEST_SECONDS, PasswordCost
 
 _HOUR: Final = 3600
@@ -19,6 +20,7 @@ _AT_LEAST_ONE: Final = (
     "rate_seconds",
     "login_attempts",
     "address_logins",
+    "address_refusals",
     "agent_polls",
     "password_passes",
 )
@@ -35,14 +37,31 @@ class ApiSettings:
     )
     redis_url: str = setting("", help="Redis or Valkey for rate limits, empty for none", env="STRATOPLANE_REDIS_URL")
     pool_size: int = setting(8, help="database connections per process", env="STRATOPLANE_API_POOL_SIZE")
-    rate_requests: int = setting(30_000, help="requests per credential and window", env="STRATOPLANE_API_RATE_REQUESTS")
+    rate_requests: int = setting(
+        30_000,
+        help="requests per user, all tokens together, in a window; per agent, and per address without either",
+        env="STRATOPLANE_API_RATE_REQUESTS",
+    )
     rate_seconds: int = setting(
         60, help="length of the rate limit's window, seconds", env="STRATOPLANE_API_RATE_SECONDS"
     )
     login_attempts: int = setting(
-        20, help="logins per address and user name in a minute", env="STRATOPLANE_API_LOGIN_ATTEMPTS"
+        100,
+        help="logins with one user name, from an address or from all that are new to the user, in 15 minutes; "
+        "more are checked one in 5 s",
+        env="STRATOPLANE_API_LOGIN_ATTEMPTS",
     )
-    address_logins: int = setting(300, help="logins per address in a minute", env="STRATOPLANE_API_ADDRESS_LOGINS")
+    address_logins: int = setting(
+        300,
+        help="logins from one address with user names that never logged in from there, in 15 minutes; "
+        "more are checked one in 5 s",
+        env="STRATOPLANE_API_ADDRESS_LOGINS",
+    )
+    address_refusals: int = setting(
+        300,
+        help="requests from one address whose token or signature opens nothing, in a minute",
+        env="STRATOPLANE_API_ADDRESS_REFUSALS",
+    )
     token_cache_seconds: float = setting(
         1.0,
         help="seconds, at most 1, that a process keeps whom a token stands for; 0 asks the database every time",
@@ -93,6 +112,11 @@ class ApiSettings:
         for name in ("waiting_requests", "trusted_proxies"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name}: must not be negative")
+
+    @property
+    def login_bounds(self) -> Bounds:
+        """How many logins are checked without a pause."""
+        return Bounds(attempts=self.login_attempts, address=self.address_logins)
 
     @property
     def password_cost(self) -> PasswordCost:

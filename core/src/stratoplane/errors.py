@@ -187,7 +187,7 @@ class IdempotencyMismatchError(StratoplaneError):
 
 
 class RateLimitedError(StratoplaneError):
-    """Too many requests by this credential; the caller waits ``retry_after`` seconds."""
+    """Too many requests by this user, agent or address; the caller waits ``retry_after`` seconds."""
 
     code = "rate_limited"
 

@@ -72,8 +72,8 @@ def get_ready() -> Response:
 
 
 def _rate_limits_problem() -> str | None:
-    limiter = gateway().limiter
-    return None if limiter is None else limiter.problem()
+    counters = gateway().counters
+    return None if counters is None else counters.problem()
 
 
 @COMMON.add(

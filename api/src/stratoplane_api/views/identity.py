@@ -1,17 +1,19 @@
 # SPDX-License-Identifier: Apache-2.0
 """Logging in and out, who one is, and one's own tokens."""
 
-import hashlib
 from datetime import timedelta
 from typing import Final
 from uuid import UUID
 
 from flask import Response, g, request
 
+from stratoplane.errors import RateLimitedError
 from stratoplane_api import answers
+from stratoplane_api.authentication import shown_token
 from stratoplane_api.declarations import UNVERSIONED, Body, Noun, creation, deletion, listing
 from stratoplane_api.endpoints import Endpoint, Gate
 from stratoplane_api.gateway import context, database, gateway, page
+from stratoplane_api.login_throttle import LoginAttempt
 from stratoplane_api.namespaces import COMMON
 from stratoplane_api.presentation import identity as presentation
 from stratoplane_api.schemas import examples
@@ -34,6 +36,8 @@ _NEW_TOKEN: Final = Noun(
         path="/login",
         access=Gate.PUBLIC,
         summary="Log in: exchange a username and password for a token",
+        description="After many wrong passwords a login is told to wait some seconds (429). One that sends a token of"
+        " the user, even an expired one, in `Authorization` does not wait for what others did.",
         tag=_SESSION,
         body=schemas.Login,
         body_example={"username": "alice@example.org", "password": "a long pass phrase"},
@@ -44,7 +48,7 @@ _NEW_TOKEN: Final = Noun(
 )
 def log_in(body: Body) -> Response:
     username = str(body["username"])
-    _count_login(username)
+    attempt = _begin_login(username)
     trace: Trace = g.trace
     session = identity.log_in(
         database(),
@@ -54,15 +58,24 @@ def log_in(body: Body) -> Response:
         request_id=trace.request_id,
         remote=request.remote_addr or "",
     )
+    throttle = gateway().throttle
+    if throttle is not None and attempt is not None:
+        throttle.succeed(attempt)
     return answers.content(presentation.session(session))
 
 
-def _count_login(username: str) -> None:
-    """Count one login; by address as well, so that nobody can shut a user out from elsewhere."""
-    limiter = gateway().limiter
-    if limiter is not None:
-        name = hashlib.sha256(f"{request.remote_addr}|{username}".encode()).hexdigest()[:32]
-        limiter.take(gateway().login_limit, name)
+def _begin_login(username: str) -> LoginAttempt | None:
+    """Count one login; one that would have to wait is counted by a token of the user instead, if it shows one."""
+    throttle = gateway().throttle
+    if throttle is None:
+        return None
+    try:
+        return throttle.begin(request.remote_addr, username)
+    except RateLimitedError:
+        token = shown_token()
+        if token is None or not identity.was_issued_to(database(), token, username):
+            raise
+        return throttle.begin_from_device(request.remote_addr, username, token)
 
 
 @COMMON.add(

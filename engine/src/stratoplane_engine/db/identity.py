@@ -47,6 +47,10 @@ FROM api_token k JOIN user_account t ON t.id = k.user_id JOIN organization o ON 
 WHERE k.secret_hash = :secret_hash AND k.revoked_at IS NULL AND t.enabled AND t.deleted_at IS NULL
     AND o.deleted_at IS NULL AND (k.expires_at IS NULL OR k.expires_at > clock_timestamp())
 """)
+_ISSUED_TO: Final = Statement("""
+SELECT EXISTS (SELECT FROM api_token k JOIN user_account u ON u.id = k.user_id
+    WHERE k.secret_hash = :secret_hash AND u.username = :username AND u.deleted_at IS NULL)
+""")
 _FIND_ACCOUNT: Final = Statement(f"""
 SELECT {_USER}, t.password_hash, {_ROLES_HELD}
 FROM user_account AS t JOIN organization o ON o.id = t.organization_id
@@ -131,6 +135,12 @@ class TokenOwner:
 def token_owner(connection: Connection, secret_hash: str) -> TokenOwner | None:
     """Return the user behind a token with every role, None if the token opens nothing."""
     return connection.first(TokenOwner, _AUTHENTICATE, {"secret_hash": secret_hash})
+
+
+def was_issued_to(connection: Connection, secret_hash: str, username: str) -> bool:
+    """Tell whether a token, also one that has expired or was revoked, was given to the user of this name."""
+    parameters = {"secret_hash": secret_hash, "username": username}
+    return bool(connection.value(bool, _ISSUED_TO, parameters))
 
 
 def find_account(connection: Connection, username: str) -> Account | None:

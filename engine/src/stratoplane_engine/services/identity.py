@@ -92,6 +92,14 @@ def _open_session(database: Database, account: Account, event: AuditRecord) -> S
     return Session(issued=IssuedToken(token=token, secret=secret), user=account)
 
 
+def was_issued_to(database: Database, token: str, username: str) -> bool:
+    """Tell whether a token was given to the user of this name, whether or not it still opens anything."""
+    if not credentials.is_token(token):
+        return False
+    with database.system_reads() as connection:
+        return rows.was_issued_to(connection, credentials.token_hash(token), username)
+
+
 def log_out(database: Database, context: RequestContext) -> None:
     """Revoke the token that was shown."""
     actor = context.actor

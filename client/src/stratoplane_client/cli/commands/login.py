@@ -45,7 +45,9 @@ def command(session: Session, url: str | None, username: str | None, password_st
     trusted = ca_file or (same.ca_file if same else "")
     session.does(f"log in to {url} as {username}")
     password = sys.stdin.readline().rstrip("\r\n") if password_stdin else _ask("Password", secret=True)
-    with session.connect(url, None, trusted) as client:
+    # A token of before tells the server that this device is known: others' wrong logins do not hold it back.
+    earlier = (same.token or None) if same is not None and same.username == username else None
+    with session.connect(url, earlier, trusted) as client:
         _warn_of_plain_text(url)
         given = client.login(username, password)
         visible = _visible(client)
