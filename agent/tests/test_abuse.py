@@ -15,6 +15,7 @@ import pytest
 from agent.tests.lab.lab_control_plane import PATIENCE
 from stratoplane.join_tokens import JoinToken, pin_of, read_join_token
 from stratoplane.messages import Outcome
+from stratoplane.signatures import Message, read_request
 from stratoplane_agent.identity import KeyIdentity, ServerClock, read_credential
 from stratoplane_agent.keys import PrivateKey
 from stratoplane_agent.transport import CredentialRefusedError, ForgedAnswerError, Transport
@@ -253,3 +254,18 @@ def test_a_rotation_that_a_kill_interrupted_is_taken_up_with_the_same_key(contro
     control_plane.wait_until(lambda: read_credential(enrolled).generation == 2, "the next key is in use")
 
     assert PrivateKey(read_credential(enrolled).key).public == asked.public_key
+
+
+def test_each_process_signs_with_a_name_of_its_own_that_a_renewed_key_keeps(enrolled):
+    def signer(identity):
+        proof = identity.headers("POST", "/api/agent/v1/offers", b"{}")
+        return read_request(Message(method="POST", path="/api/agent/v1/offers"), proof).key_id
+
+    one, other = KeyIdentity(enrolled), KeyIdentity(enrolled)
+    before = signer(one)
+    one.next_key()
+    one.promote()
+    agent, generation, process = before.split(":")
+
+    assert signer(one) == f"{agent}:{int(generation) + 1}:{process}"
+    assert signer(other).split(":")[2] != process

@@ -208,19 +208,6 @@ def join(agent_app):
     return functools.partial(enrol_agent, agent_app.test_client())
 
 
-@pytest.fixture(scope="session")
-def join_cluster(agent_app, operator):
-    """``join_cluster(id)``: one more agent of a cluster."""
-
-    def join(cluster_id: str) -> Agent:
-        token = operator("POST", f"{OPS}/clusters/{cluster_id}/join-tokens", {}).json["token"]
-        client = agent_app.test_client()
-        enrolment, key = enrol_agent(client, token)
-        return Agent(client=client, id=enrolment.json["agent_id"], key=key)
-
-    return join
-
-
 @dataclass(kw_only=True)
 class Cluster:
     """A cluster and its agent, which tests play over HTTP."""
@@ -329,9 +316,10 @@ def refusals(ask):
 
 
 @pytest.fixture
-def token(operator, make_cluster):
-    """A join token of a cluster of its own."""
-    return operator("POST", f"{OPS}/clusters/{make_cluster().id}/join-tokens", {}).json
+def token(operator):
+    """A join token of a cluster of its own, which has no agent yet."""
+    cluster = operator("POST", f"{OPS}/clusters", {"name": f"rack-{uuid.uuid4().hex[:8]}"}).json
+    return operator("POST", f"{OPS}/clusters/{cluster['id']}/join-tokens", {}).json
 
 
 @pytest.fixture

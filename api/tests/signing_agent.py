@@ -24,6 +24,7 @@ class Agent:
     id: str
     key: str
     generation: int = 1
+    process: str = ""
     clock_error: int = 0
     prefix: str = AGENT
 
@@ -32,7 +33,7 @@ class Agent:
         proof = sign_request(
             Message(method="POST", path=f"{self.prefix}{path}"),
             body,
-            key_id=f"{self.id}:{self.generation}",
+            key_id=f"{self.id}:{self.generation}" + (f":{self.process}" if self.process else ""),
             created=int(time.time()) + self.clock_error,
             sign=lambda message: keys.sign(self.key, message),
         )

@@ -79,7 +79,7 @@ def test_of_two_agents_that_race_for_one_token_one_wins(token, join, ask):
         answers = list(pool.map(lambda _: join(token["token"])[0].status_code, range(8)))
 
     assert sorted(answers) == [200, *[401] * 7]
-    assert ask("SELECT count(*) FROM agent WHERE cluster_id = :id", id=token["cluster_id"]) == [(2,)]
+    assert ask("SELECT count(*) FROM agent WHERE cluster_id = :id", id=token["cluster_id"]) == [(1,)]
 
 
 # A3

@@ -38,10 +38,9 @@ def test_preloaded_processes_with_threads_serve_requests_side_by_side(database_u
 
 
 def test_one_process_with_greenlets_holds_many_polls_and_wakes_them(
-    database_url, valkey_url, make_cluster, make_tenant, drain_once, join_cluster
+    database_url, valkey_url, make_cluster, make_tenant, drain_once
 ):
-    cluster, tenant = make_cluster(), make_tenant()
-    agents = [join_cluster(cluster.id) for _ in range(POLLS)]
+    clusters, tenant = [make_cluster() for _ in range(POLLS)], make_tenant()
     arguments = ("--workers", "1", "--worker-class", "gevent", "--worker-connections", "1000")
     # One that is not woken before its time has passed is answered with nothing.
     poll = {"maximum": 1, "wait_seconds": LONGEST_POLL}
@@ -49,10 +48,10 @@ def test_one_process_with_greenlets_holds_many_polls_and_wakes_them(
         served(AGENTS, database_url, valkey_url, *arguments) as call,
         ThreadPoolExecutor(POLLS) as pool,
     ):
-        polls = [pool.submit(call, "POST", f"{AGENT}/offers", poll, agent=each) for each in agents]
+        polls = [pool.submit(call, "POST", f"{AGENT}/offers", poll, agent=each.agent) for each in clusters]
         status, _ = call("POST", f"{AGENT}/offers", {"maximum": 0, "wait_seconds": 0}, "stranger")
         assert status == 401
-        for number in range(POLLS):
+        for number, cluster in enumerate(clusters):
             kind, size = ("volumes", {"size_gib": 1}) if number % 2 else ("buckets", {})
             tenant.make(kind, name=f"it-{number}", cluster=cluster.name, **size)
         drain_once()

@@ -5,10 +5,11 @@ Requests are sent by the agent's own client, which believes no answer that is no
 """
 
 import json
+import secrets
 import time
 import uuid
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, Protocol
 from uuid import UUID
@@ -83,7 +84,7 @@ class Real:
         self.cluster = made.json()
 
     def token(self) -> str:
-        made = self._operator.post(f"{OPERATIONS}/clusters/{self.cluster['id']}/join-tokens", json={})
+        made = self._operator.post(f"{OPERATIONS}/clusters/{self.cluster['id']}/join-tokens", json={"replace": True})
         assert made.status_code == 201, made.text
         token: str = made.json()["token"]
         return token
@@ -118,12 +119,13 @@ class Peer:
 
     state: Path
     side: Side
+    process: str = field(default_factory=lambda: secrets.token_hex(8))
 
     def client(self, clock: ServerClock | None = None) -> ControlPlane:
         return ControlPlane(self.transport(clock))
 
     def transport(self, clock: ServerClock | None = None) -> Transport:
-        return Transport(self.side.url, KeyIdentity(self.state, clock))
+        return Transport(self.side.url, KeyIdentity(self.state, clock, process=self.process))
 
     @property
     def credential(self) -> Credential:
@@ -283,7 +285,7 @@ def test_an_offer_that_nobody_acknowledges_comes_back_with_a_higher_epoch(peer: 
 
 
 def test_keys_are_renewed_and_the_same_one_may_be_brought_again(peer: Peer) -> None:
-    identity = KeyIdentity(peer.state)
+    identity = KeyIdentity(peer.state, process=peer.process)
     client = ControlPlane(Transport(peer.side.url, identity))
     asked = identity.next_key()
     for _ in range(2):  # an answer that was lost
@@ -295,7 +297,7 @@ def test_keys_are_renewed_and_the_same_one_may_be_brought_again(peer: Peer) -> N
 
 
 def test_a_next_key_needs_the_proof_of_its_owner(peer: Peer) -> None:
-    identity = KeyIdentity(peer.state)
+    identity = KeyIdentity(peer.state, process=peer.process)
     mine, other = PrivateKey(PrivateKey.new()), PrivateKey(PrivateKey.new())
     proof = other.proof(rotation_proof(str(peer.credential.agent_id), 2))
 

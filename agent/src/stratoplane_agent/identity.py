@@ -3,6 +3,7 @@
 
 import json
 import os
+import secrets
 import threading
 import time
 from collections.abc import Callable, Mapping
@@ -53,7 +54,7 @@ class Credential:
 
     @property
     def key_id(self) -> str:
-        """The key's id in requests."""
+        """The key's id in requests, which the process that signs is added to."""
         return f"{self.agent_id}:{self.generation}"
 
 
@@ -141,18 +142,27 @@ class KeyIdentity:
     After a refusal it checks whether the clock was wrong, or the operator enrolled the agent again.
     """
 
-    def __init__(self, state: Path, clock: ServerClock | None = None) -> None:
-        """Read the credential of the state folder; raises IdentityError like :func:`read_credential`."""
+    def __init__(self, state: Path, clock: ServerClock | None = None, *, process: str = "") -> None:
+        """Read the credential of the state folder; raises IdentityError like :func:`read_credential`.
+
+        Args:
+            state: the folder.
+            clock: the control plane's time.
+            process: tells this process from others with the same key, 16 hexadecimal digits, random by default; the
+                control plane notices a copied state folder by it.
+        """
         self._state: Final = state
         self._clock: Final = clock or ServerClock()
         self._lock: Final = threading.Lock()
+        self._process: Final = process or secrets.token_hex(8)
         self._signed_at = self._clock.offset
         self._take(read_credential(state))
 
     def _take(self, credential: Credential) -> None:
         self._credential = credential
         try:
-            self._current = EnrolmentIdentity(credential.key, credential.key_id, credential.server_key, self._clock)
+            key_id = f"{credential.key_id}:{self._process}"
+            self._current = EnrolmentIdentity(credential.key, key_id, credential.server_key, self._clock)
         except ValueError as error:
             raise IdentityError(f"{credential_file(self._state)} does not hold a usable key: enrol again") from error
 

@@ -210,7 +210,9 @@ class LabControlPlane:
         signed = read_request(Message(method="POST", path=path), headers)
         check_body(body, headers)
         with self.changed:
-            public = enrolment["public_key"] if enrolment else self.keys.get(signed.key_id)
+            # Agent and generation; what follows tells the process.
+            key_id = ":".join(signed.key_id.split(":")[:2])
+            public = enrolment["public_key"] if enrolment else self.keys.get(key_id)
             reason = ""
             if public is None or not PublicKey(public).verifies(signed.signature, signed.base):
                 reason = "the agent's key is unknown or revoked"
@@ -222,7 +224,7 @@ class LabControlPlane:
             if reason:
                 self.refusals.append(reason)
                 raise RefusalError(401, "authentication_failed", reason)
-            self.signer = signed.key_id
+            self.signer = key_id
 
     def signature(self, status: int, body: bytes, headers) -> Mapping[str, str]:
         """Return the headers that prove an answer."""

@@ -116,10 +116,15 @@ class Clusters(Writing[Cluster]):
         """Change what is given; ``state`` is ``ENABLED``, ``DRAINING`` or ``DISABLED``."""
         return self._update(identifier, {"description": description, "labels": labels, "state": state}, if_match)
 
-    def create_join_token(self, identifier: str, *, expires_in: int | None = None) -> JoinToken:
-        """Create a token with which one agent can enrol for the cluster, once, within ``expires_in`` seconds."""
+    def create_join_token(
+        self, identifier: str, *, expires_in: int | None = None, replace: bool | None = None
+    ) -> JoinToken:
+        """Create a token with which one agent can enrol for the cluster, once, within ``expires_in`` seconds.
+
+        With ``replace`` that agent takes the place of the one that the cluster has, which is revoked then.
+        """
         path = f"{self._path}/{segment(identifier)}/join-tokens"
-        call = Call(method="POST", path=path, body=given({"expires_in": expires_in}))
+        call = Call(method="POST", path=path, body=given({"expires_in": expires_in, "replace": replace}))
         return decode(JoinToken, self._transport.send(call).body)
 
 

@@ -61,6 +61,8 @@ class IncidentKind(StrEnum):
     """A cluster's agent has not been in contact."""
     AGENT_LOCKED = "agent-locked"
     """An agent's key was used twice: it may have been copied."""
+    AGENT_TWICE = "agent-twice"
+    """Two processes run as one agent: its state folder was copied. Only the one that started last gets work."""
     LISTING_LATE = "listing-late"
     """A driver has not told for too long what it holds, what its capacity is, or that it is well."""
     AUDIT_SEAL_LATE = "audit-seal-late"

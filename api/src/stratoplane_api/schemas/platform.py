@@ -82,6 +82,10 @@ class JoinTokenCreate(Request):
     """A join token to make."""
 
     expires_in = m.whole("For how many seconds the token can be used.", least=60, most=7 * 24 * 3600, load_default=3600)
+    replace = m.flag(
+        "Whether the agent that joins takes the place of the one that the cluster has, which is revoked then.",
+        load_default=False,
+    )
 
 
 class Agent(Answer):

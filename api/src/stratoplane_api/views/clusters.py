@@ -124,7 +124,9 @@ def delete_cluster(id: UUID) -> Response:  # noqa: A002  # the path parameter's 
 def create_join_token(id: UUID, body: Body) -> Response:  # noqa: A002  # the path parameter's public name
     lifetime = timedelta(seconds=int(str(body["expires_in"])))
     pin = gateway().certificate_pin
-    made = clusters.create_join_token(database(), context(), id, lifetime, certificate_pin=pin)
+    made = clusters.create_join_token(
+        database(), context(), id, lifetime, replaces=bool(body["replace"]), certificate_pin=pin
+    )
     return answers.content(presentation.join_token(made), 201)
 
 

@@ -2,6 +2,7 @@
 """Agents' keys: enrolment, admission of requests, rotation, locking, revocation; and the installation's key."""
 
 from dataclasses import dataclass, field
+from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -11,6 +12,7 @@ from stratoplane_engine.db.operations import OPERATION_CHANNEL
 from stratoplane_engine.db.statement import Statement
 from stratoplane_engine.model.cluster import Refusal, Rotation, wake_name
 
+_PAST_PROCESSES: Final = 20
 _NONCE_SECONDS: Final = 2 * WINDOW_SECONDS + 5
 GRACE_SECONDS: Final = 10
 """How long after the first use of a key requests by the one before may be signed: clocks differ a little."""
@@ -18,15 +20,19 @@ GRACE_SECONDS: Final = 10
 _USE_TOKEN: Final = Statement("""
 WITH asked AS (
     SELECT t.id, t.cluster_id, c.name, t.used_at IS NULL AND t.expires_at > clock_timestamp() AND c.deleted_at IS NULL
-        AS good
+        AS good, t.replaces
     FROM join_token t JOIN cluster c ON c.id = t.cluster_id WHERE t.secret_hash = :secret_hash
 ),
 used AS (
     UPDATE join_token t SET used_at = clock_timestamp() FROM asked a
     WHERE t.id = a.id AND a.good AND t.used_at IS NULL RETURNING t.id
 )
-SELECT a.cluster_id, a.name AS cluster, (SELECT i.id FROM installation i LIMIT 1) AS installation_id,
+SELECT a.cluster_id, a.name AS cluster, a.replaces, (SELECT i.id FROM installation i LIMIT 1) AS installation_id,
     EXISTS (SELECT FROM used) AS accepted FROM asked a
+""")
+_SERVING: Final = Statement("""
+SELECT a.id, a.name, a.seen_at FROM agent a
+WHERE a.cluster_id = :cluster AND a.revoked_at IS NULL AND a.locked_at IS NULL FOR UPDATE
 """)
 _INSERT: Final = Statement("""
 WITH made AS (
@@ -35,19 +41,22 @@ WITH made AS (
 )
 INSERT INTO agent_key (agent_id, generation, public_key) SELECT id, 1, :public_key FROM made
 """)
-# One statement for who it is, whether it still may, whether the time fits, and that the nonce was not used before.
-_ADMIT: Final = Statement("""
+# One statement for who it is, whether it still may, whether the time fits, that the nonce was not used before, and that
+# no later process of the agent was heard of. A process that is new takes the place of the one before it.
+_ADMIT: Final = Statement(f"""
 WITH found AS MATERIALIZED (
-    SELECT a.id, a.name, a.cluster_id, c.name AS cluster, k.public_key, a.seen_at, k.used_at,
+    SELECT a.id, a.name, a.cluster_id, c.name AS cluster, k.public_key, a.seen_at, a.process, k.used_at,
         a.revoked_at IS NOT NULL OR c.deleted_at IS NOT NULL AS revoked, a.locked_at IS NOT NULL AS locked,
         abs(extract(epoch FROM clock_timestamp()) - :created) <= :window AS timely,
-        k.generation < a.generation AND coalesce(extract(epoch FROM n.used_at) + :grace < :created, false) AS outdated
+        k.generation < a.generation AND coalesce(extract(epoch FROM n.used_at) + :grace < :created, false) AS outdated,
+        CAST(:process AS text) NOT IN ('', a.process) AND CAST(:process AS text) = ANY(a.past_processes) AS replaced,
+        coalesce(extract(epoch FROM a.process_since) + :grace < :created, false) AS outlived
     FROM agent a JOIN cluster c ON c.id = a.cluster_id
         JOIN agent_key k ON k.agent_id = a.id AND k.generation = :generation
         JOIN agent_key n ON n.agent_id = a.id AND n.generation = a.generation
     WHERE a.id = :agent
 ),
-welcome AS (SELECT * FROM found f WHERE f.timely AND NOT (f.revoked OR f.locked OR f.outdated)),
+welcome AS (SELECT * FROM found f WHERE f.timely AND NOT (f.revoked OR f.locked OR f.outdated OR f.replaced)),
 fresh AS (
     INSERT INTO agent_nonce (agent_id, nonce, expires_at)
     SELECT w.id, :nonce, clock_timestamp() + make_interval(secs => :keep) FROM welcome w
@@ -58,12 +67,18 @@ used AS (
     WHERE w.used_at IS NULL AND k.agent_id = w.id AND k.generation = :generation
 ),
 heard AS (
-    UPDATE agent a SET seen_at = clock_timestamp() FROM welcome w, fresh
-    WHERE a.id = w.id AND coalesce(w.seen_at < clock_timestamp() - interval '10 seconds', true) RETURNING a.cluster_id
+    UPDATE agent a SET seen_at = clock_timestamp(), process = n.process,
+        process_since = CASE WHEN a.process = n.process THEN a.process_since ELSE clock_timestamp() END,
+        past_processes = CASE WHEN a.process = n.process THEN a.past_processes
+            ELSE (array_prepend(a.process, a.past_processes))[1:{_PAST_PROCESSES}] END
+    FROM welcome w CROSS JOIN fresh
+        CROSS JOIN LATERAL (SELECT coalesce(nullif(CAST(:process AS text), ''), w.process) AS process) AS n
+    WHERE a.id = w.id AND (coalesce(w.seen_at < clock_timestamp() - interval '10 seconds', true)
+        OR a.process <> n.process) RETURNING a.cluster_id
 ),
 online AS (UPDATE cluster c SET seen_at = clock_timestamp() FROM heard h WHERE c.id = h.cluster_id)
-SELECT f.id, f.name, f.cluster_id, f.cluster, f.public_key, f.revoked, f.locked, f.timely, f.outdated,
-    EXISTS (SELECT FROM fresh) AS fresh FROM found f
+SELECT f.id, f.name, f.cluster_id, f.cluster, f.public_key, f.revoked, f.locked, f.timely, f.outdated, f.replaced,
+    f.outlived, EXISTS (SELECT FROM fresh) AS fresh FROM found f
 """)
 _IS_BLOCKED: Final = Statement("""
 SELECT EXISTS (
@@ -134,12 +149,25 @@ WHERE a.id = :agent AND a.revoked_at IS NULL AND a.locked_at IS NULL AND c.delet
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class JoinTokenUse:
-    """The cluster of a join token; ``accepted`` is false when the token was used before or has expired."""
+    """The cluster of a join token; ``accepted`` is false when the token was used before or has expired.
+
+    ``replaces`` tells whether it was made to take the place of the cluster's agent.
+    """
 
     cluster_id: UUID
     cluster: str
     installation_id: UUID
+    replaces: bool
     accepted: bool
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class ServingAgent:
+    """The agent that a cluster has, and when it was heard of last."""
+
+    id: UUID
+    name: str
+    seen_at: datetime | None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -150,6 +178,8 @@ class AdmissionFacts:
         revoked: whether the agent or its cluster has lost its access.
         timely: whether the request's time is near enough to this clock.
         outdated: whether the key's successor was in use before the request was signed.
+        replaced: whether a later process of the agent was heard of than the one that signed.
+        outlived: with that, whether the request was signed when the later one had been at work for a while: both run.
         fresh: whether the nonce was not used before; it is used up now.
     """
 
@@ -162,6 +192,8 @@ class AdmissionFacts:
     locked: bool
     timely: bool
     outdated: bool
+    replaced: bool
+    outlived: bool
     fresh: bool
 
 
@@ -176,6 +208,11 @@ class StoredKey:
 def use_join_token(connection: Connection, secret_hash: str) -> JoinTokenUse | None:
     """Use up a join token; return its cluster, None if there is no such token."""
     return connection.first(JoinTokenUse, _USE_TOKEN, {"secret_hash": secret_hash})
+
+
+def serving(connection: Connection, cluster_id: UUID) -> ServingAgent | None:
+    """Return the agent that a cluster has, which stays as it is until the transaction ends; None if it has none."""
+    return connection.first(ServingAgent, _SERVING, {"cluster": cluster_id})
 
 
 def insert(
@@ -201,16 +238,18 @@ def insert(
 
 
 def admit(
-    connection: Connection, *, agent_id: UUID, generation: int, created: int, nonce: str
+    connection: Connection, *, agent_id: UUID, generation: int, process: str, created: int, nonce: str
 ) -> AdmissionFacts | None:
     """Return the agent of a key with what speaks for and against its request, and use up the nonce; None if unknown.
 
-    The signature is not looked at here: the caller takes the transaction back if the key does not verify it. That the
+    ``process`` is what the agent calls the process that signed, empty for agents that name none. The signature is not
+    looked at here: the caller takes the transaction back if the key does not verify it. That the
     agent was seen is written at most once in ten seconds.
     """
     parameters = {
         "agent": agent_id,
         "generation": generation,
+        "process": process,
         "created": created,
         "nonce": nonce,
         "window": WINDOW_SECONDS,

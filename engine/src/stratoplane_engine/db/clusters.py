@@ -63,8 +63,9 @@ reports AS (DELETE FROM inventory_report i WHERE i.cluster_id = :id)
 UPDATE cluster c SET deleted_at = clock_timestamp(), state = 'DISABLED' WHERE c.id = :id
 """)
 _INSERT_TOKEN: Final = Statement("""
-INSERT INTO join_token (id, cluster_id, secret_hash, expires_at)
-VALUES (:id, :cluster, :secret_hash, clock_timestamp() + make_interval(secs => :lifetime)) RETURNING expires_at
+INSERT INTO join_token (id, cluster_id, secret_hash, replaces, expires_at)
+VALUES (:id, :cluster, :secret_hash, :replaces, clock_timestamp() + make_interval(secs => :lifetime))
+RETURNING expires_at
 """)
 
 
@@ -118,10 +119,16 @@ def delete(connection: Connection, cluster_id: UUID) -> None:
 
 
 def insert_join_token(
-    connection: Connection, *, token_id: UUID, cluster_id: UUID, secret_hash: str, lifetime: timedelta
+    connection: Connection, *, token_id: UUID, cluster_id: UUID, secret_hash: str, lifetime: timedelta, replaces: bool
 ) -> datetime:
-    """Add a join token; return when it expires."""
-    values = {"id": token_id, "cluster": cluster_id, "secret_hash": secret_hash, "lifetime": lifetime.total_seconds()}
+    """Add a join token, which may replace the cluster's agent; return when it expires."""
+    values = {
+        "id": token_id,
+        "cluster": cluster_id,
+        "secret_hash": secret_hash,
+        "replaces": replaces,
+        "lifetime": lifetime.total_seconds(),
+    }
     (expires_at,) = connection.values(datetime, _INSERT_TOKEN, values)
     return expires_at
 

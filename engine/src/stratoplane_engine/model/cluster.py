@@ -137,6 +137,10 @@ class Refusal(StrEnum):
     REVOKED = "revoked"
     PROTOCOL = "protocol"
     """The agent speaks a protocol that is not served."""
+    REPLACED = "replaced"
+    """A later process of the same agent is at work."""
+    SERVED = "served"
+    """The cluster has an agent, and the join token does not replace it."""
     JOIN_TOKEN = "join token"  # noqa: S105  # a reason, no secret
     """The join token is unknown, used or expired."""
 

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
-from stratoplane.errors import AuthenticationFailedError
+from stratoplane.errors import AuthenticationFailedError, StateConflictError
 from stratoplane.incidents import Finding, IncidentKind, Severity
 from stratoplane.signatures import WINDOW_SECONDS, Signed
 from stratoplane_engine import signing_keys as keys
@@ -20,7 +20,8 @@ from stratoplane_engine.services.audit_records import locked_agent_record, refus
 
 _NOBODY: Final = UUID(int=0)
 """Counts the refusals of agents that nobody knows."""
-_KEY_ID: Final = re.compile(r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}):([1-9][0-9]{0,17})")
+_KEY_ID: Final = re.compile(r"([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}):([1-9][0-9]{0,17})(?::([0-9a-f]{16}))?")
+"""Agent, generation of the key and, from agents that name it, the process that signs."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -43,23 +44,43 @@ class _RefusedError(Exception):
         self.detail = detail
 
 
+class _ReplacedError(Exception):
+    """The request is of a process that another one of the same agent came after."""
+
+    def __init__(self, facts: AdmissionFacts) -> None:
+        super().__init__(
+            f"another process of agent {facts.name} has started after this one and is at work; this one gets nothing to"
+            " do. If nobody moved the agent, its state folder was copied: stop one of the two, or enrol one again"
+        )
+        self.facts: Final = facts
+
+
 def authenticate(database: Database, signed: Signed) -> AgentIdentity:
     """Return the agent that signed a request.
 
     Raises:
         AuthenticationFailedError: the key is unknown, old, locked or revoked, the signature is not its own, the time
             is too far from this clock, or the request was sent before. What was refused is on record once a minute.
+        StateConflictError: a later process of the same agent is at work. If both run, an incident tells the operators.
     """
     match = _KEY_ID.fullmatch(signed.key_id)
     if match is None:
         raise refused(database, None, Refusal.UNKNOWN, "the key id does not name an agent; enrol the agent again")
-    agent_id, generation = UUID(match[1]), int(match[2])
+    agent_id, generation, process = UUID(match[1]), int(match[2]), match[3] or ""
     try:
         with database.system() as connection:
             facts = rows.admit(
-                connection, agent_id=agent_id, generation=generation, created=signed.created, nonce=signed.nonce
+                connection,
+                agent_id=agent_id,
+                generation=generation,
+                process=process,
+                created=signed.created,
+                nonce=signed.nonce,
             )
             return _admitted(facts, signed, generation)
+    except _ReplacedError as refusal:
+        _tell_of_twin(database, refusal.facts)
+        raise StateConflictError(str(refusal)) from refusal
     except _RefusedError as refusal:
         if refusal.reason is Refusal.COPIED:
             lock(database, agent_id, f"generation {generation} came back after its successor was used")
@@ -84,6 +105,8 @@ def _admitted(facts: AdmissionFacts | None, signed: Signed, generation: int) -> 
     if facts.outdated:
         detail = "a newer key of this agent is in use; the agent is locked now, enrol it again"
         raise _RefusedError(Refusal.COPIED, detail)
+    if facts.replaced:
+        raise _ReplacedError(facts)
     if not facts.fresh:
         raise _RefusedError(Refusal.REPLAY, "the same request was sent before; sign each request separately")
     return AgentIdentity(
@@ -104,6 +127,25 @@ def refused(database: Database, agent_id: UUID | None, reason: Refusal, detail: 
         if rows.is_first_refusal(connection, agent_id or _NOBODY, reason):
             audit_rows.write(connection, refused_agent_record(agent_id, reason))
     return AuthenticationFailedError(detail)
+
+
+def _tell_of_twin(database: Database, facts: AdmissionFacts) -> None:
+    """Put the refusal on record once a minute; a process that ends while its successor begins is no incident."""
+    with database.system() as connection:
+        if not rows.is_first_refusal(connection, facts.id, Refusal.REPLACED):
+            return
+        audit_rows.write(connection, refused_agent_record(facts.id, Refusal.REPLACED, name=facts.name))
+        if not facts.outlived:
+            return
+        finding = Finding(
+            kind=IncidentKind.AGENT_TWICE,
+            severity=Severity.CRITICAL,
+            key=f"{IncidentKind.AGENT_TWICE}:{facts.id}",
+            title=f"two processes run as agent {facts.name} of cluster {facts.cluster}: its state folder was copied",
+            detail={"agent_id": str(facts.id), "refused": "the process that started first"},
+            cluster_id=facts.cluster_id,
+        )
+        incident_rows.report(connection, finding)
 
 
 def lock(database: Database, agent_id: UUID, why: str) -> None:

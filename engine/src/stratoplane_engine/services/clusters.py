@@ -118,6 +118,7 @@ def create_join_token(
     cluster_id: UUID,
     lifetime: timedelta = JOIN_TOKEN_LIFETIME,
     *,
+    replaces: bool = False,
     certificate_pin: str = "",
 ) -> IssuedJoinToken:
     """Return a new one-use join token for an agent of the cluster, shown this once.
@@ -127,6 +128,8 @@ def create_join_token(
         context: who asks.
         cluster_id: the one cluster that it opens.
         lifetime: how long it can be used.
+        replaces: whether the agent that joins takes the place of the cluster's agent, which is revoked then; without
+            it a cluster that has an agent takes no other.
         certificate_pin: fingerprint of the certificate that agents see; empty when none was configured.
 
     Raises:
@@ -135,13 +138,15 @@ def create_join_token(
     require(context, Permission.PLATFORM_WRITE)
     with database.system() as connection:
         cluster = _found_or_raise(cluster_id, rows.get(connection, cluster_id))
-        made = _insert_join_token(connection, cluster_id, lifetime, certificate_pin)
-        audit.write(connection, record(context, AuditAction.JOIN_TOKEN_CREATED, cluster_id, cluster.name))
+        made = _insert_join_token(connection, cluster_id, lifetime, certificate_pin, replaces=replaces)
+        detail = {"replaces": replaces}
+        event = record(context, AuditAction.JOIN_TOKEN_CREATED, cluster_id, cluster.name, detail=detail)
+        audit.write(connection, event)
         return made
 
 
 def _insert_join_token(
-    connection: Connection, cluster_id: UUID, lifetime: timedelta, certificate_pin: str = ""
+    connection: Connection, cluster_id: UUID, lifetime: timedelta, certificate_pin: str = "", *, replaces: bool
 ) -> IssuedJoinToken:
     secret, token_id = credentials.new_token(TokenPrefix.JOIN), new_id()
     expires_at = rows.insert_join_token(
@@ -150,6 +155,7 @@ def _insert_join_token(
         cluster_id=cluster_id,
         secret_hash=credentials.token_hash(secret),
         lifetime=lifetime,
+        replaces=replaces,
     )
     token = join_token_text(connection, secret, certificate_pin)
     return IssuedJoinToken(id=token_id, cluster_id=cluster_id, expires_at=expires_at, token=token)
@@ -158,11 +164,13 @@ def _insert_join_token(
 def ensure_local_cluster(database: Database, name: str) -> IssuedJoinToken:
     """Return a join token for an agent of the cluster ``name``, which is made if there is none.
 
-    For the operator's own command on the control plane's machine, which needs no permission beyond the database.
+    For the operator's own command on the control plane's machine, which needs no permission beyond the database. The
+    token replaces an agent that the cluster has and that is silent: its state folder was removed. It does not replace
+    one that is at work, which may be that of another host.
     """
     with database.system() as connection:
         cluster = rows.by_name(connection, name) or _insert_local_cluster(connection, name)
-        made = _insert_join_token(connection, cluster.id, JOIN_TOKEN_LIFETIME)
+        made = _insert_join_token(connection, cluster.id, JOIN_TOKEN_LIFETIME, replaces=not cluster.online)
         audit.write(connection, operator_record(AuditAction.JOIN_TOKEN_CREATED, cluster.id, name))
         return made
 

@@ -6,6 +6,8 @@ from datetime import UTC, datetime
 from typing import Final
 from uuid import UUID
 
+from psycopg.errors import UniqueViolation
+
 from stratoplane.audit import AuditAction
 from stratoplane.errors import AuthenticationFailedError, InvalidSpecError, StateConflictError
 from stratoplane.ids import new_id
@@ -21,10 +23,11 @@ from stratoplane.messages import (
     KeyRotation,
 )
 from stratoplane.signatures import WINDOW_SECONDS, Signed
+from stratoplane.wire import rfc3339
 from stratoplane_engine import signing_keys as keys
 from stratoplane_engine.db import agent_keys as rows
 from stratoplane_engine.db import audit as audit_rows
-from stratoplane_engine.db.agent_keys import JoinTokenUse
+from stratoplane_engine.db.agent_keys import JoinTokenUse, ServingAgent
 from stratoplane_engine.db.connection import Connection, Database
 from stratoplane_engine.installation_key import InstallationKey, installation_key
 from stratoplane_engine.model.cluster import Refusal, Rotation
@@ -65,13 +68,38 @@ def enrol(database: Database, request: EnrolRequest, signed: Signed) -> Enrolmen
         AuthenticationFailedError: the token is unknown, used or expired, or the request is not signed by the key in
             it; an operator makes another token.
         InvalidSpecError: the agent speaks another protocol.
+        StateConflictError: the cluster has an agent, and the token does not replace it; the token stays unused.
     """
     check_protocol(request.protocol)
     _check_possession(request, signed)
+    try:
+        return _enrol(database, request)
+    except _ServedError as error:
+        _refuse_second(database, request, error.use)
+        raise StateConflictError(str(error)) from error
+    except UniqueViolation as error:
+        raise StateConflictError("another agent has joined this cluster a moment ago; list the agents") from error
+
+
+class _ServedError(Exception):
+    """Raised inside the transaction, so that the join token is not used up."""
+
+    def __init__(self, use: JoinTokenUse, present: ServingAgent) -> None:
+        seen = "was never heard of" if present.seen_at is None else f"was last heard of at {rfc3339(present.seen_at)}"
+        super().__init__(
+            f"cluster {use.cluster} has the agent {present.name} ({present.id}), which {seen}; a cluster has one agent."
+            f" To put this one in its place, use a token of 'stratoplane cluster join-token {use.cluster} --replace',"
+            f" or end it with 'stratoplane agent revoke {present.id}' and enrol again"
+        )
+        self.use: Final = use
+
+
+def _enrol(database: Database, request: EnrolRequest) -> Enrolment:
     agent_id = new_id()
     with database.system() as connection:
         use = rows.use_join_token(connection, token_hash(request.join_token))
         if use is not None and use.accepted:
+            _make_room(connection, use)
             _insert_agent(connection, agent_id, use, request)
             return Enrolment(
                 agent_id=agent_id,
@@ -82,6 +110,23 @@ def enrol(database: Database, request: EnrolRequest, signed: Signed) -> Enrolmen
         detail = {"cluster_id": None if use is None else str(use.cluster_id), "name": request.name[:_NAME]}
         audit_rows.write(connection, refused_agent_record(None, Refusal.JOIN_TOKEN, detail=detail))
     raise AuthenticationFailedError("the join token is unknown, used or expired; an operator can make another one")
+
+
+def _make_room(connection: Connection, use: JoinTokenUse) -> None:
+    present = rows.serving(connection, use.cluster_id)
+    if present is None:
+        return
+    if not use.replaces:
+        raise _ServedError(use, present)
+    rows.revoke(connection, present.id)
+    detail = {"cluster_id": str(use.cluster_id), "reason": "replaced by another agent"}
+    audit_rows.write(connection, agent_record(AuditAction.AGENT_REVOKED, present.id, present.name, detail))
+
+
+def _refuse_second(database: Database, request: EnrolRequest, use: JoinTokenUse) -> None:
+    detail = {"cluster_id": str(use.cluster_id), "name": request.name[:_NAME]}
+    with database.system() as connection:
+        audit_rows.write(connection, refused_agent_record(None, Refusal.SERVED, detail=detail))
 
 
 def _insert_agent(connection: Connection, agent_id: UUID, use: JoinTokenUse, request: EnrolRequest) -> None:

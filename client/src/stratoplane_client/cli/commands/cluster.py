@@ -120,16 +120,21 @@ def delete(session: Session, wanted: tuple[str, ...], yes: bool) -> None:  # noq
 @click.option(
     "--expires-in", type=DURATION, metavar="DURATION", help="Lifetime, such as 10m or 2h; one hour by default."
 )
+@click.option(
+    "--replace", is_flag=True, help="Let the agent take the place of the cluster's agent, which is revoked then."
+)
 @click.pass_obj
-def join_token(session: Session, name: str, expires_in: int | None) -> None:
+def join_token(session: Session, name: str, expires_in: int | None, replace: bool) -> None:  # noqa: FBT001
     """Create a token with which one agent can join, once (operators).
+
+    A cluster has one agent: without --replace the token is of use once that agent is revoked or locked.
 
     The token alone is on standard output, so that it can go straight into a file or a variable.
     """
     session.does(f"create a join token of cluster {name}", "cluster")
     clusters = session.client.operator.clusters
     found = clusters.find(name)
-    made = clusters.create_join_token(found.id, expires_in=expires_in)
+    made = clusters.create_join_token(found.id, expires_in=expires_in, replace=replace or None)
     if session.machine_readable:
         document(session, made.raw)
         return

@@ -81,7 +81,17 @@ agent = Table(
     count("generation", 1),
     count("protocol"),
     timestamp_column("locked_at", nullable=True),
+    # The process that signed last, since when, and those before it: one that comes back runs beside its successor.
+    text_column("process"),
+    timestamp_column("process_since", nullable=True),
+    Column("past_processes", ARRAY(Text), nullable=False, server_default=text("'{}'")),
     Index("agent_cluster_id_idx", "cluster_id"),
+    Index(
+        "agent_one_key",
+        "cluster_id",
+        unique=True,
+        postgresql_where=text("revoked_at IS NULL AND locked_at IS NULL"),
+    ),
 )
 
 # Every key that an agent has signed with: one that comes back after its successor was used has been copied.
@@ -127,6 +137,8 @@ join_token = Table(
     timestamp_column("created_at", default=True),
     timestamp_column("expires_at"),
     timestamp_column("used_at", nullable=True),
+    # Whether the agent that joins by it takes the place of the one that the cluster has.
+    Column("replaces", Boolean, nullable=False, server_default=text("false")),
     UniqueConstraint("secret_hash"),
 )
 
