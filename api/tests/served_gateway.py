@@ -45,11 +45,12 @@ class Served:
 
 
 @contextmanager
-def served(application, database_url, redis_url, *arguments):
+def served(application, database_url, redis_url, *arguments, **settings):
     """Serve an application by gunicorn and give what calls it."""
     port = free_port()
     command = [sys.executable, "-m", "gunicorn", "--bind", f"127.0.0.1:{port}", "--graceful-timeout", "1", *arguments]
-    environment = os.environ | {"STRATOPLANE_DATABASE_URL": database_url, "STRATOPLANE_REDIS_URL": redis_url}
+    urls = {"STRATOPLANE_DATABASE_URL": database_url, "STRATOPLANE_REDIS_URL": redis_url}
+    environment = os.environ | urls | {name: str(value) for name, value in settings.items()}
     process = subprocess.Popen([*command, f"stratoplane_api.{application}"], env=environment, stderr=subprocess.DEVNULL)
     try:
         wait_for(port, process)
@@ -64,6 +65,12 @@ def served_api(database_url, redis_url, *arguments, threads=8, body_seconds=20):
     application = f"asgi:create_application(threads={threads}, body_seconds={body_seconds})"
     worker = ("--worker-class", "stratoplane_api.http_worker.HttpWorker")
     return served(application, database_url, redis_url, *worker, *arguments)
+
+
+def served_agents(database_url, redis_url, **settings):
+    """Serve the agents' namespace as stratoplane-server does, with settings of the environment."""
+    arguments = ("--workers=1", "--worker-class=stratoplane_api.agent_worker.AgentWorker", "--keep-alive=75")
+    return served("wsgi:create_agent_application()", database_url, redis_url, *arguments, **settings)
 
 
 def wait_for(port, process):

@@ -10,12 +10,11 @@ from contextlib import ExitStack
 import orjson
 import pytest
 
-from api.tests.served_gateway import PATIENCE, served, served_api
+from api.tests.served_gateway import PATIENCE, served_agents, served_api
 from stratoplane_api.views.agent import LONGEST_POLL
 from stratoplane_engine.db.statement import Statement
 
 COMMON, TENANT, AGENT = "/api/common/v1", "/api/tenant/v1", "/api/agent/v1"
-AGENTS = "wsgi:create_agent_application()"
 POLLS = 60
 
 
@@ -41,11 +40,10 @@ def test_one_process_with_greenlets_holds_many_polls_and_wakes_them(
     database_url, valkey_url, make_cluster, make_tenant, drain_once
 ):
     clusters, tenant = [make_cluster() for _ in range(POLLS)], make_tenant()
-    arguments = ("--workers", "1", "--worker-class", "gevent", "--worker-connections", "1000")
     # One that is not woken before its time has passed is answered with nothing.
     poll = {"maximum": 1, "wait_seconds": LONGEST_POLL}
     with (
-        served(AGENTS, database_url, valkey_url, *arguments) as call,
+        served_agents(database_url, valkey_url) as call,
         ThreadPoolExecutor(POLLS) as pool,
     ):
         polls = [pool.submit(call, "POST", f"{AGENT}/offers", poll, agent=each.agent) for each in clusters]
@@ -68,8 +66,7 @@ def test_a_poll_whose_agent_was_killed_takes_no_offer(
     cluster, tenant = make_cluster(), make_tenant()
     body = orjson.dumps({"maximum": 10, "wait_seconds": 25})
     head = "".join(f"{name}: {value}\r\n" for name, value in cluster.agent.headers("/offers", body).items())
-    arguments = ("--workers", "1", "--worker-class", "gevent", "--worker-connections", "100")
-    with served(AGENTS, database_url, valkey_url, *arguments) as call:
+    with served_agents(database_url, valkey_url) as call:
         with socket.create_connection(("127.0.0.1", call.port)) as poll:
             begin = f"POST {AGENT}/offers HTTP/1.1\r\nHost: localhost\r\nContent-Length: {len(body)}\r\n{head}\r\n"
             before = nonces(database, cluster.agent.id)
@@ -86,8 +83,7 @@ def test_a_poll_whose_agent_was_killed_takes_no_offer(
 
 def test_half_sent_requests_of_one_agent_delay_no_other(database_url, valkey_url, make_cluster):
     cluster = make_cluster()
-    arguments = ("--workers", "1", "--worker-class", "gevent", "--worker-connections", "1000")
-    with served(AGENTS, database_url, valkey_url, *arguments) as call, ExitStack() as slow:
+    with served_agents(database_url, valkey_url) as call, ExitStack() as slow:
         # The first waits for the process to be ready, which says nothing about the others.
         call("POST", f"{AGENT}/offers", {"maximum": 1, "wait_seconds": 0}, agent=cluster.agent)
         lines = [slow.enter_context(socket.create_connection(("127.0.0.1", call.port))) for _ in range(300)]

@@ -6,6 +6,7 @@ address where nobody is known. What the sender can have any number of (tokens, n
 counted by, and nobody can use up what is another's.
 """
 
+import contextlib
 from collections.abc import Callable
 from dataclasses import dataclass
 from http import HTTPStatus
@@ -17,6 +18,7 @@ from stratoplane.errors import AuthenticationFailedError, PermissionDeniedError,
 from stratoplane_api.endpoints import MOST_SWALLOWED, SMALL_BODY, Endpoint, Gate
 from stratoplane_api.origin import origin
 from stratoplane_api.ratelimit import Allowance, Limit, RateLimiter
+from stratoplane_api.request_errors import LateRequestError
 from stratoplane_api.routes import current_endpoint
 from stratoplane_api.tracing import REQUEST_ID_HEADER, Trace, read_trace
 from stratoplane_engine.access.context import Actor
@@ -60,9 +62,10 @@ _PIECE: Final = 64 * 1024
 def _swallow_body() -> None:
     """Read on what a refused request still sends, within bounds: a connection closed before loses the answer."""
     stream = request.environ["wsgi.input"]
-    for _ in range(MOST_SWALLOWED // _PIECE):
-        if not stream.read(_PIECE):
-            return
+    with contextlib.suppress(LateRequestError):  # the refusal is the answer, whatever became of the body
+        for _ in range(MOST_SWALLOWED // _PIECE):
+            if not stream.read(_PIECE):
+                return
 
 
 def register(app: Flask, admission: Admission) -> None:

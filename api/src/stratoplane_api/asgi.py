@@ -18,12 +18,11 @@ from wsgiref.types import WSGIApplication, WSGIEnvironment
 
 from stratoplane.errors import StratoplaneError, UnavailableError
 from stratoplane_api.admission import REFUSAL
+from stratoplane_api.deadlines import BODY_SECONDS
 from stratoplane_api.endpoints import LARGEST_BODY, MOST_SWALLOWED
 from stratoplane_api.request_errors import LateRequestError
 from stratoplane_api.wsgi import create_application as create_wsgi_application
 
-BODY_SECONDS: Final = 20.0
-"""Within how many seconds of its head a body must have come."""
 MOST_HELD: Final = 64 * 1024 * 1024
 """Bytes of bodies that a process holds at once; larger bodies beyond are told to come again."""
 _SMALL: Final = 64 * 1024

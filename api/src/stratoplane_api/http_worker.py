@@ -2,10 +2,8 @@
 """How gunicorn serves the API: uvicorn's protocol, with a deadline and bounds for the head of every request."""
 
 import logging
-import resource
 import socket
 from asyncio import TimerHandle, Transport
-from http import HTTPStatus
 from typing import Any, ClassVar, Final
 
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
@@ -13,8 +11,8 @@ from uvicorn_worker import UvicornWorker  # type: ignore[import-untyped]  # ship
 
 from stratoplane.errors import StratoplaneError
 from stratoplane_api import problems
+from stratoplane_api.deadlines import HEAD_SECONDS, UNREAD_SECONDS, room_for
 from stratoplane_api.endpoints import LARGEST_BODY
-from stratoplane_api.errors import row_of
 from stratoplane_api.request_errors import (
     BodyTooLargeError,
     HeadTooLargeError,
@@ -22,16 +20,9 @@ from stratoplane_api.request_errors import (
     MalformedRequestError,
     UriTooLongError,
 )
-from stratoplane_api.tracing import REQUEST_ID_HEADER, read_trace
 
-HEAD_SECONDS: Final = 10.0
-"""Within how many seconds a connection must have sent the head of a request that it began."""
-UNREAD_SECONDS: Final = 30
-"""How long a client may leave unread what it was sent."""
 MOST_CONNECTIONS: Final = 8192
 """Connections that a process keeps at once, if it may open so many files; those beyond are closed at once."""
-_OTHER_FILES: Final = 256
-"""Files that a process needs beside its connections."""
 LARGEST_TARGET: Final = 8 * 1024
 """Bytes of path and query."""
 LARGEST_HEAD: Final = 32 * 1024
@@ -182,13 +173,7 @@ class Connection(HttpToolsProtocol):
     def _refuse(self, error: StratoplaneError) -> None:
         """Answer in the server's own name, read nothing more, and close the connection."""
         self._ignores = True
-        trace, status = read_trace({}), HTTPStatus(row_of(error).status)
-        content = problems.encoded(error, trace)
-        head = (
-            f"HTTP/1.1 {status.value} {status.phrase}\r\nContent-Type: {problems.MEDIA_TYPE}\r\n"
-            f"Content-Length: {len(content)}\r\n{REQUEST_ID_HEADER}: {trace.request_id}\r\nConnection: close\r\n\r\n"
-        )
-        self.transport.write(head.encode("ascii") + content)
+        self.transport.write(problems.bare_answer(error))
         self.transport.close()
 
     def _forget_deadline(self) -> None:
@@ -222,12 +207,7 @@ class HttpWorker(UvicornWorker):  # type: ignore[misc]  # as above: mypy sees An
 
     def init_process(self) -> None:
         """Let the process open as many files as it may, and serve."""
-        wanted = MOST_CONNECTIONS + _OTHER_FILES
-        soft, hard = resource.getrlimit(resource.RLIMIT_NOFILE)
-        if soft != resource.RLIM_INFINITY and soft < wanted:
-            soft = wanted if hard == resource.RLIM_INFINITY else min(wanted, hard)
-            resource.setrlimit(resource.RLIMIT_NOFILE, (soft, hard))
-            Connection.most = max(1, soft - _OTHER_FILES)
+        Connection.most = room_for(MOST_CONNECTIONS)
         # Below the parent's patience: what is still served is cut off by us, in order.
         self.config.timeout_graceful_shutdown = max(1, self.cfg.graceful_timeout - 1)
         # What clients send wrong is answered, and nothing for an operator to read.

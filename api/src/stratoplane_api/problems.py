@@ -19,7 +19,7 @@ from stratoplane_api.request_errors import (
     RouteNotFoundError,
     UnknownHTTPError,
 )
-from stratoplane_api.tracing import Trace
+from stratoplane_api.tracing import REQUEST_ID_HEADER, Trace, read_trace
 
 MEDIA_TYPE: Final = "application/problem+json"
 TYPE_PREFIX: Final = "urn:stratoplane:problem:"
@@ -67,6 +67,17 @@ def encoded(error: StratoplaneError, trace: Trace) -> bytes:
         "trace_id": trace.trace_id,
     }
     return json_body.encode({**error.payload(), **members})
+
+
+def bare_answer(error: StratoplaneError) -> bytes:
+    """Return a whole answer of HTTP/1.1 to a request that no application gets to see; the connection ends with it."""
+    trace, status = read_trace({}), HTTPStatus(row_of(error).status)
+    content = encoded(error, trace)
+    head = (
+        f"HTTP/1.1 {status.value} {status.phrase}\r\nContent-Type: {MEDIA_TYPE}\r\n"
+        f"Content-Length: {len(content)}\r\n{REQUEST_ID_HEADER}: {trace.request_id}\r\nConnection: close\r\n\r\n"
+    )
+    return head.encode("ascii") + content
 
 
 def _http_problem(error: HTTPException) -> Response:

@@ -79,6 +79,12 @@ class ApiSettings:
     agent_polls: int = setting(
         2, help="polls that one agent may hold at a time in a process", env="STRATOPLANE_API_AGENT_POLLS"
     )
+    agent_connections: int = setting(
+        1000,
+        help="connections of one address that a process of the agents' API keeps, 0 for any number; it does not count"
+        " behind trusted proxies",
+        env="STRATOPLANE_API_AGENT_CONNECTIONS",
+    )
     inventory_seconds: float = setting(
         30.0,
         help="seconds between an agent's looks at what its cluster holds",
@@ -109,7 +115,7 @@ class ApiSettings:
             raise ValueError(f"inventory_seconds: must be from 1 to {_HOUR}")
         if not 0 <= self.token_cache_seconds <= LONGEST_SECONDS:
             raise ValueError(f"token_cache_seconds: must be from 0 to {LONGEST_SECONDS:g}")
-        for name in ("waiting_requests", "trusted_proxies"):
+        for name in ("waiting_requests", "trusted_proxies", "agent_connections"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name}: must not be negative")
 
@@ -117,6 +123,11 @@ class ApiSettings:
     def login_bounds(self) -> Bounds:
         """How many logins are checked without a pause."""
         return Bounds(attempts=self.login_attempts, address=self.address_logins)
+
+    @property
+    def connections_per_address(self) -> int:
+        """How many connections one address may have, 0 for any number: behind a proxy all have the proxy's."""
+        return 0 if self.trusted_proxies else self.agent_connections
 
     @property
     def password_cost(self) -> PasswordCost:

@@ -35,7 +35,8 @@ def command(role: Role, settings: ServerSettings) -> list[str]:
         return [*_gunicorn(settings.api_listen, _API_SECONDS), *load, "--preload", application]
     if role is Role.AGENT_API:
         # Agents keep polls open: those need not end before a restart, the agents poll again.
-        load = ["--workers=1", "--worker-class=gevent", "--worker-connections=10000", "--backlog=8192"]
+        load = ["--workers=1", "--worker-class=stratoplane_api.agent_worker.AgentWorker"]
+        load += ["--worker-connections=10000", "--backlog=8192"]
         application = "stratoplane_api.wsgi:create_agent_application()"
         return [*_gunicorn(settings.agent_listen, _AGENT_API_SECONDS), *load, application]
     return [sys.executable, "-m", f"stratoplane_engine.roles.{role.value}"]
