@@ -54,6 +54,7 @@ def create_app(database: Database, plugins: Plugins, settings: ApiSettings) -> F
         passwords=PasswordHasher(settings.password_cost),
         wait_slots=WaitSlots(settings.waiting_requests),
         certificate_pin=settings.agent_certificate_pin,
+        account_limits=settings.account_limits,
         readiness=Readiness(database, settings.drain_file),
     )
     gateway.install(app, parts)

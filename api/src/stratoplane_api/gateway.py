@@ -14,7 +14,7 @@ from stratoplane_api.login_throttle import LoginThrottle
 from stratoplane_api.readiness import Readiness
 from stratoplane_api.tracing import Trace
 from stratoplane_api.wait_slots import WaitSlots
-from stratoplane_engine.access.context import Actor, RequestContext
+from stratoplane_engine.access.context import AccountLimits, Actor, RequestContext
 from stratoplane_engine.db.connection import Database
 from stratoplane_engine.model.change import IdempotencyKey
 from stratoplane_engine.model.listing import Page
@@ -33,6 +33,7 @@ class Gateway:
         throttle: slows down guesses of passwords; None alike.
         passwords: hashes and checks the passwords of users.
         wait_slots: for requests that are held until a job ends.
+        account_limits: how many projects, users, role bindings and tokens there may be.
         readiness: what load balancers are told.
         certificate_pin: fingerprint of the certificate that agents see, for join tokens; empty for none.
     """
@@ -44,6 +45,7 @@ class Gateway:
     passwords: PasswordHasher
     wait_slots: WaitSlots
     certificate_pin: str
+    account_limits: AccountLimits
     readiness: Readiness
 
 
@@ -89,6 +91,7 @@ def context(organization_id: UUID | None = None) -> RequestContext:
         idempotency=_idempotency(),
         if_version=_if_version(),
         dry_run=dry_run(),
+        limits=gateway().account_limits,
     )
 
 

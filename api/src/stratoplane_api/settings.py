@@ -11,6 +11,7 @@ from stratoplane.errors import SettingsError
 from stratoplane.join_tokens import pin_of
 from stratoplane.settings import setting
 from stratoplane_api.login_throttle import Bounds
+from stratoplane_engine.access.context import AccountLimits
 from stratoplane_engine.services.credentials import LONGEST_SECONDS, PasswordCost
 
 _HOUR: Final = 3600
@@ -22,6 +23,10 @@ _AT_LEAST_ONE: Final = (
     "address_logins",
     "address_refusals",
     "agent_polls",
+    "most_tokens",
+    "most_projects",
+    "most_users",
+    "most_role_bindings",
     "password_passes",
 )
 _LEAST_MEMORY_KIB: Final = 8
@@ -61,6 +66,14 @@ class ApiSettings:
         300,
         help="requests from one address whose token or signature opens nothing, in a minute",
         env="STRATOPLANE_API_ADDRESS_REFUSALS",
+    )
+    most_tokens: int = setting(
+        100, help="tokens of a user that open something; sessions do not count", env="STRATOPLANE_API_MOST_TOKENS"
+    )
+    most_projects: int = setting(1_000, help="projects of an organization", env="STRATOPLANE_API_MOST_PROJECTS")
+    most_users: int = setting(1_000, help="users of an organization", env="STRATOPLANE_API_MOST_USERS")
+    most_role_bindings: int = setting(
+        10_000, help="role bindings of an organization", env="STRATOPLANE_API_MOST_ROLE_BINDINGS"
     )
     token_cache_seconds: float = setting(
         1.0,
@@ -123,6 +136,16 @@ class ApiSettings:
     def login_bounds(self) -> Bounds:
         """How many logins are checked without a pause."""
         return Bounds(attempts=self.login_attempts, address=self.address_logins)
+
+    @property
+    def account_limits(self) -> AccountLimits:
+        """How many there may be of what belongs to accounts."""
+        return AccountLimits(
+            projects=self.most_projects,
+            users=self.most_users,
+            role_bindings=self.most_role_bindings,
+            tokens=self.most_tokens,
+        )
 
     @property
     def connections_per_address(self) -> int:

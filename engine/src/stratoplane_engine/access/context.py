@@ -2,6 +2,7 @@
 """Who asks, on whose behalf, and in which request: the first argument of every service."""
 
 from dataclasses import dataclass
+from typing import Final
 from uuid import UUID
 
 from stratoplane_engine.access.permissions import Grant, Permission, allows
@@ -33,6 +34,24 @@ class Actor:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class AccountLimits:
+    """How many there may be of what belongs to accounts and is not a resource with a quota.
+
+    Attributes:
+        projects: of an organization, as are ``users`` and ``role_bindings``.
+        tokens: of a user, those that it made and that still open something.
+    """
+
+    projects: int = 1_000
+    users: int = 1_000
+    role_bindings: int = 10_000
+    tokens: int = 100
+
+
+DEFAULT_ACCOUNT_LIMITS: Final = AccountLimits()
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class RequestContext:
     """One request as the services see it.
 
@@ -40,6 +59,7 @@ class RequestContext:
         organization_id: the organization that is acted in; the actor's own on tenant routes.
         trace_parent: W3C trace context, carried to the job, the operation and the agent.
         if_version: the version that the caller read (``If-Match``); None when it did not say.
+        limits: how many the caller's accounts may have of what it may make.
         dry_run: do everything, keep nothing, and answer what would have been.
     """
 
@@ -50,3 +70,4 @@ class RequestContext:
     idempotency: IdempotencyKey | None = None
     if_version: int | None = None
     dry_run: bool = False
+    limits: AccountLimits = DEFAULT_ACCOUNT_LIMITS

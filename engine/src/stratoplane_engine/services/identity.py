@@ -12,8 +12,9 @@ from stratoplane.ids import new_id
 from stratoplane.wire import rfc3339
 from stratoplane_engine.access.context import RequestContext
 from stratoplane_engine.access.permissions import Grant
-from stratoplane_engine.db import audit, organizations
+from stratoplane_engine.db import account_counts, audit, organizations
 from stratoplane_engine.db import identity as rows
+from stratoplane_engine.db.account_counts import Counted
 from stratoplane_engine.db.connection import Database
 from stratoplane_engine.model.identity import (
     Account,
@@ -26,12 +27,15 @@ from stratoplane_engine.model.identity import (
 )
 from stratoplane_engine.model.listing import Listing, Page
 from stratoplane_engine.services import credentials, listings
+from stratoplane_engine.services.account_limits import require_room
 from stratoplane_engine.services.audit_records import login_record, record, refused_login_record
 from stratoplane_engine.services.credentials import PasswordHasher, TokenPrefix
 
 _ORDER: Final = listings.oldest_first(Token)
 
 SESSION_LIFETIME: Final = timedelta(hours=12)
+MOST_SESSIONS: Final = 100
+"""Sessions that a user has at once; the next login ends the oldest, because refusing it would lock the user out."""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -88,6 +92,8 @@ def _open_session(database: Database, account: Account, event: AuditRecord) -> S
             secret_hash=credentials.token_hash(secret),
             lifetime=SESSION_LIFETIME,
         )
+        if account_counts.count(connection, Counted.SESSIONS, account.id, most=MOST_SESSIONS + 1) > MOST_SESSIONS:
+            account_counts.end_oldest_sessions(connection, account.id, keep=MOST_SESSIONS)
         audit.write(connection, event)
     return Session(issued=IssuedToken(token=token, secret=secret), user=account)
 
@@ -140,10 +146,12 @@ def create_token(
 
     Raises:
         PermissionDeniedError: it would outlive the API token that asks for it; log in with the password instead.
+        QuotaExceededError: the user has as many tokens as it may.
     """
     secret = credentials.new_token(TokenPrefix.API)
     actor = context.actor
     with database.tenant(actor.organization_id) as connection:
+        require_room(connection, context.limits, Counted.TOKENS, actor.id)
         token = rows.insert_token(
             connection,
             token_id=new_id(),

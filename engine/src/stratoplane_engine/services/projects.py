@@ -15,10 +15,12 @@ from stratoplane_engine.access.context import RequestContext
 from stratoplane_engine.access.permissions import Permission
 from stratoplane_engine.db import audit, quota
 from stratoplane_engine.db import organizations as rows
+from stratoplane_engine.db.account_counts import Counted
 from stratoplane_engine.db.connection import Connection, Database
 from stratoplane_engine.model.identity import OwnerDraft, OwnerPatch, Project, Scope
 from stratoplane_engine.model.listing import Listing, Page
 from stratoplane_engine.services import listings
+from stratoplane_engine.services.account_limits import require_room
 from stratoplane_engine.services.audit_records import given_members, record
 from stratoplane_engine.services.versions import check_version
 
@@ -26,11 +28,16 @@ _ORDER: Final = listings.oldest_first(Project)
 
 
 def create_project(database: Database, context: RequestContext, draft: OwnerDraft) -> Project:
-    """Make a project, unlimited within its organization. Raises NameTakenError, ResourceNotFoundError."""
+    """Make a project, unlimited within its organization.
+
+    Raises:
+        QuotaExceededError: the organization has as many projects as it may. NameTakenError, ResourceNotFoundError.
+    """
     home = context.organization_id
     require(context, Permission.PROJECT_WRITE, organization_id=home)
     try:
         with database.tenant(home) as connection:
+            require_room(connection, context.limits, Counted.PROJECTS, home)
             made = rows.insert_project(connection, new_id(), home, draft)
             # Only now: the new row's foreign key keeps the organization from being deleted until this is committed.
             if rows.get(connection, home) is None:

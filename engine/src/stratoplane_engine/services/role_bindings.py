@@ -14,10 +14,12 @@ from stratoplane_engine.access.context import RequestContext
 from stratoplane_engine.access.permissions import Permission
 from stratoplane_engine.db import audit, organizations
 from stratoplane_engine.db import identity as rows
+from stratoplane_engine.db.account_counts import Counted
 from stratoplane_engine.db.connection import Connection, Database
 from stratoplane_engine.model.identity import Role, RoleBinding, RoleBindingDraft, Scope, User
 from stratoplane_engine.model.listing import Listing, Page
 from stratoplane_engine.services import listings, users
+from stratoplane_engine.services.account_limits import require_room
 from stratoplane_engine.services.administrators import keep_one
 from stratoplane_engine.services.audit_records import record
 
@@ -56,6 +58,7 @@ def create_role_binding(database: Database, context: RequestContext, draft: Role
         PermissionDeniedError: the actor may not grant, or does not hold what the role gives.
         ResourceNotFoundError: there is no such user, role or project. NameTakenError: the user has it already.
         InvalidSpecError: ``project_id`` is missing, or the role does not count in a project.
+        QuotaExceededError: the organization has as many role bindings as it may.
     """
     home = context.organization_id
     require(context, Permission.ROLE_GRANT, organization_id=home, project_id=draft.project_id)
@@ -76,6 +79,7 @@ def _bind(connection: Connection, context: RequestContext, user: User, draft: Ro
         raise ResourceNotFoundError(f"there is no role {draft.role!r}; list the roles")
     _check_project(connection, role, draft.project_id, user.organization_id)
     require_all_of(context.actor, role.permissions, role.scope, user.organization_id, draft.project_id)
+    require_room(connection, context.limits, Counted.ROLE_BINDINGS, user.organization_id)
     try:
         made = rows.insert_binding(
             connection,

@@ -14,10 +14,12 @@ from stratoplane_engine.access.context import RequestContext
 from stratoplane_engine.access.permissions import Permission
 from stratoplane_engine.db import audit
 from stratoplane_engine.db import identity as rows
+from stratoplane_engine.db.account_counts import Counted
 from stratoplane_engine.db.connection import Connection, Database
 from stratoplane_engine.model.identity import User, UserDraft
 from stratoplane_engine.model.listing import Listing, Page
 from stratoplane_engine.services import listings
+from stratoplane_engine.services.account_limits import require_room
 from stratoplane_engine.services.administrators import keep_one
 from stratoplane_engine.services.audit_records import record
 from stratoplane_engine.services.credentials import PasswordHasher
@@ -33,6 +35,7 @@ def create_user(database: Database, passwords: PasswordHasher, context: RequestC
     Raises:
         NameTakenError: the name is in use on the platform.
         PermissionDeniedError: the actor may not make users.
+        QuotaExceededError: the organization has as many users as it may.
     """
     home = context.organization_id
     require(context, Permission.USER_WRITE, organization_id=home)
@@ -56,6 +59,7 @@ def create_any_user(
 
 
 def _insert(connection: Connection, context: RequestContext, home: UUID, draft: UserDraft, password_hash: str) -> User:
+    require_room(connection, context.limits, Counted.USERS, home)
     try:
         made = rows.insert_user(
             connection,
