@@ -69,8 +69,8 @@ def served_api(database_url, redis_url, *arguments, threads=8, body_seconds=20):
 
 def served_agents(database_url, redis_url, **settings):
     """Serve the agents' namespace as stratoplane-server does, with settings of the environment."""
-    arguments = ("--workers=1", "--worker-class=stratoplane_api.agent_worker.AgentWorker", "--keep-alive=75")
-    arguments += ("--worker-connections=10000", "--backlog=8192")
+    worker = ("--workers=1", "--worker-class=stratoplane_api.agent_worker.AgentWorker", "--worker-connections=10000")
+    arguments = (*worker, "--keep-alive=75", "--backlog=8192")
     return served("wsgi:create_agent_application()", database_url, redis_url, *arguments, **settings)
 
 

@@ -179,7 +179,7 @@ class AdmissionFacts:
         timely: whether the request's time is near enough to this clock.
         outdated: whether the key's successor was in use before the request was signed.
         replaced: whether a later process of the agent was heard of than the one that signed.
-        outlived: with that, whether the request was signed when the later one had been at work for a while: both run.
+        outlived: with that, whether the request was signed when the later one had been running for a while: both run.
         fresh: whether the nonce was not used before; it is used up now.
     """
 

@@ -138,7 +138,7 @@ class Refusal(StrEnum):
     PROTOCOL = "protocol"
     """The agent speaks a protocol that is not served."""
     REPLACED = "replaced"
-    """A later process of the same agent is at work."""
+    """A later process of the same agent is running."""
     SERVED = "served"
     """The cluster has an agent, and the join token does not replace it."""
     JOIN_TOKEN = "join token"  # noqa: S105  # a reason, no secret

@@ -49,7 +49,7 @@ class _ReplacedError(Exception):
 
     def __init__(self, facts: AdmissionFacts) -> None:
         super().__init__(
-            f"another process of agent {facts.name} has started after this one and is at work; this one gets nothing to"
+            f"another process of agent {facts.name} has started after this one and is running; this one gets nothing to"
             " do. If nobody moved the agent, its state folder was copied: stop one of the two, or enrol one again"
         )
         self.facts: Final = facts
@@ -61,7 +61,7 @@ def authenticate(database: Database, signed: Signed) -> AgentIdentity:
     Raises:
         AuthenticationFailedError: the key is unknown, old, locked or revoked, the signature is not its own, the time
             is too far from this clock, or the request was sent before. What was refused is on record once a minute.
-        StateConflictError: a later process of the same agent is at work. If both run, an incident tells the operators.
+        StateConflictError: a later process of the same agent is running. If both run, an incident tells the operators.
     """
     match = _KEY_ID.fullmatch(signed.key_id)
     if match is None:
@@ -130,7 +130,7 @@ def refused(database: Database, agent_id: UUID | None, reason: Refusal, detail: 
 
 
 def _tell_of_twin(database: Database, facts: AdmissionFacts) -> None:
-    """Put the refusal on record once a minute; a process that ends while its successor begins is no incident."""
+    """Put the refusal on record once a minute, and open an incident if both processes run."""
     with database.system() as connection:
         if not rows.is_first_refusal(connection, facts.id, Refusal.REPLACED):
             return
