@@ -25,6 +25,19 @@ def test_a_login_is_remembered_for_its_owner_only(command: Command, contract: Co
     assert sorted(path.name for path in command.config.parent.iterdir()) == ["config.toml"]
 
 
+def test_a_login_shows_the_token_of_before_to_the_same_server_for_the_same_user_only(
+    alice: Command, contract: Contract
+) -> None:
+    """The server knows the device by it, so that others' wrong passwords do not hold it back."""
+    kept = tomllib.loads(alice.config.read_text())["contexts"].popitem()[1]["token"]
+    contract.requests.clear()
+    alice.done("login", "-u", "alice", "--password-stdin", stdin=ENTERED)
+    alice.done("login", "-u", "olga", "--password-stdin", stdin=ENTERED)
+    shown = [each.headers.get("authorization") for each in contract.requests if each.path.endswith("/login")]
+
+    assert shown == [f"Bearer {kept}", None]
+
+
 def test_a_wrong_password_keeps_nothing(command: Command, contract: Contract) -> None:
     line = command.failed(3, "login", contract.url, "-u", "alice", "--password-stdin", stdin="wrong\n")
 

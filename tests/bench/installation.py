@@ -41,6 +41,7 @@ class Installation:
             "STRATOPLANE_API_LISTEN": f"127.0.0.1:{api}",
             "STRATOPLANE_AGENT_LISTEN": f"127.0.0.1:{agents}",
             "STRATOPLANE_API_RATE_REQUESTS": "10000000",
+            "STRATOPLANE_API_AGENT_CONNECTIONS": "0",
         }
         self.url = f"http://127.0.0.1:{api}"
         self.project = ""

@@ -166,7 +166,7 @@ def ensure_local_cluster(database: Database, name: str) -> IssuedJoinToken:
 
     For the operator's own command on the control plane's machine, which needs no permission beyond the database. The
     token replaces an agent that the cluster has and that is silent: its state folder was removed. It does not replace
-    one that is at work, which may be that of another host.
+    one that is running, which may be that of another host.
     """
     with database.system() as connection:
         cluster = rows.by_name(connection, name) or _insert_local_cluster(connection, name)
