@@ -28,7 +28,7 @@ from tests.end_to_end.conftest import Shell, wait_until
 
 PUBLIC_KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJqfMMYtQKbzYbqPTxMm1wwUJC2FnzcdIIRq0Gk0c7nL alice@laptop"
 # What a client has no use for.
-NOT_CALLED = {("GET", f"/api/common/v1/{name}") for name in ("openapi.json", "live", "ready")}
+NOT_CALLED = {("GET", f"/api/common/v1/{name}") for name in ("live", "ready")}
 """What programs of the operator's ask for, not the SDK."""
 
 

@@ -100,7 +100,10 @@ class Routes:
             schema = {"anyOf": at_once} if len(at_once) > 1 else at_once[0]
             words = "Unchanged, or the result of a dry run" if len(at_once) > 1 else "The result of a dry run"
             usual = endpoint.success == HTTPStatus.OK
-            example, headers = (endpoint.example, _headers(endpoint)) if usual else (None, None)
+            example = endpoint.example if usual else None
+            # A dry run names no job to look at.
+            absent = () if usual else ("Location", "Preference-Applied")
+            headers = {name: value for name, value in _headers(endpoint).items() if name not in absent}
             view = self._blueprint.alt_response(
                 200, schema=schema, description=words, example=example, headers=headers
             )(view)

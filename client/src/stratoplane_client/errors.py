@@ -3,7 +3,7 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any, Final
+from typing import Any, Final, Protocol
 
 
 class ClientError(Exception):
@@ -47,6 +47,39 @@ class NameAmbiguousError(ClientError):
         self.kind: Final = kind
         self.name: Final = name
         self.ids: Final = tuple(ids)
+
+
+class Difference(Protocol):
+    """A field that exists otherwise than it was asked for."""
+
+    @property
+    def field(self) -> str:
+        """Its name."""
+
+    @property
+    def desired(self) -> object:
+        """As it was asked for."""
+
+    @property
+    def observed(self) -> object:
+        """As it exists."""
+
+
+class ExistsOtherwiseError(ClientError):
+    """What was to be created unless it exists does exist, and differs or cannot be used.
+
+    The caller changes or deletes it, or chooses another name.
+
+    Attributes:
+        differences: the fields that differ; none when only its state forbids its use.
+    """
+
+    def __init__(self, kind: str, name: str, differences: Sequence[Difference], unusable: str) -> None:
+        said = [f"{each.field} is {_value(each.observed)}, not {_value(each.desired)}" for each in differences]
+        said += [unusable] if unusable else []
+        super().__init__(f"a {kind} named {name!r} exists, but {'; '.join(said)}")
+        self.name: Final = name
+        self.differences: Final = tuple(differences)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -185,6 +218,14 @@ def api_error(status: int, document: Mapping[str, Any], *, retry_after: float | 
     nearest = ServerError if status >= _SERVER_ERRORS else ApiError
     kind = _BY_CODE.get(str(document.get("code"))) or _BY_STATUS.get(status, nearest)
     return kind(status, document, retry_after=retry_after)
+
+
+def _value(value: object) -> str:
+    if isinstance(value, Mapping):
+        value = [f"{name}={each}" for name, each in sorted(value.items())]
+    if isinstance(value, list | tuple):
+        value = ", ".join(map(str, value))
+    return "not set" if value in (None, "") else f"{value!r}"
 
 
 def _violations(found: object) -> tuple[Violation, ...]:

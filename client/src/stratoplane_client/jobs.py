@@ -28,7 +28,10 @@ Progress = Callable[[Job], None]
 
 def act(transport: Transport, path: str, identifier: str, verb: str, body: object = None) -> Job:
     """Start an action on a job below ``path`` and return the job in the answer."""
-    call = Call(method="POST", path=f"{path}/{segment(identifier)}/{verb}", body=body)
+    return _act(transport, Call(method="POST", path=f"{path}/{segment(identifier)}/{verb}", body=body))
+
+
+def _act(transport: Transport, call: Call) -> Job:
     return decode(Job, transport.send(call).body)
 
 
@@ -61,16 +64,16 @@ class Jobs:
         call = Call(method="GET", path=f"{self._path}/{segment(identifier)}", query={"wait": seconds}, patience=wait)
         return decode(Job, self._transport.send(call).body)
 
-    def cancel(self, identifier: str) -> Job:
+    def cancel(self, identifier: str, *, idempotency_key: str | None = None) -> Job:
         """Request the cancellation of a job and return it; it is cancelled after its current step, or completes.
 
         Raises:
             NotFoundError: there is no such job.
             ConflictError: it has ended.
         """
-        return act(self._transport, self._path, identifier, "cancel")
+        return self._change(identifier, "cancel", idempotency_key)
 
-    def retry(self, identifier: str) -> Job:
+    def retry(self, identifier: str, *, idempotency_key: str | None = None) -> Job:
         """Run a waiting job now, or start a failed create or delete again; return that job.
 
         Raises:
@@ -78,7 +81,7 @@ class Jobs:
             ConflictError: there is nothing to retry.
             QuotaFullError: the resource no longer fits the quota.
         """
-        return act(self._transport, self._path, identifier, "retry")
+        return self._change(identifier, "retry", idempotency_key)
 
     def wait(self, identifier: str, *, timeout: float = DEFAULT_WAIT, progress: Progress | None = None) -> Job:
         """Return the job when it has succeeded.
@@ -109,6 +112,10 @@ class Jobs:
             if time.monotonic() - started < _TOO_SOON:
                 # The server holds no more requests at present and answered at once.
                 self._transport.sleep(_TOO_SOON)
+
+    def _change(self, identifier: str, verb: str, idempotency_key: str | None) -> Job:
+        path = f"{self._path}/{segment(identifier)}/{verb}"
+        return _act(self._transport, Call(method="POST", path=path, idempotency_key=idempotency_key, replayed=True))
 
     def _look(self, identifier: str, wait: float, deadline: float) -> Job:
         """Return the job; tolerate a short outage of the server, because the job continues without it."""

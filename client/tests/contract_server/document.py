@@ -71,6 +71,11 @@ class Document:
         self._validators: dict[int, Any] = {}
         self.operations: Final = {each.operation_id: each for each in self._read()}
 
+    @property
+    def whole(self) -> Json:
+        """The document itself."""
+        return self._document
+
     def operation(self, method: str, path: str) -> tuple[Operation, tuple[str, ...]] | None:
         """Return the operation that a request asks for and the ids in its path."""
         for each in self.operations.values():

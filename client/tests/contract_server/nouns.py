@@ -42,6 +42,12 @@ def show_caller(state: State, call: Call) -> Answer:
     return Answer(body={"user": user, "organization": state.organization, "grants": [grant]})
 
 
+@serves("get_openapi")
+def show_document(_state: State, _call: Call) -> Answer:
+    """Show the document."""
+    return Answer(body=document().whole)
+
+
 @serves("get_version")
 def show_version(_state: State, _call: Call) -> Answer:
     """Tell which platform this is."""

@@ -118,6 +118,7 @@ class State:
             project_id=found["project_id"],
             subject_id=found["id"],
             subject_name=found["name"],
+            detail={"kind": action.split(":")[1]},
         )
         self.audit.insert(0, event)
 

@@ -4,7 +4,7 @@
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from functools import wraps
 from typing import TYPE_CHECKING, Any
 
@@ -14,10 +14,10 @@ from stratoplane_client.cli import tables
 from stratoplane_client.cli.failures import Exit, report
 from stratoplane_client.cli.kinds import Kind
 from stratoplane_client.cli.output import document, name_of, show_message
-from stratoplane_client.cli.parameters import timeout_option
+from stratoplane_client.cli.parameters import key_option, timeout_option
 from stratoplane_client.cli.progress import watching
 from stratoplane_client.cli.session import Session
-from stratoplane_client.errors import ClientError, VersionConflictError
+from stratoplane_client.errors import ClientError, NameUnknownError, NotFoundError, VersionConflictError
 
 if TYPE_CHECKING:
     from stratoplane_client.changes import Change, Plan
@@ -37,11 +37,27 @@ _PAST = {
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ChangeMode:
-    """Whether a change is a dry run, whether to wait for it, and for how many seconds."""
+    """How a change is made.
+
+    Attributes:
+        dry_run: only check and plan.
+        wait: until it is complete, for ``timeout`` seconds at most.
+        idempotency_key: the caller's name for it, None for a new one.
+        if_not_exists: a create is content with what exists, if it is the same.
+    """
 
     dry_run: bool = False
     wait: bool = False
     timeout: float = 600.0
+    idempotency_key: str | None = None
+    if_not_exists: bool = False
+
+    def calls(self, calls: Any, name: str = "") -> Any:
+        """Return the calls that make changes so; those of one among several, ``name``, get a key of their own."""
+        chosen = calls.plan if self.dry_run else calls
+        if self.idempotency_key is not None:
+            chosen = chosen.keyed(f"{self.idempotency_key}:{name}" if name else self.idempotency_key)
+        return chosen.or_existing() if self.if_not_exists else chosen
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,14 +70,19 @@ class _Started:
 
 
 def change_options(function: Callable[..., Any]) -> Callable[..., Any]:
-    """Add ``--wait``, ``--timeout`` and ``--dry-run``; the command gets them as ``mode``."""
+    """Add ``--wait``, ``--timeout``, ``--dry-run`` and ``--idempotency-key``; the command gets them as ``mode``.
+
+    A :class:`.verbs.KindCommand` adds ``--if-not-exists`` to its ``create``.
+    """
 
     @wraps(function)
-    def call(*args: Any, wait: bool, timeout: float, dry_run: bool, **options: Any) -> Any:
-        return function(*args, mode=ChangeMode(wait=wait, timeout=timeout, dry_run=dry_run), **options)
+    def call(*args: Any, **options: Any) -> Any:
+        said = {each.name: options.pop(each.name) for each in fields(ChangeMode) if each.name in options}
+        return function(*args, mode=ChangeMode(**said), **options)
 
     decorated: Callable[..., Any] = call
     for decorate in (
+        key_option,
         click.option("--dry-run", is_flag=True, help="Check the change and show what it would do; change nothing."),
         timeout_option(600.0),
         click.option(
@@ -86,7 +107,7 @@ def carry_out(session: Session, kind: Kind, verb: str, name: str, mode: ChangeMo
     session.does(f"{verb} {kind.noun} {name}")
     calls = kind.calls(session)
     since = time.monotonic()
-    outcome = act(calls.plan if mode.dry_run else calls)
+    outcome = act(mode.calls(calls))
     _settle(session, kind, verb, [_Started(name, outcome, since)], mode)
 
 
@@ -108,19 +129,40 @@ def carry_out_each(
     calls = kind.calls(session)
     failed: list[Exit] = []
     begun: list[_Started] = []
+    several = len(set(names)) > 1
     for name in dict.fromkeys(names):
         session.does(f"{verb} {kind.noun} {name}", kind.noun)
         since = time.monotonic()
         try:
-            found = calls.find(name)
+            found = _target(session, kind, name, mode)
             # From here on it is something else that may be missing: a flavor, a volume.
             session.noun = ""
-            begun.append(_Started(found.name, act(calls.plan if mode.dry_run else calls, found), since, found.version))
+            outcome = act(mode.calls(calls, name if several else ""), found)
+            begun.append(_Started(found.name, outcome, since, found.version))
         except ClientError as error:
             failed.append(report(session, error))
-    failed += _settle(session, kind, verb, begun, mode, alone=len(set(names)) == 1)
+    failed += _settle(session, kind, verb, begun, mode, alone=not several)
     if failed:
         raise click.exceptions.Exit(failed[0])
+
+
+def _target(session: Session, kind: Kind, wanted: str, mode: ChangeMode) -> Any:
+    """Return the resource to change.
+
+    What a change with this key has deleted or renamed is found once more, under the name it had, for the same answer.
+    """
+    calls = kind.calls(session)
+    try:
+        return calls.find(wanted)
+    except (NameUnknownError, NotFoundError) as missing:
+        if mode.idempotency_key is None:
+            raise
+        from stratoplane_client.cli.naming import formerly
+
+        found = formerly(session, kind, wanted)
+        if found is None:
+            raise missing from None
+        return found
 
 
 def retry_on_conflict(calls: Any, found: Any, change: Callable[[Any], Any]) -> Any:
@@ -213,14 +255,22 @@ def _settle(
 def _finish(session: Session, kind: Kind, verb: str, each: _Started, mode: ChangeMode) -> tuple[Any, str]:
     """Return the document and the line for what a change came to, waiting for its end if that is wanted."""
     what = f"{kind.noun} {each.name}"
+    if each.outcome.uncompared:
+        unseen = ", ".join(each.outcome.uncompared)
+        click.echo(f"Warning: {what} exists; the server does not show its {unseen}, which may differ.", err=True)
     if mode.dry_run:
-        return each.outcome.raw, _plan_line(verb, what, each.outcome)
+        line = _existing_line(kind, what, each.outcome.resource) if each.outcome.existed else ""
+        return each.outcome.raw, line or _plan_line(verb, what, each.outcome)
     change: Change[Any] = each.outcome
     if change.job is None:
-        return change.raw, _line_at_once(kind, verb, what, change.resource, each.before)
+        return change.raw, _line_at_once(kind, verb, what, change, each.before)
+    if not mode.wait and change.existed:
+        return change.raw, _existing_line(kind, what, change.resource)
     if not mode.wait:
         return change.raw, f"{what}: {verb} accepted, job {change.job.id}"
     resource, job = _wait(session, what, change, change.job, mode.timeout)
+    if change.existed:
+        return {kind.member: resource.raw, "job": job.raw}, _existing_line(kind, what, resource)
     line = f"{what} {_past(verb)}" if verb == "delete" else f"{what} {_past(verb)}: {kind.summary(resource)}"
     return {kind.member: resource.raw, "job": job.raw}, f"{line} ({time.monotonic() - each.since:.1f} s)"
 
@@ -239,12 +289,19 @@ def _wait(session: Session, what: str, change: "Change[Any]", job: "Job", timeou
     return resource, seen[-1]
 
 
-def _line_at_once(kind: Kind, verb: str, what: str, resource: Any, before: int) -> str:
+def _line_at_once(kind: Kind, verb: str, what: str, change: "Change[Any]", before: int) -> str:
     """Return the line for a change without a job: one that was done at once, or that found nothing to do."""
     if verb == "delete":
         return f"{what} deleted"
-    done = "unchanged" if resource.version == before else _past(verb)
-    return f"{what} {done}: {kind.summary(resource)}"
+    if change.existed:
+        return _existing_line(kind, what, change.resource)
+    # The answer that is given again is that of a change, before which the resource had another version.
+    done = "unchanged" if change.resource.version == before and not change.replayed else _past(verb)
+    return f"{what} {done}: {kind.summary(change.resource)}"
+
+
+def _existing_line(kind: Kind, what: str, resource: Any) -> str:
+    return f"{what} exists with the same specification: {kind.summary(resource)}"
 
 
 def _past(verb: str) -> str:

@@ -44,6 +44,7 @@ _CODES: tuple[tuple[type[Exception], Exit], ...] = (
     (e.NotFoundError, Exit.NOT_FOUND),
     (e.NameUnknownError, Exit.NOT_FOUND),
     (e.ConflictError, Exit.CONFLICT),
+    (e.ExistsOtherwiseError, Exit.CONFLICT),
     (e.ConnectionFailedError, Exit.UNREACHABLE),
     (WaitTimeoutError, Exit.TIMED_OUT),
     (e.NameAmbiguousError, Exit.USAGE),

@@ -81,6 +81,28 @@ class Pair(click.ParamType[Any]):
         return key, rest
 
 
+class IdempotencyKey(click.ParamType[str]):
+    """What names one change: characters that a header can hold."""
+
+    name = "key"
+
+    def convert(self, value: Any, param: click.Parameter | None, ctx: click.Context | None) -> str:
+        """Return the key."""
+        if re.fullmatch(r"[!#-~]{1,255}", str(value)) is None:
+            self.fail(f"{value!r} is not a valid key; use 1 to 255 of letters, digits and signs, no spaces", param, ctx)
+        return str(value)
+
+
+def key_option(function: Callable[..., Any]) -> Callable[..., Any]:
+    """Add ``--idempotency-key`` to a command that changes something."""
+    return click.option(
+        "--idempotency-key",
+        type=IdempotencyKey(),
+        metavar="KEY",
+        help="Your name for this change: the same command with it again has no second effect.",
+    )(function)
+
+
 class Limit(Pair):
     """``key=limit``, where a limit is a whole number, 0 or more, or ``unlimited``."""
 
@@ -113,10 +135,14 @@ def relabel_options(function: Callable[..., Any]) -> Callable[..., Any]:
 def relabelled(
     labels: Mapping[str, str], added: Iterable[tuple[str, str]], removed: Iterable[str]
 ) -> dict[str, str] | None:
-    """Return the complete new labels, None if none changes."""
-    gone = set(removed)
-    wanted = {key: value for key, value in {**labels, **dict(added)}.items() if key not in gone}
-    return None if wanted == dict(labels) else wanted
+    """Return the complete new labels, None if none is added or removed.
+
+    They are complete also if they are the present ones: the same command gives the same request.
+    """
+    new, gone = dict(added), set(removed)
+    if not new and not gone:
+        return None
+    return {key: value for key, value in {**labels, **new}.items() if key not in gone}
 
 
 def limit_option(default: int | None = None) -> Callable[[Callable[..., Any]], Callable[..., Any]]:

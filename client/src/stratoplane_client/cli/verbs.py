@@ -66,6 +66,13 @@ class KindCommand(ProjectNoun):
         if has_jobs:
             _add_wait(self, kind)
 
+    def add_command(self, cmd: click.Command, name: str | None = None) -> None:
+        """Add a verb; a ``create`` that takes the options of changes also gets ``--if-not-exists``."""
+        if (name or cmd.name) == "create" and any(each.name == "idempotency_key" for each in cmd.params):
+            help_text = "Accept a resource of that name that exists with the same specification; fail if it differs."
+            cmd.params.append(click.Option(["--if-not-exists"], is_flag=True, help=help_text))
+        super().add_command(cmd, name)
+
 
 def _add_list(noun: Noun, kind: Kind) -> None:
     """Add the verb ``list`` to ``noun``."""

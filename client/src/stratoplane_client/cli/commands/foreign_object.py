@@ -2,13 +2,14 @@
 """``stratoplane foreign-object``."""
 
 from itertools import islice
+from typing import Any
 
 import click
 
 from stratoplane_client.cli import tables
 from stratoplane_client.cli.groups import Noun
 from stratoplane_client.cli.output import Column, show_done, show_many
-from stratoplane_client.cli.parameters import limit_option
+from stratoplane_client.cli.parameters import key_option, limit_option
 from stratoplane_client.cli.session import Session, any_project_id
 
 _COLUMNS = (
@@ -46,8 +47,11 @@ def list_foreign_objects(session: Session, cluster: str | None, kind: str | None
 @click.option("--into", required=True, metavar="ORG/PROJECT|ID", help="Project to adopt it into.")
 @click.option("--name", required=True, metavar="NAME", help="Name of the new resource.")
 @click.option("--dry-run", is_flag=True, help="Check only; change nothing.")
+@key_option
 @click.pass_obj
-def adopt(session: Session, reference: str, *, cluster: str, kind: str, into: str, name: str, dry_run: bool) -> None:
+def adopt(
+    session: Session, /, reference: str, *, cluster: str, kind: str, into: str, dry_run: bool, **named: Any
+) -> None:
     """Adopt the object REFERENCE as a resource of a project (operators)."""
     session.does(f"adopt {kind} {reference}", "foreign-object")
     operator = session.client.operator
@@ -56,11 +60,11 @@ def adopt(session: Session, reference: str, *, cluster: str, kind: str, into: st
         kind=kind,
         reference=reference,
         project_id=any_project_id(session, into),
-        name=name,
         dry_run=dry_run,
+        **named,
     )
     if dry_run:
-        show_done(session, job, f"Would adopt {kind} {reference} as {name}. Nothing was changed.")
+        show_done(session, job, f"Would adopt {kind} {reference} as {named['name']}. Nothing was changed.")
         return
     show_done(
         session, job, f"{kind} {reference}: adoption as {job.resource_name} ({job.resource_id}) accepted, job {job.id}"

@@ -10,7 +10,7 @@ import click
 from stratoplane_client.cli import tables
 from stratoplane_client.cli.groups import ProjectNoun
 from stratoplane_client.cli.output import Column, show_done, show_many, show_one
-from stratoplane_client.cli.parameters import limit_option, timeout_option
+from stratoplane_client.cli.parameters import key_option, limit_option, timeout_option
 from stratoplane_client.cli.progress import watching
 from stratoplane_client.cli.session import Session
 
@@ -91,29 +91,37 @@ def wait(session: Session, job_id: str, timeout: float) -> None:
     show_done(session, job, f"job {job.id}: {job.kind} of {job.resource_name} {job.state}, took {took}")
 
 
-def _jobs(session: Session, all_orgs: bool) -> Any:  # noqa: FBT001  # as given on the command line
+def _keyed(idempotency_key: str | None) -> dict[str, str]:
+    return {} if idempotency_key is None else {"idempotency_key": idempotency_key}
+
+
+def _jobs(session: Session, all_orgs: bool, idempotency_key: str | None = None) -> Any:  # noqa: FBT001  # as given on the command line
+    if all_orgs and idempotency_key is not None:
+        raise click.UsageError("--idempotency-key cannot be used with --all-orgs; the operators' API takes no keys")
     return session.client.operator.jobs if all_orgs else session.client.jobs(session.project_id)
 
 
 @command.command("cancel")
 @click.argument("job_id", metavar="ID")
 @click.option("--all-orgs", is_flag=True, help="For operators: a job of any organization.")
+@key_option
 @click.pass_obj
-def cancel(session: Session, job_id: str, all_orgs: bool) -> None:  # noqa: FBT001
+def cancel(session: Session, job_id: str, all_orgs: bool, idempotency_key: str | None) -> None:  # noqa: FBT001
     """Cancel a job; its completed steps are undone."""
     session.does(f"cancel job {job_id}", "job")
-    job = _jobs(session, all_orgs).cancel(job_id)
+    job = _jobs(session, all_orgs, idempotency_key).cancel(job_id, **_keyed(idempotency_key))
     show_done(session, job, f"job {job.id}: cancellation of {job.kind} of {job.resource_name} requested")
 
 
 @command.command("retry")
 @click.argument("job_id", metavar="ID")
 @click.option("--all-orgs", is_flag=True, help="For operators: a job of any organization.")
+@key_option
 @click.pass_obj
-def retry(session: Session, job_id: str, all_orgs: bool) -> None:  # noqa: FBT001
+def retry(session: Session, job_id: str, all_orgs: bool, idempotency_key: str | None) -> None:  # noqa: FBT001
     """Run a waiting job now, or start a failed create or delete again."""
     session.does(f"retry job {job_id}", "job")
-    job = _jobs(session, all_orgs).retry(job_id)
+    job = _jobs(session, all_orgs, idempotency_key).retry(job_id, **_keyed(idempotency_key))
     show_done(session, job, f"job {job.id}: {job.kind} of {job.resource_name} {job.state}")
 
 
