@@ -9,7 +9,7 @@ from typing import Any
 import pytest
 
 from client.tests.contract_server import Command, Contract, Fault
-from stratoplane_client import Client, ExistsOtherwiseError
+from stratoplane_client import ApiError, Client, ExistsOtherwiseError
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJqfMMYtQKbzYbqPTxMm1wwUJC2FnzcdIIRq0Gk0c7nL alice@laptop\n"
 NETWORK = ("network", "create", "front", "--cidr", "10.0.0.0/24")
@@ -102,10 +102,10 @@ def test_what_is_refused_because_it_exists_is_found(client: Client, contract: Co
         refusal = Fault(status=status, document={"code": code, "detail": "refused"})
         contract.faults.append(refusal)
         assert networks.or_existing().create(name="front", cidr="10.0.0.0/24").existed
-        for wish in ({"name": "front", "cidr": "10.9.0.0/24"}, {"name": "other", "cidr": "10.9.0.0/24"}):
+        for name in ("front", "other"):
             contract.faults.append(refusal)
-            with pytest.raises(Exception, match="refused"):
-                networks.or_existing().create(**wish)
+            with pytest.raises(ApiError, match="refused"):
+                networks.or_existing().create(name=name, cidr="10.9.0.0/24")
 
 
 def test_what_was_deleted_in_between_is_created(client: Client, contract: Contract, project: str) -> None:
@@ -161,7 +161,7 @@ def test_every_change_replays_its_answer(alice: Command, contract: Contract, key
         before = len(contract.state.jobs)
         assert without_seconds(alice(*keyed)) == first, words
         assert len(contract.state.jobs) == before
-        method = [each for each in contract.requests if each.method not in {"GET"}][-1]
+        method = [each for each in contract.requests if each.method != "GET"][-1]
         assert method.headers["idempotency-key"] == f"run-{number}"
 
 

@@ -123,6 +123,21 @@ def test_the_command_makes_changes_and_deletes_one(
     assert "There are no load balancers" in said_of_success(shell, "load-balancer", "list")
 
 
+def test_a_file_declares_one_beside_its_machines(shell: Shell, tenant: Tenant, tmp_path: Path) -> None:
+    file = tmp_path / "front.yaml"
+    machine = "{kind: vm, name: web-1, flavor: tiny, image: mock-linux}"
+    file.write_text(f"{{kind: load-balancer, name: front, port: 443, machine_ids: [web-1]}}\n---\n{machine}\n")
+
+    done = shell.run(0, "apply", "-f", str(file), "--yes")
+    assert done.endswith("vm web-1 created\nload-balancer front created\n")
+    assert shell.run(0, "apply", "-f", str(file)).endswith("Plan: 2 unchanged.\n")
+    wish = ("load-balancer", "create", "front", "--port", "443", "--machine", "web-1", "--if-not-exists")
+    assert "exists with the same specification" in shell.run(0, *wish)
+    file.write_text(file.read_text().replace("443", "444"))
+    refused = shell.run(2, "apply", "-f", str(file), "--yes")
+    assert f"{file}:1: load-balancer front: port: 443 -> 444: this cannot be changed" in refused
+
+
 def said_of_success(shell: Shell, *words: str) -> str:
     """Return what the command writes to standard error when it succeeds."""
     answer = subprocess.run(

@@ -132,19 +132,19 @@ class Changes(Generic[T, Outcome]):
         One key names one change: the same call again gets the same answer, another call is refused.
         """
         calls = copy.copy(self)
-        calls._key = idempotency_key
+        calls._key = idempotency_key  # noqa: SLF001  # a copy of itself
         return calls
 
     def or_existing(self) -> Self:
         """Return the same calls, whose ``create`` gives the resource of that name where it exists already.
 
         The fields that are given are compared with it; empty lists and maps count as not given. The server decides
-        whether the name is taken, so that of two calls at the same time one creates and the other finds. Then ``create``
-        also raises :class:`ExistsOtherwiseError`: the resource differs or cannot be used; the caller changes or deletes
+        whether the name is taken, so that of two calls at the same time one creates and the other finds. ``create``
+        then also raises :class:`ExistsOtherwiseError`: the resource differs or cannot be used; the caller changes or deletes
         it, or chooses another name.
         """
         calls = copy.copy(self)
-        calls._or_existing = True
+        calls._or_existing = True  # noqa: SLF001  # a copy of itself
         return calls
 
     def delete(self, identifier: str, *, if_match: str | None = None, idempotency_key: str | None = None) -> Outcome:

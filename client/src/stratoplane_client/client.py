@@ -26,6 +26,7 @@ from stratoplane_client.organization import (
     Tokens,
     Users,
 )
+from stratoplane_client.platform_kinds import PlatformKind, Reference, id_of, read_kinds
 from stratoplane_client.reading import Reading, segment
 from stratoplane_client.resources import Buckets, KeyPairs, Networks, VirtualMachines, Volumes, project_collection
 from stratoplane_client.retries import RetryPolicy
@@ -170,6 +171,14 @@ class Client:
             member: that holds the resource in the answer to a change, such as ``load_balancer``.
         """
         return GenericResources(project_collection(self._transport, project_id, path, member, kind))
+
+    def kinds(self) -> tuple[PlatformKind, ...]:
+        """Return the kinds of resources that the platform has, those of plugins among them, with their fields."""
+        return read_kinds(self._transport)
+
+    def id_of(self, project_id: str, reference: Reference, wanted: str) -> str | None:
+        """Return the id of what a field of a kind names by an id or name, None if there is none of that name."""
+        return id_of(self._transport, project_id, reference, wanted)
 
     def jobs(self, project_id: str) -> Jobs:
         """Return the calls for jobs of a project."""

@@ -156,8 +156,9 @@ class _Reader:
         return found
 
     def _content(self, part: Mapping[str, Any]) -> Mapping[str, Any]:
-        content = self._resolved(part).get("content", {})
-        return self._resolved(next(iter(content.values()), {}).get("schema", {}))
+        for media in self._resolved(part).get("content", {}).values():
+            return self._resolved(media.get("schema", {}))
+        return {}
 
     def _resolved(self, found: Mapping[str, Any]) -> Mapping[str, Any]:
         while "$ref" in found:

@@ -234,3 +234,5 @@ KEYS = Kind(
     details=_key,
     summary=lambda each: each.fingerprint,
 )
+BUILTIN = (MACHINES, NETWORKS, VOLUMES, BUCKETS, KEYS)
+"""Every kind that this package has a command for."""

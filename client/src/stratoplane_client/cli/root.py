@@ -96,6 +96,7 @@ SECTIONS = (
             "key": "SSH public keys for access to virtual machines.",
             "image": "Disk images to create machines and volumes from.",
             "flavor": "Sizes of machines.",
+            "apply": "Make the project what files declare.",
             "job": "Jobs that carry out changes, and their results.",
             "quota": "Quota limits and usage.",
         },
