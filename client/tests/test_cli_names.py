@@ -69,3 +69,32 @@ def test_operators_name_projects_of_any_organization(olga: Command, contract: Co
     assert "networks" in olga.done("quota", "set", "--of-project", f"{home['name']}/web", "networks=5")
     assert contract.sent("PUT")[-1].path.endswith(f"/projects/{project['id']}/quotas")
     assert "there is no project named 'nope'" in olga.failed(4, "quota", "show", "--of-project", f"{home['name']}/nope")
+
+
+def test_the_audit_trail_and_jobs_take_names_of_what_is_and_what_was(alice: Command, contract: Contract) -> None:
+    alice.done("volume", "create", "data", "--size", "1", "--wait")
+    alice.done("bucket", "create", "logs", "--wait")
+
+    assert "data" in alice.done("audit", "list", "--subject", "data", "--project", "web")
+    assert "logs" not in alice.done("audit", "list", "--subject", "volume/data")
+    assert "bucket.create" not in alice.done("job", "list", "--resource", "data")
+    alice.done("bucket", "create", "data", "--wait")
+    assert "2 objects are named 'data'; use one of the ids" in alice.failed(2, "audit", "list", "--subject", "data")
+    alice.done("volume", "delete", "data", "--wait")
+    alice.done("bucket", "delete", "logs", "--wait")
+    assert "logs" in alice.done("audit", "list", "--subject", "logs")
+    assert "there is no object named 'nope'" in alice.failed(4, "audit", "list", "--subject", "nope")
+    assert "takes an id" in alice.failed(2, "job", "list", "--all-orgs", "--resource", "data")
+    web = contract.state.stored["projects"][0]["id"]
+    alice.done("audit", "list", "--subject", "web")
+    assert contract.requests[-1].query["subject_id"] == web
+
+
+def test_drift_is_listed_by_the_name_of_a_resource(olga: Command) -> None:
+    assert "web-1" in olga.done("drift", "list", "--resource", "web-1")
+    assert olga("drift", "list", "--resource", "web-2").stdout == ""
+
+
+def test_the_help_says_where_ids_are_shown(alice: Command) -> None:
+    for words in (("job", "show"), ("incident", "resolve"), ("role-binding", "delete"), ("leak", "resolve")):
+        assert f"s have no names: 'stratoplane {words[0]} list' shows the ids." in alice.done(*words, "--help")

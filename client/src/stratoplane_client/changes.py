@@ -139,9 +139,10 @@ class Changes(Generic[T, Outcome]):
         """Return the same calls, whose ``create`` gives the resource of that name where it exists already.
 
         The fields that are given are compared with it; empty lists and maps count as not given. The server decides
-        whether the name is taken, so that of two calls at the same time one creates and the other finds. ``create``
-        then also raises :class:`ExistsOtherwiseError`: the resource differs or cannot be used; the caller changes or deletes
-        it, or chooses another name.
+        whether the name is taken, so that of two calls at the same time one creates and the other finds it.
+
+        Such a ``create`` also raises :class:`ExistsOtherwiseError`: the resource differs or cannot be used; the caller
+        changes or deletes it, or chooses another name.
         """
         calls = copy.copy(self)
         calls._or_existing = True  # noqa: SLF001  # a copy of itself

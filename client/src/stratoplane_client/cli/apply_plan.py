@@ -10,8 +10,8 @@ from typing import Any
 
 from stratoplane_client.cli import tables
 from stratoplane_client.cli.declarations import Declaration
-from stratoplane_client.cli.kinds import BUILTIN, named
-from stratoplane_client.cli.plugins import BrokenCommand, command_names, load_command
+from stratoplane_client.cli.kinds import named
+from stratoplane_client.cli.naming import every_kind
 from stratoplane_client.cli.session import Session
 from stratoplane_client.comparison import compare
 from stratoplane_client.errors import ApiError, InvalidRequestError
@@ -100,9 +100,7 @@ class Project:
     @cached_property
     def nouns(self) -> Mapping[str, str]:
         """The commands' nouns of the kinds, by the kinds' names."""
-        added = [load_command(name) for name in sorted(command_names())]
-        commands = [each for each in added if each is not None and not isinstance(each, BrokenCommand)]
-        known = {each.member: each.noun for each in (*(each.kind for each in commands), *BUILTIN)}
+        known = {each.member: each.noun for each in reversed(every_kind())}
         return {member: known.get(member, member.replace("_", "-")) for member in self.kinds}
 
     def calls(self, kind: PlatformKind) -> Any:

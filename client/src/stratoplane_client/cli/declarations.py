@@ -125,7 +125,8 @@ def _yaml(file: str, text: str) -> _Read:
         loader = _Loader(text)
         while loader.check_node():
             node = loader.get_node()
-            for each in node.value if isinstance(node, yaml.SequenceNode) else [node]:
+            parts: list[Any] = node.value if isinstance(node, yaml.SequenceNode) else [node]
+            for each in parts:
                 lines = {"": each.start_mark.line + 1}
                 if isinstance(each, yaml.MappingNode):
                     lines |= {str(key.value): key.start_mark.line + 1 for key, _ in each.value}

@@ -145,6 +145,17 @@ def relabelled(
     return {key: value for key, value in {**labels, **new}.items() if key not in gone}
 
 
+def id_argument(name: str, noun: str, *, many: bool = False) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
+    """Return the argument that takes the id of what has no name; the command's help says where ids are shown."""
+
+    def decorate(function: Callable[..., Any]) -> Callable[..., Any]:
+        where = f"{noun.replace('-', ' ').capitalize()}s have no names: 'stratoplane {noun} list' shows the ids."
+        function.__doc__ = f"{function.__doc__ or ''}\n\n{where}"
+        return click.argument(name, metavar="ID..." if many else "ID", nargs=-1 if many else 1, required=True)(function)
+
+    return decorate
+
+
 def limit_option(default: int | None = None) -> Callable[[Callable[..., Any]], Callable[..., Any]]:
     """Return the option ``--limit`` for a list."""
     shown = "all by default" if default is None else f"{default} by default"

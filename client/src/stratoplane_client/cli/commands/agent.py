@@ -7,6 +7,7 @@ from stratoplane_client.cli import tables
 from stratoplane_client.cli.changing import confirm
 from stratoplane_client.cli.groups import Noun
 from stratoplane_client.cli.output import Column, show_done, show_many
+from stratoplane_client.cli.parameters import id_argument
 from stratoplane_client.cli.session import Session
 
 _COLUMNS = (
@@ -38,7 +39,7 @@ def list_agents(session: Session, cluster: str | None) -> None:
 
 
 @command.command("revoke")
-@click.argument("agent_id", metavar="ID")
+@id_argument("agent_id", "agent")
 @click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.pass_obj
 def revoke(session: Session, agent_id: str, yes: bool) -> None:  # noqa: FBT001

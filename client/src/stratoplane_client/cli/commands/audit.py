@@ -7,6 +7,7 @@ import click
 
 from stratoplane_client.cli import tables
 from stratoplane_client.cli.groups import ProjectNoun
+from stratoplane_client.cli.naming import any_id
 from stratoplane_client.cli.output import Column, show_many
 from stratoplane_client.cli.parameters import MOMENT, limit_option
 from stratoplane_client.cli.session import Session
@@ -32,7 +33,7 @@ def command() -> None:
 
 
 @command.command("list")
-@click.option("--subject", metavar="ID", help="Only events of this object.")
+@click.option("--subject", metavar="NAME|ID", help="Only events of this object; vm/NAME if several kinds have one.")
 @click.option("--actor", metavar="WHO", help="Only what WHO caused, such as user:alice.")
 @click.option("--action", metavar="ACTION", help="Only events of this action.")
 @click.option("--since", type=MOMENT, metavar="TIME", help="Only events from then on: a time, or an age such as 2h.")
@@ -48,8 +49,13 @@ def list_events(session: Session, /, subject: str | None, all_orgs: bool, most: 
         events = client.operator.audit_events
     else:
         events = client.audit_events(session.project_id if session.named_project else None)
+    subject_id = None if subject is None else any_id(session, subject)
+    session.does("list audit events")
     show_many(
-        session, islice(events.list(subject_id=subject, **only), most), _COLUMNS, nothing="There are no audit events."
+        session,
+        islice(events.list(subject_id=subject_id, **only), most),
+        _COLUMNS,
+        nothing="There are no audit events.",
     )
 
 

@@ -39,6 +39,8 @@ _ORPHANS = (
 )
 
 _MOST_COUNTED = 1000
+_MOST_SEARCHED = 10_000
+"""Rows that are looked through for a name."""
 
 
 @click.group("drift", cls=Noun)
@@ -48,15 +50,20 @@ def command() -> None:
 
 @command.command("list")
 @click.option("--all", "everything", is_flag=True, help="Include drift that has ended.")
-@click.option("--resource", "resource_id", metavar="ID", help="Only those of this resource.")
+@click.option("--resource", metavar="NAME|ID", help="Only those of this resource, or of all of this name.")
 @limit_option(50)
 @click.pass_obj
-def list_drift(session: Session, everything: bool, resource_id: str | None, most: int) -> None:  # noqa: FBT001
+def list_drift(session: Session, everything: bool, resource: str | None, most: int) -> None:  # noqa: FBT001
     """List drift, newest first (operators)."""
+    from stratoplane_client.reading import is_id
+
     session.does("list drift")
+    resource_id = resource if resource is not None and is_id(resource) else None
     found = session.client.operator.drift.list(open="false" if everything else None, resource_id=resource_id)
+    if resource is not None and resource_id is None:
+        found = (each for each in islice(found, _MOST_SEARCHED) if each.name == resource)
     show_many(session, islice(found, most), _COLUMNS, nothing="No field of any resource drifts.")
-    if session.output == "table" and resource_id is None:
+    if session.output == "table" and resource is None:
         _say_what_else_is_open(session)
 
 

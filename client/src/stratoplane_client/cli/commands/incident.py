@@ -10,7 +10,7 @@ import click
 from stratoplane_client.cli import tables
 from stratoplane_client.cli.groups import Noun
 from stratoplane_client.cli.output import Column, show_done, show_many, show_one
-from stratoplane_client.cli.parameters import limit_option
+from stratoplane_client.cli.parameters import id_argument, limit_option
 from stratoplane_client.cli.session import Session
 
 if TYPE_CHECKING:
@@ -57,7 +57,7 @@ def list_incidents(
 
 
 @command.command("show")
-@click.argument("incident_id", metavar="ID")
+@id_argument("incident_id", "incident")
 @click.pass_obj
 def show(session: Session, incident_id: str) -> None:
     """Show an incident with its history and notifications (operators)."""
@@ -66,8 +66,8 @@ def show(session: Session, incident_id: str) -> None:
 
 
 def _add_verb(verb: str, summary: str, past: str, *, note_required: bool = False) -> None:
-    @command.command(verb, help=f"{summary} (operators).")
-    @click.argument("incident_id", metavar="ID")
+    @command.command(verb)
+    @id_argument("incident_id", "incident")
     @click.option("--note", required=note_required, default=None if note_required else "", help="For the history.")
     @click.pass_obj
     def change(session: Session, incident_id: str, note: str) -> None:
@@ -82,6 +82,8 @@ def _add_verb(verb: str, summary: str, past: str, *, note_required: bool = False
         found = acts[verb](incident_id, note=note)
         show_done(session, found, f"incident {found.id} {past}: {found.title}")
 
+    change.help = f"{summary} (operators).{change.help}"
+
 
 _add_verb("acknowledge", "Acknowledge an incident", "acknowledged")
 _add_verb("resolve", "Resolve an incident", "resolved")
@@ -90,7 +92,7 @@ _add_verb("note", "Add a note to the history of an incident", "annotated", note_
 
 
 @command.command("assign")
-@click.argument("incident_id", metavar="ID")
+@id_argument("incident_id", "incident")
 @click.argument("assignee", metavar="WHO")
 @click.pass_obj
 def assign(session: Session, incident_id: str, assignee: str) -> None:
@@ -101,7 +103,7 @@ def assign(session: Session, incident_id: str, assignee: str) -> None:
 
 
 @command.command("redeliver")
-@click.argument("incident_id", metavar="ID")
+@id_argument("incident_id", "incident")
 @click.argument("delivery_id", metavar="DELIVERY")
 @click.pass_obj
 def redeliver(session: Session, incident_id: str, delivery_id: str) -> None:

@@ -9,8 +9,9 @@ import click
 
 from stratoplane_client.cli import tables
 from stratoplane_client.cli.groups import ProjectNoun
+from stratoplane_client.cli.naming import any_id
 from stratoplane_client.cli.output import Column, show_done, show_many, show_one
-from stratoplane_client.cli.parameters import key_option, limit_option, timeout_option
+from stratoplane_client.cli.parameters import id_argument, key_option, limit_option, timeout_option
 from stratoplane_client.cli.progress import watching
 from stratoplane_client.cli.session import Session
 
@@ -50,14 +51,19 @@ def command() -> None:
 
 @command.command("list")
 @click.option("--status", metavar="STATE", help="Only those in this state, such as FAILED.")
-@click.option("--resource", "resource_id", metavar="ID", help="Only those of this resource.")
+@click.option("--resource", metavar="NAME|ID", help="Only those of this resource; vm/NAME if several kinds have one.")
 @click.option("--all-orgs", is_flag=True, help="For operators: jobs of every organization.")
 @limit_option(50)
 @click.pass_obj
-def list_jobs(session: Session, status: str | None, resource_id: str | None, all_orgs: bool, most: int) -> None:  # noqa: FBT001
+def list_jobs(session: Session, status: str | None, resource: str | None, all_orgs: bool, most: int) -> None:  # noqa: FBT001
     """List jobs, newest first."""
+    from stratoplane_client.reading import is_id
+
     session.does("list jobs")
     state = status and status.upper()
+    if all_orgs and resource is not None and not is_id(resource):
+        raise click.UsageError("with --all-orgs, --resource takes an id: a name is one of a project")
+    resource_id = None if resource is None else any_id(session, resource)
     if all_orgs:
         found = session.client.operator.jobs.list(status=state, resource_id=resource_id)
     else:
@@ -68,7 +74,7 @@ def list_jobs(session: Session, status: str | None, resource_id: str | None, all
 
 
 @command.command("show")
-@click.argument("job_id", metavar="ID")
+@id_argument("job_id", "job")
 @click.option("--all-orgs", is_flag=True, help="For operators: a job of any organization.")
 @click.pass_obj
 def show(session: Session, job_id: str, all_orgs: bool) -> None:  # noqa: FBT001
@@ -78,7 +84,7 @@ def show(session: Session, job_id: str, all_orgs: bool) -> None:  # noqa: FBT001
 
 
 @command.command("wait")
-@click.argument("job_id", metavar="ID")
+@id_argument("job_id", "job")
 @timeout_option(600.0)
 @click.pass_obj
 def wait(session: Session, job_id: str, timeout: float) -> None:
@@ -102,7 +108,7 @@ def _jobs(session: Session, all_orgs: bool, idempotency_key: str | None = None) 
 
 
 @command.command("cancel")
-@click.argument("job_id", metavar="ID")
+@id_argument("job_id", "job")
 @click.option("--all-orgs", is_flag=True, help="For operators: a job of any organization.")
 @key_option
 @click.pass_obj
@@ -114,7 +120,7 @@ def cancel(session: Session, job_id: str, all_orgs: bool, idempotency_key: str |
 
 
 @command.command("retry")
-@click.argument("job_id", metavar="ID")
+@id_argument("job_id", "job")
 @click.option("--all-orgs", is_flag=True, help="For operators: a job of any organization.")
 @key_option
 @click.pass_obj
@@ -126,7 +132,7 @@ def retry(session: Session, job_id: str, all_orgs: bool, idempotency_key: str | 
 
 
 @command.command("resolve")
-@click.argument("job_id", metavar="ID")
+@id_argument("job_id", "job")
 @click.option("--note", required=True, metavar="TEXT", help="Reason, for the audit trail.")
 @click.pass_obj
 def resolve(session: Session, job_id: str, note: str) -> None:
@@ -139,7 +145,7 @@ def resolve(session: Session, job_id: str, note: str) -> None:
 
 
 @command.command("operations")
-@click.argument("job_id", metavar="ID")
+@id_argument("job_id", "job")
 @click.pass_obj
 def operations(session: Session, job_id: str) -> None:
     """List the driver calls of a job, oldest first (operators)."""

@@ -8,7 +8,7 @@ import click
 from stratoplane_client.cli import tables
 from stratoplane_client.cli.groups import Noun
 from stratoplane_client.cli.output import Column, show_done, show_many
-from stratoplane_client.cli.parameters import limit_option
+from stratoplane_client.cli.parameters import id_argument, limit_option
 from stratoplane_client.cli.session import Session
 
 _COLUMNS = (
@@ -41,7 +41,7 @@ def list_leaks(session: Session, everything: bool, most: int) -> None:  # noqa: 
 
 
 @command.command("resolve")
-@click.argument("leak_id", metavar="ID")
+@id_argument("leak_id", "leak")
 @click.option("--note", required=True, metavar="TEXT", help="What was found or done, for the audit trail.")
 @click.pass_obj
 def resolve(session: Session, leak_id: str, note: str) -> None:

@@ -12,7 +12,7 @@ from stratoplane_client.cli.changing import Deletion, delete_each
 from stratoplane_client.cli.commands.role import names as role_names
 from stratoplane_client.cli.groups import ProjectNoun
 from stratoplane_client.cli.output import Column, show_done, show_many
-from stratoplane_client.cli.parameters import completing, limit_option
+from stratoplane_client.cli.parameters import completing, id_argument, limit_option
 from stratoplane_client.cli.session import Session
 
 _COLUMNS = (
@@ -65,7 +65,7 @@ def create(session: Session, username: str, role: str, all_orgs: bool) -> None: 
 
 
 @command.command("delete")
-@click.argument("binding_ids", metavar="ID...", nargs=-1, required=True)
+@id_argument("binding_ids", "role-binding", many=True)
 @_everywhere
 @click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
 @click.pass_obj
