@@ -9,9 +9,9 @@ from functools import cached_property
 from typing import Any
 
 from stratoplane_client.cli import tables
+from stratoplane_client.cli.any_object import every_kind
 from stratoplane_client.cli.declarations import Declaration
 from stratoplane_client.cli.kinds import named
-from stratoplane_client.cli.naming import every_kind
 from stratoplane_client.cli.session import Session
 from stratoplane_client.comparison import compare
 from stratoplane_client.errors import ApiError, InvalidRequestError

@@ -6,8 +6,8 @@ from itertools import islice
 import click
 
 from stratoplane_client.cli import tables
+from stratoplane_client.cli.any_object import any_id
 from stratoplane_client.cli.groups import ProjectNoun
-from stratoplane_client.cli.naming import any_id
 from stratoplane_client.cli.output import Column, show_many
 from stratoplane_client.cli.parameters import MOMENT, limit_option
 from stratoplane_client.cli.session import Session

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stratoplane_client.cli import tables
+from stratoplane_client.cli.any_object import any_id
 from stratoplane_client.cli.groups import ProjectNoun
-from stratoplane_client.cli.naming import any_id
 from stratoplane_client.cli.output import Column, show_done, show_many, show_one
 from stratoplane_client.cli.parameters import id_argument, key_option, limit_option, timeout_option
 from stratoplane_client.cli.progress import watching
