@@ -131,7 +131,7 @@ class _Reader:
         )
 
     def _member(self, template: str) -> str | None:
-        """Return the member that holds the resource in the answer to a create, None if it is no kind of resource."""
+        """Return the member that holds the resource in the answer to a create, None for a path without resources."""
         answers = self._operation(template, "post").get("responses", {})
         if not self._operation(f"{template}/{{id}}", "patch"):
             return None
