@@ -297,6 +297,13 @@ def test_an_operator_gives_a_foreign_object_to_a_project(operator: Client, clien
     region.close()
 
 
+def test_the_kinds_of_the_platform_are_told_with_their_fields(client: Client) -> None:
+    kinds = {each.member: each for each in client.kinds()}
+
+    assert {"virtual_machine", "network", "volume", "bucket", "key_pair"} <= set(kinds)
+    assert {"name", "flavor", "network_ids"} <= set(kinds["virtual_machine"].fields)
+
+
 def test_no_operation_of_the_api_was_left_out(recorder: Recorder, tenant: Any) -> None:
     """The tests before this one called them; each test file runs in one process, in its order."""
     document = tenant.client.get("/api/common/v1/openapi.json").json()
