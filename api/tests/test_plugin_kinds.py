@@ -14,7 +14,7 @@ from stratoplane_engine.db import drift
 from stratoplane_engine.db.connection import Database
 from stratoplane_engine.db.statement import Statement
 from stratoplane_engine.drift.reconciler import reconcile
-from stratoplane_engine.kinds.catalogue import BUILTIN_KINDS, Kinds
+from stratoplane_engine.kinds.catalogue import BUILTIN_KINDS
 from stratoplane_engine.kinds.compared import compared_kinds
 from stratoplane_engine.plugins import Plugins
 from stratoplane_engine.services.quota import seed_limits
@@ -29,7 +29,7 @@ def plugins():
     known = Extension(name="balancing", group="stratoplane.plugins", state=ExtensionState.LOADED)
     kinds, extensions = load_kinds(manager, [known], BUILTIN_KINDS.values())
     assert [each.state for each in extensions] == [ExtensionState.LOADED]
-    return Plugins(manager=manager, extensions=extensions, kinds=Kinds((*BUILTIN_KINDS.values(), *kinds)))
+    return Plugins(manager=manager, extensions=extensions, kinds=BUILTIN_KINDS.with_plugins(kinds))
 
 
 @pytest.fixture(scope="session")

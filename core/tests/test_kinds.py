@@ -169,7 +169,7 @@ def load(**plugins: Adding) -> tuple[list[str], Mapping[str, Extension]]:
     assert {each.name for each in extensions if each.state is ExtensionState.LOADED} == {
         name for name, _ in manager.list_name_plugin()
     }
-    return [kind.name for kind in kinds], {each.name: each for each in extensions}
+    return [kind.name for added in kinds.values() for kind in added], {each.name: each for each in extensions}
 
 
 def test_the_plugin_that_is_enabled_first_keeps_a_name():

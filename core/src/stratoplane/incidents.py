@@ -65,6 +65,8 @@ class IncidentKind(StrEnum):
     """Two processes run as one agent: its state folder was copied. Only the one that started last gets work."""
     LISTING_LATE = "listing-late"
     """A driver has not told for too long what it holds, what its capacity is, or that it is well."""
+    KIND_BROKEN = "kind-broken"
+    """A kind of resources cannot say what an observed object means; its objects are not compared."""
     AUDIT_SEAL_LATE = "audit-seal-late"
     """The audit trail has not been sealed for too long."""
 

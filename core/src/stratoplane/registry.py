@@ -198,18 +198,18 @@ def settings_of_plugin(name: str) -> type[object] | None:
 
 def load_kinds(
     manager: pluggy.PluginManager, extensions: Sequence[Extension], known: Iterable[AnyKind]
-) -> tuple[Sequence[AnyKind], Sequence[Extension]]:
+) -> tuple[Mapping[str, Sequence[AnyKind]], Sequence[Extension]]:
     """Ask the loaded plugins for the kinds that they add, in the order in which they were enabled.
 
     Args:
         known: the kinds that there are without plugins.
 
     Returns:
-        The kinds of plugins, and every extension. A plugin with a kind that cannot be served is BROKEN with the
-        reason and no longer in the manager.
+        The kinds of each plugin by its name, and every extension. A plugin with a kind that cannot be served is
+        BROKEN with the reason and no longer in the manager.
     """
     kinds, found = list(known), {each.name: each for each in extensions}
-    built_in = len(kinds)
+    by_plugin: dict[str, Sequence[AnyKind]] = {}
     hooks = sorted(
         manager.hook.stratoplane_kinds.get_hookimpls(), key=lambda each: _position(manager, each.plugin_name)
     )
@@ -224,7 +224,8 @@ def load_kinds(
             found[hook.plugin_name] = _broken(found[hook.plugin_name], problem)
         else:
             kinds += added
-    return kinds[built_in:], list(found.values())
+            by_plugin[hook.plugin_name] = added
+    return by_plugin, list(found.values())
 
 
 def _called(hook: pluggy.HookImpl) -> Iterable[AnyKind]:

@@ -40,7 +40,7 @@ class Plugins:
         """Load the named plugins; a broken one is kept with its reason and the others work."""
         manager, extensions = load_plugins(enabled, plugin_tables() if tables is None else tables)
         added, extensions = load_kinds(manager, extensions, BUILTIN_KINDS.values())
-        return cls(manager=manager, extensions=extensions, kinds=Kinds((*BUILTIN_KINDS.values(), *added)))
+        return cls(manager=manager, extensions=extensions, kinds=BUILTIN_KINDS.with_plugins(added))
 
     def tell(self, environment: Mapping[str, str] = os.environ) -> None:
         """Leave what became of every plugin for the operator's command, in the folder that the environment names."""

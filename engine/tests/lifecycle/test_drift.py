@@ -11,8 +11,11 @@ import pytest
 from engine.tests.lifecycle.fake_agent import fake_agent
 from stratoplane.kinds import ComparedField
 from stratoplane.messages import Outcome
+from stratoplane_engine.db import drift
+from stratoplane_engine.drift.policies import adopt
 from stratoplane_engine.drift.reconciler import ReconcilerRound, reconcile, reconcile_changes
 from stratoplane_engine.kinds.catalogue import BUILTIN_KINDS
+from stratoplane_engine.kinds.compared import compared_kinds
 from stratoplane_engine.model.change import ChangeResult
 
 if TYPE_CHECKING:
@@ -338,3 +341,20 @@ def test_a_leak_closes_when_its_cluster_does_not_show_it(fresh_tenant: "TenantWo
     reconcile(fresh_tenant.database)
     assert fresh_tenant.rows("SELECT resolved_by FROM leak") == [{"resolved_by": "reconciler"}]
     assert ("leak", "RESOLVED") in incidents(fresh_tenant)
+
+
+def test_of_several_differences_the_adopted_field_and_no_other_is_written(fresh_tenant: "TenantWorld") -> None:
+    set_policy(fresh_tenant, "virtual_machine", "vcpus", "adopt")
+    set_policy(fresh_tenant, "virtual_machine", "power", "alert")
+    machine = fresh_tenant.made("virtual_machine")
+    before = fresh_tenant.row(machine)
+    fresh_tenant.list_objects(power="STOPPED", vcpus=31)
+    with fresh_tenant.database.system() as connection:
+        began = drift.begin_round(connection)
+        assert began is not None
+        drift.record(connection, compared_kinds(connection.kinds), since=None, limit=100)
+        assert adopt(connection, drift.lasting(connection, began=began, after=None, limit=100)[1:]).count == 1
+    after = fresh_tenant.row(machine)
+    assert after["spec"] == {**before["spec"], "vcpus": 31}
+    assert after["observed"] == {**before["observed"], "vcpus": 31}
+    assert after["status"] == "RUNNING"

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """What exists at clusters against what should: missing resources, orphans, duplicates, leaks, and jobs that correct."""
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Final
@@ -12,6 +12,7 @@ from stratoplane.resources import ResourceStatus
 from stratoplane_engine.db.at_rest import HAS_NO_JOB, IS_LISTED_SINCE, IS_SETTLED
 from stratoplane_engine.db.connection import Connection, dump_json
 from stratoplane_engine.db.statement import Statement
+from stratoplane_engine.kinds.observed import BrokenKind, SeenObject, read_statuses
 from stratoplane_engine.model.drift import ComparedResource, CorrectionJob, Duplicate, Orphan
 
 _MISSING: Final = Statement(f"""
@@ -90,13 +91,14 @@ WHERE (r.id IS NULL OR r.deleted_at < p.taken_at - interval '5 seconds')
     AND (CAST(:cluster AS uuid) IS NULL OR (v.cluster_id, v.uid) > (CAST(:cluster AS uuid), CAST(:uid AS uuid)))
 ORDER BY v.cluster_id, v.uid LIMIT :limit
 """)
-# Incidents about orphans, duplicates and lost resources whose cause is gone.
+# Incidents about orphans, duplicates, lost resources and broken kinds whose cause is gone.
 _ENDED: Final = Statement("""
 SELECT i.key FROM incident i WHERE i.status <> 'RESOLVED' AND (
     i.kind = 'orphan' AND NOT EXISTS (SELECT FROM inventory v LEFT JOIN resource r ON r.id = v.uid
         AND r.cluster_id = v.cluster_id AND r.kind = v.kind AND r.deleted_at IS NULL
         WHERE v.cluster_id = i.cluster_id AND v.uid = CAST(i.detail->>'uid' AS uuid) AND r.id IS NULL)
     OR i.kind = 'duplicate' AND (SELECT count(*) FROM inventory v WHERE v.uid = i.resource_id) < 2
+    OR i.kind = 'kind-broken' AND NOT i.detail->>'kind' = ANY(:broken)
     OR i.kind = 'resource-lost' AND NOT EXISTS (SELECT FROM resource r WHERE r.organization_id = i.organization_id
         AND r.id = i.resource_id AND r.deleted_at IS NULL AND r.status IN ('LOST', 'DELETING')))
 """)
@@ -144,13 +146,10 @@ WHERE r.id = ANY(:ids)
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class _Shown:
+class _Shown(SeenObject):
     """A resource as an inventory shows it."""
 
     organization_id: UUID
-    id: UUID
-    kind: str
-    observed: Observed
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -169,28 +168,48 @@ class _Observed(_Settled):
     observed: Observed
 
 
-def observe(connection: Connection, *, since: datetime | None, limit: int) -> int:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Seen:
+    """How many resources are seen as their clusters show them now, and the kinds that broke on an object, by name."""
+
+    count: int
+    broken: Mapping[str, BrokenKind]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FoundAgain:
+    """The resources that are back, and the kinds that broke on an object, by name."""
+
+    resources: Sequence[ComparedResource]
+    broken: Mapping[str, BrokenKind]
+
+
+def observe(connection: Connection, *, since: datetime | None, limit: int) -> Seen:
     """Let up to ``limit`` resources at rest be seen as their clusters show them; return how many.
+
+    Those that their kind breaks on stay as they are, and take no other's place among the ``limit``.
 
     Args:
         connection: reads and writes.
         since: looks at what has changed since then, at everything if None.
         limit: resources at once; the next round sees the others.
     """
-    kinds = connection.kinds
-    shown = connection.all(_Shown, _SHOWN, {"since": since, "limit": limit, "kinds": list(kinds)})
-    rows = [
-        _Observed(
-            organization_id=each.organization_id,
-            id=each.id,
-            status=kinds[each.kind].status(each.observed),
-            observed=each.observed,
-        )
-        for each in shown
-    ]
-    if rows:
-        connection.run(_OBSERVE, {"rows": dump_json(rows)})
-    return len(rows)
+    count, broken = 0, dict[str, BrokenKind]()
+    while True:
+        asked = [name for name in connection.kinds if name not in broken]
+        shown = connection.all(_Shown, _SHOWN, {"since": since, "limit": limit, "kinds": asked})
+        statuses = read_statuses(connection.kinds, shown)
+        rows = [
+            _Observed(organization_id=each.organization_id, id=each.id, status=status, observed=each.observed)
+            for each in shown
+            if (status := statuses.of.get(each.id)) is not None
+        ]
+        if rows:
+            connection.run(_OBSERVE, {"rows": dump_json(rows)})
+        count += len(rows)
+        broken |= statuses.broken
+        if not statuses.broken or len(shown) < limit:
+            return Seen(count=count, broken=broken)
 
 
 def mark_missing(connection: Connection) -> list[ComparedResource]:
@@ -198,17 +217,17 @@ def mark_missing(connection: Connection) -> list[ComparedResource]:
     return connection.all(ComparedResource, _MISSING)
 
 
-def mark_found(connection: Connection) -> list[ComparedResource]:
+def mark_found(connection: Connection) -> FoundAgain:
     """Bring back what was LOST and is in an inventory again, in the status that its kind says; return it."""
-    kinds = connection.kinds
-    back = connection.all(_Shown, _BACK, {"kinds": list(kinds)})
-    if not back:
-        return []
+    back = connection.all(_Shown, _BACK, {"kinds": list(connection.kinds)})
+    statuses = read_statuses(connection.kinds, back)
     rows = [
-        _Settled(organization_id=each.organization_id, id=each.id, status=kinds[each.kind].status(each.observed))
+        _Settled(organization_id=each.organization_id, id=each.id, status=status)
         for each in back
+        if (status := statuses.of.get(each.id)) is not None
     ]
-    return connection.all(ComparedResource, _FOUND_AGAIN, {"rows": dump_json(rows)})
+    found = connection.all(ComparedResource, _FOUND_AGAIN, {"rows": dump_json(rows)}) if rows else []
+    return FoundAgain(resources=found, broken=statuses.broken)
 
 
 def orphans(connection: Connection, *, limit: int, after: tuple[UUID, UUID] | None = None) -> list[Orphan]:
@@ -228,9 +247,14 @@ def duplicates(connection: Connection, limit: int) -> list[Duplicate]:
     return connection.all(Duplicate, _DUPLICATES, {"limit": limit})
 
 
-def ended_incidents(connection: Connection) -> list[str]:
-    """Return the keys of open incidents about orphans, duplicates and lost resources whose cause is gone."""
-    return connection.values(str, _ENDED)
+def ended_incidents(connection: Connection, broken_kinds: Iterable[str]) -> list[str]:
+    """Return the keys of open incidents about what comparisons find whose cause is gone.
+
+    Args:
+        connection: reads.
+        broken_kinds: those that broke in this comparison.
+    """
+    return connection.values(str, _ENDED, {"broken": list(broken_kinds)})
 
 
 def close_leaks(connection: Connection) -> list[UUID]:

@@ -72,7 +72,7 @@ UNION ALL SELECT ended.*, true FROM ended
 # the round began has to be compared again first.
 _LASTING: Final = Statement(f"""
 SELECT d.id AS drift_id, d.organization_id, d.project_id, d.resource_id AS id, d.kind, r.name, d.cluster_id, d.field,
-    d.desired, d.observed, d.policy, v.status AS shown,
+    d.desired, d.observed, d.policy, r.observed AS shown,
     d.corrections + (SELECT coalesce(sum(e.corrections), 0)::int FROM drift e
         WHERE e.resource_id = d.resource_id AND e.field = d.field AND e.ended_at > clock_timestamp() - interval '1 hour'
     ) AS corrections
@@ -103,7 +103,7 @@ WITH taken AS (
 adopted AS (
     UPDATE resource r SET spec = r.spec || jsonb_build_object(t.field, t.observed), generation = r.generation + 1,
         observed_generation = r.generation + 1, version = r.version + 1, updated_at = clock_timestamp(),
-        status = t.status,
+        status = t.status, observed = r.observed || jsonb_build_object(t.field, t.observed),
         quota_usage = CASE WHEN t.storage_gib <> 0 THEN r.quota_usage || jsonb_build_object('storage_gib',
             coalesce((r.quota_usage->>'storage_gib')::bigint, 0) + t.storage_gib) ELSE r.quota_usage END
     FROM taken t WHERE r.id = t.id RETURNING r.*

@@ -8,6 +8,7 @@ from stratoplane.audit import AuditAction, AuditRecord
 from stratoplane.incidents import Finding, IncidentKind, Severity
 from stratoplane.kinds import display_name
 from stratoplane_engine.db.connection import dump_json
+from stratoplane_engine.kinds.observed import BrokenKind
 from stratoplane_engine.model.drift import ComparedResource, Difference, Duplicate, Orphan
 
 ACTOR: Final = "reconciler"
@@ -80,6 +81,18 @@ def duplicated(duplicate: Duplicate) -> Finding:
         title=f"several objects carry the mark {duplicate.uid}: on {', '.join(duplicate.clusters)}",
         detail={"clusters": duplicate.clusters, "kinds": duplicate.kinds},
         resource_id=duplicate.uid,
+    )
+
+
+def kind_broken(broken: BrokenKind) -> Finding:
+    """Return the finding of a kind that could not say what an observed object means."""
+    whose = f"plugin {broken.plugin}" if broken.plugin else "the platform"
+    return Finding(
+        kind=IncidentKind.KIND_BROKEN,
+        severity=Severity.WARNING,
+        key=f"{IncidentKind.KIND_BROKEN}:{broken.kind}",
+        title=f"{whose} cannot say the status of {display_name(broken.kind)} {broken.resource_id}: {broken.reason}",
+        detail={"kind": broken.kind, "plugin": broken.plugin, "uid": str(broken.resource_id), "reason": broken.reason},
     )
 
 

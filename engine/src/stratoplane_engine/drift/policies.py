@@ -2,17 +2,20 @@
 """What the policies do about differences that last: correct by a job, adopt, or leave to a person."""
 
 from collections.abc import Sequence
+from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
 from stratoplane.ids import new_id
 from stratoplane.kinds import DriftPolicy
 from stratoplane.quota import Amount, QuotaKey
+from stratoplane.resources import ResourceStatus
 from stratoplane_engine.accounting import ClaimChange, QuotaChange, claim_change, quota_changes
 from stratoplane_engine.db import accounts, audit, comparison, drift, incidents
 from stratoplane_engine.db.connection import Connection
-from stratoplane_engine.drift.findings import ACTOR, adopted_record, drift_key, values
+from stratoplane_engine.drift.findings import ACTOR, adopted_record, drift_key, kind_broken, values
 from stratoplane_engine.kinds.catalogue import Kinds
+from stratoplane_engine.kinds.observed import SeenObject, Statuses, read_statuses
 from stratoplane_engine.model.drift import Adoption, CorrectionJob, Difference
 from stratoplane_engine.workflows.catalogue import step_names
 
@@ -64,18 +67,35 @@ def _job(differences: Sequence[Difference], kinds: Kinds) -> CorrectionJob:
     )
 
 
-def adopt(connection: Connection, differences: Sequence[Difference]) -> int:
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Adopted:
+    """How many differences became what is desired, and the kinds that could not say what that means."""
+
+    count: int = 0
+    broken: frozenset[str] = frozenset()
+
+
+def adopt(connection: Connection, differences: Sequence[Difference]) -> Adopted:
     """Let what is observed be what is desired, also where that is more than a quota allows: it is there.
 
-    One field of a resource at a time; another of its fields is compared again first.
+    One field of a resource at a time and nothing else of it; another of its fields is compared again first. What its
+    kind breaks on stays a difference.
     """
     first_of_each = {each.id: each for each in reversed(differences)}
     at_rest = drift.lock_at_rest(connection, list(first_of_each))
-    taken = [each for each in first_of_each.values() if each.id in at_rest]
-    if not taken:
-        return 0
-    kinds = connection.kinds
-    drift.adopt(connection, [_adoption(each, each.drift_id, kinds) for each in taken if each.drift_id is not None])
+    statuses = read_statuses(connection.kinds, [_seen(each) for each in first_of_each.values() if each.id in at_rest])
+    incidents.report(connection, *map(kind_broken, statuses.broken.values()))
+    taken = [first_of_each[resource_id] for resource_id in statuses.of]
+    if taken:
+        _adopt(connection, taken, statuses)
+    return Adopted(count=len(taken), broken=frozenset(statuses.broken))
+
+
+def _adopt(connection: Connection, taken: Sequence[Difference], statuses: Statuses) -> None:
+    drift.adopt(
+        connection,
+        [_adoption(each, each.drift_id, statuses.of[each.id]) for each in taken if each.drift_id is not None],
+    )
     quota: list[QuotaChange] = []
     claims: list[ClaimChange] = []
     for each in taken:
@@ -86,18 +106,22 @@ def adopt(connection: Connection, differences: Sequence[Difference]) -> int:
     accounts.give_back(connection, quota, claims)
     incidents.resolve(connection, *map(drift_key, taken))
     audit.write(connection, *map(adopted_record, taken))
-    return len(taken)
 
 
-def _adoption(difference: Difference, drift_id: UUID, kinds: Kinds) -> Adoption:
-    shown = {**(difference.shown or {}), difference.field: difference.observed}
+def _seen(difference: Difference) -> SeenObject:
+    """Return the object as it was last observed, with the adopted field and no other as it is now."""
+    observed = {**(difference.shown or {}), difference.field: difference.observed}
+    return SeenObject(id=difference.id, kind=difference.kind, observed=observed)
+
+
+def _adoption(difference: Difference, drift_id: UUID, status: ResourceStatus) -> Adoption:
     return Adoption(
         drift_id=drift_id,
         id=difference.id,
         field=difference.field,
         observed=difference.observed,
         storage_gib=_growth(difference) or 0,
-        status=kinds[difference.kind].status(shown),
+        status=status,
     )
 
 

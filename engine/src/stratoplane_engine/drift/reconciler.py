@@ -38,6 +38,7 @@ class ReconcilerRound:
         adopted: differences that became what is desired.
         alerted: differences that nobody but a person ends.
         ended: differences that are gone.
+        broken: kinds that could not say what an observed object means.
     """
 
     corrected: int = 0
@@ -47,6 +48,7 @@ class ReconcilerRound:
     adopted: int = 0
     alerted: int = 0
     ended: int = 0
+    broken: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -58,6 +60,7 @@ class _Compared:
     found: int
     ended: int
     is_complete: bool
+    broken: frozenset[str]
 
 
 def reconcile(database: Database, *, page: int = PAGE, most_new: int = MOST_NEW) -> ReconcilerRound:
@@ -76,11 +79,12 @@ def reconcile(database: Database, *, page: int = PAGE, most_new: int = MOST_NEW)
     if compared is None:
         return ReconcilerRound()
     done = _act(database, compared.began, page)
-    orphans = _find_strays(database, page)
+    broken = compared.broken | done.broken
+    orphans = _find_strays(database, page, broken)
     if compared.is_complete:
         with database.system() as connection:
             drift.mark_full(connection, compared.began)
-    return replace(done, lost=compared.lost, found=compared.found, orphans=orphans, ended=compared.ended)
+    return replace(done, lost=compared.lost, found=compared.found, orphans=orphans, ended=compared.ended, broken=broken)
 
 
 def reconcile_changes(database: Database, *, page: int = PAGE, most_new: int = MOST_NEW) -> ReconcilerRound:
@@ -95,7 +99,8 @@ def reconcile_changes(database: Database, *, page: int = PAGE, most_new: int = M
         last = drift.compared_at(connection)
         since = None if last is None else last - _OVERLAP
         compared = _record(connection, began, since=since, most_new=most_new)
-    return replace(_act(database, began, page), ended=compared.ended)
+    done = _act(database, began, page)
+    return replace(done, ended=compared.ended, broken=compared.broken | done.broken)
 
 
 def reconcile_in_turn(database: Database, *, full_seconds: float) -> ReconcilerRound:
@@ -120,9 +125,10 @@ def _compare_all(connection: Connection, most_new: int) -> _Compared | None:
     compared = _record(connection, began, since=None, most_new=most_new)
     lost, found = comparison.mark_missing(connection), comparison.mark_found(connection)
     incidents.report(connection, *map(findings.lost, lost))
-    incidents.resolve(connection, *map(findings.lost_key, found))
-    audit.write(connection, *findings.existence_records(lost, found))
-    return replace(compared, lost=len(lost), found=len(found))
+    incidents.report(connection, *map(findings.kind_broken, found.broken.values()))
+    incidents.resolve(connection, *map(findings.lost_key, found.resources))
+    audit.write(connection, *findings.existence_records(lost, found.resources))
+    return replace(compared, lost=len(lost), found=len(found.resources), broken=compared.broken | set(found.broken))
 
 
 def _record(connection: Connection, began: datetime, *, since: datetime | None, most_new: int) -> _Compared:
@@ -130,10 +136,18 @@ def _record(connection: Connection, began: datetime, *, since: datetime | None, 
     incidents.resolve(connection, *map(findings.drift_key, recorded.ended))
     audit.write(connection, *map(findings.drift_record, recorded.new))
     seen = comparison.observe(connection, since=since, limit=most_new)
-    is_complete = max(len(recorded.new), seen) < most_new
+    incidents.report(connection, *map(findings.kind_broken, seen.broken.values()))
+    is_complete = max(len(recorded.new), seen.count) < most_new
     if is_complete:
         drift.mark_compared(connection, began)
-    return _Compared(began=began, lost=0, found=0, ended=len(recorded.ended), is_complete=is_complete)
+    return _Compared(
+        began=began,
+        lost=0,
+        found=0,
+        ended=len(recorded.ended),
+        is_complete=is_complete,
+        broken=frozenset(seen.broken),
+    )
 
 
 def _act(database: Database, began: datetime, page: int) -> ReconcilerRound:
@@ -146,11 +160,14 @@ def _act(database: Database, began: datetime, page: int) -> ReconcilerRound:
             lasting = drift.lasting(connection, began=began, after=after, limit=page)
             for_people = [each for each in lasting if needs_person(each)]
             incidents.report(connection, *map(findings.drifted, for_people))
+            corrected = correct(connection, _with_policy(lasting, DriftPolicy.CORRECT))
+            adopted = adopt(connection, _with_policy(lasting, DriftPolicy.ADOPT))
             total = replace(
                 total,
-                corrected=total.corrected + correct(connection, _with_policy(lasting, DriftPolicy.CORRECT)),
-                adopted=total.adopted + adopt(connection, _with_policy(lasting, DriftPolicy.ADOPT)),
+                corrected=total.corrected + corrected,
+                adopted=total.adopted + adopted.count,
                 alerted=total.alerted + len(for_people),
+                broken=total.broken | adopted.broken,
             )
         if len(lasting) < page:
             return total
@@ -161,11 +178,11 @@ def _with_policy(differences: Sequence[Difference], policy: DriftPolicy) -> list
     return [each for each in differences if each.policy is policy and not needs_person(each)]
 
 
-def _find_strays(database: Database, page: int) -> int:
+def _find_strays(database: Database, page: int, broken: frozenset[str]) -> int:
     """Find orphans and duplicates, and what failed jobs left that is gone by now; return how many orphans there are."""
     with database.system() as connection:
         incidents.report(connection, *map(findings.duplicated, comparison.duplicates(connection, page)))
-        incidents.resolve(connection, *comparison.ended_incidents(connection))
+        incidents.resolve(connection, *comparison.ended_incidents(connection, broken))
         incidents.resolve(connection, *map(leak_key, comparison.close_leaks(connection)))
     count, after = 0, None
     while True:

@@ -24,9 +24,23 @@ class Kinds(Mapping[str, AnyKind]):
     changes them until it is enabled again.
     """
 
-    def __init__(self, kinds: Iterable[AnyKind]) -> None:
-        """Keep the kinds; their names differ, as the registry of plugins has made sure."""
+    def __init__(self, kinds: Iterable[AnyKind], plugins: Mapping[str, str] = MappingProxyType({})) -> None:
+        """Keep the kinds, and by their names the plugins that brought them.
+
+        The names of the kinds differ, as the registry of plugins has made sure.
+        """
         self._kinds: Final = MappingProxyType({kind.name: kind for kind in kinds})
+        self._plugins: Final = plugins
+
+    def with_plugins(self, added: Mapping[str, Iterable[AnyKind]]) -> "Kinds":
+        """Return these kinds and those that each plugin, by its name, adds."""
+        pairs = [(plugin, kind) for plugin, kinds in added.items() for kind in kinds]
+        names = {**self._plugins, **{kind.name: plugin for plugin, kind in pairs}}
+        return Kinds((*self.values(), *(kind for _, kind in pairs)), names)
+
+    def plugin_of(self, kind: str) -> str:
+        """Return the name of the plugin that brought a kind, empty for a built-in one."""
+        return self._plugins.get(kind, "")
 
     def __getitem__(self, name: str) -> AnyKind:
         return self._kinds[name]

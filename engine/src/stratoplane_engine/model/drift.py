@@ -89,7 +89,7 @@ class Difference(ComparedResource):
         desired, observed: JSON values.
         drift_id: of the record, None while there is none.
         corrections: how often it was corrected within an hour.
-        shown: the whole object as its driver shows it, None where nothing has to be done about it now.
+        shown: the object as it was last observed, None where nothing has to be done about it now.
     """
 
     field: str
