@@ -304,6 +304,33 @@ def test_the_kinds_of_the_platform_are_told_with_their_fields(client: Client) ->
     assert {"name", "flavor", "network_ids"} <= set(kinds["virtual_machine"].fields)
 
 
+def test_an_operator_adopts_one_orphan_and_deletes_another(operator: Client, client: Client, tenant: Any) -> None:
+    region = MockRegion.open(next(tenant.platform.state.rglob(FILE_NAME)))
+    made = client.volumes(tenant.project_id).create(name="here", size_gib=1).wait()
+    (ours,) = [each.installation for each in region.admin.objects(Kind.VOLUME) if str(each.uid) == made.id]
+    kept, gone = (str(region.admin.add_orphan(Kind.VOLUME, ours)) for _ in range(2))
+    orphans = operator.operator.orphans
+
+    def listed() -> dict[str, Any]:
+        return {each.uid: each for each in orphans.list()}
+
+    wait_until(lambda: listed().keys() >= {kept, gone}, "both orphans are listed")
+    found = listed()
+    words = {"cluster_id": found[kept].cluster_id, "uid": kept, "project_id": tenant.project_id}
+    job = orphans.adopt(name="kept", **words)
+    assert tenant.end_of(job.id)["state"] == "SUCCEEDED"
+    volume = client.volumes(tenant.project_id).get(kept)
+    assert (volume.name, volume.status, volume.size_gib) == ("kept", "ACTIVE", found[kept].status["size_gib"])
+
+    job = orphans.delete(cluster_id=found[gone].cluster_id, uid=gone, name=found[gone].name)
+    wait_until(lambda: operator.operator.jobs.get(job.id).state == "SUCCEEDED", "the orphan is deleted")
+    assert gone not in {str(each.uid) for each in region.admin.objects(Kind.VOLUME)}
+    assert not listed().keys() & {kept, gone}
+    for each in (volume.id, made.id):
+        tenant.change("DELETE", f"/volumes/{each}")
+    region.close()
+
+
 def test_no_operation_of_the_api_was_left_out(recorder: Recorder, tenant: Any) -> None:
     """The tests before this one called them; each test file runs in one process, in its order."""
     document = tenant.client.get("/api/common/v1/openapi.json").json()

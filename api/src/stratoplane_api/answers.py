@@ -11,7 +11,7 @@ from stratoplane_api import cursors, etag, json_body
 from stratoplane_api.idempotency import REPLAYED_HEADER
 from stratoplane_api.presentation.changes import plan
 from stratoplane_api.presentation.jobs import job, tenants_job
-from stratoplane_engine.model.change import ChangePlan, ChangeResult
+from stratoplane_engine.model.change import ChangePlan, ChangeResult, JobResult
 from stratoplane_engine.model.listing import Listing
 
 JSON = "application/json"
@@ -80,7 +80,7 @@ def accepted(kind: str, resource: Mapping[str, object], outcome: ChangeResult, j
     return _replayed(response, outcome)
 
 
-def accepted_job(outcome: ChangeResult, job_path: str, *, dry_run: bool) -> Response:
+def accepted_job(outcome: ChangeResult | JobResult, job_path: str, *, dry_run: bool) -> Response:
     """Return the answer to a change that is known to operators by its job alone: 202, and 200 to ``?dry_run=true``."""
     response = content(None if outcome.job is None else job(outcome.job), 200 if dry_run else 202)
     if outcome.job is not None and not dry_run:
@@ -93,7 +93,7 @@ def planned(kind: str, resource: Mapping[str, object], change: ChangePlan) -> Re
     return content({kind: resource, "dry_run": True, **plan(change)})
 
 
-def _replayed(response: Response, outcome: ChangeResult) -> Response:
+def _replayed(response: Response, outcome: ChangeResult | JobResult) -> Response:
     if outcome.replayed:
         response.headers[REPLAYED_HEADER] = "true"
     return response

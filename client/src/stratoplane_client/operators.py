@@ -8,11 +8,12 @@ from stratoplane_client.decode import decode
 from stratoplane_client.drift import DriftPolicies
 from stratoplane_client.foreign_objects import ForeignObjects
 from stratoplane_client.incidents import Incidents
-from stratoplane_client.models.drift import Drift, Orphan
+from stratoplane_client.models.drift import Drift
 from stratoplane_client.models.identity import Organization, Project, User
 from stratoplane_client.models.jobs import AuditCheckpoint
 from stratoplane_client.models.platform import Agent, Cluster, Flavor, Image, JoinToken, Plugin, Provider, Quotas
 from stratoplane_client.organization import AuditEvents, RoleBindings, Roles
+from stratoplane_client.orphans import Orphans
 from stratoplane_client.reading import Reading, Writing, find, given, segment
 from stratoplane_client.transport import Call, Transport
 from stratoplane_client.upkeep import AllJobs, Leaks
@@ -277,7 +278,7 @@ class Operator:
         self.foreign_objects: Final = ForeignObjects(transport, f"{OPS}/foreign-objects")
         self.drift: Final = Reading(transport, f"{OPS}/drift", Drift)
         self.drift_policies: Final = DriftPolicies(transport, f"{OPS}/drift-policies")
-        self.orphans: Final = Reading(transport, f"{OPS}/orphans", Orphan)
+        self.orphans: Final = Orphans(transport, f"{OPS}/orphans")
         self.incidents: Final = Incidents(transport, f"{OPS}/incidents")
         self.leaks: Final = Leaks(transport, f"{OPS}/leaks")
         self.audit_events: Final = AuditEvents(transport, OPS)

@@ -134,5 +134,5 @@ def _findings() -> dict[str, list[Json]]:
                 allowed=["correct", "adopt", "alert"],
             ),
         ],
-        "orphans": [blank("Orphan", uid=new_id(), kind="volume", cluster="rack-1")],
+        "orphans": [blank("Orphan", uid=new_id(), kind="volume", name="data", cluster="rack-1")],
     }

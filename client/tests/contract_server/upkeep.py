@@ -125,6 +125,35 @@ def adopt(state: State, call: Call) -> Answer:
     return Answer(status=202, body=job)
 
 
+@serves("delete_orphan")
+def delete_orphan(state: State, call: Call) -> Answer:
+    """Delete an orphan whose name is confirmed."""
+    found = _orphan(state, call)
+    if call.body["name"] != found["name"]:
+        raise Refusal(422, "invalid_spec", f"the object is called {found['name']}, not {call.body['name']}")
+    return _cleared(state, call, found, "clear")
+
+
+@serves("adopt_orphan")
+def adopt_orphan(state: State, call: Call) -> Answer:
+    """Make an orphan a resource of a project."""
+    return _cleared(state, call, _orphan(state, call), "recover")
+
+
+def _orphan(state: State, call: Call) -> Json:
+    for each in state.stored["orphans"]:
+        if each["uid"] == call.body["uid"]:
+            return each
+    raise Refusal(404, "resource_not_found", f"the cluster lists no orphan {call.body['uid']}")
+
+
+def _cleared(state: State, call: Call, orphan: Json, verb: str) -> Answer:
+    if not call.dry_run:
+        state.stored["orphans"].remove(orphan)
+    job = document().blank("Job", kind=f"volume.{verb}", resource_name=call.body["name"], resource_id=orphan["uid"])
+    return Answer(status=200 if call.dry_run else 202, body=job)
+
+
 def _incident(state: State, call: Call) -> Json:
     return state.by_id(state.stored["incidents"], call.ids[0], "incident")
 

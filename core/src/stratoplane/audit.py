@@ -43,6 +43,8 @@ class AuditAction(StrEnum):
     IMAGE_UPDATED = "operations:image:updated"
     IMAGE_DELETED = "operations:image:deleted"
     FOREIGN_OBJECT_ADOPT_ACCEPTED = "operations:foreign-object:adopt-accepted"
+    ORPHAN_ADOPT_ACCEPTED = "operations:orphan:adopt-accepted"
+    ORPHAN_DELETE_ACCEPTED = "operations:orphan:delete-accepted"
     RESOURCE_CREATE_ACCEPTED = "tenant:resource:create-accepted"
     RESOURCE_UPDATE_ACCEPTED = "tenant:resource:update-accepted"
     RESOURCE_DELETE_ACCEPTED = "tenant:resource:delete-accepted"

@@ -209,6 +209,22 @@ class ResourceSnapshot(Generic[SpecT]):
     observed_generation: int
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Recovery:
+    """What an operator says of an object whose record is lost, beside what its driver shows.
+
+    Attributes:
+        name: of the resource, as it is to be called.
+        cluster: name of the cluster that has the object.
+        flavor, image: id or name of what the object was made from, where no driver shows it; empty if not given.
+    """
+
+    name: str
+    cluster: str
+    flavor: str = ""
+    image: str = ""
+
+
 class DriftPolicy(StrEnum):
     """What is done about a difference between what is desired and what is observed."""
 
@@ -321,6 +337,14 @@ class Kind(abc.ABC, Generic[SpecT, RequestT, PatchT]):
             KeyError, TypeError: the driver does not show all that the request needs.
         """
         return None
+
+    def recovered(self, observed: Observed, wanted: Recovery) -> RequestT | None:
+        """Return the request that would have made an object of ours whose record is lost; None if it takes more.
+
+        The same as for a foreign object by default, so that what can be adopted can be recovered. Raises as
+        :meth:`adopted`.
+        """
+        return self.adopted(observed, wanted.name, wanted.cluster)
 
     def shown(self, spec: SpecT, observed: Observed) -> Mapping[str, object]:
         """Return the members of ``view`` for people: each from the spec if it has one of the name, else as observed."""

@@ -12,7 +12,7 @@ from stratoplane_engine.drift.reconciler import reconcile
 from stratoplane_engine.kinds.catalogue import BUILTIN_KINDS
 from stratoplane_engine.model.drift import Drift, DriftFilter, PolicyKey, PolicySetting
 from stratoplane_engine.model.listing import Listing, Page
-from stratoplane_engine.services import cursors, drift
+from stratoplane_engine.services import cursors, drift, orphans
 
 if TYPE_CHECKING:
     from engine.tests.lifecycle.tenant_world import TenantWorld
@@ -80,7 +80,7 @@ def test_differences_are_listed_while_they_last_and_after(fresh_tenant: "TenantW
 def test_objects_of_nobody_are_listed(fresh_tenant: "TenantWorld") -> None:
     uid = uuid4()
     fresh_tenant.agent.list_inventory({uid: ("volume", {"name": "x"})})
-    (orphan,) = drift.list_orphans(fresh_tenant.database, fresh_tenant.operator(), Page(limit=9)).items
+    (orphan,) = orphans.list_orphans(fresh_tenant.database, fresh_tenant.operator(), Page(limit=9)).items
     assert (orphan.uid, orphan.kind) == (uid, "volume")
 
 
@@ -92,7 +92,7 @@ def test_all_objects_of_nobody_are_told_of_and_listed_in_pages(fresh_tenant: "Te
 
     seen, cursor = [], ""
     while True:
-        listing = drift.list_orphans(fresh_tenant.database, fresh_tenant.operator(), Page(limit=2, cursor=cursor))
+        listing = orphans.list_orphans(fresh_tenant.database, fresh_tenant.operator(), Page(limit=2, cursor=cursor))
         seen += [str(each.uid) for each in listing.items]
         if listing.next is None:
             break
@@ -103,4 +103,4 @@ def test_all_objects_of_nobody_are_told_of_and_listed_in_pages(fresh_tenant: "Te
 @pytest.mark.parametrize("key", ["x", "a/b", f"{UUID(int=1)}", f"{UUID(int=1)}/{UUID(int=1)}/{UUID(int=1)}"])
 def test_a_forged_cursor_is_refused(tenant: "TenantWorld", key: str) -> None:
     with pytest.raises(InvalidSpecError, match="not one of this list"):
-        drift.list_orphans(tenant.database, tenant.operator(), Page(limit=2, cursor=cursors.encode("cluster", key)))
+        orphans.list_orphans(tenant.database, tenant.operator(), Page(limit=2, cursor=cursors.encode("cluster", key)))

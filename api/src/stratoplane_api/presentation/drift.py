@@ -42,6 +42,8 @@ def orphan(value: Orphan) -> dict[str, object]:
     return {
         "uid": value.uid,
         "kind": value.kind,
+        "name": value.name,
+        "status": value.status,
         "cluster_id": value.cluster_id,
         "cluster": value.cluster,
         "first_seen_at": value.first_seen_at,

@@ -71,9 +71,42 @@ class Orphan(Answer):
 
     uid = m.identifier(required=True)
     kind = m.text(required=True)
+    name = m.text("The object's name as the driver reports it, empty if it does not.", required=True)
+    status = m.mapping("The object's status as the driver reports it.", required=True)
     cluster_id = m.identifier(required=True)
     cluster = m.text("Name of the cluster that lists the orphan.", required=True)
     first_seen_at = m.timestamp("When the object was first listed.", required=True)
+
+
+class OrphanKey(Request):
+    """Which orphan is meant."""
+
+    cluster_id = m.identifier("Id of the cluster that lists the orphan.", required=True)
+    uid = m.identifier("The mark of the object, as the list of orphans shows it.", required=True)
+
+
+class DeleteOrphan(OrphanKey):
+    """The orphan that is to be deleted, confirmed by its name."""
+
+    name = m.text(
+        "Confirms the deletion: the object's name as the list of orphans shows it, its uid if it has none.",
+        255,
+        shortest=1,
+        required=True,
+    )
+
+
+class AdoptOrphan(OrphanKey):
+    """Which orphan becomes a resource of which project."""
+
+    project_id = m.identifier("Id of the project that gets the resource; its quotas are charged.", required=True)
+    name = m.name("Name of the resource; the object is renamed to it where its driver can.", required=True)
+    flavor = m.text("Id or name of the flavor that a virtual machine has; required for one.", 255, load_default="")
+    image = m.text(
+        "Id or name of the image that a virtual machine was made from; without one it boots from its first volume.",
+        255,
+        load_default="",
+    )
 
 
 class DriftQuery(PageQuery):

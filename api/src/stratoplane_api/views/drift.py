@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Differences between desired and observed state, the policies for them, and orphans."""
+"""Differences between desired and observed state, and the policies for them."""
 
 from typing import Any, Final
 from uuid import UUID
@@ -14,7 +14,6 @@ from stratoplane_api.namespaces import OPS
 from stratoplane_api.presentation import drift as presentation
 from stratoplane_api.schemas import drift as schemas
 from stratoplane_api.schemas import examples
-from stratoplane_api.schemas.queries import PageQuery
 from stratoplane_api.schemas.strict import list_of
 from stratoplane_engine.access.permissions import Permission
 from stratoplane_engine.model.drift import DriftFilter, PolicyKey, PolicySetting
@@ -48,25 +47,6 @@ def list_drift() -> Response:
     resource = g.query.get("resource_id")
     wanted = DriftFilter(only_open=g.query["open"], resource_id=UUID(str(resource)) if resource else None)
     return answers.page_of(drift.list_drift(database(), context(), page(), wanted), presentation.drift)
-
-
-@OPS.add(
-    Endpoint(
-        id="list_orphans",
-        method="GET",
-        path="/orphans",
-        access=_READ,
-        summary="List orphans: objects with the platform's mark that belong to no resource",
-        tag=_TAG,
-        query=PageQuery,
-        answer=list_of(schemas.Orphan),
-        features=_PAGED,
-        example={"items": [examples.ORPHAN], "next": None},
-    )
-)
-def list_orphans() -> Response:
-    """Answer with orphans."""
-    return answers.page_of(drift.list_orphans(database(), context(), page()), presentation.orphan)
 
 
 @OPS.add(

@@ -15,9 +15,22 @@ from stratoplane_api.views import (
     job_control,
     jobs,
     operators,
+    orphans,
 )
 
 ROUTES: Final = OPS
 
-REGISTERED: Final = (audit, catalogue, clusters, drift, fleet, foreign_objects, incidents, job_control, jobs, operators)
+REGISTERED: Final = (
+    audit,
+    catalogue,
+    clusters,
+    drift,
+    fleet,
+    foreign_objects,
+    incidents,
+    job_control,
+    jobs,
+    operators,
+    orphans,
+)
 """The modules whose views the namespace serves: they add their endpoints to it when they are imported."""

@@ -229,6 +229,20 @@ def confirm(session: Session, question: str, *, yes: bool) -> None:
         click.confirm(question, abort=True, err=True)
 
 
+def type_name(session: Session, warning: str) -> str:
+    """Return the name that is typed on a terminal to confirm a deletion.
+
+    Raises:
+        click.UsageError: there is no terminal to type at.
+    """
+    if not (sys.stdin.isatty() and sys.stderr.isatty()):
+        raise click.UsageError("there is no terminal to type the name at; confirm with --yes")
+    session.interrupted = "Nothing was changed."
+    click.echo(warning, err=True)
+    typed: str = click.prompt("Type its name to delete it", err=True)
+    return typed
+
+
 def _settle(
     session: Session, kind: Kind, verb: str, begun: Sequence[_Started], mode: ChangeMode, *, alone: bool = True
 ) -> list[Exit]:

@@ -1,6 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """Drift, drift policies and orphans."""
 
+import dataclasses
+from collections.abc import Mapping
 from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
@@ -53,6 +55,8 @@ class Orphan(Record):
 
     uid: str
     kind: str = ""
+    name: str = ""
+    status: Mapping[str, Any] = dataclasses.field(default_factory=dict)
     cluster_id: str = ""
     cluster: str = ""
     first_seen_at: datetime | None = None

@@ -11,9 +11,10 @@ from stratoplane.kinds import Observed
 from stratoplane.resources import ResourceStatus
 from stratoplane_engine.db.at_rest import HAS_NO_JOB, IS_LISTED_SINCE, IS_SETTLED
 from stratoplane_engine.db.connection import Connection, dump_json
+from stratoplane_engine.db.orphans import IS_ORPHAN, LISTED
 from stratoplane_engine.db.statement import Statement
 from stratoplane_engine.kinds.observed import BrokenKind, SeenObject, read_statuses
-from stratoplane_engine.model.drift import ComparedResource, CorrectionJob, Duplicate, Orphan
+from stratoplane_engine.model.drift import ComparedResource, Duplicate, NewJob
 
 _MISSING: Final = Statement(f"""
 WITH gone AS MATERIALIZED (
@@ -82,21 +83,11 @@ INSERT INTO resource_revision (organization_id, project_id, resource_id, kind, g
 SELECT organization_id, project_id, id, kind, generation, status, spec, quota_usage FROM written
 WHERE status <> former
 """)
-_ORPHANS: Final = Statement("""
-SELECT v.cluster_id, c.name AS cluster, v.uid, v.kind, v.first_seen_at FROM inventory v
-JOIN cluster c ON c.id = v.cluster_id
-JOIN inventory_report p ON p.cluster_id = v.cluster_id AND p.kind = v.kind
-LEFT JOIN resource r ON r.id = v.uid AND r.cluster_id = v.cluster_id AND r.kind = v.kind
-WHERE (r.id IS NULL OR r.deleted_at < p.taken_at - interval '5 seconds')
-    AND (CAST(:cluster AS uuid) IS NULL OR (v.cluster_id, v.uid) > (CAST(:cluster AS uuid), CAST(:uid AS uuid)))
-ORDER BY v.cluster_id, v.uid LIMIT :limit
-""")
 # Incidents about orphans, duplicates, lost resources and broken kinds whose cause is gone.
-_ENDED: Final = Statement("""
+_ENDED: Final = Statement(f"""
 SELECT i.key FROM incident i WHERE i.status <> 'RESOLVED' AND (
-    i.kind = 'orphan' AND NOT EXISTS (SELECT FROM inventory v LEFT JOIN resource r ON r.id = v.uid
-        AND r.cluster_id = v.cluster_id AND r.kind = v.kind AND r.deleted_at IS NULL
-        WHERE v.cluster_id = i.cluster_id AND v.uid = CAST(i.detail->>'uid' AS uuid) AND r.id IS NULL)
+    i.kind = 'orphan' AND NOT EXISTS ({LISTED}
+        WHERE v.cluster_id = i.cluster_id AND v.uid = CAST(i.detail->>'uid' AS uuid) AND {IS_ORPHAN})
     OR i.kind = 'duplicate' AND (SELECT count(*) FROM inventory v WHERE v.uid = i.resource_id) < 2
     OR i.kind = 'kind-broken' AND NOT i.detail->>'kind' = ANY(:broken)
     OR i.kind = 'resource-lost' AND NOT EXISTS (SELECT FROM resource r WHERE r.organization_id = i.organization_id
@@ -230,18 +221,6 @@ def mark_found(connection: Connection) -> FoundAgain:
     return FoundAgain(resources=found, broken=statuses.broken)
 
 
-def orphans(connection: Connection, *, limit: int, after: tuple[UUID, UUID] | None = None) -> list[Orphan]:
-    """Return a page of the objects that carry the platform's mark and belong to no resource, by cluster and mark.
-
-    Args:
-        connection: reads.
-        limit: objects at once.
-        after: cluster and mark of the last one of the page before.
-    """
-    cluster, uid = after or (None, None)
-    return connection.all(Orphan, _ORPHANS, {"limit": limit, "cluster": cluster, "uid": uid})
-
-
 def duplicates(connection: Connection, limit: int) -> list[Duplicate]:
     """Return marks that several objects carry."""
     return connection.all(Duplicate, _DUPLICATES, {"limit": limit})
@@ -262,7 +241,12 @@ def close_leaks(connection: Connection) -> list[UUID]:
     return connection.values(UUID, _CLOSE_LEAKS)
 
 
-def start_jobs(connection: Connection, jobs: Sequence[CorrectionJob]) -> None:
+def start_jobs(connection: Connection, jobs: Sequence[NewJob]) -> None:
     """Insert correcting jobs with their steps, mark their resources as UPDATING and wake the workers."""
     connection.run(_MARK_UPDATING, {"ids": [job.resource_id for job in jobs]})
+    insert_jobs(connection, jobs)
+
+
+def insert_jobs(connection: Connection, jobs: Sequence[NewJob]) -> None:
+    """Insert jobs with their steps and wake the workers; their resources stay as they are."""
     connection.run(_INSERT_JOBS, {"jobs": dump_json(jobs)})

@@ -8,6 +8,7 @@ from stratoplane.audit import AuditAction, AuditRecord
 from stratoplane.incidents import Finding, IncidentKind, Severity
 from stratoplane.kinds import display_name
 from stratoplane_engine.db.connection import dump_json
+from stratoplane_engine.jobs.failure_records import orphan_key
 from stratoplane_engine.kinds.observed import BrokenKind
 from stratoplane_engine.model.drift import ComparedResource, Difference, Duplicate, Orphan
 
@@ -65,7 +66,7 @@ def orphaned(orphan: Orphan) -> Finding:
     return Finding(
         kind=IncidentKind.ORPHAN,
         severity=Severity.WARNING,
-        key=f"{IncidentKind.ORPHAN}:{orphan.cluster_id}:{orphan.uid}",
+        key=orphan_key(orphan.cluster_id, orphan.uid),
         title=f"{display_name(orphan.kind)} {orphan.uid} carries the platform's mark and belongs to no resource",
         detail={"kind": orphan.kind, "uid": str(orphan.uid)},
         cluster_id=orphan.cluster_id,

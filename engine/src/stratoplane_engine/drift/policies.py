@@ -16,7 +16,7 @@ from stratoplane_engine.db.connection import Connection
 from stratoplane_engine.drift.findings import ACTOR, adopted_record, drift_key, kind_broken, values
 from stratoplane_engine.kinds.catalogue import Kinds
 from stratoplane_engine.kinds.observed import SeenObject, Statuses, read_statuses
-from stratoplane_engine.model.drift import Adoption, CorrectionJob, Difference
+from stratoplane_engine.model.drift import Adoption, Difference, NewJob
 from stratoplane_engine.workflows.catalogue import step_names
 
 _MOST_CORRECTIONS: Final = 3
@@ -49,9 +49,9 @@ def correct(connection: Connection, differences: Sequence[Difference]) -> int:
     return len(jobs)
 
 
-def _job(differences: Sequence[Difference], kinds: Kinds) -> CorrectionJob:
+def _job(differences: Sequence[Difference], kinds: Kinds) -> NewJob:
     first, kind = differences[0], f"{differences[0].kind}.update"
-    return CorrectionJob(
+    return NewJob(
         id=new_id(),
         organization_id=first.organization_id,
         project_id=first.project_id,

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from stratoplane.kinds import DriftPolicy
-from stratoplane_engine.db import audit, comparison, drift, incidents
+from stratoplane_engine.db import audit, comparison, drift, incidents, orphans
 from stratoplane_engine.db.connection import Connection, Database
 from stratoplane_engine.drift import findings
 from stratoplane_engine.drift.policies import adopt, correct, needs_person
@@ -187,9 +187,9 @@ def _find_strays(database: Database, page: int, broken: frozenset[str]) -> int:
     count, after = 0, None
     while True:
         with database.system() as connection:
-            orphans = comparison.orphans(connection, limit=page, after=after)
-            incidents.report(connection, *map(findings.orphaned, orphans))
-        count += len(orphans)
-        if len(orphans) < page:
+            found = orphans.page(connection, limit=page, after=after)
+            incidents.report(connection, *map(findings.orphaned, found))
+        count += len(found)
+        if len(found) < page:
             return count
-        after = (orphans[-1].cluster_id, orphans[-1].uid)
+        after = (found[-1].cluster_id, found[-1].uid)

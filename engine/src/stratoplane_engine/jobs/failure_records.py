@@ -7,7 +7,7 @@ from uuid import UUID
 
 from stratoplane.ids import new_id
 from stratoplane.incidents import Finding, IncidentKind, Severity
-from stratoplane.jobs import TERMINAL
+from stratoplane.jobs import TERMINAL, JobState
 from stratoplane.kinds import display_name
 from stratoplane_engine.jobs.runner import QUARANTINED, JobUpdate
 from stratoplane_engine.model.job import JobError, Leak
@@ -60,6 +60,18 @@ def findings(update: JobUpdate) -> Iterator[Finding]:
 def leak_key(resource_id: UUID) -> str:
     """Return the key of the incident about what a resource left behind."""
     return f"{IncidentKind.LEAK}:{resource_id}"
+
+
+def orphan_key(cluster_id: UUID, uid: UUID) -> str:
+    """Return the key of the incident about an object of a cluster that belongs to no resource."""
+    return f"{IncidentKind.ORPHAN}:{cluster_id}:{uid}"
+
+
+def cleared(update: JobUpdate) -> Iterator[str]:
+    """Yield the keys of incidents that end with the job: it has deleted or adopted an orphan."""
+    resource, verb = update.job.context.resource, update.job.kind.partition(".")[2]
+    if update.state is JobState.SUCCEEDED and verb in ("clear", "recover") and resource.cluster_id is not None:
+        yield orphan_key(resource.cluster_id, resource.id)
 
 
 def circuit_key(cluster_id: UUID) -> str:

@@ -37,6 +37,7 @@ def persist_updates(connection: Connection, updates: Sequence[JobUpdate]) -> fro
     accounts.give_back(connection, *returned(settled))
     leaks.insert(connection, [leak for update in mine for leak in failure_records.leaks(update)])
     incidents.report(connection, *(finding for update in mine for finding in failure_records.findings(update)))
+    incidents.resolve(connection, *(key for update in mine for key in failure_records.cleared(update)))
     audit.write(connection, *(_audit_record(update) for update in mine if update.state in _AUDITED))
     return current
 

@@ -10,6 +10,8 @@ from stratoplane.kinds import (
     Draft,
     DriftPolicy,
     Kind,
+    Observed,
+    Recovery,
     References,
     ResolvedReferences,
     ResourcePatch,
@@ -59,6 +61,9 @@ class BucketKind(Kind[BucketSpec, BucketRequest, BucketPatch]):
 
     def quota_usage(self, spec: BucketSpec) -> Amount:  # noqa: ARG002
         return {QuotaKey.BUCKETS: 1}
+
+    def recovered(self, observed: Observed, wanted: Recovery) -> BucketRequest:  # noqa: ARG002  # its name is all it has
+        return BucketRequest(name=wanted.name, cluster=wanted.cluster)
 
     def driver_spec(self, resource: ResourceSnapshot[BucketSpec]) -> DriverBucketSpec:
         return DriverBucketSpec(uid=resource.id, project_id=resource.project_id, name=resource.name)

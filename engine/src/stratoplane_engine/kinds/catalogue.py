@@ -3,6 +3,7 @@
 
 import functools
 from collections.abc import Iterable, Iterator, Mapping
+from dataclasses import fields
 from types import GenericAlias, MappingProxyType
 from typing import Final
 
@@ -55,9 +56,12 @@ class Kinds(Mapping[str, AnyKind]):
         return hash(tuple(self._kinds))
 
     def read_spec(self, name: str, document: object) -> Spec:
-        """Return the spec that a kind has stored as ``document``; an empty one for a kind that is not enabled."""
+        """Return the spec that a kind has stored as ``document``; an empty one for a kind that is not enabled.
+
+        So it is for the record of an object that nothing but its id was known of.
+        """
         kind = self._kinds.get(name)
-        return Spec() if kind is None else read_spec(kind, document)
+        return Spec() if kind is None or (not document and _has_members(kind.spec)) else read_spec(kind, document)
 
     def resource_of(self, name: str) -> type[Resource[Spec]]:
         """Return the class of a kind's resources, by which they are read; the spec is empty if it is not enabled."""
@@ -86,6 +90,10 @@ class Kinds(Mapping[str, AnyKind]):
     def quota_keys(self) -> tuple[str, ...]:
         """Everything that is counted: sizes, and the resources of each kind."""
         return tuple(map(str, self.default_limits))
+
+
+def _has_members(spec: type[Spec]) -> bool:
+    return bool(fields(spec))  # type: ignore[arg-type]  # every spec is a dataclass
 
 
 def read_spec(kind: AnyKind, document: object) -> Spec:

@@ -19,6 +19,7 @@ from stratoplane.kinds import (
     Kind,
     Link,
     Observed,
+    Recovery,
     References,
     ResolvedReferences,
     ResourcePatch,
@@ -191,6 +192,24 @@ class VirtualMachineKind(Kind[VirtualMachineSpec, VirtualMachineRequest, Virtual
             power=spec.power,
         )
 
+    def recovered(self, observed: Observed, wanted: Recovery) -> VirtualMachineRequest:
+        if not wanted.flavor:
+            raise invalid("/flavor", "no driver shows the size of a root disk; name the flavor that the machine has")
+        volumes = [str(each) for each in observed["volume_uids"]]  # type: ignore[attr-defined]  # TypeError: not shown
+        boot = None if wanted.image or not volumes else volumes.pop(0)
+        return self.read_request(
+            {
+                "name": wanted.name,
+                "cluster": wanted.cluster,
+                "flavor": wanted.flavor,
+                "image": wanted.image,
+                "boot_volume_id": boot,
+                "network_ids": _networks_of(observed),
+                "volume_ids": volumes,
+                "power": observed["power"],
+            }
+        )
+
     def status(self, observed: Observed) -> ResourceStatus:
         return ResourceStatus.RUNNING if observed.get("power") == PowerState.RUNNING else ResourceStatus.STOPPED
 
@@ -202,6 +221,12 @@ def mac_address(machine_id: UUID, network_id: UUID) -> str:
     """
     digest = hashlib.sha256(f"{machine_id}/{network_id}".encode()).digest()
     return ":".join(f"{octet:02x}" for octet in (0x02, *digest[:5]))
+
+
+def _networks_of(observed: Observed) -> list[str]:
+    """Return the networks that a machine has addresses on, in the order of its cards, each once."""
+    cards = [each["network_uid"] for each in observed["addresses"]]  # type: ignore[attr-defined]  # TypeError: not shown
+    return list(dict.fromkeys(cards))
 
 
 def _flavor(wanted: str, found: ResolvedReferences) -> FlavorReference:

@@ -127,8 +127,8 @@ class Adoption:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class CorrectionJob:
-    """A job that brings a resource back to what is desired; ``steps`` are the names of its steps, in order."""
+class NewJob:
+    """A job that begins without a change of what is desired; ``steps`` are the names of its steps, in order."""
 
     id: UUID
     organization_id: UUID
@@ -182,10 +182,17 @@ class PolicyLine:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Orphan:
-    """An object that carries the platform's mark and belongs to no resource."""
+    """An object that carries the platform's mark and belongs to no resource.
+
+    Attributes:
+        name: as the driver shows it, empty if it does not.
+        status: the object as the driver shows it.
+    """
 
     uid: UUID
     kind: str
+    name: str
+    status: Observed
     cluster_id: UUID
     cluster: str
     first_seen_at: datetime

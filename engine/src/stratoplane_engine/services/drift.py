@@ -1,9 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Drift, for operators: differences between desired and observed state, the policies for them, and orphans."""
+"""Drift, for operators: differences between desired and observed state, and the policies for them."""
 
 from collections.abc import Iterator, Mapping
 from typing import Final
-from uuid import UUID
 
 from stratoplane.audit import AuditAction
 from stratoplane.errors import ResourceNotFoundError
@@ -11,32 +10,18 @@ from stratoplane.kinds import ComparedField, DriftPolicy, invalid
 from stratoplane_engine.access.authorization import require
 from stratoplane_engine.access.context import RequestContext
 from stratoplane_engine.access.permissions import Permission
-from stratoplane_engine.db import audit, comparison, drift
+from stratoplane_engine.db import audit, drift
 from stratoplane_engine.db.connection import Connection, Database
 from stratoplane_engine.kinds.catalogue import Kinds
 from stratoplane_engine.kinds.compared import compared_field, compared_kinds
-from stratoplane_engine.model.drift import Drift, DriftFilter, Orphan, PolicyKey, PolicyLine, PolicySetting
+from stratoplane_engine.model.drift import Drift, DriftFilter, PolicyKey, PolicyLine, PolicySetting
 from stratoplane_engine.model.listing import Listing, Page
 from stratoplane_engine.services.audit_records import platform_record
-from stratoplane_engine.services.listings import Order, newest_first
+from stratoplane_engine.services.listings import newest_first
 
 EVERY_DRIVER: Final = "*"
 
-_Place = tuple[UUID, UUID]
-
-
-def _read_place(text: str) -> _Place:
-    cluster, uid = map(UUID, text.split("/"))
-    return cluster, uid
-
-
 _BY_TIME: Final = newest_first(Drift)
-_BY_PLACE: Final[Order[Orphan, _Place]] = Order(
-    name="cluster",
-    key=lambda orphan: (orphan.cluster_id, orphan.uid),
-    read=_read_place,
-    write=lambda place: f"{place[0]}/{place[1]}",
-)
 
 
 def list_drift(database: Database, context: RequestContext, page: Page, wanted: DriftFilter) -> Listing[Drift]:
@@ -51,15 +36,6 @@ def list_drift(database: Database, context: RequestContext, page: Page, wanted: 
     with database.system_reads() as connection:
         found = drift.list_drift(connection, wanted, before=before, limit=page.limit + 1)
     return _BY_TIME.listing(found, page)
-
-
-def list_orphans(database: Database, context: RequestContext, page: Page) -> Listing[Orphan]:
-    """Return one page of orphans, by cluster and mark. Raises as :func:`list_drift`."""
-    require(context, Permission.PLATFORM_READ)
-    after = _BY_PLACE.begin(page)
-    with database.system_reads() as connection:
-        found = comparison.orphans(connection, limit=page.limit + 1, after=after)
-    return _BY_PLACE.listing(found, page)
 
 
 def list_policies(database: Database, context: RequestContext) -> tuple[PolicyLine, ...]:

@@ -9,7 +9,7 @@ from typing import Final
 from stratoplane.kinds import AnyKind
 from stratoplane_engine.kinds.catalogue import BUILTIN_KINDS, Kinds
 from stratoplane_engine.workflows import virtual_machine
-from stratoplane_engine.workflows.clustered import adoption_of, workflows_of
+from stratoplane_engine.workflows.clustered import adoption_of, orphan_workflows_of, workflows_of
 from stratoplane_engine.workflows.context import Workflow
 
 _OF_MACHINES: Final = (virtual_machine.UPDATE, virtual_machine.REBOOT, virtual_machine.READ_CONSOLE)
@@ -28,6 +28,7 @@ def _workflows(kinds: tuple[AnyKind, ...]) -> Mapping[str, Workflow]:
 
 def _of_kind(kind: AnyKind) -> Iterable[Workflow]:
     yield from workflows_of(kind.name)
+    yield from orphan_workflows_of(kind.name)
     if kind.is_adoptable:
         yield adoption_of(kind.name)
 

@@ -184,6 +184,55 @@ def _not_taken(_context: StepContext, why: str) -> ResourceOutcome:
     return ResourceOutcome(status=ResourceStatus.DELETED, detail=why, quota_usage={}, keep=())
 
 
+def clear(context: StepContext) -> StepAnswer:
+    resource = context.resource
+    if resource.status is not ResourceStatus.DELETED:
+        noun = f"{display_name(resource.kind)} {resource.name}"
+        raise StateConflictError(f"{noun} is {resource.status}: the object is no orphan any more")
+    return Dispatch(verb="delete")
+
+
+def _not_cleared(_context: StepContext, why: str) -> ResourceOutcome:
+    return ResourceOutcome(detail=why)
+
+
+def find(_context: StepContext) -> StepAnswer:
+    return Dispatch(verb="observe")
+
+
+def take_up(context: StepContext) -> StepAnswer:
+    """Bring the object that was found to its new record; what has vanished is not made again."""
+    if not driver_answer(context, "find").status:
+        raise StateConflictError("the cluster no longer has the object; nothing was adopted")
+    return apply(context)
+
+
+def _recovered(context: StepContext) -> ResourceOutcome:
+    return replace(_settled(context, "apply"), quota_usage=None, keep=None)
+
+
+def orphan_workflows_of(kind: str) -> tuple[Workflow, ...]:
+    """Return the workflows that clear an orphan of a kind: delete it, or make it a resource under its own id."""
+    return (
+        Workflow(
+            name=f"{kind}.clear",
+            steps=(Step(name="remove", run=clear),),
+            settle=_deleted,
+            fail=_not_cleared,
+        ),
+        Workflow(
+            name=f"{kind}.recover",
+            steps=(
+                Step(name="await_targets", run=await_targets),
+                Step(name="find", run=find),
+                Step(name="apply", run=take_up),
+            ),
+            settle=_recovered,
+            fail=_not_taken,
+        ),
+    )
+
+
 def adoption_of(kind: str) -> Workflow:
     """Return the workflow that makes a foreign object a resource of this kind."""
     return Workflow(

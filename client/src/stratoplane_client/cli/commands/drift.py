@@ -6,6 +6,7 @@ from itertools import islice
 import click
 
 from stratoplane_client.cli import tables
+from stratoplane_client.cli.commands import orphans
 from stratoplane_client.cli.groups import Noun
 from stratoplane_client.cli.output import Column, show_done, show_many, show_message
 from stratoplane_client.cli.parameters import limit_option
@@ -30,12 +31,6 @@ _POLICIES = (
     Column("POLICY", lambda each: each.policy),
     Column("SET", lambda each: "yes" if each.is_set else "-"),
     Column("ALLOWED", lambda each: ", ".join(each.allowed)),
-)
-_ORPHANS = (
-    Column("KIND", lambda each: each.kind),
-    Column("UID", lambda each: each.uid),
-    Column("CLUSTER", lambda each: each.cluster),
-    Column("AGE", lambda each: tables.age(each.first_seen_at)),
 )
 
 _MOST_COUNTED = 1000
@@ -113,11 +108,5 @@ def reset_policy(session: Session, kind: str, field: str, driver: str) -> None:
     show_message(session, f"{field} of {kind}: reset to the default policy")
 
 
-@command.command("orphans")
-@limit_option(50)
-@click.pass_obj
-def list_orphans(session: Session, most: int) -> None:
-    """List objects that the platform created and that belong to no resource (operators)."""
-    session.does("list orphans")
-    found = session.client.operator.orphans.list()
-    show_many(session, islice(found, most), _ORPHANS, nothing="There are no orphans.")
+for _each in orphans.COMMANDS:
+    command.add_command(_each)

@@ -5,13 +5,14 @@ from dataclasses import replace
 from typing import Final
 
 from stratoplane.ids import new_id
-from stratoplane.kinds import Draft, ResourceRequest, Spec
+from stratoplane.kinds import Comparison, Draft, DriftPolicy, ResourceRequest, Spec, invalid
 from stratoplane.resources import ResourceStatus
 from stratoplane_engine.access.permissions import Permission
 from stratoplane_engine.db import clusters
 from stratoplane_engine.db.changes import read_change
 from stratoplane_engine.db.connection import Connection, Database
 from stratoplane_engine.db.references import Resolution
+from stratoplane_engine.kinds.compared import differences
 from stratoplane_engine.model.change import ChangeResult
 from stratoplane_engine.model.resource import Resource
 from stratoplane_engine.services.changes.replay import replayed_change, transact
@@ -50,7 +51,8 @@ def create(
         return answer
     draft = kind.draft(wanted, found.references)
     draft = replace(draft, features=draft.features | source.features)
-    resource = _new_resource(request, wanted, draft, found)
+    resource = _new_resource(request, wanted, draft, found, source)
+    _check_observed(request, resource, source)
     admission = request.admit("create", resource)
     if kind.interface is not None:
         used_by = using_member(kind.uses(draft.spec), named.resource_ids)
@@ -70,7 +72,7 @@ def create(
         links_of=kind,
     )
     rows, answer = create_rows(request.context, connection.kinds, change)
-    write_rows(connection, request.context, rows)
+    write_rows(connection, request.context, replace(rows, is_new=not source.generation))
     return answer
 
 
@@ -80,11 +82,22 @@ def _check_any_is_open(connection: Connection, request: ChangeRequest, found: Re
         raise closed(clusters.page(connection, after=None, limit=MOST_NAMED))
 
 
+def _check_observed(request: ChangeRequest, resource: Resource[Spec], source: CreationSource) -> None:
+    if source.observed is None:
+        return
+    for each in differences(request.kind, replace(resource, observed=source.observed)):
+        field = next(field for field in request.kind.compared if field.name == each.field)
+        if DriftPolicy.CORRECT not in field.policies and field.comparison is not Comparison.NAME:
+            detail = f"{each.field} of the object is {each.observed}, not {each.desired}; name what it was made from"
+            raise invalid(f"/{field.asked_by or field.name}", detail)
+
+
 def _new_resource(
-    request: ChangeRequest, wanted: ResourceRequest, draft: Draft[Spec], found: Resolution
+    request: ChangeRequest, wanted: ResourceRequest, draft: Draft[Spec], found: Resolution, source: CreationSource
 ) -> Resource[Spec]:
     return Resource(
-        id=new_id(),
+        id=source.uid or new_id(),
+        generation=source.generation + 1,
         organization_id=request.context.organization_id,
         project_id=request.project_id,
         kind=request.kind.name,

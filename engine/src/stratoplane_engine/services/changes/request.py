@@ -9,7 +9,7 @@ from uuid import UUID
 from stratoplane.audit import AuditAction
 from stratoplane.errors import ResourceDeletedError, ResourceNotFoundError
 from stratoplane.hookspecs import AdmissionRequest
-from stratoplane.kinds import AnyKind, References, Spec, display_name
+from stratoplane.kinds import AnyKind, Observed, References, Spec, display_name
 from stratoplane.wire import to_json
 from stratoplane_engine.access.authorization import require
 from stratoplane_engine.access.context import RequestContext
@@ -102,12 +102,19 @@ class CreationSource:
         audited: what the audit trail calls it.
         given: the job's input.
         features: abilities that the cluster must have for it.
+        uid: the object's id, None for a new one.
+        generation: of the deleted record that the object already has, 0 without one.
+        observed: the object as its driver shows it, where it is there before the resource; what cannot be corrected
+            of it must be as desired.
     """
 
     verb: str
     audited: AuditAction
     given: Mapping[str, object] = field(default_factory=dict)
     features: frozenset[str] = frozenset()
+    uid: UUID | None = None
+    generation: int = 0
+    observed: Observed | None = None
 
 
 DRIVER_CREATED: Final = CreationSource(verb="create", audited=AuditAction.RESOURCE_CREATE_ACCEPTED)

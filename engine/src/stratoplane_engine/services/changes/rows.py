@@ -19,6 +19,7 @@ from stratoplane.errors import (
     NameTakenError,
     QuotaExceededError,
     ResourceNotFoundError,
+    StateConflictError,
     StratoplaneError,
     Violation,
 )
@@ -227,6 +228,9 @@ def _taken(error: IntegrityError, resource: Resource[Spec]) -> Exception:
     if constraint == "resource_name_key":
         noun = display_name(resource.kind)
         return NameTakenError(f"this project has a {noun} named {resource.name!r} already; choose another name")
+    if constraint == "resource_pkey":
+        noun = display_name(resource.kind)
+        return StateConflictError(f"{noun} {resource.id} was adopted or is being deleted; list the orphans again")
     if constraint == "resource_link_volume_key":
         return InUseError("another machine took one of the volumes a moment ago; detach it there first")
     return error
