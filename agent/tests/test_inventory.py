@@ -47,3 +47,16 @@ def test_a_snapshot_is_sent_when_the_control_plane_asks_for_one(control_plane, a
 
     fresh = control_plane.wait_until(lambda: [each for each in seen() if each.snapshot not in before], "a new one")[0]
     assert fresh.sequence == 0
+
+
+def test_objects_with_one_mark_are_one_item_that_names_the_others(control_plane, agent, machine):
+    control_plane.inventory_seconds = 0.2
+    agent.start()
+    spec = machine("copied")
+    control_plane.result(control_plane.queue("virtual_machine", "create", spec.uid, spec))
+    seen = lambda: control_plane.inventories.get("virtual_machine", ())  # noqa: E731  # short and local
+    found = control_plane.wait_until(lambda: [each for each in seen() if each.items], "it is listed")[0]
+    ((item,), original) = found.items, f"lab-{spec.uid}"
+    assert (item.uid, item.status["provider_reference"], item.others) == (spec.uid, "copy", (original,))
+    later = control_plane.wait_until(lambda: [each for each in seen() if each.sequence > found.sequence], "a delta")
+    assert later[0].items == ()

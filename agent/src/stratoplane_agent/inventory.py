@@ -15,7 +15,7 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID, uuid4
 
-from stratoplane.driver_kinds import DriverKind
+from stratoplane.driver_kinds import DriverKind, ObjectStatus
 from stratoplane.errors import DriverError
 from stratoplane.foreign import FOREIGN_LIMIT, ForeignOps
 from stratoplane.messages import ForeignItem, InventoryItem, ProviderStatus
@@ -207,7 +207,11 @@ def _digest(item: bytes) -> bytes:
 def _surveyed(provider: Provider, kind: DriverKind) -> _Survey:
     """Return every object of a kind; raises if any is missing: an object that is left out would look lost."""
     begun = time.monotonic()
-    items = dict(_encode(kind, status) for status in getattr(provider.driver, kind.methods.list_all)())
+    listed: dict[UUID, list[ObjectStatus]] = {}
+    for answer in getattr(provider.driver, kind.methods.list_all)():
+        status = kind.checked(answer, kind.methods.list_all)
+        listed.setdefault(status.uid, []).append(status)
+    items = {uid: _encode(kind, found) for uid, found in listed.items()}
     return _Survey(kind=kind, items=items, foreign=_foreign(provider, kind), begun=begun)
 
 
@@ -227,7 +231,17 @@ def _foreign(provider: Provider, kind: DriverKind) -> bytes | None:
     return None
 
 
-def _encode(kind: DriverKind, answer: object) -> tuple[UUID, bytes]:
-    status = kind.checked(answer, kind.methods.list_all)
-    item = InventoryItem(uid=status.uid, kind=kind.name, status=to_json(status))
-    return item.uid, json.dumps(to_json(item), separators=(",", ":"), allow_nan=False).encode()
+def _encode(kind: DriverKind, found: list[ObjectStatus]) -> bytes:
+    """Return the item of the objects that carry one mark; which of several is shown does not change by itself."""
+    first, *others = found if len(found) == 1 else sorted(found, key=_reference)
+    item = InventoryItem(
+        uid=first.uid, kind=kind.name, status=to_json(first), others=tuple(_reference(each) for each in others)
+    )
+    document = to_json(item)
+    if not others:
+        del document["others"]
+    return json.dumps(document, separators=(",", ":"), allow_nan=False).encode()
+
+
+def _reference(status: ObjectStatus) -> str:
+    return str(getattr(status, "provider_reference", ""))

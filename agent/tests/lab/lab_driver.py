@@ -13,7 +13,7 @@ The file ``hang-once`` lets one list of machines hang until ``release`` appears,
 import json
 import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import UUID
 
@@ -202,7 +202,8 @@ class LabCompute(_Prepared, ComputeDriver, ConsoleOps, ResizeOps):
             self.objects.wait_for("release")
         while (self.context.state_folder / "deaf").exists():
             time.sleep(0.01)
-        return self.objects.all(MachineStatus)
+        found = self.objects.all(MachineStatus)
+        return [*(replace(each, provider_reference="copy") for each in found if each.name == "copied"), *found]
 
     def console_log(self, uid: UUID) -> str:
         return "boot\x00ed \ud800 login:"

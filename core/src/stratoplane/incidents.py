@@ -51,6 +51,8 @@ class IncidentKind(StrEnum):
     """An object carries our mark and does not belong to any resource."""
     DUPLICATE = "duplicate"
     """Two objects carry the mark of one resource."""
+    SHARED_PROVIDER = "shared-provider"
+    """Two clusters list the same objects: their agents serve one provider."""
     LEAK = "leak"
     """A failed job could not remove what it had created."""
     JOB_QUARANTINED = "job-quarantined"

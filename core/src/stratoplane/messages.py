@@ -264,11 +264,17 @@ class ResultsAnswer:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class InventoryItem:
-    """One object that carries our mark, as it is at the provider; ``status`` is the driver's status as JSON values."""
+    """One object that carries our mark, as it is at the provider; ``status`` is the driver's status as JSON values.
+
+    Attributes:
+        others: the provider's ids of further objects with the same mark, in their order; an agent leaves out the member
+            where there are none.
+    """
 
     uid: UUID
     kind: str
     status: Mapping[str, object]
+    others: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -314,9 +314,11 @@ def test_one_mark_on_two_clusters_is_an_incident(fresh_tenant: "TenantWorld") ->
     fresh_tenant.list_objects()
     elsewhere, _ = fresh_tenant.add_cluster()
     (item,) = fresh_tenant.rows("SELECT uid, kind, status FROM inventory")
-    fake_agent(fresh_tenant.database, elsewhere).list_inventory({item["uid"]: (item["kind"], item["status"])})
+    fake_agent(fresh_tenant.database, elsewhere).list_inventory(
+        {item["uid"]: (item["kind"], {**item["status"], "provider_reference": "copy"})}
+    )
     reconcile(fresh_tenant.database)
-    assert ("duplicate", "OPEN") in incidents(fresh_tenant)
+    assert incidents(fresh_tenant) == [("duplicate", "OPEN")]
     fake_agent(fresh_tenant.database, elsewhere).list_inventory({})
     reconcile(fresh_tenant.database)
     assert ("duplicate", "RESOLVED") in incidents(fresh_tenant)

@@ -391,12 +391,3 @@ DRIFT: Final = {
     "found_at": _EARLIER,
     "ended_at": _LATER,
 }
-ORPHAN: Final = {
-    "uid": "0199d2a4-7d60-7a00-8000-d3f4f3448b0f",
-    "kind": "volume",
-    "name": "data",
-    "status": {"name": "data", "size_gib": 40},
-    "cluster_id": "0199d2a4-7c50-7a00-8000-c2e3e2337f09",
-    "cluster": "rack-1",
-    "first_seen_at": _EARLIER,
-}

@@ -22,7 +22,16 @@ from stratoplane_engine.services.orphans import OrphanAdoption, OrphanDeletion
 
 _TAG: Final = "Drift"
 _JOBS: Final = "/api/ops/v1/jobs"
-_KEY: Final = {member: examples.ORPHAN[member] for member in ("cluster_id", "uid")}
+_ORPHAN: Final = {
+    "uid": "0199d2a4-7d60-7a00-8000-d3f4f3448b0f",
+    "kind": "volume",
+    "name": "data",
+    "status": {"name": "data", "size_gib": 40},
+    "cluster_id": examples.CLUSTER_ID,
+    "cluster": "rack-1",
+    "first_seen_at": "2026-01-05T09:00:00Z",
+}
+_KEY: Final = {member: _ORPHAN[member] for member in ("cluster_id", "uid")}
 _DELETE: Final = (
     "A job lets the driver delete the object by its mark; an object that is gone meanwhile is as good as deleted."
     " The name confirms which object is meant. The job belongs to the project of the deleted resource that the"
@@ -46,7 +55,7 @@ _ADOPT: Final = (
         query=PageQuery,
         answer=list_of(schemas.Orphan),
         features=frozenset({Feature.PAGED}),
-        example={"items": [examples.ORPHAN], "next": None},
+        example={"items": [_ORPHAN], "next": None},
     )
 )
 def list_orphans() -> Response:
@@ -65,12 +74,12 @@ def list_orphans() -> Response:
         tag=_TAG,
         query=ChangeQuery,
         body=schemas.DeleteOrphan,
-        body_example={**_KEY, "name": examples.ORPHAN["name"]},
+        body_example={**_KEY, "name": _ORPHAN["name"]},
         success=202,
         answer=Job,
         plan=Job,
         features=frozenset({Feature.IDEMPOTENT}),
-        example=examples.job("volume.clear", str(examples.ORPHAN["uid"]), "data"),
+        example=examples.job("volume.clear", str(_ORPHAN["uid"]), "data"),
         errors=(404, 409),
     )
 )
@@ -96,7 +105,7 @@ def delete_orphan(body: dict[str, Any]) -> Response:
         answer=Job,
         plan=Job,
         features=frozenset({Feature.IDEMPOTENT}),
-        example=examples.job("volume.recover", str(examples.ORPHAN["uid"]), "data"),
+        example=examples.job("volume.recover", str(_ORPHAN["uid"]), "data"),
         errors=(404, 409),
     )
 )

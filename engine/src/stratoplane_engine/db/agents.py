@@ -55,15 +55,18 @@ WHERE c.id = :cluster AND (c.vcpus_total, c.memory_mib_total, c.storage_gib_tota
     (CAST(:vcpus AS bigint), CAST(:memory_mib AS bigint), CAST(:storage_gib AS bigint))
 """)
 _UPSERT: Final = """
-INSERT INTO inventory (cluster_id, uid, kind, status) SELECT :cluster, s.uid, s.kind, s.status FROM seen s
+INSERT INTO inventory (cluster_id, uid, kind, status, others)
+SELECT :cluster, s.uid, s.kind, s.status, s.others FROM seen s
 ON CONFLICT (cluster_id, uid) DO UPDATE SET kind = EXCLUDED.kind, status = EXCLUDED.status,
-    seen_at = clock_timestamp(), changed_at = clock_timestamp()
-    WHERE (inventory.kind, inventory.status) IS DISTINCT FROM (EXCLUDED.kind, EXCLUDED.status)
+    others = EXCLUDED.others, seen_at = clock_timestamp(), changed_at = clock_timestamp()
+    WHERE (inventory.kind, inventory.status, inventory.others)
+        IS DISTINCT FROM (EXCLUDED.kind, EXCLUDED.status, EXCLUDED.others)
 """
 _SNAPSHOT: Final = Statement(f"""
 WITH seen AS MATERIALIZED (
-    SELECT DISTINCT ON (i.uid) i.uid, i.kind, i.status
-    FROM jsonb_to_recordset(CAST(:items AS jsonb)) AS i(uid uuid, kind text, status jsonb) WHERE i.kind = ANY(:kinds)
+    SELECT DISTINCT ON (i.uid) i.uid, i.kind, i.status, i.others
+    FROM jsonb_to_recordset(CAST(:items AS jsonb)) AS i(uid uuid, kind text, status jsonb, others jsonb)
+    WHERE i.kind = ANY(:kinds)
 ),
 told AS (
     INSERT INTO inventory_report (cluster_id, kind, taken_at, snapshot_id, sequence)
@@ -87,8 +90,9 @@ RETURNING r.kind
 """)
 _DELTA: Final = Statement(f"""
 WITH seen AS MATERIALIZED (
-    SELECT DISTINCT ON (i.uid) i.uid, i.kind, i.status
-    FROM jsonb_to_recordset(CAST(:items AS jsonb)) AS i(uid uuid, kind text, status jsonb) WHERE i.kind = ANY(:kinds)
+    SELECT DISTINCT ON (i.uid) i.uid, i.kind, i.status, i.others
+    FROM jsonb_to_recordset(CAST(:items AS jsonb)) AS i(uid uuid, kind text, status jsonb, others jsonb)
+    WHERE i.kind = ANY(:kinds)
 ),
 gone AS (
     DELETE FROM inventory v WHERE v.cluster_id = :cluster AND v.kind = ANY(:kinds) AND v.uid = ANY(:gone)

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What exists at clusters against what should: missing resources, orphans, duplicates, leaks, and jobs that correct."""
+"""What exists at clusters against what should: missing resources, leaks, jobs that correct, and ended incidents."""
 
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -11,10 +11,11 @@ from stratoplane.kinds import Observed
 from stratoplane.resources import ResourceStatus
 from stratoplane_engine.db.at_rest import HAS_NO_JOB, IS_LISTED_SINCE, IS_SETTLED
 from stratoplane_engine.db.connection import Connection, dump_json
+from stratoplane_engine.db.duplicates import DUPLICATED
 from stratoplane_engine.db.orphans import IS_ORPHAN, LISTED
 from stratoplane_engine.db.statement import Statement
 from stratoplane_engine.kinds.observed import BrokenKind, SeenObject, read_statuses
-from stratoplane_engine.model.drift import ComparedResource, Duplicate, NewJob
+from stratoplane_engine.model.drift import ComparedResource, NewJob
 
 _MISSING: Final = Statement(f"""
 WITH gone AS MATERIALIZED (
@@ -85,18 +86,16 @@ WHERE status <> former
 """)
 # Incidents about orphans, duplicates, lost resources and broken kinds whose cause is gone.
 _ENDED: Final = Statement(f"""
+WITH {DUPLICATED}
 SELECT i.key FROM incident i WHERE i.status <> 'RESOLVED' AND (
     i.kind = 'orphan' AND NOT EXISTS ({LISTED}
         WHERE v.cluster_id = i.cluster_id AND v.uid = CAST(i.detail->>'uid' AS uuid) AND {IS_ORPHAN})
-    OR i.kind = 'duplicate' AND (SELECT count(*) FROM inventory v WHERE v.uid = i.resource_id) < 2
+    OR i.kind = 'duplicate' AND NOT EXISTS (SELECT FROM duplicated d WHERE d.uid = i.resource_id)
+    OR i.kind = 'shared-provider' AND NOT EXISTS (SELECT FROM shared s
+        WHERE s.first = i.cluster_id AND s.second = CAST(i.detail->>'other_cluster_id' AS uuid))
     OR i.kind = 'kind-broken' AND NOT i.detail->>'kind' = ANY(:broken)
     OR i.kind = 'resource-lost' AND NOT EXISTS (SELECT FROM resource r WHERE r.organization_id = i.organization_id
         AND r.id = i.resource_id AND r.deleted_at IS NULL AND r.status IN ('LOST', 'DELETING')))
-""")
-_DUPLICATES: Final = Statement("""
-SELECT v.uid, array_agg(DISTINCT c.name) AS clusters, array_agg(DISTINCT v.kind) AS kinds
-FROM inventory v JOIN cluster c ON c.id = v.cluster_id
-GROUP BY v.uid HAVING count(*) > 1 ORDER BY v.uid LIMIT :limit
 """)
 _CLOSE_LEAKS: Final = Statement("""
 WITH gone AS (
@@ -219,11 +218,6 @@ def mark_found(connection: Connection) -> FoundAgain:
     ]
     found = connection.all(ComparedResource, _FOUND_AGAIN, {"rows": dump_json(rows)}) if rows else []
     return FoundAgain(resources=found, broken=statuses.broken)
-
-
-def duplicates(connection: Connection, limit: int) -> list[Duplicate]:
-    """Return marks that several objects carry."""
-    return connection.all(Duplicate, _DUPLICATES, {"limit": limit})
 
 
 def ended_incidents(connection: Connection, broken_kinds: Iterable[str]) -> list[str]:

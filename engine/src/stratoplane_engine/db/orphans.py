@@ -13,7 +13,7 @@ from stratoplane_engine.db.statement import Statement
 from stratoplane_engine.model.drift import Orphan
 
 LISTED: Final = """
-SELECT v.cluster_id, c.name AS cluster, v.uid, v.kind, coalesce(v.status->>'name', '') AS name, v.status,
+SELECT v.cluster_id, c.name AS cluster, v.uid, v.kind, coalesce(v.status->>'name', '') AS name, v.status, v.others,
     v.first_seen_at
 FROM inventory v JOIN cluster c ON c.id = v.cluster_id
 JOIN inventory_report p ON p.cluster_id = v.cluster_id AND p.kind = v.kind
@@ -69,6 +69,7 @@ class OrphanRecord(Orphan):
         generation: of the record, 0 without one.
         is_live: whether the record is that of a resource on another cluster, or of another kind.
         job_id: a job that works on it.
+        others: the provider's ids of further objects with the same mark.
     """
 
     organization_id: UUID | None
@@ -80,6 +81,7 @@ class OrphanRecord(Orphan):
     deleted_at: datetime | None
     is_live: bool
     job_id: UUID | None
+    others: tuple[str, ...]
 
 
 def page(connection: Connection, *, limit: int, after: tuple[UUID, UUID] | None = None) -> list[Orphan]:

@@ -10,7 +10,7 @@ from stratoplane.kinds import display_name
 from stratoplane_engine.db.connection import dump_json
 from stratoplane_engine.jobs.failure_records import orphan_key
 from stratoplane_engine.kinds.observed import BrokenKind
-from stratoplane_engine.model.drift import ComparedResource, Difference, Duplicate, Orphan
+from stratoplane_engine.model.drift import ComparedResource, Difference, Duplicate, Orphan, SharedProvider
 
 ACTOR: Final = "reconciler"
 """Who the audit trail names."""
@@ -79,9 +79,27 @@ def duplicated(duplicate: Duplicate) -> Finding:
         kind=IncidentKind.DUPLICATE,
         severity=Severity.CRITICAL,
         key=f"{IncidentKind.DUPLICATE}:{duplicate.uid}",
-        title=f"several objects carry the mark {duplicate.uid}: on {', '.join(duplicate.clusters)}",
-        detail={"clusters": duplicate.clusters, "kinds": duplicate.kinds},
+        title=f"several objects carry the mark {duplicate.uid}: {', '.join(duplicate.references)}"
+        f" on {', '.join(duplicate.clusters)}",
+        detail={"clusters": duplicate.clusters, "kinds": duplicate.kinds, "references": duplicate.references},
         resource_id=duplicate.uid,
+    )
+
+
+def shared(pair: SharedProvider) -> Finding:
+    """Return the finding of two clusters that serve one provider."""
+    objects = "the same object" if pair.objects == 1 else f"the same {pair.objects} objects"
+    return Finding(
+        kind=IncidentKind.SHARED_PROVIDER,
+        severity=Severity.WARNING,
+        key=f"{IncidentKind.SHARED_PROVIDER}:{pair.cluster_id}:{pair.other_cluster_id}",
+        title=f"clusters {pair.cluster} and {pair.other_cluster} list {objects}: both serve one provider",
+        detail={
+            "other_cluster_id": str(pair.other_cluster_id),
+            "other_cluster": pair.other_cluster,
+            "kinds": pair.kinds,
+        },
+        cluster_id=pair.cluster_id,
     )
 
 

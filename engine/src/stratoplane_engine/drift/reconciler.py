@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from typing import Final
 
 from stratoplane.kinds import DriftPolicy
-from stratoplane_engine.db import audit, comparison, drift, incidents, orphans
+from stratoplane_engine.db import audit, comparison, drift, duplicates, incidents, orphans
 from stratoplane_engine.db.connection import Connection, Database
 from stratoplane_engine.drift import findings
 from stratoplane_engine.drift.policies import adopt, correct, needs_person
@@ -181,7 +181,8 @@ def _with_policy(differences: Sequence[Difference], policy: DriftPolicy) -> list
 def _find_strays(database: Database, page: int, broken: frozenset[str]) -> int:
     """Find orphans and duplicates, and what failed jobs left that is gone by now; return how many orphans there are."""
     with database.system() as connection:
-        incidents.report(connection, *map(findings.duplicated, comparison.duplicates(connection, page)))
+        incidents.report(connection, *map(findings.duplicated, duplicates.duplicates(connection, page)))
+        incidents.report(connection, *map(findings.shared, duplicates.shared_providers(connection, page)))
         incidents.resolve(connection, *comparison.ended_incidents(connection, broken))
         incidents.resolve(connection, *map(leak_key, comparison.close_leaks(connection)))
     count, after = 0, None

@@ -200,8 +200,21 @@ class Orphan:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Duplicate:
-    """A mark that several objects carry."""
+    """A mark that several objects carry; ``references`` are the provider's ids of those that have one."""
 
     uid: UUID
     clusters: tuple[str, ...]
+    kinds: tuple[str, ...]
+    references: tuple[str, ...]
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class SharedProvider:
+    """Two clusters that list the same objects, of these kinds: they serve one provider."""
+
+    cluster_id: UUID
+    other_cluster_id: UUID
+    cluster: str
+    other_cluster: str
+    objects: int
     kinds: tuple[str, ...]

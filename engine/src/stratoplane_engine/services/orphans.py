@@ -226,6 +226,11 @@ def _checked(kinds: Kinds, cluster_id: UUID, uid: UUID, found: OrphanRecord | No
 
 def _check_record(orphan: OrphanRecord, wanted: OrphanAdoption) -> None:
     """Refuse what the deleted record of the same id does not allow: an id is that of one resource for ever."""
+    if orphan.others:
+        noun = f"{display_name(orphan.kind)} {orphan.uid}"
+        raise StateConflictError(
+            f"{noun} is several objects ({', '.join(orphan.others)} too); leave one at the provider"
+        )
     here = (wanted.project_id, orphan.cluster_id, orphan.kind)
     if orphan.generation and (orphan.project_id, orphan.home_id, orphan.home_kind) != here:
         noun = f"{display_name(orphan.kind)} {orphan.uid}"

@@ -188,7 +188,7 @@ def clear(context: StepContext) -> StepAnswer:
     resource = context.resource
     if resource.status is not ResourceStatus.DELETED:
         noun = f"{display_name(resource.kind)} {resource.name}"
-        raise StateConflictError(f"{noun} is {resource.status}: the object is no orphan any more")
+        raise StateConflictError(f"{noun} is {resource.status}: its object belongs to it and is left alone")
     return Dispatch(verb="delete")
 
 

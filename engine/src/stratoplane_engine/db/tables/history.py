@@ -88,6 +88,8 @@ inventory = Table(
     timestamp_column("first_seen_at", default=True),
     timestamp_column("seen_at", default=True),
     timestamp_column("changed_at", default=True),
+    # The provider's ids of further objects with the same mark.
+    json_object("others", "[]"),
     PrimaryKeyConstraint("cluster_id", "uid"),
     Index("inventory_changed_at_idx", "changed_at"),
 )
