@@ -136,7 +136,7 @@ class TestDrivers:
             ("Driver = 7", "7 is not a subclass of stratoplane.storage.StorageDriver"),
             ("class Driver: ...", "is not a subclass of stratoplane.storage.StorageDriver"),
             (DRIVER.replace("def delete", "def remove").replace("def list", "def all"), "not implement delete, list"),
-            (DRIVER.replace("(1, 0)", "(2, 0)"), "written for contract 2.x; this platform supports 1.0"),
+            (DRIVER.replace("(1, 0)", "(2, 0)"), "written for contract 2.x; this platform supports 1.1"),
         ],
     )
     def test_a_broken_driver_is_shown_with_its_reason(self, offer: Offer, source: str, reason: str):

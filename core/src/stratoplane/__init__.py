@@ -3,5 +3,5 @@
 
 from typing import Final
 
-CONTRACT: Final = (1, 0)
+CONTRACT: Final = (1, 1)
 """Major and minor number of the driver contract; the registry refuses another major number."""

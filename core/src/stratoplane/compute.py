@@ -199,6 +199,15 @@ class ResizeOps(Ability):
         """
 
 
+class LiveResizeOps(ResizeOps):
+    """The promise that :meth:`resize` leaves a running machine running, whatever it changes.
+
+    Without it people are told, before they resize a running machine, that it is stopped and started again.
+    """
+
+    feature: ClassVar = Feature.LIVE_RESIZE
+
+
 class ConsoleOps(Ability):
     """The ability to return what the machine wrote to its serial console."""
 

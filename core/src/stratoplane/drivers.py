@@ -94,6 +94,7 @@ class Feature(StrEnum):
 
     REBOOT = "reboot"
     RESIZE = "resize"
+    LIVE_RESIZE = "live_resize"
     CONSOLE_LOG = "console_log"
     IMPORT = "import"
     BUCKETS = "buckets"

@@ -9,6 +9,7 @@ from reference import Entry, ReferenceCompute, ReferenceNetwork, ReferenceStorag
 
 from stratoplane.compute import MachineAddress
 from stratoplane.errors import NotFoundError, PermanentError
+from stratoplane.jobs import Wait
 from stratoplane.network import NetworkMode
 from stratoplane.resources import PowerState
 
@@ -161,6 +162,17 @@ class StartsWhatItResized(ReferenceCompute):
     def resize(self, spec):
         super().resize(spec)
         return self.update(replace(spec, power=PowerState.RUNNING))
+
+
+@caught_by("a_running_machine_runs_while_it_is_resized")
+class StopsForIt(ReferenceCompute):
+    def resize(self, spec):
+        present = self.required(spec.uid)
+        if present.status.power is PowerState.RUNNING and present.status.vcpus != spec.vcpus:
+            self.update(replace(present.spec, power=PowerState.STOPPED))
+            return Wait(seconds=0.01, reason="the guest shuts down")
+        super().resize(spec)
+        return self.update(spec) if present.status.power is PowerState.STOPPED else present.status
 
 
 @caught_by("what_never_was_cannot_be_resized")

@@ -17,11 +17,11 @@ from stratoplane.compute import (
     ComputeDriver,
     ConsoleOps,
     ImageReference,
+    LiveResizeOps,
     MachineAddress,
     MachineSpec,
     MachineStatus,
     RebootOps,
-    ResizeOps,
 )
 from stratoplane.drivers import Capacity, Driver
 from stratoplane.errors import (
@@ -186,7 +186,7 @@ def check_image(image: ImageReference | None) -> None:
         raise NotFoundError("there is no such image")
 
 
-class ReferenceCompute(Keeper, ComputeDriver, RebootOps, ResizeOps, ConsoleOps):
+class ReferenceCompute(Keeper, ComputeDriver, RebootOps, LiveResizeOps, ConsoleOps):
     kind = "machine"
 
     def check(self, spec: MachineSpec) -> None:

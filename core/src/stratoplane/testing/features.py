@@ -8,7 +8,7 @@ from uuid import UUID, uuid4
 
 import pytest
 
-from stratoplane.compute import ConsoleOps, RebootOps, ResizeOps
+from stratoplane.compute import ConsoleOps, LiveResizeOps, RebootOps, ResizeOps
 from stratoplane.drivers import Driver
 from stratoplane.errors import ConflictError, NotFoundError
 from stratoplane.foreign import FOREIGN_LIMIT, Adoption, ForeignObject, ForeignOps, ImportOps
@@ -89,6 +89,26 @@ class Resize:
             bench.settle(lambda: ops.resize(spec))
 
         assert bench.observe(spec.uid) is None
+
+
+class LiveResize:
+    """A running machine does not stop for it."""
+
+    def test_a_running_machine_runs_while_it_is_resized(self, bench: Workbench, driver: Driver) -> None:
+        ops = offered(driver, LiveResizeOps)
+        spec = bench.new_spec()
+        bench.create(spec)
+        larger = replace(spec, vcpus=spec.vcpus + 1, memory_mib=spec.memory_mib * 2, root_gib=spec.root_gib + 1)
+        seen: set[PowerState] = set()
+
+        def resize() -> object:
+            answer = ops.resize(larger)
+            seen.add(bench.observe(spec.uid).power)
+            return answer
+
+        bench.settle(resize, bench.status)
+
+        assert seen == {PowerState.RUNNING}
 
 
 class ConsoleLog:

@@ -23,6 +23,7 @@ _POSSIBLE: Final[Mapping[str, Sequence[Feature]]] = {
     Interface.COMPUTE: (
         Feature.REBOOT,
         Feature.RESIZE,
+        Feature.LIVE_RESIZE,
         Feature.CONSOLE_LOG,
         Feature.IMPORT,
         Feature.FOREIGN_OBJECTS,
