@@ -58,7 +58,7 @@ def test_a_job_says_what_it_waits_for(tenant, cluster, drain_once):
     path = f"/volumes/{made['volume']['id']}"
     change = tenant("PATCH", path, {"size_gib": 9}).json["job"]
     deletion = tenant("DELETE", path).json["job"]
-    assert waits_for(deletion) == f"the volume.update {change['id']} before it"
+    assert waits_for(deletion) == f"the volume.resize {change['id']} before it"
     cluster.work()
     made = tenant.make("buckets", name="logs", cluster=cluster.name)
     deletion = tenant("DELETE", f"/buckets/{made['bucket']['id']}").json["job"]

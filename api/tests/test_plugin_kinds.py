@@ -85,8 +85,12 @@ def test_a_resource_of_a_plugins_kind_lives_as_any_other(balanced, balancing_clu
     assert balanced("GET", "/load-balancers").json == {"items": [shown], "next": None}
     assert balanced("DELETE", f"/virtual-machines/{machine['id']}").json["code"] == "resource_in_use"
 
-    assert balanced("PATCH", path, {"algorithm": "LEAST_CONNECTIONS"}).status_code == 202
+    changed = balanced("PATCH", path, {"algorithm": "LEAST_CONNECTIONS"})
+    assert (changed.status_code, changed.json["job"]["kind"]) == (202, "load_balancer.set_algorithm")
+    assert [step["name"] for step in changed.json["job"]["steps"]] == ["await_targets", "set_algorithm"]
     balancing_cluster.work()
+    both = balanced("PATCH", f"{path}?dry_run=true", {"algorithm": "ROUND_ROBIN", "name": "edge"}).json
+    assert (both["job_kind"], both["steps"]) == ("load_balancer.update", ["await_targets", "apply"])
     assert balanced("GET", path).json["algorithm"] == "LEAST_CONNECTIONS"
 
     assert balanced("DELETE", path).status_code == 202
@@ -232,7 +236,7 @@ def test_a_difference_waits_while_the_plugin_is_disabled(
     assert reconcile(database).corrected == 0
     assert reconcile(knowing_database).corrected == 1
     (job, *_) = balanced("GET", "/jobs").json["items"]
-    assert (job["kind"], job["created_by"]) == ("load_balancer.update", "reconciler")
+    assert (job["kind"], job["created_by"]) == ("load_balancer.correct", "reconciler")
 
 
 def test_machines_of_two_clusters_are_told_at_the_member_that_names_them(balanced, balancing_cluster, cluster):

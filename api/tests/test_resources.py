@@ -76,6 +76,29 @@ def test_the_trace_and_the_request_of_the_caller_are_in_job_and_audit_trail(tena
     assert cluster.work()
 
 
+def test_a_dry_run_and_the_job_are_called_by_what_is_asked_for(tenant, cluster):
+    machine = tenant.make("virtual-machines", **BODIES["virtual_machine"], cluster=cluster.name)["virtual_machine"]
+    cluster.work()
+    path = f"/virtual-machines/{machine['id']}"
+    names = ("job_kind", "steps", "interruption", "effect")
+    stopped = "the running virtual machine is stopped"
+    for method, where, body, expected in (
+        ("PATCH", "", {"power": "STOPPED"}, ("stop", ["await_targets", "stop"], "STOP", stopped)),
+        ("PATCH", "", {"name": "api"}, ("rename", ["await_targets", "rename"], None, "")),
+        ("PATCH", "", {"labels": {"a": "b"}}, (None, [], None, "")),
+        ("POST", "/reboots", None, ("reboot", ["reboot"], "RESTART", f"{stopped} and started again")),
+        ("DELETE", "", None, ("delete", ["remove"], None, "")),
+    ):
+        planned = tenant(method, f"{path}{where}?dry_run=true", body)
+        kind = expected[0] and f"virtual_machine.{expected[0]}"
+        assert tuple(planned.json[name] for name in names) == (kind, *expected[1:]), body
+    made = tenant("PATCH", path, {"power": "STOPPED"}).json["job"]
+    assert (made["kind"], [step["name"] for step in made["steps"]]) == (
+        "virtual_machine.stop",
+        ["await_targets", "stop"],
+    )
+
+
 def test_a_dry_run_tells_what_would_be_and_keeps_nothing(tenant):
     answer = tenant("POST", "/virtual-machines?dry_run=true", BODIES["virtual_machine"])
 

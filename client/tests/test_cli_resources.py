@@ -63,6 +63,7 @@ def test_power_size_reboot_and_console(cli: Command) -> None:
     assert cli.done("vm", "start", machine(cli)["id"], "--wait").startswith("vm web-1 started: RUNNING")
     cli.done("vm", "resize", "web-1", "large", "--wait")
     assert machine(cli)["flavor"] == "large"
+    assert "virtual_machine.resize" in cli.done("job", "list")
     assert cli.done("vm", "reboot", "web-1", "--wait").startswith("vm web-1 rebooted")
     assert cli.done("vm", "console", "web-1") == "boot: done\n"
 
@@ -106,6 +107,18 @@ def test_who_is_always_overtaken_is_told(cli: Command, contract: Contract) -> No
     )
 
 
+def test_a_resize_says_before_it_begins_that_a_running_machine_is_interrupted(cli: Command, contract: Contract) -> None:
+    said = cli("vm", "resize", "web-1", "large")
+    assert said.stderr == "vm web-1: the running virtual machine is stopped and started again\n"
+    assert said.stdout.startswith("vm web-1: resize accepted, job ")
+    planned, made = contract.sent("PATCH")
+    assert (planned.query, made.query) == ({"dry_run": "true"}, {})
+
+    cli.done("vm", "stop", "web-1", "--wait")
+    assert cli("vm", "resize", "web-1", "small", "--yes").stderr == ""
+    assert " ".join(cli.done("vm", "resize", "--help").split()).count("stop a running machine for it") == 1
+
+
 def test_a_dry_run_changes_nothing(cli: Command, contract: Contract) -> None:
     made = cli.done("vm", "create", "web-2", "--flavor", "small", "--image", "debian-12", "--dry-run")
     gone = cli.done("vm", "delete", "web-1", "--dry-run")
@@ -115,6 +128,9 @@ def test_a_dry_run_changes_nothing(cli: Command, contract: Contract) -> None:
         "Nothing was changed.\n"
     )
     assert gone.startswith("Would delete vm web-1 on cluster rack-1")
+    assert cli.done("vm", "resize", "web-1", "large", "--dry-run").endswith(
+        "resize; the running virtual machine is stopped and started again. Nothing was changed.\n"
+    )
     assert cli.done("vm", "list", "-o", "name") == "web-1\n"
     assert contract.sent("DELETE")[0].query == {"dry_run": "true"}
 
@@ -189,7 +205,7 @@ def test_json_and_yaml_hold_all_that_the_server_said(cli: Command) -> None:
     changed = json.loads(cli.done("vm", "stop", "web-1", "--wait", "-o", "json"))
     assert (changed["virtual_machine"]["status"], changed["job"]["state"]) == ("STOPPED", "SUCCEEDED")
     several = json.loads(cli.done("vm", "start", "web-1", "web-1", "-o", "json"))
-    assert several["job"]["kind"] == "virtual_machine.update"
+    assert several["job"]["kind"] == "virtual_machine.start"
 
 
 def test_an_empty_list_says_so_to_people_only(alice: Command) -> None:

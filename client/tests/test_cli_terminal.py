@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """On a terminal: colours, questions, a progress bar; and completion in the shell."""
 
+import json
 import os
 import pty
 import re
@@ -13,6 +14,7 @@ import pytest
 from client.tests.contract_server import PASSWORD, Command, Contract
 
 QUESTION = "Delete network front? [y/N]: "
+RESIZE = "Resize vm web-1? [y/N]: "
 # The terminal becomes the process's own, so that it is there to ask for a password.
 PROGRAM = [sys.executable, "-c", "import os; os.login_tty(0); from stratoplane_client.cli import main; main()"]
 
@@ -80,6 +82,20 @@ def test_a_delete_asks_first(alice: Command) -> None:
     code, written = on_terminal(alice, "network", "delete", "front", "--wait", answers=((QUESTION, "y"),))
     assert code == 0
     assert "network front deleted" in written
+
+
+def test_a_resize_that_interrupts_asks_first(alice: Command) -> None:
+    alice.done("vm", "create", "web-1", "--flavor", "small", "--image", "debian-12", "--wait")
+
+    code, written = on_terminal(alice, "vm", "resize", "web-1", "large", answers=((RESIZE, "n"),))
+    assert code == 130
+    assert "the running virtual machine is stopped and started again" in written
+    assert "Nothing was changed." in written
+    assert json.loads(alice.done("vm", "show", "web-1", "-o", "json"))["flavor"] == "small"
+    assert on_terminal(alice, "vm", "resize", "web-1", "large", "--yes")[0] == 0
+    alice.done("vm", "stop", "web-1", "--wait")
+    code, written = on_terminal(alice, "vm", "resize", "web-1", "small")
+    assert (code, "?" in written) == (0, False)
 
 
 def test_yes_asks_nothing(alice: Command) -> None:

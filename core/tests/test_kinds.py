@@ -12,6 +12,7 @@ from stratoplane.errors import InvalidSpecError
 from stratoplane.hookspecs import hookimpl
 from stratoplane.kinds import Draft, Kind, References, ResourcePatch, ResourceRequest, Spec
 from stratoplane.registry import Extension, ExtensionState, load_kinds, load_plugins, resource_kind_problem
+from stratoplane.spec_changes import SpecChange
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -122,6 +123,10 @@ class OddRequest(ResourceRequest):
         ({"spec": dict}, "OtherKind.spec must be a dataclass and a subclass of Spec"),
         ({"request": GatePatch}, "OtherKind.request must be a dataclass and a subclass of ResourceRequest"),
         ({"request": OddRequest}, "OddRequest.shape: <class 'complex'> cannot be read from JSON"),
+        ({"changes": (SpecChange(verb="delete", members=()),)}, "'delete' cannot name a change"),
+        ({"changes": (SpecChange(verb="Open-2", members=()),)}, "'Open-2' cannot name a change"),
+        ({"changes": (SpecChange(verb="open", members=("width",)),)}, "the spec has no width for open"),
+        ({"changes": (SpecChange(verb="open", members=()),) * 2}, "'open' cannot name a change"),
         ({"name": "gate", "quota_key": "other"}, "there is already a kind gate"),
         ({"name": "door", "quota_key": "gates"}, "the quota key gates is in use already"),
         ({"name": "door", "quota_key": "vcpus"}, "the quota key vcpus is in use already"),

@@ -16,7 +16,7 @@ def test_a_machine_switched_off_at_the_provider_is_switched_on_again(platform: A
 
     def corrected() -> bool:
         jobs = tenant.call("GET", "/jobs").json()["items"]
-        updates = [job for job in jobs if job["kind"] == "virtual_machine.update"]
+        updates = [job for job in jobs if job["kind"] == "virtual_machine.correct"]
         return any(job["state"] == "SUCCEEDED" and job["created_by"] == "reconciler" for job in updates)
 
     wait_until(corrected, "the reconciler corrects the power")

@@ -90,7 +90,7 @@ def accepted_job(outcome: ChangeResult | JobResult, job_path: str, *, dry_run: b
 
 def planned(kind: str, resource: Mapping[str, object], change: ChangePlan) -> Response:
     """Return the answer 200 to ``?dry_run=true``: the resource as it would be, and what it would take."""
-    return content({kind: resource, "dry_run": True, **plan(change)})
+    return content({kind: resource, "dry_run": True, **plan(kind, change)})
 
 
 def _replayed(response: Response, outcome: ChangeResult | JobResult) -> Response:

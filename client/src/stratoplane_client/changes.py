@@ -93,13 +93,18 @@ class Plan(Answer, Generic[T]):
         resource: as it would become.
         cluster: on which it would be placed.
         quota: by how much each quota's usage would grow.
-        steps: of its job.
+        job_kind: what its job would be called, None without one; ``steps`` are the job's.
+        interruption: ``STOP`` or ``RESTART`` if it does that to a resource that runs, else None.
+        effect: the same in words for people, empty if nothing is interrupted.
     """
 
     resource: T
     cluster: str | None = None
     quota: Mapping[str, int] = field(default_factory=dict)
+    job_kind: str | None = None
     steps: tuple[str, ...] = ()
+    interruption: str | None = None
+    effect: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -297,7 +302,10 @@ def plan_from_reply(collection: Collection[T], reply: Reply) -> Plan[T]:
         resource=decode(collection.kind, body.get(collection.member)),
         cluster=facts.cluster,
         quota=facts.quota,
+        job_kind=facts.job_kind,
         steps=facts.steps,
+        interruption=facts.interruption,
+        effect=facts.effect,
         raw=body,
     )
 
@@ -306,7 +314,10 @@ def plan_from_reply(collection: Collection[T], reply: Reply) -> Plan[T]:
 class _Facts(Record):
     cluster: str | None = None
     quota: Mapping[str, int] = field(default_factory=dict)
+    job_kind: str | None = None
     steps: tuple[str, ...] = ()
+    interruption: str | None = None
+    effect: str = ""
 
 
 def _object(reply: Reply) -> Mapping[str, Any]:

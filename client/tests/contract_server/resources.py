@@ -7,7 +7,7 @@ from typing import Final
 
 from client.tests.contract_server.document import Json, document, new_id, now
 from client.tests.contract_server.exchange import Answer, Call, Refusal, check_match, etag, page, serves
-from client.tests.contract_server.kinds import KINDS, STEPS, Kind
+from client.tests.contract_server.kinds import EFFECTS, INTERRUPTIONS, KINDS, STEPS, Kind, verb_of
 from client.tests.contract_server.state import State
 
 _MACHINE: Final = {"power": "RUNNING", "vcpus": 1, "memory_mib": 1024, "disk_gib": 10}
@@ -49,7 +49,7 @@ def create_resource(state: State, call: Call) -> Answer:
     made = _made(state, call, kind)
     steps = STEPS.get(f"{kind.member}.create", ())
     if call.dry_run:
-        return _plan(kind, made, quota={kind.quota: 1}, steps=steps)
+        return _plan(kind, made, "create", quota={kind.quota: 1})
     among.append(made)
     state.record(call.username, f"tenant:{kind.member}:create", made)
     if not steps:
@@ -80,13 +80,14 @@ def change_resource(state: State, call: Call) -> Answer:
         detail = f"{kind.member} {found['name']} is in use; detach it first"
         raise Refusal(409, "resource_in_use", detail, used_by=found["used_by"])
     wanted = _wanted(state, call.body)
+    named = verb_of(found, wanted) if verb == "update" else verb
     if call.dry_run:
-        return _plan(kind, {**found, **wanted}, quota={}, steps=STEPS.get(f"{kind.member}.{verb}", ()))
+        return _plan(kind, {**found, **wanted}, named, runs=found["status"] == "RUNNING")
     if verb == "update" and all(found.get(name) == value for name, value in wanted.items()):
         return Answer(body={kind.member: found, "job": None})
     found.update(wanted, version=found["version"] + 1, updated_at=now())
     state.record(call.username, f"tenant:{kind.member}:{verb}", found)
-    if kind.member == "key_pair" or (verb == "update" and wanted.keys() <= {"name", "labels"}):
+    if kind.member == "key_pair" or (verb == "update" and wanted.keys() <= {"labels"}):
         if verb == "delete":
             state.resources[found["project_id"], call.operation.collection].remove(found)
         return Answer(body={kind.member: found, "job": None})
@@ -95,7 +96,7 @@ def change_resource(state: State, call: Call) -> Answer:
         "delete": {"status": "DELETED"},
         "read_console": {"output": {"text": state.console}},
     }
-    return _accepted(state, call, kind, found, verb, effects.get(verb, {}))
+    return _accepted(state, call, kind, found, named, effects.get(verb, {}))
 
 
 @serves("list_jobs", "list_all_jobs")
@@ -166,8 +167,18 @@ def _wanted(state: State, body: Json) -> Json:
     return wanted
 
 
-def _plan(kind: Kind, resource: Json, *, quota: dict[str, int], steps: tuple[str, ...]) -> Answer:
-    plan = {"dry_run": True, "cluster": resource["cluster"], "quota": quota, "steps": list(steps)}
+def _plan(kind: Kind, resource: Json, verb: str, *, quota: dict[str, int] | None = None, runs: bool = False) -> Answer:
+    job_kind = f"{kind.member}.{verb}"
+    interruption = INTERRUPTIONS.get(job_kind) if runs else None
+    plan = {
+        "dry_run": True,
+        "cluster": resource["cluster"],
+        "quota": quota or {},
+        "job_kind": job_kind if job_kind in STEPS else None,
+        "steps": list(STEPS.get(job_kind, ())),
+        "interruption": interruption,
+        "effect": EFFECTS.get(interruption, ""),
+    }
     return Answer(body={kind.member: resource, **plan})
 
 

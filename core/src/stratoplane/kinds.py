@@ -7,6 +7,7 @@ is checked by the type checker, stored as JSON and read back. Everything here is
 """
 
 import abc
+import functools
 from collections.abc import Mapping
 from dataclasses import MISSING, Field, dataclass, field, fields
 from enum import StrEnum
@@ -16,7 +17,8 @@ from uuid import UUID
 from stratoplane.compute import ImageReference
 from stratoplane.errors import InvalidSpecError, ResourceNotFoundError, Violation
 from stratoplane.quota import UNLIMITED, Amount
-from stratoplane.resources import READY, ResourceStatus
+from stratoplane.resources import CHANGEABLE, READY, ResourceStatus
+from stratoplane.spec_changes import RENAME, SpecChange
 from stratoplane.wire import from_json
 
 Observed = Mapping[str, object]
@@ -280,6 +282,8 @@ class Kind(abc.ABC, Generic[SpecT, RequestT, PatchT]):
         view: dataclass of the members that people see of a resource beside those that every resource has; the spec's
             members unless the kind names others.
         compared: the fields that the reconciler compares.
+        changes: what can be asked of an existing resource beside another name. A member of ``patch`` that none of them
+            is about, and that the spec has under the same name, is changed by a job named ``set_`` and the member.
         stable: every status that :meth:`status` returns.
     """
 
@@ -292,6 +296,7 @@ class Kind(abc.ABC, Generic[SpecT, RequestT, PatchT]):
     patch: ClassVar[type[ResourcePatch]]
     view: ClassVar[type[Any] | None] = None  # any dataclass
     compared: ClassVar[tuple[ComparedField, ...]] = ()
+    changes: ClassVar[tuple[SpecChange, ...]] = ()
     stable: ClassVar[tuple[ResourceStatus, ...]] = (ResourceStatus.ACTIVE,)
 
     @abc.abstractmethod
@@ -329,6 +334,10 @@ class Kind(abc.ABC, Generic[SpecT, RequestT, PatchT]):
         """Return the stable status that an observed state means, one of ``stable``; ACTIVE by default."""
         return ResourceStatus.ACTIVE
 
+    def runs(self, spec: SpecT, status: ResourceStatus) -> bool:  # noqa: ARG002  # for subclasses
+        """Tell whether a resource is, or is about to be, in use, so that a change can interrupt it."""
+        return status in CHANGEABLE
+
     def adopted(self, observed: Observed, name: str, cluster: str) -> RequestT | None:  # noqa: ARG002  # for subclasses
         """Return the request that would have made the object that a driver shows; None if the kind is not adopted.
 
@@ -353,6 +362,18 @@ class Kind(abc.ABC, Generic[SpecT, RequestT, PatchT]):
             return found
         given = {**observed, **found}
         return {each.name: given[each.name] if each.name in given else _default(each) for each in fields(self.view)}
+
+    @functools.cached_property
+    def all_changes(self) -> tuple[SpecChange, ...]:
+        """Everything that can be asked of an existing resource by its own name."""
+        about = {member for change in self.changes for member in change.members}
+        asked = [each.name for each in fields(self.patch) if each.name not in ResourcePatch.__dataclass_fields__]
+        plain = {each.name for each in fields(self.spec)} - about  # type: ignore[arg-type]  # every spec is a dataclass
+        return (
+            RENAME,
+            *self.changes,
+            *(SpecChange(verb=f"set_{name}", members=(name,)) for name in asked if name in plain),
+        )
 
     @property
     def plural(self) -> str:

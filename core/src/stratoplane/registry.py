@@ -27,6 +27,7 @@ from stratoplane.errors import SettingsError
 from stratoplane.kinds import AnyKind, Kind, ResourcePatch, ResourceRequest, Spec
 from stratoplane.quota import QuotaKey
 from stratoplane.settings import NoSettings, load
+from stratoplane.spec_changes import RENAME, RESERVED_VERBS
 from stratoplane.wire import unsupported_member
 
 PLUGIN_GROUP: Final = "stratoplane.plugins"
@@ -262,7 +263,7 @@ def resource_kind_problem(candidate: object, known: Iterable[AnyKind]) -> str:
         return f"{where}: {candidate.interface!r} cannot be the name of a driver interface"
     if candidate.interface is not None and type(candidate).driver_spec is Kind.driver_spec:
         return f"{where} names a driver interface and does not implement driver_spec"
-    return _shape_of_values(candidate) or _clash(candidate, known)
+    return _shape_of_values(candidate) or _unnameable_change(candidate) or _clash(candidate, known)
 
 
 def _is_name(value: object) -> bool:
@@ -277,6 +278,19 @@ def _shape_of_values(kind: AnyKind) -> str:
         if problem := unsupported_member(value):
             return problem
     return unsupported_member(kind.view) if kind.view is not None else ""
+
+
+def _unnameable_change(kind: AnyKind) -> str:
+    """Return which change of the kind's cannot name a job, empty if all can."""
+    taken = set(RESERVED_VERBS)
+    members = {each.name for each in dataclasses.fields(kind.spec)}  # type: ignore[arg-type]  # every spec is a dataclass
+    for change in kind.all_changes:
+        if not _is_name(change.verb) or change.verb in taken:
+            return f"{type(kind).__qualname__}: {change.verb!r} cannot name a change; use a free lower case name"
+        if change is not RENAME and (unknown := set(change.members) - members):
+            return f"{type(kind).__qualname__}: the spec has no {', '.join(sorted(unknown))} for {change.verb}"
+        taken.add(change.verb)
+    return ""
 
 
 def _clash(kind: AnyKind, known: Iterable[AnyKind]) -> str:

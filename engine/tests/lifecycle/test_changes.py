@@ -32,7 +32,7 @@ def test_power_is_changed_by_one_update(tenant: "TenantWorld") -> None:
     accepted = tenant.update(machine, power="STOPPED")
     assert accepted.resource.status == "UPDATING"
     assert accepted.job is not None
-    assert accepted.job.kind == "virtual_machine.update"
+    assert accepted.job.kind == "virtual_machine.stop"
     asked: list[tuple[str, Any]] = []
 
     tenant.settle(tenant.agent.recording(asked))
@@ -198,7 +198,7 @@ def test_what_cannot_be_undone_is_recorded(tenant: "TenantWorld") -> None:
 
     error = tenant.job(change).error
     assert error is not None
-    assert error.leaks == ("apply",)
+    assert error.leaks == ("stop",)
 
 
 def test_a_failed_rename_keeps_the_new_name_when_the_old_one_was_taken_meanwhile(tenant: "TenantWorld") -> None:
@@ -233,7 +233,7 @@ def test_a_machine_can_be_stopped_on_a_drained_cluster_and_beside_a_lost_network
 
 @pytest.mark.parametrize(
     ("status", "instead"),
-    [("DELETING", "cancel the job that"), ("FAILED", "retry its job or delete it"), ("LOST", "wait until it is found")],
+    [("DELETING", "cancel the job that"), ("FAILED", "retry the job that failed"), ("LOST", "wait until it is found")],
 )
 def test_what_is_going_or_gone_wrong_says_what_can_be_done(tenant: "TenantWorld", status: str, instead: str) -> None:
     volume = tenant.made("volume", size_gib=1)

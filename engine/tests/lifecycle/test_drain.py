@@ -123,7 +123,7 @@ def test_a_job_that_killed_its_workers_is_quarantined_and_names_what_it_may_have
 
     job = fresh_tenant.job(change)
     assert job.error is not None
-    assert (job.state, job.error.leaks) == ("FAILED", ("apply",))
+    assert (job.state, job.error.leaks) == ("FAILED", ("resize",))
     assert (fresh_tenant.get(volume).status, fresh_tenant.get(volume).spec.size_gib) == ("ACTIVE", 1)
     assert (
         fresh_tenant.get(volume).detail == "several workers died in a row while they moved this job; tell an operator"

@@ -161,6 +161,7 @@ def test_a_dry_run_answers_the_plan_and_keeps_nothing(tenant: "TenantWorld") -> 
     assert plan.plan == ChangePlan(
         cluster=tenant.cluster,
         quota={"virtual_machines": 1, "vcpus": 1, "memory_mib": 1024, "storage_gib": 10},
+        job_kind="virtual_machine.create",
         steps=("await_targets", "provision"),
     )
     assert (tenant.everything(), tenant.used()) == (before, used)

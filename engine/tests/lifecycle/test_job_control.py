@@ -250,6 +250,41 @@ def test_a_failed_create_is_made_again(tenant: "TenantWorld") -> None:
     tenant.check_accounts()
 
 
+def test_a_failed_create_is_made_again_though_a_change_failed_behind_it(tenant: "TenantWorld") -> None:
+    machine = tenant.create("virtual_machine", name="web")
+    change = tenant.update(machine, power="STOPPED")
+    tenant.settle(fail_for_good(tenant))
+    assert (tenant.get(machine).status, tenant.job(change).state) == ("FAILED", "FAILED")
+
+    instead = "virtual machine web is FAILED; retry the job that failed to create or delete it, or delete it"
+    with pytest.raises(StateConflictError, match=instead):
+        tenant.update(machine, power="STOPPED")
+    with pytest.raises(StateConflictError, match=instead):
+        retry(tenant, change)
+    as_operator = job_control.retry_any(tenant.database, tenant.plugins, tenant.operator(), tenant.job_id(machine))
+    assert as_operator.kind == "virtual_machine.create"
+    with pytest.raises(StateConflictError, match="a later job exists"):
+        retry(tenant, machine)
+    tenant.settle()
+
+    assert (tenant.get(machine).status, tenant.get(machine).spec.power) == ("STOPPED", "STOPPED")
+    tenant.check_accounts()
+
+
+def test_a_failed_change_was_undone_and_is_asked_for_again(tenant: "TenantWorld") -> None:
+    machine = tenant.made("virtual_machine", volume_ids=[])
+    volume = str(tenant.made("volume", size_gib=3).resource.id)
+    change = tenant.update(machine, volume_ids=[volume])
+    tenant.settle(tenant.agent.recording([], "update"))
+    with pytest.raises(
+        StateConflictError, match=r"what virtual_machine\.attach_volume began was undone; ask for it again"
+    ):
+        retry(tenant, change)
+    again = tenant.update(machine, volume_ids=[volume])
+    tenant.settle()
+    assert tenant.job(again).state == "SUCCEEDED"
+
+
 def test_making_it_again_needs_room_in_the_quota(tenant: "TenantWorld") -> None:
     volume = tenant.create("volume", size_gib=3)
     tenant.settle(fail_for_good(tenant))
@@ -266,6 +301,8 @@ def test_a_failed_deletion_is_asked_for_again(tenant: "TenantWorld") -> None:
     deletion = tenant.delete(volume)
     tenant.settle(fail_for_good(tenant))
     assert tenant.job(deletion).state == "FAILED"
+    with pytest.raises(StateConflictError, match="is FAILED; retry the job that failed to create or delete it"):
+        tenant.update(volume, size_gib=4)
 
     retry(tenant, deletion)
     tenant.settle()

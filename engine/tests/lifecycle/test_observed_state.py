@@ -78,7 +78,7 @@ def test_a_resize_to_the_desired_size_acts_on_the_observed_one(fresh_tenant: "Te
     fresh_tenant.update(made, flavor=fresh_tenant.flavor)
     asked: list[tuple[str, Any]] = []
     fresh_tenant.settle(fresh_tenant.agent.recording(asked))
-    assert [(verb, spec["vcpus"]) for verb, spec in asked] == [("resize", 1), ("update", 1)]
+    assert [(verb, spec["vcpus"]) for verb, spec in asked] == [("resize", 1)]
     assert seen(fresh_tenant, made) == []
 
 

@@ -10,7 +10,7 @@ from stratoplane.resources import READY, ResourceStatus
 from stratoplane.wire import to_json
 from stratoplane_engine.accounting import ClaimChange, QuotaChange
 from stratoplane_engine.db.changes import ChangeRows, LinkRow, Refusal, RefusedError, ShortQuota
-from tests.simulation.simulated.tables import EPOCH, Row, Tables
+from tests.simulation.simulated.tables import EPOCH, Row, Tables, new_steps
 
 _CLAIMED = ("vcpus", "memory_mib", "storage_gib")
 _RESOURCE = (
@@ -88,10 +88,7 @@ def _row(value: object, members: tuple[str, ...]) -> Row:
 
 def insert_job(tables: Tables, job: Row, steps: list[str]) -> None:
     row = {**_NEW_JOB, **{key: _plain(value) for key, value in job.items()}}
-    tables.steps[row["id"]] = [
-        {"position": at, "name": name, "state": "PENDING", "attempts": 0, "output": {}, "error": None}
-        for at, name in enumerate(steps)
-    ]
+    tables.steps[row["id"]] = new_steps(steps)
     tables.add_job({**row, "next_run_at": row["created_at"]})
     tables.tell([row["id"]])
 

@@ -8,6 +8,7 @@ from uuid import UUID
 from stratoplane_engine.kinds.catalogue import BUILTIN_KINDS
 from stratoplane_engine.services.changes.rows import JOB_DEADLINE
 from stratoplane_engine.workflows.catalogue import step_names
+from stratoplane_engine.workflows.clustered import CORRECT
 from tests.simulation.simulated.acceptance_rows import insert_job
 from tests.simulation.simulated.tables import Row, Tables
 
@@ -76,7 +77,7 @@ def _correct(tables: Tables, row: Row) -> None:
     now = tables.wall()
     job = {key: row[key] for key in ("organization_id", "project_id", "cluster_id")}
     job |= {"id": tables.new_id(), "resource_id": row["id"], "resource_kind": row["kind"], "resource_name": row["name"]}
-    job |= {"kind": f"{row['kind']}.update", "input": {"drift": {"power": {}}}, "actor": "reconciler"}
+    job |= {"kind": f"{row['kind']}.{CORRECT}", "input": {"drift": {"power": {}}}, "actor": "reconciler"}
     job |= {"created_at": now, "deadline_at": now + JOB_DEADLINE, "request_id": "", "trace_parent": ""}
     insert_job(tables, job, list(step_names(job["kind"], BUILTIN_KINDS)))
 

@@ -10,7 +10,7 @@ from uuid import UUID
 from stratoplane_engine.db.claims import Claim
 from stratoplane_engine.jobs.claims import read_claim
 from stratoplane_engine.jobs.failure_records import leaks
-from stratoplane_engine.jobs.persist import job_move, outcome_rows, returned
+from stratoplane_engine.jobs.persist import handed_on, job_move, outcome_rows, returned
 from stratoplane_engine.jobs.runner import JobUpdate, advance, quarantine
 from stratoplane_engine.jobs.worker_loop import MOST_CRASHES
 from stratoplane_engine.kinds.catalogue import BUILTIN_KINDS
@@ -57,7 +57,10 @@ def persist_updates(tables: Tables, updates: list[JobUpdate]) -> frozenset[UUID]
     ordered = sorted((_renamed(tables, update) for update in updates), key=lambda update: update.job.id)
     current = job_rows.move(tables, [job_move(update) for update in ordered])
     mine = [update for update in ordered if update.job.id in current]
-    settled = job_rows.settle(tables, outcome_rows(mine))
+    outcomes = outcome_rows(mine)
+    settled = job_rows.settle(tables, outcomes)
+    following = job_rows.following_changes(tables, outcomes, settled)
+    job_rows.hand_on(tables, [handed_on(each, BUILTIN_KINDS) for each in following])
     job_rows.give_back(tables, *returned(settled))
     tables.leaks += [row_of(leak) for update in mine for leak in leaks(update)]
     return current

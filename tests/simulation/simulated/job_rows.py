@@ -9,10 +9,10 @@ from uuid import UUID
 from stratoplane.wire import to_json
 from stratoplane_engine.accounting import ClaimChange, QuotaChange
 from stratoplane_engine.db.claims import LEASE_SECONDS, Claim, as_claim
-from stratoplane_engine.db.job_updates import JobMove, OutcomeRow, SettledResource
+from stratoplane_engine.db.job_updates import FollowingChange, HandedOn, JobMove, OutcomeRow, SettledResource
 from stratoplane_engine.model.job import JobStep
 from tests.simulation.simulated import operation_rows
-from tests.simulation.simulated.tables import Row, Tables, is_live, row_of
+from tests.simulation.simulated.tables import Row, Tables, is_live, new_steps, row_of
 
 WORDS = ("UPDATING", "DELETING")
 
@@ -104,14 +104,16 @@ def settle(tables: Tables, outcomes: Sequence[OutcomeRow]) -> list[SettledResour
     for resource, outcome in zip(settled, ordered, strict=True):
         if outcome.keep is not None and not resource.links_stay:
             _unlink(tables, outcome)
-        if resource.overtaken:
-            _hand_on(tables, outcome)
     return settled
+
+
+def is_change(job: Row) -> bool:
+    return not {"before", "drift"}.isdisjoint(job["input"])
 
 
 def _settle(tables: Tables, outcome: OutcomeRow) -> SettledResource:
     before = tables.resources[outcome.id]
-    changing = [job for job in tables.jobs_of(before["id"]) if job["kind"].endswith((".update", ".delete"))]
+    changing = [job for job in tables.jobs_of(before["id"]) if is_change(job) or job["kind"].endswith(".delete")]
     newer = before["generation"] > outcome.generation
     overtaken = before["status"] in WORDS and (bool(changing) or newer)
     after = tables.change_resource(
@@ -169,13 +171,38 @@ def _unlink(tables: Tables, outcome: OutcomeRow) -> None:
         del tables.links[key]
 
 
-def _hand_on(tables: Tables, outcome: OutcomeRow) -> None:
-    if outcome.spec is None:
-        return
-    updates = [job for job in tables.jobs_of(outcome.id) if job["kind"].endswith(".update")]
-    for job in updates[:1]:
-        before = {"spec": to_json(outcome.spec), "name": outcome.name}
-        tables.change_job(job["id"], input={**job["input"], "before": before})
+def following_changes(
+    tables: Tables, outcomes: Sequence[OutcomeRow], settled: Sequence[SettledResource]
+) -> list[FollowingChange]:
+    overtaken = {each.id for each in settled if each.overtaken}
+    failed = [each for each in outcomes if each.spec is not None and each.id in overtaken]
+    found = [_following(tables, each) for each in failed]
+    return [each for each in found if each is not None]
+
+
+def _following(tables: Tables, outcome: OutcomeRow) -> FollowingChange | None:
+    changes = [job for job in tables.jobs_of(outcome.id) if "before" in job["input"]]
+    if not changes:
+        return None
+    resource = tables.resources[outcome.id]
+    after = changes[1]["input"]["before"] if len(changes) > 1 else None
+    desired = after or {"spec": resource["spec"], "name": resource["name"]}
+    return FollowingChange(
+        id=changes[0]["id"],
+        kind=changes[0]["kind"],
+        resource_kind=resource["kind"],
+        spec_before=to_json(outcome.spec),
+        name_before=outcome.name or "",
+        spec=desired["spec"],
+        name=desired["name"],
+        drift=changes[0]["input"].get("drift"),
+    )
+
+
+def hand_on(tables: Tables, handed: Sequence[HandedOn]) -> None:
+    for each in handed:
+        tables.change_job(each.id, input={**tables.jobs[each.id]["input"], "before": dict(each.before)})
+        tables.steps[each.id] = new_steps(each.steps)
 
 
 def give_back(tables: Tables, quota: Sequence[QuotaChange], claims: Sequence[ClaimChange]) -> None:

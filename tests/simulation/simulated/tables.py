@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """The tables of the in-memory store, what watches them change, and which rules are switched on."""
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field, fields
 from datetime import UTC, datetime, timedelta
 from typing import Any
@@ -134,6 +134,14 @@ class Tables:
         if self.rules.outbox:
             self.outbox += job_ids
             self.notify("outbox", "")
+
+
+def new_steps(names: Sequence[str]) -> list[Row]:
+    """Return the rows of steps that have not begun."""
+    return [
+        {"position": at, "name": name, "state": "PENDING", "attempts": 0, "output": {}, "error": None}
+        for at, name in enumerate(names)
+    ]
 
 
 def row_of(value: Any) -> Row:

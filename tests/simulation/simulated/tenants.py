@@ -21,8 +21,9 @@ from stratoplane_engine.kinds.catalogue import BUILTIN_KINDS, Kinds
 from stratoplane_engine.kinds.virtual_machine import VirtualMachineSpec
 from stratoplane_engine.kinds.volume import VolumeSpec
 from stratoplane_engine.model.change import ChangeResult, IdempotencyKey
-from stratoplane_engine.model.resource import Resource
+from stratoplane_engine.model.resource import Desired, Resource
 from stratoplane_engine.services.changes.rows import Change, change_rows, create_rows
+from stratoplane_engine.workflows.asked import asked
 from tests.simulation.simulated import operation_rows
 from tests.simulation.simulated.acceptance_rows import VolumeTakenError, accept
 from tests.simulation.simulated.kernel import Kernel
@@ -139,11 +140,13 @@ class Tenant:
             detail="",
             generation=before.generation + 1,
         )
+        wanted = asked(kind, Desired(name=before.name, spec=before.spec), Desired(name=after.name, spec=spec))
         return Change(
             resource=after,
             audited=AuditAction.RESOURCE_UPDATE_ACCEPTED,
             quota=difference(before.quota_usage, charged),
-            verb="update",
+            verb=wanted.verb,
+            steps=wanted.steps(wanted.verb),
             given={"before": {"spec": to_json(before.spec), "name": before.name}},
             links_of=kind,
         )

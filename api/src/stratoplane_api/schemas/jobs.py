@@ -46,7 +46,11 @@ class Job(Answer):
     """A workflow that a change caused."""
 
     id = m.identifier(required=True)
-    kind = m.text("The kind of resource and what is done to it, as in `virtual_machine.create`.", required=True)
+    kind = m.text(
+        "The kind of resource and what was asked for, as in `virtual_machine.create`, `virtual_machine.stop` or"
+        " `volume.resize`; `update` if that was several things at once, `correct` if the platform corrects drift.",
+        required=True,
+    )
     state = m.choice(JobState, required=True)
     resource_id = m.identifier(required=True)
     resource_kind = m.text(required=True)

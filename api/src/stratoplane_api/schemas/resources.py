@@ -6,6 +6,7 @@ import functools
 from marshmallow import fields
 
 from stratoplane.resources import ResourceStatus
+from stratoplane.spec_changes import Interruption
 from stratoplane_api.schemas import members as m
 from stratoplane_api.schemas.jobs import Job
 from stratoplane_api.schemas.strict import Answer, derive
@@ -69,6 +70,14 @@ def planned(kind: str, resource: type[Answer]) -> type[Answer]:
                 "Name of the cluster that the resource would be placed on.", required=True, allow_none=True
             ),
             "quota": m.amounts("What the change would take of each quota in addition.", required=True),
+            "job_kind": m.text("What the job would be called; null without one.", required=True, allow_none=True),
             "steps": m.strings((), "The steps that the job would have.", required=True),
+            "interruption": m.choice(
+                Interruption,
+                "What the change does to a resource that runs: STOP it, or stop it and start it again (RESTART).",
+                required=True,
+                allow_none=True,
+            ),
+            "effect": m.text("The same in words for people; empty if nothing is interrupted.", required=True),
         },
     )

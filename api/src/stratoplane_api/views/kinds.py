@@ -31,6 +31,7 @@ class KindRoutes:
     Attributes:
         present: makes the wire form of a resource of the kind.
         example: a resource as it is shown.
+        update_verb: what the job of the change ``update_example`` is called, behind the kind's name.
     """
 
     kind: AnyKind
@@ -41,6 +42,7 @@ class KindRoutes:
     example: Mapping[str, Any]
     create_example: Mapping[str, Any]
     update_example: Mapping[str, Any]
+    update_verb: str = "rename"
 
     @property
     def name(self) -> str:
@@ -144,7 +146,7 @@ def updating_endpoint(operation_id: str, routes: KindRoutes) -> Endpoint:
         answer=accepted(routes.name, routes.answer),
         plan=planned(routes.name, routes.answer),
         features=_features(routes, Feature.IDEMPOTENT, Feature.VERSIONED),
-        example=_example(routes, "update"),
+        example=_example(routes, routes.update_verb),
         errors=(410,),
     )
 
@@ -189,6 +191,7 @@ VIRTUAL_MACHINE: Final = KindRoutes(
     example=examples.VIRTUAL_MACHINE,
     create_example=examples.VIRTUAL_MACHINE_CREATE,
     update_example={"power": "STOPPED"},
+    update_verb="stop",
 )
 NETWORK: Final = KindRoutes(
     kind=BUILTIN_KINDS["network"],
@@ -198,7 +201,7 @@ NETWORK: Final = KindRoutes(
     update=networking.NetworkUpdate,
     example=examples.NETWORK,
     create_example={"name": "front", "cidr": "10.20.0.0/24", "labels": {"env": "prod"}},
-    update_example={"labels": {"env": "test"}},
+    update_example={"name": "frontend", "labels": {"env": "test"}},
 )
 VOLUME: Final = KindRoutes(
     kind=BUILTIN_KINDS["volume"],
@@ -209,6 +212,7 @@ VOLUME: Final = KindRoutes(
     example=examples.VOLUME,
     create_example={"name": "data-1", "size_gib": 20},
     update_example={"size_gib": 40},
+    update_verb="resize",
 )
 BUCKET: Final = KindRoutes(
     kind=BUILTIN_KINDS["bucket"],
@@ -218,7 +222,7 @@ BUCKET: Final = KindRoutes(
     update=storage.BucketUpdate,
     example=examples.BUCKET,
     create_example={"name": "backups"},
-    update_example={"labels": {"tier": "cold"}},
+    update_example={"name": "old-backups", "labels": {"tier": "cold"}},
 )
 KEY_PAIR: Final = KindRoutes(
     kind=BUILTIN_KINDS["key_pair"],

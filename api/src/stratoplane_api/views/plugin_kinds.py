@@ -58,7 +58,7 @@ def _describe(kind: AnyKind) -> KindRoutes:
         update=update_schema(kind),
         example=shown,
         create_example={name: value for name, value in wanted.items() if name != "cluster"},
-        update_example={"labels": {"env": "test"}},
+        update_example={"name": f"{shown['name']}-renamed", "labels": {"env": "test"}},
     )
 
 

@@ -165,6 +165,34 @@ def _target(session: Session, kind: Kind, wanted: str, mode: ChangeMode) -> Any:
         return found
 
 
+def warn_of_effect(
+    session: Session, kind: Kind, verb: str, name: str, act: Callable[[Any, Any], Any], *, yes: bool
+) -> None:
+    """Say what a change does to a resource that runs, before it is made; ask for confirmation on a terminal.
+
+    Args:
+        session: of this command.
+        kind: of the resource.
+        verb: of the command.
+        name: of the resource, or its id.
+        act: makes the change, as for :func:`carry_out_each`.
+        yes: do not ask.
+
+    Raises:
+        ClientError: the change would be refused.
+        click.Abort: the answer was no.
+    """
+    session.does(f"{verb} {kind.noun} {name}", kind.noun)
+    calls = kind.calls(session)
+    found = calls.find(name)
+    session.noun = ""
+    effect = act(calls.plan, found).effect
+    if not effect:
+        return
+    click.echo(tables.plain(f"{kind.noun} {found.name}: {effect}"), err=True)
+    confirm(session, f"{verb.capitalize()} {kind.noun} {found.name}?", yes=yes)
+
+
 def retry_on_conflict(calls: Any, found: Any, change: Callable[[Any], Any]) -> Any:
     """Return what ``change`` makes of ``found``; read it again and retry when it has changed in the meantime.
 
@@ -327,4 +355,5 @@ def _plan_line(verb: str, what: str, plan: "Plan[Any]") -> str:
     where = f" on cluster {plan.cluster}" if plan.cluster else ""
     quota = tables.joined(f"{amount:+d} {key}" for key, amount in plan.quota.items())
     steps = " > ".join(plan.steps) or "-"
-    return f"Would {verb} {what}{where}; quota: {quota}; steps: {steps}. Nothing was changed."
+    effect = f"; {plan.effect}" if plan.effect else ""
+    return f"Would {verb} {what}{where}; quota: {quota}; steps: {steps}{effect}. Nothing was changed."

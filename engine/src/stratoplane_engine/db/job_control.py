@@ -6,7 +6,7 @@ from uuid import UUID
 
 from stratoplane_engine.db.claims import CLAIMED, LEASE_SECONDS, Claim, as_claim
 from stratoplane_engine.db.connection import Connection
-from stratoplane_engine.db.job_states import LIVE_STATES
+from stratoplane_engine.db.job_states import IS_CHANGE, LIVE_STATES
 from stratoplane_engine.db.statement import Statement
 from stratoplane_engine.model.job import Operation
 
@@ -69,9 +69,11 @@ FROM operation o JOIN cluster c ON c.id = o.cluster_id LEFT JOIN agent a ON a.id
 LEFT JOIN job_step s ON s.job_id = o.job_id AND s.position = o.position
 WHERE o.job_id = :job ORDER BY o.id LIMIT :limit
 """)
-_IS_LATEST: Final = Statement("""
-SELECT NOT EXISTS (SELECT FROM job l WHERE l.organization_id = j.organization_id AND l.project_id = j.project_id
-    AND l.resource_id = j.resource_id AND l.id > j.id) FROM job j WHERE j.id = :job
+# A later change that came to nothing has left the resource as it was.
+_IS_SUPERSEDED: Final = Statement(f"""
+SELECT EXISTS (SELECT FROM job e WHERE e.organization_id = j.organization_id AND e.project_id = j.project_id
+    AND e.resource_id = j.resource_id AND e.id > j.id AND NOT ({IS_CHANGE} AND e.state IN ('FAILED', 'CANCELLED')))
+FROM job j WHERE j.id = :job
 """)
 
 
@@ -104,6 +106,6 @@ def operations(connection: Connection, job_id: UUID, *, limit: int) -> list[Oper
     return connection.all(Operation, _OPERATIONS, {"job": job_id, "limit": limit})
 
 
-def is_latest(connection: Connection, job_id: UUID) -> bool:
-    """Tell whether no later job exists for the job's resource."""
-    return bool(connection.value(bool, _IS_LATEST, {"job": job_id}))
+def is_superseded(connection: Connection, job_id: UUID) -> bool:
+    """Tell whether a later job has made something of the job's resource, or still may."""
+    return bool(connection.value(bool, _IS_SUPERSEDED, {"job": job_id}))

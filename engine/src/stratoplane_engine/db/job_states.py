@@ -8,6 +8,9 @@ from stratoplane.jobs import LIVE
 LIVE_STATES: Final = "(" + ", ".join(f"'{state}'" for state in sorted(LIVE)) + ")"
 """The SQL list of states that a worker, an agent or the clock will move, for ``state IN ...``."""
 
+IS_CHANGE: Final = "(e.input ? 'before' OR e.input ? 'drift')"
+"""The job ``e`` changes a resource, whatever it is called: it was given what it began from, or what it corrects."""
+
 IS_HELD: Final = """(j.cancelled_by = '' AND EXISTS (
     SELECT FROM cluster h WHERE h.id = j.cluster_id AND h.state = 'DISABLED'))"""
 """The job ``j`` waits until its cluster is enabled; one that is to be stopped need not wait for that."""

@@ -11,7 +11,7 @@ from stratoplane.kinds import Link, Observed
 from stratoplane.quota import Amount
 from stratoplane.resources import ResourceStatus
 from stratoplane_engine.db.connection import Connection, dump_json
-from stratoplane_engine.db.job_states import LIVE_STATES
+from stratoplane_engine.db.job_states import IS_CHANGE, LIVE_STATES
 from stratoplane_engine.db.statement import Statement
 from stratoplane_engine.model.job import JobStep, OperationDraft
 
@@ -73,7 +73,7 @@ before AS MATERIALIZED (
             AND o.kind = r.kind AND o.name = s.name AND o.id <> r.id AND o.deleted_at IS NULL) AS name_taken
     FROM resource r JOIN outcome s ON r.organization_id = s.organization_id AND r.id = s.id
     LEFT JOIN LATERAL (SELECT e.id FROM job e WHERE e.resource_id = s.id AND e.state IN {LIVE_STATES}
-        AND e.kind LIKE ANY (ARRAY['%.update', '%.delete']) LIMIT 1) AS e ON true
+        AND ({IS_CHANGE} OR e.kind LIKE '%.delete') LIMIT 1) AS e ON true
     ORDER BY r.id FOR NO KEY UPDATE OF r
 ),
 settled AS (
@@ -101,14 +101,34 @@ recorded AS (
 SELECT id, organization_id, project_id, cluster_id, quota_usage, previous_usage, overtaken,
     coalesce(overtaken AND wanted <> 'FAILED', false) AS links_stay FROM settled
 """)
-# A failed change that others wait behind: the next of them begins where this one began.
-_HAND_ON: Final = Statement(f"""
+# The change that waits behind a failed one, where that is the next of the resource's, and what it is to lead to: the
+# desired state that the change behind it began from, or else what is desired now.
+_FOLLOWING: Final = Statement(f"""
 WITH {_OUTCOMES}
-UPDATE job j SET input = j.input || jsonb_build_object('before', jsonb_build_object('spec', s.spec, 'name', s.name))
-FROM outcome s
-WHERE s.spec IS NOT NULL AND s.id = ANY(:ids) AND j.id = (
-    SELECT e.id FROM job e WHERE e.resource_id = s.id AND e.state IN {LIVE_STATES} AND e.kind LIKE '%.update'
-    ORDER BY e.created_at, e.id LIMIT 1)
+SELECT n.id, n.kind, r.kind AS resource_kind, s.spec AS spec_before, s.name AS name_before,
+    coalesce(a.before->'spec', r.spec) AS spec, coalesce(a.before->>'name', r.name) AS name, n.drift
+FROM outcome s JOIN resource r ON r.organization_id = s.organization_id AND r.id = s.id
+CROSS JOIN LATERAL (SELECT e.id, e.kind, e.input->'drift' AS drift, e.created_at FROM job e
+    WHERE e.resource_id = s.id AND e.state IN {LIVE_STATES} AND e.input ? 'before'
+    ORDER BY e.created_at, e.id LIMIT 1) AS n
+LEFT JOIN LATERAL (SELECT e.input->'before' AS before FROM job e
+    WHERE e.resource_id = s.id AND e.state IN {LIVE_STATES} AND e.input ? 'before'
+        AND (e.created_at, e.id) > (n.created_at, n.id)
+    ORDER BY e.created_at, e.id LIMIT 1) AS a ON true
+""")
+_HANDED: Final = (
+    "handed AS (SELECT * FROM jsonb_to_recordset(CAST(:handed AS jsonb)) AS h(id uuid, before jsonb, steps jsonb))"
+)
+_HAND_ON: Final = Statement(f"""
+WITH {_HANDED},
+cleared AS (DELETE FROM job_step s USING handed h WHERE s.job_id = h.id)
+UPDATE job j SET input = j.input || jsonb_build_object('before', h.before) FROM handed h WHERE j.id = h.id
+""")
+_GIVE_STEPS: Final = Statement(f"""
+WITH {_HANDED}
+INSERT INTO job_step (organization_id, job_id, position, name)
+SELECT j.organization_id, j.id, s.number - 1, s.name
+FROM handed h JOIN job j ON j.id = h.id, jsonb_array_elements_text(h.steps) WITH ORDINALITY AS s(name, number)
 """)
 _UNLINK: Final = Statement(f"""
 WITH {_OUTCOMES}
@@ -207,6 +227,36 @@ class SettledResource:
     links_stay: bool
 
 
+@dataclass(frozen=True, kw_only=True, slots=True)
+class FollowingChange:
+    """The change that waits behind a failed one of the same resource.
+
+    Attributes:
+        kind: of the job.
+        spec_before, name_before: what it is to begin from now.
+        spec, name: what it is to lead to.
+        drift: as its input has it.
+    """
+
+    id: UUID
+    kind: str
+    resource_kind: str
+    spec_before: Mapping[str, object]
+    name_before: str
+    spec: Mapping[str, object]
+    name: str
+    drift: Mapping[str, object] | None
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class HandedOn:
+    """What a following change gets: where it begins, JSON values, and the names of its steps, in order."""
+
+    id: UUID
+    before: Mapping[str, object]
+    steps: tuple[str, ...]
+
+
 def move(connection: Connection, moves: Sequence[JobMove]) -> frozenset[UUID]:
     """Write the jobs' new states with their steps and driver calls, each only at its claim's epoch.
 
@@ -230,6 +280,22 @@ def settle(connection: Connection, outcomes: Sequence[OutcomeRow]) -> list[Settl
     connection.defer(_WAKE, document)
     if any(each.keep is not None for each in outcomes):
         connection.defer(_UNLINK, document | {"ids": [each.id for each in settled if not each.links_stay]})
-    if overtaken := [each.id for each in settled if each.overtaken]:
-        connection.defer(_HAND_ON, document | {"ids": overtaken})
     return settled
+
+
+def following_changes(
+    connection: Connection, outcomes: Sequence[OutcomeRow], settled: Sequence[SettledResource]
+) -> list[FollowingChange]:
+    """Return the changes that begin where a failed one began, since they wait behind it."""
+    overtaken = {each.id for each in settled if each.overtaken}
+    failed = [each for each in outcomes if each.spec is not None and each.id in overtaken]
+    if not failed:
+        return []
+    return connection.all(FollowingChange, _FOLLOWING, {"outcomes": dump_json(failed)})
+
+
+def hand_on(connection: Connection, handed: Sequence[HandedOn]) -> None:
+    """Write, before the next statement, where changes begin that have not begun, and what steps they have."""
+    if handed:
+        connection.defer(_HAND_ON, {"handed": dump_json(handed)})
+        connection.defer(_GIVE_STEPS, {"handed": dump_json(handed)})

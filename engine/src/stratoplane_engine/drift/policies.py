@@ -18,6 +18,7 @@ from stratoplane_engine.kinds.catalogue import Kinds
 from stratoplane_engine.kinds.observed import SeenObject, Statuses, read_statuses
 from stratoplane_engine.model.drift import Adoption, Difference, NewJob
 from stratoplane_engine.workflows.catalogue import step_names
+from stratoplane_engine.workflows.clustered import CORRECT
 
 _MOST_CORRECTIONS: Final = 3
 _BACKGROUND: Final = -10
@@ -50,7 +51,7 @@ def correct(connection: Connection, differences: Sequence[Difference]) -> int:
 
 
 def _job(differences: Sequence[Difference], kinds: Kinds) -> NewJob:
-    first, kind = differences[0], f"{differences[0].kind}.update"
+    first, kind = differences[0], f"{differences[0].kind}.{CORRECT}"
     return NewJob(
         id=new_id(),
         organization_id=first.organization_id,

@@ -12,7 +12,8 @@ from stratoplane_engine.db.claims import Claim, ClaimRow
 from stratoplane_engine.db.connection import read
 from stratoplane_engine.kinds.catalogue import Kinds
 from stratoplane_engine.model.job import ClaimedOperation, JobError, JobStep, StepNotes
-from stratoplane_engine.workflows.context import JobInput, ResourceBefore, StepContext
+from stratoplane_engine.model.resource import Desired
+from stratoplane_engine.workflows.context import JobInput, StepContext
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -117,7 +118,7 @@ def _input(row: ClaimRow, kinds: Kinds) -> JobInput:
     before = None
     if given.before is not None:
         spec = kinds.read_spec(row.resource.kind, given.before.spec)
-        before = ResourceBefore(name=given.before.name, spec=spec)
+        before = Desired(name=given.before.name, spec=spec)
     return JobInput(before=before, drift=given.drift, reference=given.reference)
 
 

@@ -15,11 +15,14 @@ from stratoplane.quota import difference
 from stratoplane_engine.accounting import ClaimChange, QuotaChange, claim_change, quota_changes
 from stratoplane_engine.db import accounts, audit, incidents, job_updates, leaks
 from stratoplane_engine.db.connection import Connection
-from stratoplane_engine.db.job_updates import JobMove, OutcomeRow, SettledResource
+from stratoplane_engine.db.job_updates import FollowingChange, HandedOn, JobMove, OutcomeRow, SettledResource
 from stratoplane_engine.jobs import failure_records
 from stratoplane_engine.jobs.runner import JobUpdate
 from stratoplane_engine.jobs.tenant_words import for_tenants
+from stratoplane_engine.kinds.catalogue import Kinds, read_spec
+from stratoplane_engine.model.resource import Desired
 from stratoplane_engine.model.trace import trace_id
+from stratoplane_engine.workflows.asked import asked_of_observed
 
 _AUDITED: Final = {
     JobState.SUCCEEDED: (AuditAction.JOB_SUCCEEDED, "succeeded"),
@@ -33,7 +36,10 @@ def persist_updates(connection: Connection, updates: Sequence[JobUpdate]) -> fro
     ordered = sorted(updates, key=lambda update: update.job.id)
     current = job_updates.move(connection, [job_move(update) for update in ordered])
     mine = [update for update in ordered if update.job.id in current]
-    settled = job_updates.settle(connection, outcome_rows(mine))
+    outcomes = outcome_rows(mine)
+    settled = job_updates.settle(connection, outcomes)
+    following = job_updates.following_changes(connection, outcomes, settled)
+    job_updates.hand_on(connection, [handed_on(each, connection.kinds) for each in following])
     accounts.give_back(connection, *returned(settled))
     leaks.insert(connection, [leak for update in mine for leak in failure_records.leaks(update)])
     incidents.report(connection, *(finding for update in mine for finding in failure_records.findings(update)))
@@ -94,6 +100,19 @@ def returned(settled: Iterable[SettledResource]) -> tuple[list[QuotaChange], lis
         if each.cluster_id is not None:
             claims.append(claim_change(each.cluster_id, change))
     return quota, [each for each in claims if not each.is_nothing]
+
+
+def handed_on(following: FollowingChange, kinds: Kinds) -> HandedOn:
+    """Return what a change gets that has to do what the one before it did not; it keeps its name."""
+    kind = kinds[following.resource_kind]
+    before = Desired(name=following.name_before, spec=read_spec(kind, following.spec_before))
+    after = Desired(name=following.name, spec=read_spec(kind, following.spec))
+    found = asked_of_observed(kind, before, after, following.drift)
+    return HandedOn(
+        id=following.id,
+        before={"spec": following.spec_before, "name": following.name_before},
+        steps=found.steps(following.kind.partition(".")[2]),
+    )
 
 
 def _audit_record(update: JobUpdate) -> AuditRecord:

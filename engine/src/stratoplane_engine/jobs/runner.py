@@ -117,7 +117,7 @@ def advance(job: ClaimedJob, generator: random.Random, workflows: Mapping[str, W
     """
     run = _JobRun(
         job=job,
-        workflow=workflows[job.kind],
+        workflow=workflows[job.kind].with_steps([step.name for step in job.steps]),
         position=job.position,
         undoing=job.undoing,
         error=job.error,

@@ -4,11 +4,13 @@
 from collections.abc import Iterable, Iterator, Mapping
 from typing import Any
 
+import msgspec
+
 from stratoplane.kinds import AnyKind, ComparedField, Comparison, ResourcePatch, Spec
 from stratoplane.wire import to_json
-from stratoplane_engine.kinds.catalogue import Kinds
+from stratoplane_engine.kinds.catalogue import Kinds, read_spec
 from stratoplane_engine.model.drift import ComparedKind, FieldDifference
-from stratoplane_engine.model.resource import Resource
+from stratoplane_engine.model.resource import Desired, Resource
 
 
 def compared_kinds(kinds: Kinds) -> tuple[ComparedKind, ...]:
@@ -35,6 +37,31 @@ def unlike_asked(kind: AnyKind, resource: Resource[Spec], patch: ResourcePatch) 
     """Return those differences of a resource that a change asks about: it is to be made as it is desired."""
     asked = [field for field in kind.compared if getattr(patch, field.asked_by or field.name, None) is not None]
     return tuple(_differing(asked, resource))
+
+
+def as_observed(kind: AnyKind, desired: Desired, found: Iterable[FieldDifference]) -> Desired:
+    """Return a desired state with those fields as they were found; what cannot be desired stays as it is."""
+    name, spec = desired.name, desired.spec
+    for each in found:
+        field = next((field for field in kind.compared if field.name == each.field), None)
+        if field is None or field.comparison is Comparison.ALWAYS_TRUE:
+            continue
+        if field.comparison is Comparison.NAME:
+            name = str(each.observed)
+        else:
+            spec = _with_member(kind, spec, field, each.observed)
+    return Desired(name=name, spec=spec)
+
+
+def _with_member(kind: AnyKind, spec: Spec, field: ComparedField, observed: object) -> Spec:
+    document = to_json(spec)
+    member = field.name
+    if field.comparison is Comparison.ATTACHED_VOLUMES and isinstance(observed, list):
+        member, observed = "volume_ids", [each for each in observed if each != document["boot_volume_id"]]
+    try:
+        return read_spec(kind, {**document, member: observed}) if member in document else spec
+    except msgspec.ValidationError:
+        return spec
 
 
 def _differing(fields: Iterable[ComparedField], resource: Resource[Spec]) -> Iterator[FieldDifference]:

@@ -31,6 +31,7 @@ from stratoplane.kinds import (
 )
 from stratoplane.quota import DEFAULT_LIMITS, Amount, QuotaKey
 from stratoplane.resources import PowerState, ResourceStatus
+from stratoplane.spec_changes import Interruption, SpecChange
 from stratoplane_engine.kinds.key_pair import KeyPairSpec
 
 _CORRECTED: Final = (DriftPolicy.CORRECT, DriftPolicy.ALERT)
@@ -87,6 +88,37 @@ class VirtualMachinePatch(ResourcePatch):
     volume_ids: tuple[UUID, ...] | None = None
 
 
+def _starts(_before: VirtualMachineSpec, after: VirtualMachineSpec) -> bool:
+    return after.power is PowerState.RUNNING
+
+
+def _stops(_before: VirtualMachineSpec, after: VirtualMachineSpec) -> bool:
+    return after.power is PowerState.STOPPED
+
+
+def _has_other_size(before: VirtualMachineSpec, after: VirtualMachineSpec) -> bool:
+    return _size(before) != _size(after)
+
+
+def _has_same_size(before: VirtualMachineSpec, after: VirtualMachineSpec) -> bool:
+    return _size(before) == _size(after)
+
+
+def _attaches(before: VirtualMachineSpec, after: VirtualMachineSpec) -> bool:
+    return not set(after.volume_ids) <= set(before.volume_ids)
+
+
+def _detaches(before: VirtualMachineSpec, after: VirtualMachineSpec) -> bool:
+    return not set(before.volume_ids) <= set(after.volume_ids)
+
+
+def _reorders(before: VirtualMachineSpec, after: VirtualMachineSpec) -> bool:
+    return set(before.volume_ids) == set(after.volume_ids)
+
+
+_FLAVOR: Final = ("flavor_id", "flavor", "vcpus", "memory_mib", "disk_gib")
+
+
 class VirtualMachineKind(Kind[VirtualMachineSpec, VirtualMachineRequest, VirtualMachinePatch]):
     """Virtual machines."""
 
@@ -106,6 +138,23 @@ class VirtualMachineKind(Kind[VirtualMachineSpec, VirtualMachineRequest, Virtual
         ComparedField(
             name="volumes", policies=_CORRECTED, comparison=Comparison.ATTACHED_VOLUMES, asked_by="volume_ids"
         ),
+    )
+
+    changes = (
+        SpecChange(verb="start", members=("power",), applies=_starts),
+        SpecChange(verb="stop", members=("power",), applies=_stops, interruption=Interruption.STOP),
+        SpecChange(
+            verb="resize",
+            members=_FLAVOR,
+            applies=_has_other_size,
+            driver_verb="resize",
+            interruption=Interruption.RESTART,
+            live=Feature.LIVE_RESIZE,
+        ),
+        SpecChange(verb="set_flavor", members=_FLAVOR, applies=_has_same_size),
+        SpecChange(verb="attach_volume", members=("volume_ids",), applies=_attaches),
+        SpecChange(verb="detach_volume", members=("volume_ids",), applies=_detaches),
+        SpecChange(verb="reorder_volumes", members=("volume_ids",), applies=_reorders),
     )
 
     def references(self, wanted: VirtualMachineRequest | VirtualMachinePatch) -> References:
@@ -152,7 +201,7 @@ class VirtualMachineKind(Kind[VirtualMachineSpec, VirtualMachineRequest, Virtual
         # What the machine uses already needs no second look: a lost network must not keep it from being stopped.
         kept = {link.target_id for link in self.uses(present)}
         new = [link for link in self.uses(spec) if link.target_id not in kept]
-        features = frozenset({Feature.RESIZE.value}) if _size(spec) != _size(present) else frozenset[str]()
+        features = frozenset({Feature.RESIZE.value}) if _has_other_size(present, spec) else frozenset[str]()
         return Draft(spec=spec, pinned=_clusters_of(found, new), features=features)
 
     def quota_usage(self, spec: VirtualMachineSpec) -> Amount:
@@ -212,6 +261,9 @@ class VirtualMachineKind(Kind[VirtualMachineSpec, VirtualMachineRequest, Virtual
 
     def status(self, observed: Observed) -> ResourceStatus:
         return ResourceStatus.RUNNING if observed.get("power") == PowerState.RUNNING else ResourceStatus.STOPPED
+
+    def runs(self, spec: VirtualMachineSpec, status: ResourceStatus) -> bool:
+        return status is ResourceStatus.RUNNING if status in self.stable else spec.power is PowerState.RUNNING
 
 
 def mac_address(machine_id: UUID, network_id: UUID) -> str:

@@ -22,6 +22,7 @@ from stratoplane.kinds import (
     invalid,
 )
 from stratoplane.quota import DEFAULT_LIMITS, Amount, QuotaKey
+from stratoplane.spec_changes import SpecChange
 from stratoplane.storage import VolumeSpec as DriverVolumeSpec
 
 
@@ -58,6 +59,7 @@ class VolumeKind(Kind[VolumeSpec, VolumeRequest, VolumePatch]):
     spec = VolumeSpec
     request = VolumeRequest
     patch = VolumePatch
+    changes = (SpecChange(verb="resize", members=("size_gib",)),)
     compared = (
         ComparedField(name="name", policies=(DriftPolicy.CORRECT, DriftPolicy.ALERT), comparison=Comparison.NAME),
         ComparedField(name="size_gib", policies=(DriftPolicy.ALERT, DriftPolicy.ADOPT)),

@@ -6,6 +6,7 @@ from dataclasses import dataclass, field
 
 from stratoplane.kinds import Spec
 from stratoplane.quota import Amount
+from stratoplane.spec_changes import Interruption
 from stratoplane_engine.model.job import Job
 from stratoplane_engine.model.resource import Resource
 
@@ -20,11 +21,20 @@ class IdempotencyKey:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ChangePlan:
-    """What a change would take: the cluster's name, the difference in quotas, and the steps of its job."""
+    """What a change would take and do.
+
+    Attributes:
+        cluster: its name.
+        quota: the difference in quotas.
+        job_kind: what its job would be called, None without one; ``steps`` are the job's.
+        interruption: what it does to a resource that runs, None if nothing.
+    """
 
     cluster: str | None = None
     quota: Amount = field(default_factory=dict)
+    job_kind: str | None = None
     steps: tuple[str, ...] = ()
+    interruption: Interruption | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -50,3 +50,11 @@ class Resource(Generic[SpecT_co]):
     generation: int = 1
     observed_generation: int = 0
     version: int = 1
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class Desired:
+    """What is desired of a resource, before a change of it or after."""
+
+    name: str
+    spec: Spec

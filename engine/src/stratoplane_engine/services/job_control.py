@@ -11,13 +11,15 @@ from uuid import UUID
 from stratoplane.audit import AuditAction
 from stratoplane.errors import StateConflictError
 from stratoplane.jobs import TERMINAL, JobState
+from stratoplane.resources import CHANGEABLE
 from stratoplane_engine.access.authorization import require
 from stratoplane_engine.access.context import RequestContext
 from stratoplane_engine.access.permissions import Permission
-from stratoplane_engine.db import audit, job_control
+from stratoplane_engine.db import audit, job_control, resources
 from stratoplane_engine.db import jobs as rows
 from stratoplane_engine.db.changes import keep_answer, read_job_result
 from stratoplane_engine.db.connection import Connection, Database
+from stratoplane_engine.db.resources import Collection
 from stratoplane_engine.jobs.claims import read_claim
 from stratoplane_engine.jobs.persist import persist_updates
 from stratoplane_engine.jobs.runner import give_up
@@ -31,6 +33,7 @@ from stratoplane_engine.services.changes.recreate import recreate
 from stratoplane_engine.services.changes.replay import transact
 from stratoplane_engine.services.changes.request import ChangeRequest
 from stratoplane_engine.services.changes.rows import answer_row
+from stratoplane_engine.services.changes.update import unchangeable
 from stratoplane_engine.services.jobs import existing, get_any_job
 from stratoplane_engine.workflows.catalogue import workflows_for
 
@@ -101,11 +104,11 @@ def _again(plugins: Plugins, connection: Connection, context: RequestContext, jo
     verb = job.kind.partition(".")[2]
     if job.state is JobState.SUCCEEDED:
         raise StateConflictError("the job has SUCCEEDED; there is nothing to try again")
-    if not job_control.is_latest(connection, job.id):
+    if job_control.is_superseded(connection, job.id):
         raise StateConflictError("a later job exists for the same resource; look at that one")
     again = {"create": recreate, "delete": delete}.get(verb)
     if again is None:
-        raise StateConflictError(f"what the {verb} began was undone; ask for it again")
+        raise _undone(connection, job)
     # The answer is kept for the caller's key by the one who asked, not by what is asked here.
     inner = replace(context, idempotency=None)
     request = ChangeRequest(
@@ -113,6 +116,15 @@ def _again(plugins: Plugins, connection: Connection, context: RequestContext, jo
     )
     begun = again(connection, request, job.resource_id).job or job
     return existing(rows.get_any(connection, begun.id), begun.id)
+
+
+def _undone(connection: Connection, job: Job) -> StateConflictError:
+    """Return the refusal to do a change again: it is asked for again, unless its resource cannot be changed."""
+    where = Collection(organization_id=job.organization_id, project_id=job.project_id, kind=job.resource_kind)
+    resource = resources.get(connection, where, job.resource_id)
+    if resource is not None and resource.deleted_at is None and resource.status not in CHANGEABLE:
+        return unchangeable(resource)
+    return StateConflictError(f"what {job.kind} began was undone; ask for it again")
 
 
 def _change(

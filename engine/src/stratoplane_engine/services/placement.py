@@ -128,6 +128,11 @@ def check_cluster(
         raise _unsupported(missing, cluster)
 
 
+def features_of(clusters: Iterable[PlacementCluster], cluster_id: UUID | None) -> frozenset[str]:
+    """Return what the cluster ``cluster_id`` can do, nothing if it is not among those that were found."""
+    return next((each.features for each in clusters if each.id == cluster_id), frozenset())
+
+
 def _check_pinned(pinned: frozenset[UUID], pointer: str) -> None:
     if len(pinned) > 1:
         raise invalid(pointer, "what the resource uses is on different clusters; name what is on one cluster")

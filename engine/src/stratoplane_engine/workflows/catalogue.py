@@ -9,10 +9,11 @@ from typing import Final
 from stratoplane.kinds import AnyKind
 from stratoplane_engine.kinds.catalogue import BUILTIN_KINDS, Kinds
 from stratoplane_engine.workflows import virtual_machine
+from stratoplane_engine.workflows.asked import AWAIT_TARGETS
 from stratoplane_engine.workflows.clustered import adoption_of, orphan_workflows_of, workflows_of
 from stratoplane_engine.workflows.context import Workflow
 
-_OF_MACHINES: Final = (virtual_machine.UPDATE, virtual_machine.REBOOT, virtual_machine.READ_CONSOLE)
+_OF_MACHINES: Final = (virtual_machine.REBOOT, virtual_machine.READ_CONSOLE)
 
 
 def workflows_for(kinds: Kinds) -> Mapping[str, Workflow]:
@@ -27,7 +28,7 @@ def _workflows(kinds: tuple[AnyKind, ...]) -> Mapping[str, Workflow]:
 
 
 def _of_kind(kind: AnyKind) -> Iterable[Workflow]:
-    yield from workflows_of(kind.name)
+    yield from workflows_of(kind)
     yield from orphan_workflows_of(kind.name)
     if kind.is_adoptable:
         yield adoption_of(kind.name)
@@ -38,5 +39,8 @@ WORKFLOWS: Final = workflows_for(BUILTIN_KINDS)
 
 
 def step_names(kind: str, kinds: Kinds) -> tuple[str, ...]:
-    """Return the names of a job's steps, in order."""
+    """Return the names of the steps of a job of this kind that does just what it is called, in order."""
+    resource_kind, _, verb = kind.partition(".")
+    if any(change.verb == verb for change in kinds[resource_kind].all_changes):
+        return AWAIT_TARGETS, verb
     return tuple(step.name for step in workflows_for(kinds)[kind].steps)

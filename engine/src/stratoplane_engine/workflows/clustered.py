@@ -1,19 +1,25 @@
 # SPDX-License-Identifier: Apache-2.0
 """Create, update and delete of everything that a cluster's driver makes: the same steps for every kind."""
 
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any, Final
 from uuid import UUID
 
 from stratoplane.errors import StateConflictError
 from stratoplane.jobs import Dispatch, Done, Step, StepAnswer, Wait
-from stratoplane.kinds import Observed, ResourceSnapshot, Spec, display_name
+from stratoplane.kinds import AnyKind, Observed, ResourceSnapshot, Spec, display_name
 from stratoplane.resources import CHANGEABLE, READY, ResourceStatus
+from stratoplane.spec_changes import UPDATE, SpecChange
 from stratoplane.wire import to_json
+from stratoplane_engine.model.resource import Desired
+from stratoplane_engine.workflows.asked import APPLY, AWAIT_TARGETS, asked_of_observed
 from stratoplane_engine.workflows.context import ResourceOutcome, StepContext, Workflow
 
 _NONE: Final[frozenset[UUID]] = frozenset()
+CORRECT: Final = "correct"
+"""What jobs are called, and their step, that bring an object back to what is desired, which nobody asked for."""
 LOOK_AGAIN: Final = 2.0
 """Seconds until a job that waits for another resource looks by itself; the end of the other's job wakes it sooner."""
 
@@ -105,8 +111,10 @@ def driver_answer(context: StepContext, step: str) -> DriverAnswer:
     )
 
 
-def _settled(context: StepContext, step: str) -> ResourceOutcome:
-    answer, kind = driver_answer(context, step), context.kind
+def _settled(context: StepContext, *steps: str) -> ResourceOutcome:
+    """Settle on what the last of the steps left that the job has had."""
+    last = next((step for step in reversed(steps) if step in context.outputs), steps[-1])
+    answer, kind = driver_answer(context, last), context.kind
     return ResourceOutcome(
         status=stable_status(context, answer.status),
         observed=answer.status,
@@ -126,12 +134,7 @@ def _not_created(_context: StepContext, why: str) -> ResourceOutcome:
     return ResourceOutcome(status=ResourceStatus.FAILED, detail=why, quota_usage={}, keep=())
 
 
-def updated(context: StepContext) -> ResourceOutcome:
-    """Settle on the new desired state: what it no longer takes is given back only now."""
-    return _settled(context, "apply")
-
-
-def not_updated(context: StepContext, why: str) -> ResourceOutcome:
+def _not_updated(context: StepContext, why: str) -> ResourceOutcome:
     """Return to the desired state before the change, since the change will not come."""
     resource, before = context.resource, context.job_input.before
     if resource.status not in CHANGEABLE:
@@ -243,26 +246,68 @@ def adoption_of(kind: str) -> Workflow:
     )
 
 
-def workflows_of(kind: str) -> tuple[Workflow, ...]:
-    """Return the create, update and delete workflows of a kind."""
+def carry_out(change: SpecChange, context: StepContext) -> StepAnswer:
+    """Let the driver's own verb do it; where nothing of it is left to do, its update shows how the object is."""
+    return Dispatch(verb=_verb_for(change, context), spec=driver_spec(context))
+
+
+def take_back(change: SpecChange, context: StepContext) -> StepAnswer:
+    spec = driver_spec_before(context)
+    return Done() if spec is None else Dispatch(verb=_verb_for(change, context), spec=spec)
+
+
+def _verb_for(change: SpecChange, context: StepContext) -> str:
+    before, resource = context.job_input.before, context.resource
+    if before is None:
+        return UPDATE
+    after = Desired(name=resource.name, spec=resource.spec)
+    found = asked_of_observed(context.kind, before, after, context.job_input.drift)
+    return change.driver_verb if change in found.changes else UPDATE
+
+
+def changes_of(kind: AnyKind) -> Iterator[Workflow]:
+    """Return the workflows of everything that can be asked of a resource, of several things at once, and of drift.
+
+    Each has a step for every verb that the driver has of its own: a job also does what one before it did not.
+    """
+    own = tuple(
+        Step(name=change.verb, run=partial(carry_out, change), undo=partial(take_back, change))
+        for change in kind.all_changes
+        if change.driver_verb != UPDATE
+    )
+    names = frozenset(step.name for step in own)
+    for verb in (*(change.verb for change in kind.all_changes), UPDATE):
+        yield _change(kind, verb, own, APPLY if verb in names or verb == UPDATE else verb)
+    yield _change(kind, CORRECT, (), CORRECT)
+
+
+def _change(kind: AnyKind, verb: str, own: tuple[Step[StepContext], ...], last: str) -> Workflow:
+    """Return the workflow of a change: what it no longer takes is given back only at its end."""
+    steps = (Step(name=AWAIT_TARGETS, run=await_turn), *own, Step(name=last, run=apply, undo=revert))
+    names = tuple(step.name for step in steps[1:])
+    return Workflow(
+        name=f"{kind.name}.{verb}",
+        steps=steps,
+        settle=lambda context: _settled(context, *names),
+        fail=_not_updated,
+    )
+
+
+def workflows_of(kind: AnyKind) -> tuple[Workflow, ...]:
+    """Return the create, change and delete workflows of a kind."""
     return (
         Workflow(
-            name=f"{kind}.create",
+            name=f"{kind.name}.create",
             steps=(
-                Step(name="await_targets", run=await_targets),
+                Step(name=AWAIT_TARGETS, run=await_targets),
                 Step(name="provision", run=provision, undo=remove),
             ),
             settle=_created,
             fail=_not_created,
         ),
+        *changes_of(kind),
         Workflow(
-            name=f"{kind}.update",
-            steps=(Step(name="await_targets", run=await_turn), Step(name="apply", run=apply, undo=revert)),
-            settle=updated,
-            fail=not_updated,
-        ),
-        Workflow(
-            name=f"{kind}.delete",
+            name=f"{kind.name}.delete",
             steps=(Step(name="remove", run=remove),),
             settle=_deleted,
             fail=_not_deleted,

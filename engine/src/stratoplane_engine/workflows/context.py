@@ -1,8 +1,8 @@
 # SPDX-License-Identifier: Apache-2.0
 """What a step may look at, and what a workflow makes of its end."""
 
-from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field, replace
 from uuid import UUID
 
 from stratoplane.jobs import Step
@@ -11,14 +11,7 @@ from stratoplane.quota import Amount
 from stratoplane.resources import ResourceStatus
 from stratoplane_engine.kinds.catalogue import BUILTIN_KINDS, Kinds
 from stratoplane_engine.model.job import LinkedTarget
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class ResourceBefore:
-    """The desired state that a change began from, to which it goes back when it fails."""
-
-    name: str
-    spec: Spec
+from stratoplane_engine.model.resource import Desired
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -26,13 +19,13 @@ class JobInput:
     """What a job was given.
 
     Attributes:
-        before: of a change that was asked for.
+        before: the desired state that a change began from, to which it goes back when it fails.
         drift: fields that a correction, or a change that asks for them, finds otherwise, each with what is desired and
             what is observed, JSON values.
         reference: of an adoption: the provider's own id of the object.
     """
 
-    before: ResourceBefore | None = None
+    before: Desired | None = None
     drift: Mapping[str, object] | None = None
     reference: str | None = None
 
@@ -90,6 +83,7 @@ class Workflow:
     """A kind of job.
 
     Attributes:
+        steps: those that its jobs may have, in order.
         settle: what success makes of the resource.
         fail: what a failure makes of it, given the error's text; called after everything was undone.
         cancel: what being stopped makes of it, where that is not the same.
@@ -100,3 +94,12 @@ class Workflow:
     settle: Callable[[StepContext], ResourceOutcome]
     fail: Callable[[StepContext, str], ResourceOutcome]
     cancel: Callable[[StepContext, str], ResourceOutcome] | None = None
+
+    def with_steps(self, names: Sequence[str]) -> "Workflow":
+        """Return it with the steps of these names, those that one of its jobs was given.
+
+        Raises:
+            KeyError: it has no such step; another version of the platform gave it to the job.
+        """
+        known = {step.name: step for step in self.steps}
+        return replace(self, steps=tuple(known[name] for name in names))

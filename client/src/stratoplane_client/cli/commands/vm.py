@@ -7,7 +7,14 @@ from typing import Any
 import click
 
 from stratoplane_client.cli import tables
-from stratoplane_client.cli.changing import ChangeMode, carry_out, carry_out_each, change_options, retry_on_conflict
+from stratoplane_client.cli.changing import (
+    ChangeMode,
+    carry_out,
+    carry_out_each,
+    change_options,
+    retry_on_conflict,
+    warn_of_effect,
+)
 from stratoplane_client.cli.kinds import KEYS, MACHINES, NETWORKS, VOLUMES, Kind
 from stratoplane_client.cli.output import document
 from stratoplane_client.cli.parameters import completing, file_text, label_option, timeout_option
@@ -125,13 +132,22 @@ def reboot(session: Session, names: tuple[str, ...], mode: ChangeMode) -> None:
 @command.command("resize")
 @argument(MACHINES)
 @click.argument("flavor", shell_complete=_flavors)
+@click.option("-y", "--yes", is_flag=True, help="Do not ask for confirmation.")
 @change_options
 @click.pass_obj
-def resize(session: Session, name: str, flavor: str, mode: ChangeMode) -> None:
-    """Change the flavor of a machine."""
-    carry_out_each(
-        session, MACHINES, "resize", [name], mode, lambda calls, found: calls.update(found.id, flavor=flavor)
-    )
+def resize(session: Session, name: str, flavor: str, yes: bool, mode: ChangeMode) -> None:  # noqa: FBT001  # click's call
+    """Change the flavor of a machine.
+
+    Most clusters must stop a running machine for it, and start it again: that is said before it is done, and by
+    --dry-run, and a terminal is asked for confirmation.
+    """
+
+    def change(calls: Any, found: Any) -> Any:
+        return calls.update(found.id, flavor=flavor)
+
+    if not mode.dry_run:
+        warn_of_effect(session, MACHINES, "resize", name, change, yes=yes)
+    carry_out_each(session, MACHINES, "resize", [name], mode, change)
 
 
 @command.command("attach")

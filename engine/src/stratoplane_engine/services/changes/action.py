@@ -10,6 +10,7 @@ from stratoplane.drivers import Feature
 from stratoplane.errors import StateConflictError
 from stratoplane.kinds import Draft
 from stratoplane.resources import ResourceStatus
+from stratoplane.spec_changes import Interruption
 from stratoplane_engine.access.permissions import Permission
 from stratoplane_engine.db.changes import read_change
 from stratoplane_engine.db.connection import Connection, Database
@@ -29,15 +30,22 @@ class Action:
         states: those in which it makes sense.
         feature: the ability that the cluster needs.
         permission: what the caller needs in the project.
+        interruption: what it does to a resource that runs, None if nothing.
     """
 
     verb: str
     states: frozenset[ResourceStatus]
     feature: Feature
     permission: Permission = Permission.RESOURCE_WRITE
+    interruption: Interruption | None = None
 
 
-REBOOT: Final = Action(verb="reboot", states=frozenset({ResourceStatus.RUNNING}), feature=Feature.REBOOT)
+REBOOT: Final = Action(
+    verb="reboot",
+    states=frozenset({ResourceStatus.RUNNING}),
+    feature=Feature.REBOOT,
+    interruption=Interruption.RESTART,
+)
 READ_CONSOLE: Final = Action(
     verb="read_console",
     states=frozenset({ResourceStatus.RUNNING, ResourceStatus.STOPPED, ResourceStatus.UPDATING}),
@@ -76,6 +84,7 @@ def _act(connection: Connection, request: ChangeRequest, resource_id: UUID, acti
         audited=AuditAction.RESOURCE_ACTION_ACCEPTED,
         detail={"action": action.verb},
         verb=action.verb,
+        interruption=action.interruption,
     )
     rows, answer = change_rows(request.context, connection.kinds, change)
     write_rows(connection, request.context, rows)

@@ -26,6 +26,7 @@ from stratoplane.errors import (
 from stratoplane.ids import new_id
 from stratoplane.kinds import AnyKind, Spec, display_name
 from stratoplane.quota import Amount
+from stratoplane.spec_changes import Interruption
 from stratoplane_engine.access.context import RequestContext
 from stratoplane_engine.accounting import ClaimChange, claim_change, quota_changes
 from stratoplane_engine.db.changes import (
@@ -70,6 +71,8 @@ class Change:
         quota: what it takes more of quotas and cluster; negative gives back.
         verb: last part of the name of the job's workflow, None when there is nothing left to do; ``given`` is its
             input.
+        steps: those of the workflow that the job has; all of them unless they are named.
+        interruption: what it does to a resource that runs, None if nothing.
         links_of: the kind whose links are written with it, None for a change that leaves them.
     """
 
@@ -79,6 +82,8 @@ class Change:
     quota: Amount = field(default_factory=dict)
     verb: str | None = None
     given: Mapping[str, object] = field(default_factory=dict)
+    steps: tuple[str, ...] = ()
+    interruption: Interruption | None = None
     links_of: AnyKind | None = None
 
 
@@ -95,7 +100,13 @@ def change_rows(context: RequestContext, kinds: Kinds, change: Change) -> tuple[
     resource = change.resource
     job = None if change.verb is None else _new_job(context, kinds, change, change.verb)
     steps = () if job is None else tuple(step.name for step in job.steps)
-    plan = ChangePlan(cluster=resource.cluster, quota=change.quota, steps=steps)
+    plan = ChangePlan(
+        cluster=resource.cluster,
+        quota=change.quota,
+        job_kind=None if job is None else job.kind,
+        steps=steps,
+        interruption=change.interruption,
+    )
     answer = ChangeResult(resource=resource, job=job, plan=plan)
     rows = ChangeRows(
         resource=resource,
@@ -151,7 +162,8 @@ def answer_row(context: RequestContext, now: datetime, answer: ChangeResult | Jo
 
 def _new_job(context: RequestContext, kinds: Kinds, change: Change, verb: str) -> Job:
     resource, workflow = change.resource, f"{change.resource.kind}.{verb}"
-    steps = (JobStep(position=position, name=name) for position, name in enumerate(step_names(workflow, kinds)))
+    names = change.steps or step_names(workflow, kinds)
+    steps = (JobStep(position=position, name=name) for position, name in enumerate(names))
     return Job(
         id=new_id(),
         organization_id=resource.organization_id,

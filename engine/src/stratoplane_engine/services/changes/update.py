@@ -1,14 +1,14 @@
 # SPDX-License-Identifier: Apache-2.0
 """Changing a resource of any kind."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import fields, replace
 from typing import Final
 from uuid import UUID
 
 from stratoplane.audit import AuditAction
 from stratoplane.errors import StateConflictError
-from stratoplane.kinds import Draft, ResourcePatch, Spec
+from stratoplane.kinds import AnyKind, Draft, ResourcePatch, Spec, display_name
 from stratoplane.quota import difference
 from stratoplane.resources import CHANGEABLE, ResourceStatus
 from stratoplane.wire import to_json
@@ -18,15 +18,16 @@ from stratoplane_engine.db.connection import Connection, Database
 from stratoplane_engine.kinds.compared import unlike_asked
 from stratoplane_engine.model.change import ChangeResult
 from stratoplane_engine.model.drift import FieldDifference
-from stratoplane_engine.model.resource import Resource
+from stratoplane_engine.model.resource import Desired, Resource
 from stratoplane_engine.services.changes.replay import replayed_change, transact
 from stratoplane_engine.services.changes.request import ChangeRequest, existing
 from stratoplane_engine.services.changes.rows import Change, change_rows, unchanged, write_rows
-from stratoplane_engine.services.placement import check_cluster, using_member
+from stratoplane_engine.services.placement import check_cluster, features_of, using_member
 from stratoplane_engine.services.versions import check_version
+from stratoplane_engine.workflows.asked import asked_of_observed
 
 _INSTEAD: Final = {
-    ResourceStatus.FAILED: "retry its job or delete it",
+    ResourceStatus.FAILED: "retry the job that failed to create or delete it, or delete it",
     ResourceStatus.LOST: "wait until it is found again at its provider, or delete it",
     ResourceStatus.DELETING: "cancel the job that deletes it, if you want to keep it",
 }
@@ -61,8 +62,7 @@ def _update(connection: Connection, request: ChangeRequest, resource_id: UUID, p
     resource = existing(found.resource, kind.name, resource_id)
     check_version(context, resource)
     if resource.status not in CHANGEABLE:
-        instead = _INSTEAD.get(resource.status, "it cannot be changed any more")
-        raise StateConflictError(f"{request.noun} {resource.name} is {resource.status}; {instead}")
+        raise unchangeable(resource)
     draft = kind.redraft(resource.spec, patch, found.references)
     after = _patched(resource, patch, draft)
     unlike = unlike_asked(kind, after, patch)
@@ -73,10 +73,18 @@ def _update(connection: Connection, request: ChangeRequest, resource_id: UUID, p
         used_by = using_member(kind.uses(draft.spec), named.resource_ids)
         check_cluster(draft, found.clusters, resource.cluster_id, used_by=used_by)
     after = replace(after, version=resource.version + 1, updated_at=found.now)
-    change = _change(request, resource, after, patch, unlike)
+    change = _change(request, resource, after, patch)
+    if kind.interface is not None and (unlike or (after.spec, after.name) != (resource.spec, resource.name)):
+        change = _with_job(kind, resource, change, unlike, features_of(found.clusters, resource.cluster_id))
     rows, answer = change_rows(context, connection.kinds, change)
     write_rows(connection, context, rows)
     return answer
+
+
+def unchangeable(resource: Resource[Spec]) -> StateConflictError:
+    """Return the refusal of a change that the resource's status forbids; it says what can be done instead."""
+    instead = _INSTEAD.get(resource.status, "it cannot be changed any more")
+    return StateConflictError(f"{display_name(resource.kind)} {resource.name} is {resource.status}; {instead}")
 
 
 def _patched(resource: Resource[Spec], patch: ResourcePatch, draft: Draft[Spec]) -> Resource[Spec]:
@@ -93,35 +101,48 @@ def _change(
     before: Resource[Spec],
     after: Resource[Spec],
     patch: ResourcePatch,
-    unlike: Sequence[FieldDifference],
 ) -> Change:
-    """Charge what the resource may have until the change is done, and begin a job where the provider must follow.
-
-    It must also where what is asked for was desired before and is observed otherwise: ``unlike``.
-    """
+    """Charge what the resource may have until the change is done."""
     charged = larger(before.quota_usage, request.kind.quota_usage(after.spec))
-    after = replace(after, quota_usage=charged)
-    verb = None
-    if request.kind.interface is not None and (unlike or (after.spec, after.name) != (before.spec, before.name)):
-        verb = "update"
-        status = before.status if before.status is ResourceStatus.PENDING else ResourceStatus.UPDATING
-        after = replace(after, detail="", generation=before.generation + 1, status=status)
     quota = difference(before.quota_usage, charged)
     return Change(
-        resource=after,
+        resource=replace(after, quota_usage=charged),
         audited=AuditAction.RESOURCE_UPDATE_ACCEPTED,
         detail={"members": _changed(before, patch), "quota": quota},
         quota=quota,
-        verb=verb,
-        given={"before": {"spec": to_json(before.spec), "name": before.name}, **_drift_input(unlike)},
         links_of=request.kind,
     )
 
 
+def _with_job(
+    kind: AnyKind,
+    before: Resource[Spec],
+    change: Change,
+    unlike: Sequence[FieldDifference],
+    features: Collection[str],
+) -> Change:
+    """Return the change with a job, since the provider must follow.
+
+    It must also where what is asked for was desired before and is observed otherwise: ``unlike``.
+    """
+    after = change.resource
+    wanted = Desired(name=after.name, spec=after.spec)
+    drift = _drift_input(unlike)
+    found = asked_of_observed(kind, Desired(name=before.name, spec=before.spec), wanted, drift)
+    status = before.status if before.status is ResourceStatus.PENDING else ResourceStatus.UPDATING
+    return replace(
+        change,
+        resource=replace(after, detail="", generation=before.generation + 1, status=status),
+        verb=found.verb,
+        steps=found.steps(found.verb),
+        given={"before": {"spec": to_json(before.spec), "name": before.name}, **({"drift": drift} if drift else {})},
+        interruption=found.interruption(kind, wanted, features) if kind.runs(before.spec, before.status) else None,
+    )
+
+
 def _drift_input(unlike: Sequence[FieldDifference]) -> dict[str, object]:
-    """Return the member of a job's input that says what it corrects, none if it corrects nothing."""
-    found = {each.field: {"desired": each.desired, "observed": each.observed} for each in unlike}
-    return {"drift": found} if found else {}
+    """Return what a job's input says of the fields that it corrects."""
+    return {each.field: {"desired": each.desired, "observed": each.observed} for each in unlike}
 
 
 def _changed(before: Resource[Spec], patch: ResourcePatch) -> list[str]:
