@@ -6,12 +6,11 @@ from dataclasses import dataclass, field, replace
 from enum import StrEnum
 from uuid import UUID
 
+from stratoplane.compared_fields import ComparedField, DriftPolicy
 from stratoplane.hookspecs import hookimpl
 from stratoplane.kinds import (
     AnyKind,
-    ComparedField,
     Draft,
-    DriftPolicy,
     Kind,
     Link,
     Observed,

@@ -5,7 +5,7 @@ from uuid import UUID
 
 import pytest
 
-from stratoplane.kinds import DriftPolicy
+from stratoplane.compared_fields import DriftPolicy
 from stratoplane_engine.drift.findings import drifted
 from stratoplane_engine.model.drift import Difference
 

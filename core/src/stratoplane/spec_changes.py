@@ -10,7 +10,10 @@ UPDATE: Final = "update"
 """The driver's verb for whatever has none of its own, and the name of a job that does several different things."""
 
 RESERVED_VERBS: Final = frozenset(
-    {"adopt", "apply", "await_targets", "correct", "create", "delete", "read_console", "reboot", "release", UPDATE}
+    {
+        *("adopt", "apply", "await_targets", "clear", "correct", "create", "delete", "find", "provision", "read"),
+        *("read_console", "reboot", "recover", "release", "remove", "take", UPDATE),
+    }
 )
 """What jobs and steps are called that are no change of one thing."""
 

@@ -9,7 +9,7 @@ from uuid import uuid4
 import pytest
 
 from engine.tests.lifecycle.fake_agent import fake_agent
-from stratoplane.kinds import ComparedField
+from stratoplane.compared_fields import ComparedField
 from stratoplane.messages import Outcome
 from stratoplane_engine.db import drift
 from stratoplane_engine.drift.policies import adopt

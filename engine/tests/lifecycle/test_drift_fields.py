@@ -9,7 +9,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
-from stratoplane.kinds import ComparedField, Comparison, DriftPolicy
+from stratoplane.compared_fields import ComparedField, Comparison, DriftPolicy
 from stratoplane_engine.db import drift
 from stratoplane_engine.db.drift_fields import differences
 from stratoplane_engine.drift.reconciler import reconcile

@@ -6,8 +6,8 @@ from uuid import UUID, uuid4
 
 import pytest
 
+from stratoplane.compared_fields import DriftPolicy
 from stratoplane.errors import InvalidSpecError, ResourceNotFoundError
-from stratoplane.kinds import DriftPolicy
 from stratoplane_engine.drift.reconciler import reconcile
 from stratoplane_engine.kinds.catalogue import BUILTIN_KINDS
 from stratoplane_engine.model.drift import Drift, DriftFilter, PolicyKey, PolicySetting

@@ -3,7 +3,7 @@
 
 from marshmallow import fields
 
-from stratoplane.kinds import DriftPolicy
+from stratoplane.compared_fields import DriftPolicy
 from stratoplane_api.schemas import members as m
 from stratoplane_api.schemas.queries import Flag, PageQuery
 from stratoplane_api.schemas.strict import Answer, Request

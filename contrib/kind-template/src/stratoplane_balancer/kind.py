@@ -5,13 +5,11 @@ from collections.abc import Iterable
 from dataclasses import dataclass, field, replace
 from uuid import UUID
 
+from stratoplane.compared_fields import ComparedField, Comparison, DriftPolicy
 from stratoplane.hookspecs import hookimpl
 from stratoplane.kinds import (
     AnyKind,
-    ComparedField,
-    Comparison,
     Draft,
-    DriftPolicy,
     Kind,
     Link,
     References,

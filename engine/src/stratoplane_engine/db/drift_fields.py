@@ -9,7 +9,7 @@ import re
 from dataclasses import dataclass
 from typing import Final
 
-from stratoplane.kinds import ComparedField, Comparison
+from stratoplane.compared_fields import ComparedField, Comparison
 from stratoplane_engine.db.at_rest import HAS_NO_JOB, IS_LISTED_SINCE, IS_SETTLED
 from stratoplane_engine.model.drift import ComparedKind
 

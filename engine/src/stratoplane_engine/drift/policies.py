@@ -6,8 +6,8 @@ from dataclasses import dataclass
 from typing import Final
 from uuid import UUID
 
+from stratoplane.compared_fields import DriftPolicy
 from stratoplane.ids import new_id
-from stratoplane.kinds import DriftPolicy
 from stratoplane.quota import Amount, QuotaKey
 from stratoplane.resources import ResourceStatus
 from stratoplane_engine.accounting import ClaimChange, QuotaChange, claim_change, quota_changes

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from datetime import datetime, timedelta
 from typing import Final
 
-from stratoplane.kinds import DriftPolicy
+from stratoplane.compared_fields import DriftPolicy
 from stratoplane_engine.db import audit, comparison, drift, duplicates, incidents, orphans
 from stratoplane_engine.db.connection import Connection, Database
 from stratoplane_engine.drift import findings

@@ -3,12 +3,10 @@
 
 from dataclasses import dataclass
 
+from stratoplane.compared_fields import ComparedField, Comparison, DriftPolicy
 from stratoplane.drivers import Feature, Interface
 from stratoplane.kinds import (
-    ComparedField,
-    Comparison,
     Draft,
-    DriftPolicy,
     Kind,
     Observed,
     Recovery,

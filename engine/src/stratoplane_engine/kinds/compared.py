@@ -6,7 +6,8 @@ from typing import Any
 
 import msgspec
 
-from stratoplane.kinds import AnyKind, ComparedField, Comparison, ResourcePatch, Spec
+from stratoplane.compared_fields import ComparedField, Comparison
+from stratoplane.kinds import AnyKind, ResourcePatch, Spec
 from stratoplane.wire import to_json
 from stratoplane_engine.kinds.catalogue import Kinds, read_spec
 from stratoplane_engine.model.drift import ComparedKind, FieldDifference

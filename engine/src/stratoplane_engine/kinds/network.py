@@ -5,12 +5,10 @@ from dataclasses import dataclass
 from ipaddress import IPv4Network, ip_network
 from typing import Final
 
+from stratoplane.compared_fields import ComparedField, Comparison, DriftPolicy
 from stratoplane.drivers import Interface
 from stratoplane.kinds import (
-    ComparedField,
-    Comparison,
     Draft,
-    DriftPolicy,
     Kind,
     Observed,
     References,

@@ -7,14 +7,12 @@ from dataclasses import dataclass, replace
 from typing import Final
 from uuid import UUID
 
+from stratoplane.compared_fields import ComparedField, Comparison, DriftPolicy
 from stratoplane.compute import ImageReference, MachineInterface, MachineSpec
 from stratoplane.drivers import Feature, Interface
 from stratoplane.errors import InUseError, ResourceNotFoundError
 from stratoplane.kinds import (
-    ComparedField,
-    Comparison,
     Draft,
-    DriftPolicy,
     FlavorReference,
     Kind,
     Link,

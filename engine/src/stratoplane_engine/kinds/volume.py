@@ -3,14 +3,12 @@
 
 from dataclasses import dataclass, replace
 
+from stratoplane.compared_fields import ComparedField, Comparison, DriftPolicy
 from stratoplane.compute import ImageReference
 from stratoplane.drivers import Interface
 from stratoplane.errors import ResourceNotFoundError
 from stratoplane.kinds import (
-    ComparedField,
-    Comparison,
     Draft,
-    DriftPolicy,
     Kind,
     Observed,
     References,

@@ -6,7 +6,8 @@ from dataclasses import dataclass
 from datetime import datetime
 from uuid import UUID
 
-from stratoplane.kinds import ComparedField, DriftPolicy, Observed
+from stratoplane.compared_fields import ComparedField, DriftPolicy
+from stratoplane.kinds import Observed
 from stratoplane.resources import ResourceStatus
 
 

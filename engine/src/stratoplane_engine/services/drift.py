@@ -5,8 +5,9 @@ from collections.abc import Iterator, Mapping
 from typing import Final
 
 from stratoplane.audit import AuditAction
+from stratoplane.compared_fields import ComparedField, DriftPolicy
 from stratoplane.errors import ResourceNotFoundError
-from stratoplane.kinds import ComparedField, DriftPolicy, invalid
+from stratoplane.kinds import invalid
 from stratoplane_engine.access.authorization import require
 from stratoplane_engine.access.context import RequestContext
 from stratoplane_engine.access.permissions import Permission

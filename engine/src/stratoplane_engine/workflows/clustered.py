@@ -226,7 +226,7 @@ def orphan_workflows_of(kind: str) -> tuple[Workflow, ...]:
         Workflow(
             name=f"{kind}.recover",
             steps=(
-                Step(name="await_targets", run=await_targets),
+                Step(name=AWAIT_TARGETS, run=await_targets),
                 Step(name="find", run=find),
                 Step(name="apply", run=take_up),
             ),

@@ -4,8 +4,9 @@
 from dataclasses import replace
 from typing import Final
 
+from stratoplane.compared_fields import Comparison, DriftPolicy
 from stratoplane.ids import new_id
-from stratoplane.kinds import Comparison, Draft, DriftPolicy, ResourceRequest, Spec, invalid
+from stratoplane.kinds import Draft, ResourceRequest, Spec, invalid
 from stratoplane.resources import ResourceStatus
 from stratoplane_engine.access.permissions import Permission
 from stratoplane_engine.db import clusters
