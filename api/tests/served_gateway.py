@@ -29,6 +29,7 @@ class Served:
     """An application that is served at a port of this machine; called like a function, it sends a request there."""
 
     port: int
+    process: subprocess.Popen[bytes]
 
     def __call__(self, method, path, body=None, token="", agent=None):
         headers = {"Content-Type": "application/json", **({"Authorization": f"Bearer {token}"} if token else {})}
@@ -54,7 +55,7 @@ def served(application, database_url, redis_url, *arguments, **settings):
     process = subprocess.Popen([*command, f"stratoplane_api.{application}"], env=environment, stderr=subprocess.DEVNULL)
     try:
         wait_for(port, process)
-        yield Served(port=port)
+        yield Served(port=port, process=process)
     finally:
         process.terminate()
         process.wait(20)
@@ -67,10 +68,10 @@ def served_api(database_url, redis_url, *arguments, threads=8, body_seconds=20):
     return served(application, database_url, redis_url, *worker, *arguments)
 
 
-def served_agents(database_url, redis_url, **settings):
+def served_agents(database_url, redis_url, *arguments, **settings):
     """Serve the agents' namespace as stratoplane-server does, with settings of the environment."""
     worker = ("--workers=1", "--worker-class=stratoplane_api.agent_worker.AgentWorker", "--worker-connections=10000")
-    arguments = (*worker, "--keep-alive=75", "--backlog=8192")
+    arguments = (*worker, "--keep-alive=75", "--backlog=8192", *arguments)
     return served("wsgi:create_agent_application()", database_url, redis_url, *arguments, **settings)
 
 

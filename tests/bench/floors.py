@@ -85,9 +85,10 @@ _WORKER = "stratoplane_api.http_worker.HttpWorker"
 _VIEW = """
 from flask import Flask
 from stratoplane_api.asgi import WholeRequests
+from stratoplane_api.departure import Departure
 
 flask = Flask(__name__)
-application = WholeRequests(flask, threads=8)
+application = WholeRequests(flask, threads=8, departure=Departure())
 
 @flask.get("/")
 def nothing():

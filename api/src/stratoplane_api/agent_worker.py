@@ -7,12 +7,14 @@ gevent's own server (``gevent_pywsgi``) has no deadline for a body, and one time
 import contextlib
 import os
 import socket
-from typing import Any
+from types import FrameType
+from typing import Any, Final
 
+import gevent
 from gunicorn.workers.ggevent import GeventWorker  # type: ignore[import-untyped]  # ships no annotations
 
 from stratoplane_api.agent_connections import SLOWEST, AddressBook, AgentConnection
-from stratoplane_api.deadlines import BODY_SECONDS, HEAD_SECONDS, room_for
+from stratoplane_api.deadlines import BODY_SECONDS, HEAD_SECONDS, IDLE_SHARE, room_for
 from stratoplane_api.origin import origin
 
 
@@ -36,6 +38,12 @@ class AgentWorker(GeventWorker):  # type: ignore[misc]  # as above: mypy sees An
     worker_connections: int
     _addresses: AddressBook
 
+    def __init__(self, *args: Any, **settings: Any) -> None:
+        """Begin with no connection."""
+        super().__init__(*args, **settings)
+        self._connections: Final[set[AgentConnection]] = set()
+        self._served: Final[dict[AgentConnection, Any]] = {}
+
     def load_wsgi(self) -> None:
         """Load the application and what settings say of connections."""
         super().load_wsgi()
@@ -56,13 +64,38 @@ class AgentWorker(GeventWorker):  # type: ignore[misc]  # as above: mypy sees An
         if not self._addresses.admit(address, connection):
             client.close()
             return
+        self._connections.add(connection)
         try:
             super().handle(listener, connection, addr)
         finally:
+            self._connections.discard(connection)
             self._addresses.forget(address, connection)
 
     def handle_request(self, listener_name: Any, req: Any, sock: AgentConnection, addr: Any) -> None:
-        """Answer one request, and wait for the next."""
+        """Answer one request, and wait for the next, unless the process is about to stop."""
         sock.serve(req)
-        super().handle_request(listener_name, req, sock, addr)
+        if not self.alive:
+            req.force_close()
+        self._served[sock] = req
+        try:
+            super().handle_request(listener_name, req, sock, addr)
+        finally:
+            del self._served[sock]
         sock.expect_next(self.cfg.keepalive)
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        """Stop in order; the rest is done outside of the signal's handler, where locks can be taken."""
+        super().handle_exit(sig, frame)
+        gevent.spawn(self._leave)
+
+    def _leave(self) -> None:
+        from stratoplane_api.departure import departure_of  # noqa: PLC0415  # as above
+
+        departure_of(self.wsgi).begin()
+        for request in self._served.values():
+            request.force_close()
+        gevent.sleep(IDLE_SHARE * self.cfg.graceful_timeout)
+        for connection in self._connections - self._served.keys():
+            # Its greenlet reads the end and closes; what has arrived before is still served.
+            with contextlib.suppress(OSError):
+                connection.shutdown(socket.SHUT_RD)

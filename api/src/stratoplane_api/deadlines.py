@@ -13,6 +13,9 @@ BODY_SECONDS: Final = 20.0
 """Within how many seconds of its head a body must have come."""
 UNREAD_SECONDS: Final = 30
 """How long a client may leave unread what it was sent."""
+IDLE_SHARE: Final = 0.1
+"""The share of the time to stop in which connections without a request stay open: what their clients have sent by then
+is answered, and they are told to close."""
 _OTHER_FILES: Final = 256
 """Files that a process needs beside its connections."""
 

@@ -1,17 +1,27 @@
 # SPDX-License-Identifier: Apache-2.0
 """How gunicorn serves the API: uvicorn's protocol, with a deadline and bounds for the head of every request."""
 
+import asyncio
 import logging
+import select
 import socket
+import sys
+import time
 from asyncio import TimerHandle, Transport
-from typing import Any, ClassVar, Final
+from collections.abc import Sequence
+from typing import Any, ClassVar, Final, cast
 
+from gunicorn.arbiter import Arbiter  # type: ignore[import-untyped]  # ships no annotations
+from uvicorn.config import Config
 from uvicorn.protocols.http.httptools_impl import HttpToolsProtocol, RequestResponseCycle
+from uvicorn.server import Server
 from uvicorn_worker import UvicornWorker  # type: ignore[import-untyped]  # ships no annotations
 
 from stratoplane.errors import StratoplaneError
 from stratoplane_api import problems
-from stratoplane_api.deadlines import HEAD_SECONDS, UNREAD_SECONDS, room_for
+from stratoplane_api.asgi import WholeRequests
+from stratoplane_api.deadlines import HEAD_SECONDS, IDLE_SHARE, UNREAD_SECONDS, room_for
+from stratoplane_api.departure import Departure
 from stratoplane_api.endpoints import LARGEST_BODY
 from stratoplane_api.request_errors import (
     BodyTooLargeError,
@@ -23,6 +33,7 @@ from stratoplane_api.request_errors import (
 
 MOST_CONNECTIONS: Final = 8192
 """Connections that a process keeps at once, if it may open so many files; those beyond are closed at once."""
+_LOOK_SECONDS: Final = 0.05
 LARGEST_TARGET: Final = 8 * 1024
 """Bytes of path and query."""
 LARGEST_HEAD: Final = 32 * 1024
@@ -110,6 +121,8 @@ class Connection(HttpToolsProtocol):
             return
         self._in_head, self._bytes = False, 0
         super().on_headers_complete()
+        if self._departs():
+            self.cycle.keep_alive = False
 
     def on_body(self, body: bytes) -> None:
         """Take a part of the body."""
@@ -123,6 +136,18 @@ class Connection(HttpToolsProtocol):
         self._in_head, self._is_chunked, self._bytes = True, False, 0
         super().on_message_complete()
 
+    def take_leave(self) -> None:
+        """Let the answer to the present request, or to the next, be the last."""
+        cycle: RequestResponseCycle | None = self.cycle  # None before the first request, whatever uvicorn declares
+        if cycle is not None:
+            cycle.keep_alive = False
+
+    def shutdown(self) -> None:
+        """Close the connection, unless a request is being served or its head has begun to come."""
+        if self._in_head and self._bytes and not self._is_served():
+            return
+        super().shutdown()
+
     def send_400_response(self, msg: str) -> None:
         """Answer what is not HTTP, and close the connection; behind a request that is served, only stop reading."""
         if self._is_served():
@@ -133,6 +158,9 @@ class Connection(HttpToolsProtocol):
     def _unsupported_upgrade_warning(self) -> None:
         # uvicorn reads no further: the request is answered as it is (RFC 9110, section 7.8), and the connection ends.
         self._ignore_rest()
+
+    def _departs(self) -> bool:
+        return cast("WholeRequests", self.app).departure.begun
 
     def _is_served(self) -> bool:
         """Whether a whole request waits for its answer."""
@@ -189,6 +217,39 @@ def _refusal_of(target: int, head: int) -> StratoplaneError:
     return HeadTooLargeError(f"the headers are {head} bytes long; the limit is {LARGEST_HEAD}")
 
 
+class DepartingServer(Server):
+    """uvicorn's server, which takes leave of its clients before it closes their connections."""
+
+    def __init__(self, config: Config, departure: Departure, idle_seconds: float) -> None:
+        super().__init__(config)
+        self._departure: Final = departure
+        self._idle_seconds: Final = idle_seconds
+
+    async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
+        """Answer what is held at once, take no more connections, let clients close those there are, then stop."""
+        self._departure.begin()
+        # At once: the first of those that were woken may answer before anything else is done here.
+        for connection in cast("set[Connection]", self.server_state.connections):
+            connection.take_leave()
+        until = time.monotonic() + self._idle_seconds
+        await self._stop_listening(sockets or [], until)
+        while self.server_state.connections and time.monotonic() < until:  # noqa: ASYNC110  # nobody tells of the last
+            await asyncio.sleep(_LOOK_SECONDS)
+        await super().shutdown(sockets)
+
+    async def _stop_listening(self, sockets: Sequence[socket.socket], until: float) -> None:
+        """Close the listening sockets once nothing waits in them: the system resets what does."""
+        waiting = select.poll()
+        for each in sockets:
+            waiting.register(each.fileno(), select.POLLIN)
+        while waiting.poll(0) and time.monotonic() < until:  # noqa: ASYNC110  # the system tells no other way
+            await asyncio.sleep(0)
+        for server in self.servers:
+            server.close()
+        for each in sockets:
+            each.close()
+
+
 class HttpWorker(UvicornWorker):  # type: ignore[misc]  # as above: mypy sees Any
     """One process of the API; given to gunicorn as its worker class."""
 
@@ -209,7 +270,15 @@ class HttpWorker(UvicornWorker):  # type: ignore[misc]  # as above: mypy sees An
         """Let the process open as many files as it may, and serve."""
         Connection.most = room_for(MOST_CONNECTIONS)
         # Below the parent's patience: what is still served is cut off by us, in order.
-        self.config.timeout_graceful_shutdown = max(1, self.cfg.graceful_timeout - 1)
+        self.config.timeout_graceful_shutdown = max(1, int((1 - IDLE_SHARE) * self.cfg.graceful_timeout) - 1)
         # What clients send wrong is answered, and nothing for an operator to read.
         logging.getLogger("uvicorn.error").setLevel(logging.ERROR)
         super().init_process()
+
+    async def _serve(self) -> None:
+        self.config.app = self.wsgi
+        server = DepartingServer(self.config, self.wsgi.departure, IDLE_SHARE * self.cfg.graceful_timeout)
+        self._install_sigquit_handler()
+        await server.serve(sockets=self.sockets)
+        if not server.started:
+            sys.exit(Arbiter.WORKER_BOOT_ERROR)

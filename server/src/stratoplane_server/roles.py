@@ -14,8 +14,7 @@ from stratoplane_server.settings import Configuration, ServerSettings
 from stratoplane_server.state import StateFolder
 
 _SHARED_MEMORY: Final = Path("/dev/shm")  # noqa: S108  # where gunicorn keeps its heartbeat, away from slow disks
-_API_SECONDS: Final = 10
-_AGENT_API_SECONDS: Final = 2
+_STOP_SECONDS: Final = 10
 
 
 class Role(StrEnum):
@@ -32,13 +31,12 @@ def command(role: Role, settings: ServerSettings) -> list[str]:
     if role is Role.API:
         load = [f"--workers={settings.api_processes}", "--worker-class=stratoplane_api.http_worker.HttpWorker"]
         application = f"stratoplane_api.asgi:create_application(threads={settings.api_threads})"
-        return [*_gunicorn(settings.api_listen, _API_SECONDS), *load, "--preload", application]
+        return [*_gunicorn(settings.api_listen), *load, "--preload", application]
     if role is Role.AGENT_API:
-        # Agents keep polls open: those need not end before a restart, the agents poll again.
         load = ["--workers=1", "--worker-class=stratoplane_api.agent_worker.AgentWorker"]
         load += ["--worker-connections=10000", "--backlog=8192"]
         application = "stratoplane_api.wsgi:create_agent_application()"
-        return [*_gunicorn(settings.agent_listen, _AGENT_API_SECONDS), *load, application]
+        return [*_gunicorn(settings.agent_listen), *load, application]
     return [sys.executable, "-m", f"stratoplane_engine.roles.{role.value}"]
 
 
@@ -68,10 +66,10 @@ def environment(
     return {**chosen, **fixed}
 
 
-def _gunicorn(listen: str, stop_seconds: int) -> list[str]:
+def _gunicorn(listen: str) -> list[str]:
     heartbeat = [f"--worker-tmp-dir={_SHARED_MEMORY}"] if _SHARED_MEMORY.is_dir() else []
     return [
         *(sys.executable, "-m", "gunicorn", f"--bind={listen}", "--no-control-socket", "--log-level=warning"),
         "--config=python:stratoplane_server.gunicorn_hooks",
-        *("--timeout=60", f"--graceful-timeout={stop_seconds}", "--keep-alive=75", *heartbeat),
+        *("--timeout=60", f"--graceful-timeout={_STOP_SECONDS}", "--keep-alive=75", *heartbeat),
     ]

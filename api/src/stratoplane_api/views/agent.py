@@ -8,6 +8,7 @@ from typing import Final, TypeVar
 from flask import Response, request
 
 from stratoplane import messages, wire
+from stratoplane.errors import UnavailableError
 from stratoplane.signatures import BadSignatureError, check_body
 from stratoplane_api import answers, json_body
 from stratoplane_api.agent_gateway import AgentGateway, agent, agent_gateway
@@ -15,6 +16,7 @@ from stratoplane_api.authentication import signed_request
 from stratoplane_api.endpoints import Endpoint, Gate
 from stratoplane_api.namespaces import AGENT
 from stratoplane_api.polls import Poll
+from stratoplane_api.readiness import DRAINING
 from stratoplane_api.reading import require_plain_text
 from stratoplane_api.request_errors import MalformedBodyError
 from stratoplane_engine.model.cluster import Refusal, wake_name
@@ -89,6 +91,9 @@ def hello() -> Response:
 def offers() -> Response:
     wish = _message(messages.OfferRequest)
     parts, identity = agent_gateway(), agent()
+    if parts.departure.begun:
+        # Answered with nothing, the agent would poll again at once, and so would thousands.
+        raise UnavailableError(DRAINING)
     parts.listener.ensure()
     parts.poll_fallback.ensure()
     with parts.polls.hold(identity.id, request.environ.get("gunicorn.socket")) as poll:
@@ -101,7 +106,7 @@ def _await_work(parts: AgentGateway, identity: AgentIdentity, wish: messages.Off
     with parts.waiters.expect(str(identity.cluster_id), wake_name(identity.id)) as event:
         while True:
             event.clear()
-            if poll.is_given_up():
+            if poll.is_given_up() or parts.departure.begun:
                 return messages.Offers()
             found = agents.take_offers(parts.database, identity, wish)
             if found.operations or not event.wait(max(0.0, deadline - time.monotonic())):

@@ -8,6 +8,7 @@ from uuid import UUID
 from flask import Response
 
 from stratoplane.errors import ResourceDeletedError
+from stratoplane.jobs import TERMINAL
 from stratoplane.kinds import Spec
 from stratoplane.resources import ResourceStatus
 from stratoplane_api import answers, prefer
@@ -49,8 +50,11 @@ def _as_it_is_now(routes: KindRoutes, accepted: Resource[Spec]) -> Resource[Spec
 def job_after(project_id: UUID, job_id: UUID, seconds: float) -> tuple[Job, bool]:
     """Return the job when it has ended, as it is after ``seconds``, or at once while too many requests are held.
 
-    The second value tells whether the request was held, or needed no holding.
+    A process that is about to stop holds none any longer. The second value tells whether the request was held as long
+    as was asked, or needed no holding.
     """
+    departure = gateway().departure
     with gateway().wait_slots.take() as taken:
-        job = jobs.wait_for_job(database(), context(), project_id, job_id, seconds=seconds if taken else 0.0)
-    return job, taken
+        held = seconds if taken else 0.0
+        job = jobs.wait_for_job(database(), context(), project_id, job_id, seconds=held, pause=departure.wait)
+    return job, taken and (job.state in TERMINAL or not departure.begun)

@@ -45,21 +45,23 @@ def wait_for_job(
     job_id: UUID,
     *,
     seconds: float,
-    sleep: Callable[[float], object] = time.sleep,
+    pause: Callable[[float], bool],
 ) -> Job:
     """Return the job when it has ended, or as it is after ``seconds`` (30 at most). Raises as :func:`get_job`.
+
+    ``pause`` waits for so many seconds between two looks, and tells whether to wait no longer.
 
     The pauses between looks grow from 10 to 250 ms, so that a quick job is answered at once.
     """
     until = time.monotonic() + min(seconds, LONGEST_WAIT)
-    pause = _FIRST_LOOK
+    length, over = _FIRST_LOOK, False
     while True:
         found = get_job(database, context, project_id, job_id)
         left = until - time.monotonic()
-        if found.state in TERMINAL or left <= 0:
+        if found.state in TERMINAL or left <= 0 or over:
             return found
-        sleep(min(pause, left))
-        pause = min(pause * 1.5, _LONGEST_PAUSE)
+        over = pause(min(length, left))
+        length = min(length * 1.5, _LONGEST_PAUSE)
 
 
 def list_jobs(
