@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Deletions: what they wait for, what stands in their way, and what they give back."""
 
+from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import TYPE_CHECKING, Any
 
@@ -8,6 +9,7 @@ import pytest
 
 from stratoplane.errors import InUseError, ResourceDeletedError
 from stratoplane.messages import Outcome
+from stratoplane_engine.model.change import ChangeResult
 
 if TYPE_CHECKING:
     from engine.tests.lifecycle.tenant_world import TenantWorld
@@ -130,6 +132,65 @@ def test_a_deletion_does_not_wait_out_the_retries_of_the_create_that_it_makes_po
     tenant.check_accounts()
 
 
+def retrying(tenant: "TenantWorld", made: ChangeResult, outcome: Outcome) -> None:
+    """Let the job's call fail so that it is tried again in an hour."""
+    tenant.drain()
+    tenant.agent.work(lambda operation: tenant.agent.failed(operation, outcome))
+    tenant.drain()
+    assert tenant.job(made).state == "RETRYING"
+    later = "UPDATE job SET next_run_at = next_run_at + interval '1 hour' WHERE id = :id"
+    tenant.execute(later, id=tenant.job_id(made))
+
+
+def test_a_deletion_does_not_wait_out_the_retries_of_what_it_makes_pointless(tenant: "TenantWorld") -> None:
+    wide = tenant.add_flavor("wide", 2, 2048, 20)
+    changes: list[Callable[[ChangeResult], ChangeResult]] = [
+        lambda machine: tenant.update(machine, power="STOPPED"),
+        lambda machine: tenant.update(machine, flavor=wide),
+        tenant.reboot,
+        tenant.read_console,
+    ]
+    for change in changes:
+        for outcome in (Outcome.TRANSIENT, Outcome.UNCERTAIN):
+            machine = tenant.create("virtual_machine")
+            tenant.settle()
+            begun = change(machine)
+            retrying(tenant, begun, outcome)
+            queued = tenant.update(machine, name=f"{machine.resource.name}-2")
+
+            deletion = tenant.delete(machine)
+            asked: list[tuple[str, Any]] = []
+            for _ in range(5):
+                tenant.drain()
+                tenant.agent.work(tenant.agent.recording(asked))
+            states = [tenant.job(each).state for each in (begun, queued, deletion)]
+            assert states == ["CANCELLED", "CANCELLED", "SUCCEEDED"], (begun.job, outcome)
+            # Nothing is put back before it is deleted, and nothing is tried again.
+            assert [verb for verb, _ in asked] == ["delete"]
+            assert tenant.row(machine)["status"] == "DELETED"
+            tenant.check_accounts()
+    assert tenant.rows("SELECT id FROM leak WHERE project_id = :id", id=tenant.project_id) == []
+
+
+def test_a_deletion_waits_for_the_change_that_an_agent_executes(tenant: "TenantWorld") -> None:
+    volume = tenant.create("volume", size_gib=1)
+    tenant.settle()
+    change = tenant.update(volume, size_gib=2)
+    tenant.drain()
+    (call,) = tenant.agent.offers()
+    tenant.agent.acknowledge(call)
+    deletion = tenant.delete(volume)
+    assert tenant.drain() == 0
+    assert tenant.agent.offers() == ()
+
+    # It failed and would be tried again: nobody wants that any more.
+    tenant.agent.report(tenant.agent.failed(call, Outcome.UNCERTAIN))
+    tenant.settle()
+    assert (tenant.job(change).state, tenant.job(deletion).state) == ("CANCELLED", "SUCCEEDED")
+    assert tenant.row(volume)["status"] == "DELETED"
+    tenant.check_accounts()
+
+
 def test_a_refused_deletion_lets_the_create_go_on(tenant: "TenantWorld") -> None:
     network = tenant.create("network", cidr="10.7.0.0/24")
     tenant.create("virtual_machine", network_ids=[network.resource.id])
@@ -174,7 +235,7 @@ def test_a_change_that_a_deletion_overtook_is_not_begun(tenant: "TenantWorld") -
     tenant.settle(tenant.agent.recording(asked))
 
     assert [verb for verb, _ in asked] == ["delete"]
-    assert [tenant.job(each).state for each in (first, second, deletion)] == ["SUCCEEDED", "FAILED", "SUCCEEDED"]
+    assert [tenant.job(each).state for each in (first, second, deletion)] == ["CANCELLED", "CANCELLED", "SUCCEEDED"]
     assert tenant.used() == {}
     tenant.check_accounts()
 

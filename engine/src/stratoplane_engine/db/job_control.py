@@ -12,9 +12,9 @@ from stratoplane_engine.model.job import Operation
 
 # A statement of its own: the next one must see the operation that whoever holds the row was about to offer.
 _LOCK: Final = Statement("SELECT j.id FROM job j WHERE j.id = :job FOR NO KEY UPDATE")
-_CREATE: Final = "j.resource_id = :resource AND j.kind LIKE '%.create'"
-_LOCK_CREATE: Final = Statement(f"""
-SELECT j.id FROM job j WHERE {_CREATE} AND j.state IN {LIVE_STATES} FOR NO KEY UPDATE
+_POINTLESS: Final = "j.resource_id = :resource AND j.kind NOT LIKE '%.delete'"
+_LOCK_POINTLESS: Final = Statement(f"""
+SELECT j.id FROM job j WHERE {_POINTLESS} AND j.state IN {LIVE_STATES} ORDER BY j.id FOR NO KEY UPDATE
 """)
 # What no agent has acknowledged is taken back; what an agent executes is waited for. A worker that moves the job at
 # this moment does not know of the wish: what it makes of it is fenced off, and the next claim knows.
@@ -40,7 +40,7 @@ told AS (INSERT INTO outbox (topic, payload) SELECT 'job', jsonb_build_object('j
 SELECT id, pg_notify('stratoplane_outbox', '') FROM stopped
 """
 _CANCEL: Final = Statement(_STOP.format(which="j.id = :job"))
-_CANCEL_CREATE: Final = Statement(_STOP.format(which=_CREATE))
+_CANCEL_POINTLESS: Final = Statement(_STOP.format(which=_POINTLESS))
 _HASTEN: Final = Statement(f"""
 WITH hastened AS (
     UPDATE job j SET next_run_at = clock_timestamp()
@@ -83,10 +83,10 @@ def cancel(connection: Connection, job_id: UUID, *, actor: str) -> bool:
     return connection.value(UUID, _CANCEL, {"job": job_id, "actor": actor}) is not None
 
 
-def cancel_create(connection: Connection, resource_id: UUID, *, actor: str) -> None:
-    """Note, before the next statement, that the job that makes a resource is to stop, if it is live."""
-    connection.defer(_LOCK_CREATE, {"resource": resource_id})
-    connection.defer(_CANCEL_CREATE, {"resource": resource_id, "actor": actor})
+def cancel_pointless(connection: Connection, resource_id: UUID, *, actor: str) -> None:
+    """Note, before the next statement, that all live jobs of a resource are to stop, since it will be deleted."""
+    connection.defer(_LOCK_POINTLESS, {"resource": resource_id})
+    connection.defer(_CANCEL_POINTLESS, {"resource": resource_id, "actor": actor})
 
 
 def hasten(connection: Connection, job_id: UUID) -> bool:

@@ -88,7 +88,7 @@ settled AS (
         detail = coalesce(s.detail, r.detail),
         observed_generation = coalesce(s.observed_generation, r.observed_generation),
         version = r.version + 1, updated_at = clock_timestamp(),
-        deleted_at = CASE WHEN s.status = 'DELETED' THEN clock_timestamp() ELSE r.deleted_at END
+        deleted_at = CASE WHEN s.status = 'DELETED' AND NOT b.overtaken THEN clock_timestamp() ELSE r.deleted_at END
     FROM outcome s JOIN before b USING (id) WHERE r.organization_id = s.organization_id AND r.id = s.id
     RETURNING r.organization_id, r.project_id, r.id, r.kind, r.cluster_id, r.generation, r.status, r.spec,
         r.quota_usage, b.quota_usage AS previous_usage, b.overtaken, s.status AS wanted

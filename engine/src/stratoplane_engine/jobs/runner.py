@@ -164,8 +164,16 @@ def _run_one(run: _JobRun) -> JobUpdate | None:
 
 
 def _may_stop(run: _JobRun, *, uncertain: bool) -> bool:
-    """Tell whether somebody wants the job stopped and it still can be: what may have begun must be undoable."""
-    return bool(run.job.cancelled_by) and (not uncertain or run.step().undo is not None)
+    """Tell whether somebody wants the job stopped and it still can be: what may have begun must be undoable.
+
+    Before a deletion it need not be: that removes whatever a change may have done.
+    """
+    return bool(run.job.cancelled_by) and (not uncertain or run.step().undo is not None or _is_pointless(run.job))
+
+
+def _is_pointless(job: ClaimedJob) -> bool:
+    is_deletion = job.kind.endswith(".delete")
+    return job.context.resource.status is ResourceStatus.DELETING and not is_deletion
 
 
 def _stopped(run: _JobRun) -> StepError:

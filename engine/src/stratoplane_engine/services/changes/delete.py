@@ -19,7 +19,10 @@ from stratoplane_engine.services.versions import check_version
 
 
 def delete_resource(database: Database, request: ChangeRequest, resource_id: UUID) -> ChangeResult:
-    """Accept a deletion; asked again while it runs, the answer is the running job. A create under way is cancelled.
+    """Accept a deletion; asked again while it runs, the answer is the running job.
+
+    Jobs of the resource that are under way or wait (create, update, actions) are cancelled: none is tried again, and
+    a driver call that an agent executes is waited for.
 
     Raises:
         InUseError: others use the resource.
@@ -57,9 +60,8 @@ def delete(connection: Connection, request: ChangeRequest, resource_id: UUID) ->
     if request.kind.interface is None:
         gone = replace(deleted, status=ResourceStatus.DELETED, deleted_at=found.now, quota_usage={})
         change = replace(change, resource=gone, verb=None, quota=difference(resource.quota_usage, {}))
-    if resource.status is ResourceStatus.PENDING:
-        # What it would still try to make is not wanted any more; what it has made, the deletion removes.
-        job_control.cancel_create(connection, resource_id, actor=context.actor.name)
+    # What is still to be made or changed is not wanted any more; what was made, the deletion removes.
+    job_control.cancel_pointless(connection, resource_id, actor=context.actor.name)
     rows, answer = change_rows(context, connection.kinds, change)
     write_rows(connection, context, rows)
     return answer
