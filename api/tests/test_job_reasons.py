@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a job waits for, in words for people."""
+"""What a job waits for is shown with the step that it is at."""
 
 from datetime import UTC, datetime
 from uuid import UUID
@@ -16,10 +16,10 @@ NOW = datetime(2026, 11, 1, tzinfo=UTC)
 @pytest.mark.parametrize(
     ("state", "disabled", "reasons"),
     [
-        (StepState.PENDING, "rack-1", ["", "cluster rack-1 is disabled; an operator must enable it"]),
-        (StepState.RUNNING, "rack-1", ["", "cluster rack-1 is disabled; an operator must enable it"]),
+        (StepState.PENDING, "rack-1", ["", "cluster rack-1, which is disabled; an operator must enable it"]),
+        (StepState.RUNNING, "rack-1", ["", "cluster rack-1, which is disabled; an operator must enable it"]),
         (StepState.RUNNING, None, ["", "network front is being made"]),
-        (StepState.PENDING, None, ["", ""]),
+        (StepState.PENDING, None, ["", "its turn among the jobs of all organizations"]),
     ],
 )
 def test_the_step_that_is_next_says_what_it_waits_for(

@@ -23,6 +23,7 @@ from stratoplane_engine.model.change import ChangeResult
 from stratoplane_engine.model.identity import Scope
 from stratoplane_engine.model.job import Job
 from stratoplane_engine.model.resource import Resource
+from stratoplane_engine.model.waiting import waiting_of
 from stratoplane_engine.plugins import Plugins
 from stratoplane_engine.services import jobs, resources, virtual_machines
 from stratoplane_engine.services.changes.create import create_resource
@@ -115,6 +116,11 @@ class TenantWorld:
 
     def job(self, made: ChangeResult) -> Job:
         return jobs.get_job(self.database, self.context(), self.project_id, self.job_id(made))
+
+    def waits_for(self, made: ChangeResult) -> str:
+        """Return what the change's job waits for, empty for nothing."""
+        waiting = waiting_of(self.job(made))
+        return "" if waiting is None else str(waiting)
 
     def job_id(self, made: ChangeResult) -> UUID:
         assert made.job is not None

@@ -73,10 +73,12 @@ def test_a_job_says_that_it_waits_for_the_one_before_it(tenant: "TenantWorld") -
 def test_a_job_says_where_its_driver_call_waits(tenant: "TenantWorld") -> None:
     volume = tenant.create("volume", size_gib=3)
     tenant.drain()
-    assert tenant.job(volume).queued_at == tenant.cluster
+    call = tenant.job(volume).call
+    assert call is not None
+    assert (call.cluster, call.state) == (tenant.cluster, "QUEUED")
 
     tenant.settle()
-    assert tenant.job(volume).queued_at is None
+    assert tenant.job(volume).call is None
 
 
 def test_a_job_that_is_stopped_before_it_begins_calls_no_driver(tenant: "TenantWorld") -> None:

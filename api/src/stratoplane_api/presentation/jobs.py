@@ -8,6 +8,7 @@ from typing import Final
 from stratoplane.jobs import JobState, StepState
 from stratoplane_engine.jobs.tenant_words import for_tenants
 from stratoplane_engine.model.job import Attempt, Job, JobError, JobStep, Leak, Operation, StepError
+from stratoplane_engine.model.waiting import current_step, waiting_of
 
 _ENDED: Final = frozenset({StepState.DONE, StepState.UNDONE})
 _TIMED: Final = frozenset({JobState.RUNNING, JobState.RETRYING})
@@ -64,30 +65,14 @@ def _step(value: JobStep, of: Job) -> dict[str, object]:
         "attempts": value.attempts,
         "started_at": value.started_at,
         "finished_at": value.finished_at,
-        "waits_for": _reason(value, of),
+        "waits_for": _waits_for(value, of),
         "error": _step_error(value.error),
     }
 
 
-def _reason(step: JobStep, of: Job) -> object:
-    if of.disabled_cluster and step.name == _progress(of.steps)["step"]:
-        return f"cluster {of.disabled_cluster} is disabled; an operator must enable it"
-    if step.state is StepState.RUNNING:
-        return step.output.get("reason") or _at_cluster(of)
-    if of.state is JobState.PENDING and step.state is StepState.PENDING and step.position == 0:
-        return _before_it_begins(of)
-    return ""
-
-
-def _before_it_begins(value: Job) -> str:
-    ahead = value.ahead
-    return f"the {ahead.kind} {ahead.id} before it" if ahead else "its turn among the jobs of all organizations"
-
-
-def _at_cluster(value: Job) -> str:
-    if value.silent_cluster:
-        return f"the agent of cluster {value.silent_cluster}, which is silent"
-    return f"its turn at the agent of cluster {value.queued_at}" if value.queued_at else ""
+def _waits_for(step: JobStep, of: Job) -> str:
+    waiting = waiting_of(of) if step is current_step(of) else None
+    return "" if waiting is None else str(waiting)
 
 
 def _step_error(value: StepError | None) -> dict[str, object] | None:

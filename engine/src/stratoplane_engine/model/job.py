@@ -114,7 +114,8 @@ class Job:
         disabled_cluster: name of the cluster that is disabled while the job waits for it to be enabled.
         silent_cluster: name of the cluster whose agent does not answer while the job waits for it.
         ahead: the job of the same resource that it waits for.
-        queued_at: name of the cluster whose agent was not sent the job's driver call yet.
+        call: its driver call that has no result yet.
+        worker_ended: whether the worker that moved it ended before it wrote what became of it.
     """
 
     id: UUID
@@ -145,7 +146,8 @@ class Job:
     silent_cluster: str | None = None
     disabled_cluster: str | None = None
     ahead: JobAhead | None = None
-    queued_at: str | None = None
+    call: "OpenCall | None" = None
+    worker_ended: bool = False
 
     @property
     def trace_id(self) -> str:
@@ -184,6 +186,22 @@ class OperationState(StrEnum):
     """The agent has reported a result."""
     ABANDONED = "ABANDONED"
     """Its time passed, or it was taken back; a result that comes now counts for nothing."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OpenCall:
+    """A driver call that has no result yet.
+
+    Attributes:
+        cluster: name of the one that it is for.
+        open_until: until when the cluster is sent nothing, because its provider keeps failing.
+        on_trial: whether the cluster is sent one call at a time, because its provider kept failing.
+    """
+
+    cluster: str
+    state: OperationState
+    open_until: datetime | None = None
+    on_trial: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
