@@ -25,7 +25,8 @@ class WaitTimeoutError(ClientError):
 
     def __init__(self, job: "Job", seconds: float) -> None:
         where = f" at step {job.progress.step!r}" if job.progress.step else ""
-        super().__init__(f"job {job.id} is {job.state}{where} after {seconds:.0f} s")
+        reason = f", waiting for {job.waits_for}" if job.waits_for else ""
+        super().__init__(f"job {job.id} is {job.state}{where} after {seconds:.0f} s{reason}")
         self.job: Final = job
         self.seconds: Final = seconds
 

@@ -93,6 +93,11 @@ class Job(Record):
         return self.state in ENDED_STATES
 
     @property
+    def waits_for(self) -> str:
+        """What the job waits for at present, in words for people; empty when it is being carried out or has ended."""
+        return "" if self.ended else next((each.waits_for for each in self.steps if each.waits_for), "")
+
+    @property
     def succeeded(self) -> bool:
         """Whether the job succeeded."""
         return self.state == SUCCEEDED
