@@ -38,7 +38,7 @@ class JobStep(Answer):
     attempts = m.whole(required=True)
     started_at = m.timestamp("When the first attempt of the step began.", required=True, allow_none=True)
     finished_at = m.timestamp("When it ended; null until then.", required=True, allow_none=True)
-    waits_for = m.text("What the job is waiting for at this step, in words for people; empty while it is worked on.", required=True)
+    waits_for = m.text("What the job waits for at this step, for people; empty while it is worked on.", required=True)
     error = m.one(StepError, required=True, allow_none=True)
 
 

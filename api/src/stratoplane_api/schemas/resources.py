@@ -27,7 +27,9 @@ class Resource(Answer):
     name = m.name(required=True)
     labels = m.labels(required=True)
     status = m.choice(ResourceStatus, required=True)
-    detail = m.text("Why the resource has this status, or what its job is waiting for, in words for people; often empty.", required=True)
+    detail = m.text(
+        "Why the resource has this status, or what its job waits for, for people; often empty.", required=True
+    )
     project_id = m.identifier(required=True)
     organization_id = m.identifier(required=True)
     differences = m.several(

@@ -100,6 +100,37 @@ class JobAhead:
     kind: str
 
 
+class OperationState(StrEnum):
+    """Where a driver call is between the engine and an agent."""
+
+    QUEUED = "QUEUED"
+    """No agent was offered it yet, or the offer lapsed."""
+    OFFERED = "OFFERED"
+    """An agent was told of it and has not acknowledged."""
+    RUNNING = "RUNNING"
+    """The agent has acknowledged: it executes the call, whatever happens to the connection."""
+    DONE = "DONE"
+    """The agent has reported a result."""
+    ABANDONED = "ABANDONED"
+    """Its time passed, or it was taken back; a result that comes now counts for nothing."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class OpenCall:
+    """A driver call that has no result yet.
+
+    Attributes:
+        cluster: name of the one that it is for.
+        open_until: until when the cluster is sent nothing, because its provider keeps failing.
+        on_trial: whether the cluster is sent one call at a time, because its provider kept failing.
+    """
+
+    cluster: str
+    state: OperationState
+    open_until: datetime | None = None
+    on_trial: bool = False
+
+
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Job:
     """A workflow that a change caused.
@@ -146,7 +177,7 @@ class Job:
     silent_cluster: str | None = None
     disabled_cluster: str | None = None
     ahead: JobAhead | None = None
-    call: "OpenCall | None" = None
+    call: OpenCall | None = None
     worker_ended: bool = False
 
     @property
@@ -171,37 +202,6 @@ class JobFilter:
     project_id: UUID | None = None
     resource_id: UUID | None = None
     state: JobState | None = None
-
-
-class OperationState(StrEnum):
-    """Where a driver call is between the engine and an agent."""
-
-    QUEUED = "QUEUED"
-    """No agent was offered it yet, or the offer lapsed."""
-    OFFERED = "OFFERED"
-    """An agent was told of it and has not acknowledged."""
-    RUNNING = "RUNNING"
-    """The agent has acknowledged: it executes the call, whatever happens to the connection."""
-    DONE = "DONE"
-    """The agent has reported a result."""
-    ABANDONED = "ABANDONED"
-    """Its time passed, or it was taken back; a result that comes now counts for nothing."""
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
-class OpenCall:
-    """A driver call that has no result yet.
-
-    Attributes:
-        cluster: name of the one that it is for.
-        open_until: until when the cluster is sent nothing, because its provider keeps failing.
-        on_trial: whether the cluster is sent one call at a time, because its provider kept failing.
-    """
-
-    cluster: str
-    state: OperationState
-    open_until: datetime | None = None
-    on_trial: bool = False
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
