@@ -133,7 +133,7 @@ def test_a_deletion_says_what_the_job_before_it_waits_for(tenant: "TenantWorld")
     assert tenant.get(volume).detail == ""
 
     deletion = tenant.delete(volume)
-    before = f"the volume.update {tenant.job_id(grown)} before it"
+    before = f"the {tenant.job(grown).kind} {tenant.job_id(grown)} before it"
     assert tenant.waits_for(deletion) == before
     ends = f"the end of the call that the agent of cluster {tenant.cluster} executes; it stops after that"
     assert tenant.get(volume).detail == f"waiting for {before}, which is waiting for {ends}"
