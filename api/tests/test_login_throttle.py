@@ -9,8 +9,8 @@ import pytest
 from stratoplane.errors import RateLimitedError
 from stratoplane_api.app import create_app
 from stratoplane_api.counters import Counters
-from stratoplane_api.login_throttle import PAUSE, WINDOW, Bounds, LoginThrottle
-from stratoplane_api.settings import ApiSettings
+from stratoplane_api.login_throttle import PAUSE, WINDOW, LoginThrottle
+from stratoplane_api.settings import ApiSettings, LoginBounds
 from stratoplane_engine.plugins import Plugins
 from stratoplane_engine.services.credentials import TokenPrefix, new_token
 
@@ -140,7 +140,7 @@ def test_logging_in_to_an_account_of_ones_own_gives_no_more_guesses(log_in, make
 
 
 def test_a_refused_login_leaves_nothing_to_count(counters):
-    throttle = LoginThrottle(counters, Bounds(attempts=FEW, address=FEW))
+    throttle = LoginThrottle(counters, LoginBounds(attempts=FEW, address=FEW))
     for _ in range(5 * FEW):
         with contextlib.suppress(RateLimitedError):
             throttle.begin(HOME, uuid.uuid4().hex)

@@ -23,6 +23,7 @@ from typing import Final
 from stratoplane.errors import RateLimitedError
 from stratoplane_api.counters import Counters
 from stratoplane_api.origin import origin
+from stratoplane_api.settings import LoginBounds
 
 WINDOW: Final = 900
 """Seconds from the first attempt of a count until it begins again."""
@@ -61,19 +62,6 @@ return 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
-class Bounds:
-    """How many attempts in :data:`WINDOW` are checked without a pause.
-
-    Attributes:
-        attempts: with one user name, from one address, from one device, or from all addresses that are new to it.
-        address: from one address with user names that never logged in from there.
-    """
-
-    attempts: int
-    address: int
-
-
-@dataclass(frozen=True, kw_only=True, slots=True)
 class LoginAttempt:
     """One login that may be checked: the mark of its address and the counts that it is in."""
 
@@ -84,7 +72,7 @@ class LoginAttempt:
 class LoginThrottle:
     """Counts logins for everybody behind one Redis; while it is away, every login is checked."""
 
-    def __init__(self, counters: Counters, bounds: Bounds) -> None:
+    def __init__(self, counters: Counters, bounds: LoginBounds) -> None:
         """Count in ``counters``, up to ``bounds``."""
         self._counters: Final = counters
         self._bounds: Final = bounds

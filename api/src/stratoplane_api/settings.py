@@ -10,7 +10,6 @@ from typing import Final
 from stratoplane.errors import SettingsError
 from stratoplane.join_tokens import pin_of
 from stratoplane.settings import setting
-from stratoplane_api.login_throttle import Bounds
 from stratoplane_engine.access.context import AccountLimits
 from stratoplane_engine.services.credentials import LONGEST_SECONDS, PasswordCost
 
@@ -31,6 +30,19 @@ _AT_LEAST_ONE: Final = (
 )
 _LEAST_MEMORY_KIB: Final = 8
 """Of Argon2 with one lane (RFC 9106, section 3.1)."""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
+class LoginBounds:
+    """How many logins of a quarter of an hour are checked without a pause.
+
+    Attributes:
+        attempts: with one user name, from one address, from one device, or from all addresses that are new to it.
+        address: from one address with user names that never logged in from there.
+    """
+
+    attempts: int
+    address: int
 
 
 @dataclass(frozen=True, kw_only=True)
@@ -133,9 +145,9 @@ class ApiSettings:
                 raise ValueError(f"{name}: must not be negative")
 
     @property
-    def login_bounds(self) -> Bounds:
+    def login_bounds(self) -> LoginBounds:
         """How many logins are checked without a pause."""
-        return Bounds(attempts=self.login_attempts, address=self.address_logins)
+        return LoginBounds(attempts=self.login_attempts, address=self.address_logins)
 
     @property
     def account_limits(self) -> AccountLimits:
