@@ -3,6 +3,10 @@
 
 import pytest
 
+from stratoplane.compute import ImageOps
+from stratoplane.drivers import AvailableImage
+from stratoplane.messages import ProviderStatus
+from stratoplane_agent.measures import images_of
 from stratoplane_agent.session import read_status
 
 
@@ -85,3 +89,43 @@ def test_the_status_file_shows_every_listing(control_plane, hurried):
         ("storage", "bucket"),
     } <= names
     assert any("NoneType" in each.error for each in status.listings)
+
+
+def test_images_are_told_with_the_first_hello_and_whenever_they_change(control_plane, hurried):
+    images = hurried.driver_folder / "images"
+
+    def told():
+        (compute,) = (each for each in control_plane.hellos[-1].providers if each.interface == "compute")
+        return None if compute.images is None else [each.source for each in compute.images]
+
+    hurried.start()
+    control_plane.wait_until(lambda: control_plane.hellos, "a hello")
+    assert told() is None
+
+    images.write_text("debian.qcow2")
+    control_plane.wait_until(lambda: told() == ["debian.qcow2"], "the driver tells its images")
+    assert control_plane.listings[-1]["compute images"].error == ""
+
+    images.write_text("debian.qcow2\n")
+    wait_for_error(control_plane, "compute images", "list_images returned NoneType, not AvailableImage")
+    assert told() == ["debian.qcow2"]
+
+    hurried.kill()
+    images.write_text("rocky.qcow2")
+    before = len(control_plane.hellos)
+    hurried.start()
+
+    def ready():
+        since = [each for hello in control_plane.hellos[before:] for each in hello.providers]
+        return [each for each in since if (each.interface, each.status) == ("compute", ProviderStatus.READY)]
+
+    control_plane.wait_until(ready, "a driver that is ready")
+    assert [each.source for each in ready()[0].images] == ["rocky.qcow2"]
+
+
+def test_a_driver_with_too_many_images_does_not_tell_them():
+    class Hoarder(ImageOps):
+        def list_images(self, limit):
+            return (AvailableImage(source=f"{at}.qcow2") for at in range(limit))
+
+    assert images_of(Hoarder()) is None

@@ -7,6 +7,7 @@ import pytest
 
 from agent.tests.lab.lab_control_plane import PATIENCE
 from stratoplane.compute import ImageReference
+from stratoplane.drivers import AvailableImage
 from stratoplane.foreign import Adoption
 from stratoplane.ids import new_id
 from stratoplane.messages import Outcome
@@ -112,3 +113,13 @@ def test_a_foreign_object_is_adopted_once_and_released_although_replies_are_lost
     assert control_plane.entries[released].result.outcome is Outcome.DONE
     assert [str(each.installation) for each in region.admin.objects(Kind.VOLUME)] == [str(FOREIGN_INSTALLATION)]
     region.close()
+
+
+def test_the_images_of_the_region_are_told_by_every_driver_that_needs_one(control_plane, agent):
+    agent.variables |= {"STRATOPLANE_AGENT_DRIVER": "mock", "STRATOPLANE_MOCK_IMAGES": "debian.qcow2,rocky.qcow2"}
+    agent.start()
+    control_plane.wait_until(lambda: control_plane.hellos, "a hello")
+
+    told = {each.interface: each.images for each in control_plane.hellos[-1].providers}
+    known = (AvailableImage(source="debian.qcow2"), AvailableImage(source="rocky.qcow2"))
+    assert told == {"compute": known, "network": None, "storage": known}

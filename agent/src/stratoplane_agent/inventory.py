@@ -21,7 +21,7 @@ from stratoplane.foreign import FOREIGN_LIMIT, ForeignOps
 from stratoplane.messages import ForeignItem, InventoryItem, ProviderStatus
 from stratoplane.wire import to_json
 from stratoplane_agent.control_plane import ControlPlane, KindSurvey
-from stratoplane_agent.listings import CAPACITY, HEALTH
+from stratoplane_agent.listings import CAPACITY, HEALTH, IMAGES
 from stratoplane_agent.log import Log
 from stratoplane_agent.providers import Provider, Providers
 from stratoplane_agent.session import ControlPlaneSession
@@ -134,7 +134,7 @@ class Inventory:
             if provider.report.status is ProviderStatus.READY:
                 self._providers.measure(provider)
             else:
-                for name in (CAPACITY, HEALTH):
+                for name in (CAPACITY, HEALTH, *((IMAGES,) if provider.tells_images else ())):
                     self._providers.listings.refuse(provider.interface, name, provider.report.reason)
                 self._providers.prepare_one(provider)
 

@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""What a driver is asked again and again: its objects, kind by kind, its capacity and its health.
+"""What a driver is asked again and again: its objects, kind by kind, its capacity, its images and its health.
 
 Each has a deadline of its own. A call that is late is given up and made again, while the late one may still hang: so
 that one call that never returns does not end a listing.
@@ -12,6 +12,7 @@ from stratoplane.messages import ListingReport
 from stratoplane_agent.host import HOST, Host
 
 CAPACITY: Final = "capacity"
+IMAGES: Final = "images"
 HEALTH: Final = "health"
 _LONGEST_PAUSE: Final = 600.0
 

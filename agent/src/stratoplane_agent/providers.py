@@ -8,8 +8,9 @@ from pathlib import Path
 from typing import Final, TypeVar
 from uuid import UUID
 
-from stratoplane.driver_kinds import BUILT_IN_KINDS, DriverKinds, WrongAnswerError
-from stratoplane.drivers import AgentContext, Capacity, Driver
+from stratoplane.compute import ImageOps
+from stratoplane.driver_kinds import BUILT_IN_KINDS, DriverKinds
+from stratoplane.drivers import AgentContext, AvailableImage, Capacity, Driver
 from stratoplane.errors import DriverError, MisconfiguredError, PermanentError, SettingsError, UnreachableError
 from stratoplane.messages import ProviderReport, ProviderStatus
 from stratoplane.registry import Extension, ExtensionState, load_driver, load_driver_kinds
@@ -17,8 +18,9 @@ from stratoplane.settings import load
 from stratoplane_agent.backoff import Backoff
 from stratoplane_agent.bulkhead import Bulkhead
 from stratoplane_agent.host import HOST, Host
-from stratoplane_agent.listings import CAPACITY, HEALTH, Listings
+from stratoplane_agent.listings import CAPACITY, HEALTH, IMAGES, Listings
 from stratoplane_agent.log import Log
+from stratoplane_agent.measures import capacity_of, images_of
 from stratoplane_agent.settings import Configuration
 from stratoplane_agent.timer import Timer
 
@@ -84,12 +86,17 @@ class Provider:
         """Take over what the driver can hold; it stays valid while the driver cannot tell."""
         self._capacity = capacity
 
-    def measured(self) -> Capacity:
-        """Ask the driver for its capacity. Raises what the driver raises, and WrongAnswerError."""
-        answer: object = self.driver.capacity() if self.driver else Capacity()
-        if not isinstance(answer, Capacity):
-            raise WrongAnswerError(f"capacity returned {type(answer).__name__}, not Capacity")
-        return answer
+    @property
+    def tells_images(self) -> bool:
+        """Whether the driver can list its images."""
+        return isinstance(self.driver, ImageOps)
+
+    def know(self, images: tuple[AvailableImage, ...] | None) -> bool:
+        """Take over which images the driver has; tell whether others are reported from now on."""
+        with self._lock:
+            before = self._report
+            self._report = dataclasses.replace(before, images=images)
+            return self._report != before
 
     def prepared(self) -> tuple[ProviderStatus, str]:
         """Prepare the driver; return the state that it is in then, and why."""
@@ -190,8 +197,14 @@ class Providers:
             self._timer.after(self.listings.seconds, lambda: self._give_up(provider, name, attempt))
 
     def measure(self, provider: Provider) -> None:
-        """Ask a driver for its capacity; the last answer stays valid if it cannot tell."""
-        self.ask(provider, CAPACITY, provider.measured, provider.hold)
+        """Ask a driver for its capacity and its images; the last answers stay valid if it cannot tell."""
+        self.ask(provider, CAPACITY, lambda: capacity_of(provider.driver), provider.hold)
+        if provider.tells_images:
+            self.ask(provider, IMAGES, lambda: images_of(provider.driver), lambda found: self._know(provider, found))
+
+    def _know(self, provider: Provider, images: tuple[AvailableImage, ...] | None) -> None:
+        if provider.know(images):
+            self.on_change()
 
     def suspect(self, provider: Provider) -> None:
         """Prepare a driver again because it reported an unreachable provider; at most once every few seconds."""
@@ -275,13 +288,21 @@ class Providers:
 
 
 def _measure_first(provider: Provider) -> None:
-    """Ask for the capacity before the driver is reported as ready: until then the cluster would look full."""
-    try:
-        provider.hold(provider.measured())
-    except DriverError as error:
-        _log.warning("capacity_unknown", interface=provider.interface, driver=provider.name, reason=error)
-    except Exception as error:  # noqa: BLE001  # a driver may raise anything
-        _log.bug("driver_bug", error, interface=provider.interface, driver=provider.name, verb="capacity")
+    """Ask for capacity and images before the driver is reported as ready.
+
+    Until then the cluster would look full, and seem to have any image.
+    """
+    facts = {"interface": provider.interface, "driver": provider.name}
+    for name, measure in (
+        (CAPACITY, lambda: provider.hold(capacity_of(provider.driver))),
+        (IMAGES, lambda: provider.know(images_of(provider.driver))),
+    ):
+        try:
+            measure()
+        except DriverError as error:
+            _log.warning(f"{name}_unknown", reason=error, **facts)
+        except Exception as error:  # noqa: BLE001  # a driver may raise anything
+            _log.bug("driver_bug", error, verb=name, **facts)
 
 
 def _log_state(report: ProviderReport) -> None:

@@ -13,12 +13,21 @@ The file ``hang-once`` lets one list of machines hang until ``release`` appears,
 import json
 import sys
 import time
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from pathlib import Path
 from uuid import UUID
 
-from stratoplane.compute import ComputeDriver, ConsoleOps, MachineAddress, MachineSpec, MachineStatus, ResizeOps
-from stratoplane.drivers import Capacity, Driver
+from stratoplane.compute import (
+    ComputeDriver,
+    ConsoleOps,
+    ImageOps,
+    MachineAddress,
+    MachineSpec,
+    MachineStatus,
+    ResizeOps,
+)
+from stratoplane.drivers import AvailableImage, Capacity, Driver
 from stratoplane.errors import (
     BusyError,
     CapacityError,
@@ -105,12 +114,18 @@ class _Prepared(Driver):
         return Capacity(vcpus=64, memory_mib=65536)
 
 
-class LabCompute(_Prepared, ComputeDriver, ConsoleOps, ResizeOps):
+class LabCompute(_Prepared, ComputeDriver, ConsoleOps, ResizeOps, ImageOps):
     """Machines."""
 
     @property
     def objects(self) -> Objects:
         return Objects(self.context.state_folder, "machine")
+
+    def list_images(self, limit: int) -> Iterable[AvailableImage] | None:
+        file = self.context.state_folder / "images"
+        if not file.exists():
+            return None
+        return [AvailableImage(source=each) if each else None for each in file.read_text().split("\n")]  # type: ignore[misc]  # an empty line is a driver's bug
 
     def observe(self, uid: UUID) -> MachineStatus | None:
         self.objects.note("observe", uid)

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 from typing import ClassVar, Final
 from uuid import UUID
 
-from stratoplane.drivers import Ability, Driver, Feature, Interface
+from stratoplane.drivers import Ability, AvailableImage, Driver, Feature, Interface
 from stratoplane.jobs import Wait
 from stratoplane.resources import PowerState
 
@@ -171,6 +171,29 @@ class ComputeDriver(Driver):
     @abc.abstractmethod
     def list(self) -> Iterable[MachineStatus]:
         """Return every machine that carries this installation's mark, for the inventory, which finds orphans."""
+
+
+class ImageOps(Ability):
+    """The ability to tell which images there are, of compute drivers for root disks and storage drivers for volumes.
+
+    The platform places nothing on a cluster that lacks its image; where a driver does not tell, any may be there.
+    """
+
+    feature: ClassVar = Feature.IMAGES
+
+    @abc.abstractmethod
+    def list_images(self, limit: int) -> Iterable[AvailableImage] | None:
+        """Return up to ``limit`` images that objects can be made from at present, in a stable order.
+
+        What is listed can be used, and what is not listed is refused by ``create`` with NotFoundError. Called about
+        every minute; nothing is changed.
+
+        Returns:
+            The images, or None when any image may be there: the same as not having the ability.
+
+        Raises:
+            TransientError: the agent asks again later; the last list stays valid.
+        """
 
 
 class RebootOps(Ability):

@@ -17,6 +17,9 @@ from uuid import UUID
 from stratoplane import CONTRACT
 from stratoplane.settings import NoSettings
 
+MOST_IMAGES: Final = 500
+"""How many images of a driver an agent asks for; the images of a driver that has more are not known."""
+
 
 class DriverContext(Protocol):
     """What the agent gives to a driver.
@@ -65,6 +68,21 @@ class Capacity:
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
+class AvailableImage:
+    """An image that a driver has: by its source, or as a copy of its own whose source may be gone.
+
+    Attributes:
+        source: as in :class:`stratoplane.compute.ImageReference`; empty for a copy.
+        uid: our id of the image that it is a copy of, None for what is known by its source.
+        sha256: hexadecimal digest of the file, empty when the driver does not know it.
+    """
+
+    source: str = ""
+    uid: UUID | None = None
+    sha256: str = ""
+
+
+@dataclass(frozen=True, kw_only=True, slots=True)
 class UsageSample:
     """Metered readings of one object since the driver started to count.
 
@@ -99,6 +117,7 @@ class Feature(StrEnum):
     IMPORT = "import"
     BUCKETS = "buckets"
     FOREIGN_OBJECTS = "foreign_objects"
+    IMAGES = "images"
 
 
 class Ability(abc.ABC):

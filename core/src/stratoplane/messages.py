@@ -10,7 +10,7 @@ from dataclasses import dataclass, field
 from enum import StrEnum
 from uuid import UUID
 
-from stratoplane.drivers import Capacity
+from stratoplane.drivers import AvailableImage, Capacity
 
 AGENT_PROTOCOL = 3
 """Number of this protocol: 1 signs requests, 2 has deltas of the inventory, 3 answers that are signed."""
@@ -99,7 +99,12 @@ class ProviderStatus(StrEnum):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class ProviderReport:
-    """One loaded driver, or why it could not be loaded (``reason``)."""
+    """One loaded driver, or why it could not be loaded (``reason``).
+
+    Attributes:
+        images: those that it has, None when it does not tell or has more than :data:`stratoplane.drivers.MOST_IMAGES`;
+            a further hello follows when they change.
+    """
 
     interface: str
     driver: str
@@ -109,6 +114,7 @@ class ProviderReport:
     reason: str = ""
     features: tuple[str, ...] = ()
     production_ready: bool = True
+    images: tuple[AvailableImage, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -116,7 +122,7 @@ class ListingReport:
     """How a driver answers one thing that it is asked again and again.
 
     Attributes:
-        name: a kind of objects, ``capacity`` or ``health``.
+        name: a kind of objects, ``capacity``, ``images`` or ``health``.
         age_seconds: how long ago it answered last, or began to be asked while it never has.
         error: why the last call failed, empty when it did not.
     """

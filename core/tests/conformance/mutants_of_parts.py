@@ -8,6 +8,7 @@ from mutants import caught_by
 from reference import Entry, ReferenceCompute, ReferenceNetwork, ReferenceStorage
 
 from stratoplane.compute import MachineAddress
+from stratoplane.drivers import AvailableImage
 from stratoplane.errors import NotFoundError, PermanentError
 from stratoplane.jobs import Wait
 from stratoplane.network import NetworkMode
@@ -41,6 +42,30 @@ class RefusesVaguely(ReferenceCompute):
             super().check(spec)
         except NotFoundError as error:
             raise PermanentError("it did not work") from error
+
+
+@caught_by("an_image_that_can_be_used_is_listed")
+class ForgetsAnImage(ReferenceCompute):
+    def list_images(self, limit):
+        return [each for each in super().list_images(limit) if each.source != "present.qcow2"]
+
+
+@caught_by("an_image_that_is_missing_is_not_listed")
+class ListsWhatIsMissing(ReferenceCompute):
+    def list_images(self, limit):
+        return [*super().list_images(limit), AvailableImage(source="absent.qcow2")][:limit]
+
+
+@caught_by("images_are_listed_up_to_a_limit_and_each_says_what_it_is")
+class ListsImagesWithoutEnd(ReferenceCompute):
+    def list_images(self, limit):
+        return super().list_images(500)
+
+
+@caught_by("images_are_listed_up_to_a_limit_and_each_says_what_it_is")
+class ListsOneImageTwice(ReferenceCompute):
+    def list_images(self, limit):
+        return [*super().list_images(limit), *super().list_images(limit)][:limit]
 
 
 @caught_by("a_running_machine_has_its_address")

@@ -16,6 +16,7 @@ from uuid import UUID
 from stratoplane.compute import (
     ComputeDriver,
     ConsoleOps,
+    ImageOps,
     ImageReference,
     LiveResizeOps,
     MachineAddress,
@@ -23,7 +24,7 @@ from stratoplane.compute import (
     MachineStatus,
     RebootOps,
 )
-from stratoplane.drivers import Capacity, Driver
+from stratoplane.drivers import AvailableImage, Capacity, Driver
 from stratoplane.errors import (
     CapacityError,
     ConflictError,
@@ -186,7 +187,15 @@ def check_image(image: ImageReference | None) -> None:
         raise NotFoundError("there is no such image")
 
 
-class ReferenceCompute(Keeper, ComputeDriver, RebootOps, LiveResizeOps, ConsoleOps):
+class Shelf(ImageOps):
+    """The images of the provider."""
+
+    def list_images(self, limit: int) -> list[AvailableImage]:
+        sources = ("conformance.qcow2", "other.qcow2", "present.qcow2")
+        return [AvailableImage(source=source) for source in sources][:limit]
+
+
+class ReferenceCompute(Keeper, ComputeDriver, RebootOps, LiveResizeOps, ConsoleOps, Shelf):
     kind = "machine"
 
     def check(self, spec: MachineSpec) -> None:
@@ -276,7 +285,7 @@ class ReferenceNetwork(Keeper, NetworkDriver):
         entry.status = replace(entry.status, active=True)
 
 
-class ReferenceStorage(Keeper, StorageDriver, BucketOps):
+class ReferenceStorage(Keeper, StorageDriver, BucketOps, Shelf):
     kind = "volume"
 
     def check(self, spec: VolumeSpec) -> None:

@@ -19,6 +19,12 @@ def test_volume_name_leads_back_to_its_uid(installation, uid):
     assert names.volume_uid(installation, names.volume_name(installation, uid)) == uid
 
 
+@given(uids)
+def test_the_mark_of_an_image_leads_back_to_its_uid(uid):
+    assert names.copied_image(names.image_mark_name(uid)) == uid
+    assert names.copied_image(names.image_name(uid, "qcow2")) is None
+
+
 def test_volumes_of_other_installations_and_other_files_are_not_ours():
     ours, theirs, uid = uuid4(), uuid4(), uuid4()
     assert names.volume_uid(ours, names.volume_name(theirs, uid)) is None

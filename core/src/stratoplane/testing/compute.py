@@ -16,7 +16,7 @@ from stratoplane.network import NetworkDriver, NetworkSpec
 from stratoplane.resources import PowerState
 from stratoplane.storage import StorageDriver, VolumeSpec
 from stratoplane.testing.bench import Workbench
-from stratoplane.testing.features import ConsoleLog, ForeignObjects, Import, LiveResize, Reboot, Resize
+from stratoplane.testing.features import ConsoleLog, ForeignObjects, Images, Import, LiveResize, Reboot, Resize
 from stratoplane.testing.lifecycle import Conflict, Convergence, Deletion, Idempotency, Identity, Leftovers
 from stratoplane.testing.network import network_bench
 from stratoplane.testing.parts import Addresses, Power, Volumes
@@ -43,6 +43,7 @@ class ComputeConformance(
     Resize,
     LiveResize,
     ConsoleLog,
+    Images,
     ForeignObjects,
     Import,
     Conformance,

@@ -1,15 +1,15 @@
 # SPDX-License-Identifier: Apache-2.0
 """The tests of optional abilities; a driver that does not offer one skips its tests."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import replace
 from typing import Final
 from uuid import UUID, uuid4
 
 import pytest
 
-from stratoplane.compute import ConsoleOps, LiveResizeOps, RebootOps, ResizeOps
-from stratoplane.drivers import Driver
+from stratoplane.compute import ConsoleOps, ImageOps, ImageReference, LiveResizeOps, RebootOps, ResizeOps
+from stratoplane.drivers import MOST_IMAGES, AvailableImage, Driver
 from stratoplane.errors import ConflictError, NotFoundError
 from stratoplane.foreign import FOREIGN_LIMIT, Adoption, ForeignObject, ForeignOps, ImportOps
 from stratoplane.ids import new_id
@@ -129,6 +129,47 @@ class ConsoleLog:
 
         with pytest.raises(NotFoundError):
             bench.settle(lambda: ops.console_log(uuid4()))
+
+
+class Images:
+    """A driver that tells its images tells those that it can use, and no other."""
+
+    def test_an_image_that_can_be_used_is_listed(self, driver: Driver, image: ImageReference | None) -> None:
+        found = _images(driver)
+        if image is None:
+            pytest.skip("no fixture image")
+
+        assert is_among(found, image)
+
+    def test_an_image_that_is_missing_is_not_listed(self, driver: Driver, missing_image: ImageReference | None) -> None:
+        found = _images(driver)
+        if missing_image is None:
+            pytest.skip("no fixture missing_image")
+
+        assert not is_among(found, missing_image)
+
+    def test_images_are_listed_up_to_a_limit_and_each_says_what_it_is(self, driver: Driver) -> None:
+        found = _images(driver)
+
+        assert _images(driver, limit=1) == found[:1]
+        assert all(bool(each.source) != (each.uid is not None) for each in found)
+        assert len({each.source or each.uid for each in found}) == len(found)
+
+
+def is_among(images: Iterable[AvailableImage], wanted: ImageReference) -> bool:
+    """Tell whether an image is there: by its source, unless both digests are known and differ, or as a copy."""
+    return any(
+        each.uid == wanted.uid
+        or (each.source == wanted.source and (not each.sha256 or wanted.sha256 in ("", each.sha256)))
+        for each in images
+    )
+
+
+def _images(driver: Driver, limit: int = MOST_IMAGES) -> list[AvailableImage]:
+    found = offered(driver, ImageOps).list_images(limit)
+    if found is None:
+        pytest.skip("the driver does not tell its images")
+    return list(found)
 
 
 class ForeignObjects:

@@ -15,7 +15,7 @@ from stratoplane.errors import CapacityError, ConflictError, NotFoundError
 from stratoplane.ids import new_id
 from stratoplane.storage import BucketOps, BucketSpec, VolumeSpec
 from stratoplane.testing.bench import Workbench
-from stratoplane.testing.features import ForeignObjects, Import
+from stratoplane.testing.features import ForeignObjects, Images, Import
 from stratoplane.testing.lifecycle import Conflict, Convergence, Deletion, Idempotency, Identity, Leftovers
 from stratoplane.testing.shape import Conformance, Shape, offered
 from stratoplane.testing.trouble import Concurrency, Errors, Interruptions
@@ -85,6 +85,7 @@ class StorageConformance(
     Convergence,
     Leftovers,
     Sizes,
+    Images,
     ForeignObjects,
     Import,
     Interruptions,

@@ -15,8 +15,8 @@ from uuid import UUID
 
 import libvirt
 
-from stratoplane.compute import ComputeDriver, ConsoleOps, MachineSpec, MachineStatus, RebootOps, ResizeOps
-from stratoplane.drivers import Capacity, DriverContext, UsageSample
+from stratoplane.compute import ComputeDriver, ConsoleOps, ImageOps, MachineSpec, MachineStatus, RebootOps, ResizeOps
+from stratoplane.drivers import AvailableImage, Capacity, DriverContext, UsageSample
 from stratoplane.errors import ConflictError, DriverError, NotFoundError, PermanentError
 from stratoplane.foreign import ForeignObject, ForeignOps
 from stratoplane.jobs import Wait
@@ -50,7 +50,7 @@ _UNDEFINE_FLAGS: Final = (
 )
 
 
-class LibvirtComputeDriver(ComputeDriver, RebootOps, ResizeOps, ConsoleOps, ForeignOps):
+class LibvirtComputeDriver(ComputeDriver, RebootOps, ResizeOps, ConsoleOps, ImageOps, ForeignOps):
     """Virtual machines on one libvirt host."""
 
     Settings: ClassVar = LibvirtSettings
@@ -72,6 +72,10 @@ class LibvirtComputeDriver(ComputeDriver, RebootOps, ResizeOps, ConsoleOps, Fore
     def capacity(self) -> Capacity:
         with self._connection.reading("read its capacity") as host:
             return offered_capacity(host, self.settings)
+
+    def list_images(self, limit: int) -> Iterable[AvailableImage]:
+        with self._connection.reading("list the images") as host:
+            return self._images.listed(host, limit)
 
     def usage(self) -> Iterable[UsageSample]:
         with self._connection.reading("read the machines' usage") as host:

@@ -12,6 +12,7 @@ from typing import Any, BinaryIO, Final
 from uuid import UUID
 
 from stratoplane.compute import ImageReference
+from stratoplane.drivers import AvailableImage
 from stratoplane.errors import MisconfiguredError, NotFoundError, PermanentError, TransientError
 from stratoplane.jobs import Wait
 from stratoplane_libvirt import names
@@ -53,6 +54,17 @@ class ImageLibrary:
             return Wait(seconds=2.0, reason=f"copying the image {image.name} to the pool")
         return self._backing(pool, image)
 
+    def listed(self, host: Any, limit: int) -> list[AvailableImage]:
+        """Return up to ``limit`` images: the copies in the pool, which need no file any more, and the folder's files.
+
+        Raises:
+            MisconfiguredError: the agent may not read the image folder.
+        """
+        copies = (names.copied_image(name) for name in open_pool(host, self._pool).names())
+        copied = [AvailableImage(uid=uid) for uid in sorted(uid for uid in copies if uid is not None)]
+        files = [AvailableImage(source=name) for name in _file_names(self._folder)]
+        return [*copied, *files][:limit]
+
     def _backing(self, pool: Pool, image: ImageReference) -> Backing:
         name = names.image_name(image.uid, image.format)
         volume = pool.require(name, f"the image {image.name}")
@@ -87,6 +99,16 @@ class ImageLibrary:
                     _copy(pool, image, file)
             except OSError as error:
                 raise TransientError(f"reading the image {image.source} failed", provider_text=str(error)) from error
+
+
+def _file_names(folder: Path) -> list[str]:
+    """Return the names that :func:`open_source` opens; none while there is no folder."""
+    try:
+        return sorted(each.name for each in folder.iterdir() if each.is_file() and os.access(each, os.R_OK))
+    except FileNotFoundError:
+        return []
+    except OSError as error:
+        raise MisconfiguredError(f"the image folder {folder} cannot be read", provider_text=str(error)) from error
 
 
 def open_source(folder: Path, source: str) -> contextlib.closing[BinaryIO]:

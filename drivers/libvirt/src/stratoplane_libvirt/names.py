@@ -72,6 +72,11 @@ def image_mark_name(image_uid: UUID) -> str:
     return f"{_PREFIX}image-{image_uid}.complete"
 
 
+def copied_image(name: str) -> UUID | None:
+    """Return our id of the image that has a complete copy in the pool, by the name of its mark."""
+    return _uid_between(name, f"{_PREFIX}image-", ".complete")
+
+
 def probe_name(installation_id: UUID) -> str:
     return f"{_PREFIX}{installation_id.hex[-12:]}-probe"
 

@@ -7,7 +7,8 @@ from uuid import UUID
 
 import libvirt
 
-from stratoplane.drivers import Capacity, DriverContext
+from stratoplane.compute import ImageOps
+from stratoplane.drivers import AvailableImage, Capacity, DriverContext
 from stratoplane.errors import CapacityError, ConflictError, PermanentError
 from stratoplane.foreign import ForeignObject, ForeignOps
 from stratoplane.jobs import Wait
@@ -26,7 +27,7 @@ from stratoplane_libvirt.volume_xml import Backing
 _GIB: Final = 1024**3
 
 
-class LibvirtStorageDriver(StorageDriver, ForeignOps):
+class LibvirtStorageDriver(StorageDriver, ImageOps, ForeignOps):
     """Volumes in one storage pool of one libvirt host."""
 
     Settings: ClassVar = LibvirtSettings
@@ -45,6 +46,10 @@ class LibvirtStorageDriver(StorageDriver, ForeignOps):
     def capacity(self) -> Capacity:
         with self._connection.reading("read its capacity") as host:
             return Capacity(storage_gib=_pool_gib(self._pool(host)))
+
+    def list_images(self, limit: int) -> Iterable[AvailableImage]:
+        with self._connection.reading("list the images") as host:
+            return self._images.listed(host, limit)
 
     def observe(self, uid: UUID) -> VolumeStatus | None:
         with self._connection.reading(f"describe volume {uid}") as host:

@@ -5,17 +5,17 @@ from collections.abc import Iterable
 from typing import ClassVar, Final
 from uuid import UUID
 
-from stratoplane.compute import ComputeDriver, ConsoleOps, MachineSpec, MachineStatus, RebootOps, ResizeOps
-from stratoplane.drivers import Capacity, DriverContext, UsageSample
+from stratoplane.compute import ComputeDriver, ConsoleOps, ImageOps, MachineSpec, MachineStatus, RebootOps, ResizeOps
+from stratoplane.drivers import AvailableImage, Capacity, DriverContext, UsageSample
 from stratoplane.foreign import ForeignObject, ForeignOps
 from stratoplane.jobs import Wait
-from stratoplane_mock import console, hosts, machine_table, machines
+from stratoplane_mock import console, hosts, machine_table, machines, volumes
 from stratoplane_mock.rules import Call, Kind
 from stratoplane_mock.session import Session
 from stratoplane_mock.settings import MockSettings
 
 
-class MockComputeDriver(ComputeDriver, RebootOps, ResizeOps, ConsoleOps, ForeignOps):
+class MockComputeDriver(ComputeDriver, RebootOps, ResizeOps, ConsoleOps, ImageOps, ForeignOps):
     """Machines that exist in a file only."""
 
     production_ready: ClassVar = False
@@ -52,6 +52,9 @@ class MockComputeDriver(ComputeDriver, RebootOps, ResizeOps, ConsoleOps, Foreign
 
     def list_foreign(self, limit: int) -> Iterable[ForeignObject]:
         return self._session.read(_call("list_foreign"), machine_table.list_foreign, limit)
+
+    def list_images(self, limit: int) -> Iterable[AvailableImage] | None:
+        return self._session.read(_call("list_images"), volumes.list_images, limit)
 
     def reboot(self, uid: UUID) -> None:
         self._session.change(_call("reboot", uid), machines.reboot, uid)

@@ -5,7 +5,8 @@ from collections.abc import Iterable
 from typing import ClassVar, Final
 from uuid import UUID
 
-from stratoplane.drivers import Capacity, DriverContext
+from stratoplane.compute import ImageOps
+from stratoplane.drivers import AvailableImage, Capacity, DriverContext
 from stratoplane.foreign import Adoption, ForeignObject, ImportOps
 from stratoplane.storage import BucketOps, BucketSpec, BucketStatus, StorageDriver, VolumeSpec, VolumeStatus
 from stratoplane_mock import adoption, buckets, hosts, volumes
@@ -14,7 +15,7 @@ from stratoplane_mock.session import Session
 from stratoplane_mock.settings import MockSettings
 
 
-class MockStorageDriver(StorageDriver, BucketOps, ImportOps):
+class MockStorageDriver(StorageDriver, BucketOps, ImageOps, ImportOps):
     """Volumes and buckets that exist in a file only."""
 
     production_ready: ClassVar = False
@@ -48,6 +49,9 @@ class MockStorageDriver(StorageDriver, BucketOps, ImportOps):
 
     def list_foreign(self, limit: int) -> Iterable[ForeignObject]:
         return self._session.read(_volume("list_foreign"), volumes.list_foreign, limit)
+
+    def list_images(self, limit: int) -> Iterable[AvailableImage] | None:
+        return self._session.read(_volume("list_images"), volumes.list_images, limit)
 
     def adopt(self, adoption: Adoption) -> VolumeStatus:
         return self._session.change(_volume("adopt", adoption.uid), volumes.adopt, adoption)

@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from uuid import UUID
 
 from stratoplane.compute import ImageReference
+from stratoplane.drivers import AvailableImage
 from stratoplane.errors import ConflictError, NotFoundError
 from stratoplane.foreign import Adoption, ForeignObject
 from stratoplane.storage import VolumeSpec, VolumeStatus
@@ -81,6 +82,12 @@ def delete(transaction: Transaction, tenancy: Tenancy, uid: UUID) -> None:
         raise ConflictError(f"volume {uid} is in use by machine {row['machine']}", provider_text="volume is in-use")
     claim_storage(transaction, -row["size_gib"])
     transaction.run("DELETE FROM volume WHERE uid = ?", str(uid))
+
+
+def list_images(_transaction: Transaction, tenancy: Tenancy, limit: int) -> list[AvailableImage] | None:
+    """Return the images of the region, None when every image exists."""
+    known = tenancy.settings.images
+    return [AvailableImage(source=source) for source in known[:limit]] if known else None
 
 
 def require_image(tenancy: Tenancy, image: ImageReference | None) -> None:
