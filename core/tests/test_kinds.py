@@ -109,6 +109,27 @@ class OddRequest(ResourceRequest):
     shape: complex
 
 
+@dataclass(frozen=True, kw_only=True)
+class TextPatch(ResourcePatch):
+    """A change that writes a member otherwise than the create."""
+
+    height: str | None = None
+
+
+@dataclass(frozen=True, kw_only=True)
+class TallPatch(ResourcePatch):
+    """A change that takes what the create refuses."""
+
+    height: int | None = field(default=None, metadata={"description": "New height.", "most": 90})
+
+
+@dataclass(frozen=True, kw_only=True)
+class LowRequest(ResourceRequest):
+    """A request with a rule of its own."""
+
+    height: int = field(metadata={"most": 9})
+
+
 @pytest.mark.parametrize(
     ("members", "reason"),
     [
@@ -127,6 +148,9 @@ class OddRequest(ResourceRequest):
         ({"changes": (SpecChange(verb="Open-2", members=()),)}, "'Open-2' cannot name a change"),
         ({"changes": (SpecChange(verb="open", members=("width",)),)}, "the spec has no width for open"),
         ({"changes": (SpecChange(verb="open", members=()),) * 2}, "'open' cannot name a change"),
+        ({"patch": TextPatch}, "TextPatch.height has another type than GateRequest.height"),
+        ({"patch": TallPatch}, "TallPatch.height: most differs from the create's; leave it out of the change"),
+        ({"patch": TallPatch, "request": LowRequest}, "TallPatch.height: most differs from the create's"),
         ({"name": "gate", "quota_key": "other"}, "there is already a kind gate"),
         ({"name": "door", "quota_key": "gates"}, "the quota key gates is in use already"),
         ({"name": "door", "quota_key": "vcpus"}, "the quota key vcpus is in use already"),

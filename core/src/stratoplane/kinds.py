@@ -106,6 +106,7 @@ class Target:
 
     Attributes:
         user_id: the resource that has it exclusively (a machine with a volume), None for nobody.
+        cards: how many network cards of machines are on it, for a network.
     """
 
     id: UUID
@@ -116,6 +117,7 @@ class Target:
     cluster_id: UUID | None
     spec: Spec
     user_id: UUID | None = None
+    cards: int = 0
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -238,7 +240,8 @@ class Kind(abc.ABC, Generic[SpecT, RequestT, PatchT]):
         default_limit: of an organization for ``quota_key``; unlimited unless the kind says otherwise.
         spec: class of the desired state; ``request`` of a create, ``patch`` of a change. ``metadata`` of their fields
             may hold ``description``, ``least`` and ``most`` (of a number, or of the length of text and lists) and
-            ``pattern`` (of text); the API checks requests by them and documents them.
+            ``pattern`` (of text); the API checks requests by them and documents them. A member that both have is
+            checked in a change as in a create: its rules stand in ``request``.
         view: dataclass of the members that people see of a resource beside those that every resource has; the spec's
             members unless the kind names others.
         compared: the fields that the reconciler compares.

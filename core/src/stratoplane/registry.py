@@ -14,8 +14,8 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from enum import StrEnum
-from types import MappingProxyType, ModuleType
-from typing import Any, Final
+from types import MappingProxyType, ModuleType, NoneType, UnionType
+from typing import Any, Final, get_args, get_type_hints
 
 import pluggy
 from stevedore.named import NamedExtensionManager
@@ -41,6 +41,8 @@ RESERVED_KIND_NAMES: Final = frozenset(
     }
 )  # fmt: skip
 """What the platform has operations for; a kind of this name would take their ids and paths."""
+_RULES: Final = ("least", "most", "pattern")
+"""Keys of a field's metadata that say what it takes."""
 _KIND_NAME: Final = re.compile(r"[a-z][a-z0-9_]{0,62}")
 
 
@@ -277,7 +279,28 @@ def _shape_of_values(kind: AnyKind) -> str:
             return f"{type(kind).__qualname__}.{member} must be a dataclass and a subclass of {base.__qualname__}"
         if problem := unsupported_member(value):
             return problem
-    return unsupported_member(kind.view) if kind.view is not None else ""
+    problem = unsupported_member(kind.view) if kind.view is not None else ""
+    return problem or _contradiction(kind)
+
+
+def _contradiction(kind: AnyKind) -> str:
+    """Return which member of a change has another type or another rule than that of a create, empty for none."""
+    asked = {each.name: each for each in dataclasses.fields(kind.request)}
+    types, where = get_type_hints(kind.request), f"{kind.patch.__qualname__}."
+    for name, hint in get_type_hints(kind.patch).items():
+        if name not in asked:
+            continue
+        if _present(hint) != _present(types[name]):
+            return f"{where}{name} has another type than {kind.request.__qualname__}.{name}"
+        rules = kind.patch.__dataclass_fields__[name].metadata
+        if wrong := [rule for rule in _RULES if rule in rules and rules[rule] != asked[name].metadata.get(rule)]:
+            return f"{where}{name}: {', '.join(wrong)} differs from the create's; leave it out of the change"
+    return ""
+
+
+def _present(hint: Any) -> Any:  # what get_type_hints gives
+    """Return a type without the None that stands for a member that is left out."""
+    return frozenset(get_args(hint)) - {NoneType} if isinstance(hint, UnionType) else frozenset({hint})
 
 
 def _unnameable_change(kind: AnyKind) -> str:

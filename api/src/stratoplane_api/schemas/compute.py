@@ -10,7 +10,7 @@ from stratoplane.compute import LARGEST_USER_DATA
 from stratoplane.resources import PowerState
 from stratoplane_api.schemas import members as m
 from stratoplane_api.schemas.resources import Resource
-from stratoplane_api.schemas.strict import Answer, Request
+from stratoplane_api.schemas.strict import Answer, Request, changed
 from stratoplane_engine.kinds.public_keys import KEY_TYPES, LARGEST_KEY
 
 MOST_INTERFACES: Final = 8
@@ -81,11 +81,13 @@ class VirtualMachineCreate(Request):
 class VirtualMachineUpdate(Request):
     """What may change of a machine; members that are left out stay."""
 
-    name = m.name()
-    labels = m.labels()
-    power = m.choice(PowerState)
-    flavor = m.reference("Id or name of the flavor to resize to.")
-    volume_ids = m.identifiers("All data volumes that it shall have; others are detached.", MOST_VOLUMES)
+    name = changed(VirtualMachineCreate, "name")
+    labels = changed(VirtualMachineCreate, "labels")
+    power = changed(VirtualMachineCreate, "power")
+    flavor = changed(VirtualMachineCreate, "flavor", "Id or name of the flavor to resize to.")
+    volume_ids = changed(
+        VirtualMachineCreate, "volume_ids", "All data volumes that it shall have; others are detached."
+    )
 
 
 class KeyPair(Resource):
@@ -110,5 +112,5 @@ class KeyPairCreate(Request):
 class KeyPairUpdate(Request):
     """What may change of a key pair."""
 
-    name = m.name()
-    labels = m.labels()
+    name = changed(KeyPairCreate, "name")
+    labels = changed(KeyPairCreate, "labels")

@@ -4,7 +4,7 @@
 from typing import Final
 
 from stratoplane_api.schemas import members as m
-from stratoplane_api.schemas.strict import Answer, Request
+from stratoplane_api.schemas.strict import Answer, Request, changed
 from stratoplane_engine.access.permissions import Permission
 from stratoplane_engine.model.identity import Scope
 
@@ -70,9 +70,9 @@ class OrganizationCreate(Request):
 class OrganizationUpdate(Request):
     """What may change of an organization."""
 
-    name = m.name()
-    display_name = m.line()
-    labels = m.labels()
+    name = changed(OrganizationCreate, "name")
+    display_name = changed(OrganizationCreate, "display_name")
+    labels = changed(OrganizationCreate, "labels")
 
 
 class Project(Organization):

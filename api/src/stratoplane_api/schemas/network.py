@@ -4,7 +4,7 @@
 from stratoplane.network import NetworkMode
 from stratoplane_api.schemas import members as m
 from stratoplane_api.schemas.resources import Resource
-from stratoplane_api.schemas.strict import Request
+from stratoplane_api.schemas.strict import Request, changed
 
 
 class Network(Resource):
@@ -32,5 +32,5 @@ class NetworkCreate(Request):
 class NetworkUpdate(Request):
     """What may change of a network."""
 
-    name = m.name()
-    labels = m.labels()
+    name = changed(NetworkCreate, "name")
+    labels = changed(NetworkCreate, "labels")

@@ -10,7 +10,7 @@ from stratoplane.quota import UNLIMITED, QuotaKey
 from stratoplane.registry import ExtensionState
 from stratoplane_api.schemas import members as m
 from stratoplane_api.schemas.known_kinds import known_kinds
-from stratoplane_api.schemas.strict import Answer, Request, request
+from stratoplane_api.schemas.strict import Answer, Request, changed, request
 
 CLUSTER_STATES: Final = ("ENABLED", "DRAINING", "DISABLED")
 AGENT_STATES: Final = ("ACTIVE", "LOCKED", "REVOKED")
@@ -53,8 +53,8 @@ class ClusterCreate(Request):
 class ClusterUpdate(Request):
     """What may change of a cluster."""
 
-    description = m.line()
-    labels = m.labels()
+    description = changed(ClusterCreate, "description")
+    labels = changed(ClusterCreate, "labels")
     state = m.choice(
         CLUSTER_STATES,
         "What the cluster takes on: `DRAINING` and `DISABLED` clusters get nothing new; jobs of `DISABLED` ones wait.",
@@ -161,10 +161,10 @@ class FlavorCreate(Request):
 class FlavorUpdate(Request):
     """What may change of a flavor; machines keep the size they were made with."""
 
-    name = m.catalogue_name()
-    vcpus = m.whole(least=1, most=512)
-    memory_mib = m.whole(least=64, most=16 * 1024 * 1024)
-    disk_gib = m.whole(least=1, most=65_536)
+    name = changed(FlavorCreate, "name")
+    vcpus = changed(FlavorCreate, "vcpus")
+    memory_mib = changed(FlavorCreate, "memory_mib")
+    disk_gib = changed(FlavorCreate, "disk_gib")
 
 
 class Image(Answer):
@@ -201,9 +201,9 @@ class ImageCreate(Request):
 class ImageUpdate(Request):
     """What may change of an image."""
 
-    name = m.catalogue_name()
-    description = m.line()
-    minimum_disk_gib = m.whole(least=1, most=65_536)
+    name = changed(ImageCreate, "name")
+    description = changed(ImageCreate, "description")
+    minimum_disk_gib = changed(ImageCreate, "minimum_disk_gib")
 
 
 class QuotaLine(Answer):

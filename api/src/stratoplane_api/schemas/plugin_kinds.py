@@ -21,7 +21,7 @@ from stratoplane.kinds import AnyKind
 from stratoplane.wire import to_json
 from stratoplane_api.schemas import members as m
 from stratoplane_api.schemas.resources import Resource
-from stratoplane_api.schemas.strict import Request
+from stratoplane_api.schemas.strict import Request, changed
 
 _OF_EVERY_REQUEST: Final = frozenset({"name", "labels", "cluster"})
 _UNBOUND_LIST: Final = 1_000
@@ -38,8 +38,19 @@ def create_schema(kind: AnyKind) -> type[Request]:
 
 
 def update_schema(kind: AnyKind) -> type[Request]:
-    """Return the schema of a change of the kind, whose members may all be left out."""
-    return _request(f"{_title(kind)}Update", kind.patch, {"name": m.name(), "labels": m.labels()})
+    """Return the schema of a change of the kind, whose members may all be left out.
+
+    A member that a create has, too, is checked as there: what its field of the patch says beside its description is
+    the same, or the kind would have been refused.
+    """
+    create = create_schema(kind)
+    described = {each.name: str(each.metadata.get("description", "")) for each in dataclasses.fields(kind.patch)}
+    shared = {
+        name: changed(create, name, text)
+        for name, text in described.items()
+        if name in create._declared_fields  # noqa: SLF001  # marshmallow shows them on objects only
+    }
+    return _request(f"{_title(kind)}Update", kind.patch, shared)
 
 
 def answer_schema(kind: AnyKind) -> type[Resource]:
@@ -61,7 +72,7 @@ def _title(kind: AnyKind) -> str:
 
 def _request(name: str, wanted: type[Any], usual: Mapping[str, fields.Field[Any]]) -> type[Request]:
     own = _members(wanted, _asked)
-    kept = {member: made for member, made in own.items() if member not in _OF_EVERY_REQUEST}
+    kept = {member: made for member, made in own.items() if member not in usual.keys() | _OF_EVERY_REQUEST}
     return type(name, (Request,), {**usual, **kept, "__doc__": wanted.__doc__})
 
 

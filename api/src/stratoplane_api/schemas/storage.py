@@ -3,7 +3,7 @@
 
 from stratoplane_api.schemas import members as m
 from stratoplane_api.schemas.resources import Resource
-from stratoplane_api.schemas.strict import Request
+from stratoplane_api.schemas.strict import Request, changed
 
 
 class Volume(Resource):
@@ -26,9 +26,9 @@ class VolumeCreate(Request):
 class VolumeUpdate(Request):
     """What may change of a volume."""
 
-    name = m.name()
-    labels = m.labels()
-    size_gib = m.size_gib("New size in GiB; it can only grow.")
+    name = changed(VolumeCreate, "name")
+    labels = changed(VolumeCreate, "labels")
+    size_gib = changed(VolumeCreate, "size_gib", "New size in GiB; it can only grow.")
 
 
 class Bucket(Resource):
@@ -48,5 +48,5 @@ class BucketCreate(Request):
 class BucketUpdate(Request):
     """What may change of a bucket."""
 
-    name = m.name()
-    labels = m.labels()
+    name = changed(BucketCreate, "name")
+    labels = changed(BucketCreate, "labels")

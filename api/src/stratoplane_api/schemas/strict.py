@@ -1,12 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """The two sorts of schema: requests, which refuse whatever they do not know, and answers, which only document."""
 
+import copy
 import difflib
 import functools
 from collections.abc import Mapping
 from typing import Any, ClassVar, Final
 
-from marshmallow import RAISE, Schema, ValidationError, fields
+from marshmallow import RAISE, Schema, ValidationError, fields, missing
 
 SERVER_OWNED: Final = frozenset(
     {
@@ -61,6 +62,21 @@ class Answer(Schema):
 
     class Meta:
         unknown = RAISE
+
+
+def changed(create: type[Request], member: str, description: str = "") -> fields.Field[Any]:
+    """Return a member of a change as the create has it, so that both refuse the same; it may be left out.
+
+    Args:
+        create: the create's schema.
+        member: its name.
+        description: what it means in a change, where that is something else.
+    """
+    field = copy.deepcopy(create._declared_fields[member])  # noqa: SLF001  # marshmallow shows them on objects only
+    vars(field).update(required=False, load_default=missing)
+    if description:
+        field.metadata = {**field.metadata, "description": description}
+    return field
 
 
 def request(name: str, members: Mapping[str, fields.Field[Any]]) -> type[Request]:

@@ -141,6 +141,7 @@ def updating_endpoint(operation_id: str, routes: KindRoutes) -> Endpoint:
         tag=routes.tag,
         query=ChangeQuery,
         body=routes.update,
+        body_limit=LARGEST_BODY,
         body_example=routes.update_example,
         success=202 if routes.deferred else 200,
         answer=accepted(routes.name, routes.answer),
