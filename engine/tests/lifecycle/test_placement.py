@@ -69,7 +69,8 @@ def test_networks_of_two_clusters_do_not_fit_one_machine(tenant: "TenantWorld") 
 
     said = refuse(tenant, "virtual_machine", InvalidSpecError, network_ids=[here.resource.id, there.resource.id])
 
-    assert said == "what the resource uses is on different clusters; name what is on one cluster"
+    name = there.resource.name
+    assert said == f"network {name} is on cluster {other}, not {tenant.cluster}; name what is on one cluster"
 
 
 def test_a_named_cluster_against_that_of_the_network(tenant: "TenantWorld") -> None:
@@ -78,7 +79,8 @@ def test_a_named_cluster_against_that_of_the_network(tenant: "TenantWorld") -> N
 
     said = refuse(tenant, "virtual_machine", InvalidSpecError, network_ids=[network.resource.id], cluster=other)
 
-    assert said == f"what the resource uses is on cluster {tenant.cluster}, not {other}; leave cluster out"
+    where = f"network {network.resource.name} is on cluster {tenant.cluster}, not {other}"
+    assert said == f"{where}; name what is on one cluster"
 
 
 @pytest.mark.parametrize("total", ["vcpus_total", "memory_mib_total", "storage_gib_total"])

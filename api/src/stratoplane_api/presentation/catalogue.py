@@ -26,6 +26,7 @@ def image(value: Image) -> dict[str, object]:
         "description": value.description,
         "format": value.format,
         "minimum_disk_gib": value.minimum_disk_gib,
+        "clusters": value.clusters,
         "version": value.version,
         "created_at": value.created_at,
         "updated_at": value.updated_at,

@@ -56,6 +56,7 @@ def provider(value: Provider) -> dict[str, object]:
         "features": value.features,
         "production_ready": value.production_ready,
         "reported_at": value.reported_at,
+        "images": value.images,
         "listings": [
             {"name": each.name, "answered_at": each.answered_at, "error": each.error} for each in value.listings
         ],

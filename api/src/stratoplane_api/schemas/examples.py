@@ -271,14 +271,8 @@ AUDIT_CHECKPOINT: Final = {
     "OrAl1iFuQPrQQ2N3oG4EK244pnzGjkpMlyGjfeDzQaoZtQA=\n",
 }
 FLAVOR: Final = {"id": FLAVOR_ID, "name": "small", "vcpus": 1, "memory_mib": 1024, "disk_gib": 10, **_STAMPS}
-IMAGE: Final = {
-    "id": IMAGE_ID,
-    "name": "debian-12",
-    "description": "Debian 12 with cloud-init",
-    "format": "qcow2",
-    "minimum_disk_gib": 2,
-    **_STAMPS,
-}
+_DEBIAN: Final = {"name": "debian-12", "description": "Debian 12", "format": "qcow2", "minimum_disk_gib": 2}
+IMAGE: Final = {"id": IMAGE_ID, **_DEBIAN, "clusters": ["rack-1"], **_STAMPS}
 OPERATOR_IMAGE: Final = {**IMAGE, "source": "debian-12.qcow2", "sha256": ""}
 CLUSTER: Final = {
     "id": CLUSTER_ID,
@@ -330,6 +324,7 @@ PROVIDER: Final = {
     "features": ["resize", "console"],
     "production_ready": True,
     "reported_at": _EARLIER,
+    "images": ["debian-12.qcow2"],
     "listings": [{"name": "virtual_machine", "answered_at": _EARLIER, "error": ""}],
 }
 PLUGIN: Final = {

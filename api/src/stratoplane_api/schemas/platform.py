@@ -114,7 +114,7 @@ class Agent(Answer):
 class DriverListing(Answer):
     """One thing that a driver is asked again and again."""
 
-    name = m.text("A kind of resource, `capacity` or `health`.", required=True)
+    name = m.text("A kind of resource, `capacity`, `images` or `health`.", required=True)
     answered_at = m.timestamp("When the driver answered last, or was asked first while it never has.", required=True)
     error = m.text("Why the last call failed; empty if it did not.", required=True)
 
@@ -133,6 +133,12 @@ class Provider(Answer):
     features = m.strings(required=True)
     production_ready = m.flag(required=True)
     reported_at = m.timestamp("When the agent reported this.", required=True)
+    images = m.strings(
+        description="Images that the driver has, by `source`, or by id where it keeps a copy; null if it does not"
+        " tell, so that any may be there.",
+        required=True,
+        allow_none=True,
+    )
     listings = m.several(DriverListing, required=True)
 
 
@@ -175,6 +181,11 @@ class Image(Answer):
     description = m.text(required=True)
     format = m.choice(IMAGE_FORMATS, required=True)
     minimum_disk_gib = m.whole(required=True)
+    clusters = m.strings(
+        description="Names of up to 100 clusters that can start machines from it; a cluster that does not tell which"
+        " images it has is among them. A machine goes to one of these only.",
+        required=True,
+    )
     version = m.whole(required=True)
     created_at = m.timestamp("When the object was created.", required=True)
     updated_at = m.timestamp("When the object was last changed.", required=True)

@@ -24,12 +24,16 @@ class Flavor(Versioned):
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Image(Versioned):
-    """A disk image to create machines and volumes from; ``source`` and ``sha256`` are shown to operators only."""
+    """A disk image to create machines and volumes from; ``source`` and ``sha256`` are shown to operators only.
+
+    ``clusters`` names those that can start machines from it.
+    """
 
     name: str = ""
     description: str = ""
     format: str = ""
     minimum_disk_gib: int = 0
+    clusters: tuple[str, ...] = ()
     source: str = ""
     sha256: str = ""
 
@@ -115,6 +119,7 @@ class Provider(Record):
     production_ready: bool = True
     reported_at: datetime | None = None
     listings: tuple[DriverListing, ...] = ()
+    images: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

@@ -28,12 +28,16 @@ SELECT DISTINCT o.cluster_id FROM operation o
 WHERE o.state = 'QUEUED' OR (o.state = 'OFFERED' AND o.offered_until < clock_timestamp())
 """)
 _PROVIDERS: Final = Statement("""
-INSERT INTO provider (cluster_id, interface, driver, version, contract, status, reason, features, production_ready)
-SELECT :cluster, p.interface, p.driver, p.version, p.contract, p.status, p.reason, p.features, p.production_ready
+INSERT INTO provider (cluster_id, interface, driver, version, contract, status, reason, features, production_ready,
+    images)
+SELECT :cluster, p.interface, p.driver, p.version, p.contract, p.status, p.reason, p.features, p.production_ready,
+    CASE WHEN jsonb_typeof(p.images) = 'array' THEN (
+        SELECT coalesce(jsonb_object_agg(coalesce(e->>'uid', e->>'source'), jsonb_build_object('sha256', e->'sha256')),
+            '{}') FROM jsonb_array_elements(p.images) AS e) END
 FROM jsonb_populate_recordset(NULL::provider, CAST(:providers AS jsonb)) AS p
 ON CONFLICT (cluster_id, interface) DO UPDATE SET driver = EXCLUDED.driver, version = EXCLUDED.version,
     contract = EXCLUDED.contract, status = EXCLUDED.status, reason = EXCLUDED.reason, features = EXCLUDED.features,
-    production_ready = EXCLUDED.production_ready, reported_at = clock_timestamp()
+    production_ready = EXCLUDED.production_ready, images = EXCLUDED.images, reported_at = clock_timestamp()
 """)
 _LISTINGS: Final = Statement("""
 UPDATE provider p SET listings = l.listings FROM (

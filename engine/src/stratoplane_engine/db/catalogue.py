@@ -6,10 +6,13 @@ from typing import Final
 from uuid import UUID
 
 from stratoplane_engine.db.connection import Connection
+from stratoplane_engine.db.images import lacks_image
 from stratoplane_engine.db.keyset import oldest_first
 from stratoplane_engine.db.statement import Statement
 from stratoplane_engine.model.catalogue import Flavor, FlavorDraft, FlavorPatch, Image, ImageDraft, ImagePatch
 
+MOST_NAMED: Final = 100
+"""Clusters that are named at an image."""
 _FLAVOR: Final = "t.id, t.name, t.vcpus, t.memory_mib, t.disk_gib, t.version, t.created_at, t.updated_at"
 _FLAVORS: Final = f"SELECT {_FLAVOR} FROM flavor AS t"
 _GET_FLAVOR: Final = Statement(f"{_FLAVORS} WHERE t.id = :id AND t.deleted_at IS NULL")
@@ -30,8 +33,12 @@ UPDATE flavor t SET deleted_at = clock_timestamp(), version = t.version + 1 WHER
 """)
 _FLAVOR_WAS_NAMED: Final = Statement("SELECT EXISTS (SELECT FROM flavor t WHERE t.name = :name)")
 
-_IMAGE: Final = """
-    t.id, t.name, t.description, t.source, t.format, t.sha256, t.minimum_disk_gib, t.version, t.created_at, t.updated_at
+_REFERENCE: Final = "jsonb_build_object('uid', t.id, 'source', t.source, 'sha256', t.sha256)"
+_IMAGE: Final = f"""
+    t.id, t.name, t.description, t.source, t.format, t.sha256, t.minimum_disk_gib, t.version, t.created_at,
+    t.updated_at, ARRAY(
+        SELECT c.name FROM cluster c WHERE c.deleted_at IS NULL AND 'compute' = ANY(c.features)
+            AND NOT {lacks_image("c.id", _REFERENCE, "'compute'")} ORDER BY c.name LIMIT {MOST_NAMED}) AS clusters
 """
 _IMAGES: Final = f"SELECT {_IMAGE} FROM image AS t"
 _GET_IMAGE: Final = Statement(f"{_IMAGES} WHERE t.id = :id AND t.deleted_at IS NULL")

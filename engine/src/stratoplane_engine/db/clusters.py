@@ -22,7 +22,8 @@ _CLUSTER: Final = f"""
 _CLUSTERS: Final = f"SELECT {_CLUSTER} FROM cluster AS t"
 _PROVIDERS: Final = Statement("""
 SELECT p.cluster_id, c.name AS cluster, p.interface, p.driver, p.version, p.contract, p.status, p.reason, p.features,
-    p.production_ready, p.reported_at, p.listings
+    p.production_ready, p.reported_at, p.listings,
+    CASE WHEN p.images IS NOT NULL THEN ARRAY(SELECT k FROM jsonb_object_keys(p.images) AS k ORDER BY k) END AS images
 FROM provider p JOIN cluster c ON c.id = p.cluster_id WHERE c.deleted_at IS NULL
     AND (c.name, p.interface) > (:cluster, :interface) ORDER BY c.name, p.interface LIMIT :limit
 """)

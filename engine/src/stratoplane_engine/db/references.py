@@ -9,6 +9,7 @@ from uuid import UUID
 from stratoplane.kinds import FlavorReference, FoundImage, NamedRange, References, ResolvedReferences, Spec, Target
 from stratoplane.resources import ResourceStatus
 from stratoplane_engine.db.connection import Connection, Document
+from stratoplane_engine.db.images import IMAGE_REFERENCE, lacks_image
 from stratoplane_engine.db.liveness import is_online
 from stratoplane_engine.db.resources import COLUMNS, read_resource
 from stratoplane_engine.db.statement import Statement
@@ -22,18 +23,19 @@ _CLUSTER: Final = f"""
         'online', {is_online("c")},
         'free_vcpus', c.vcpus_total - c.vcpus_claimed,
         'free_memory_mib', c.memory_mib_total - c.memory_mib_claimed,
-        'free_storage_gib', c.storage_gib_total - c.storage_gib_claimed)
+        'free_storage_gib', c.storage_gib_total - c.storage_gib_claimed,
+        'lacks_image', CASE WHEN wanted.image IS NOT NULL AND {lacks_image("c.id", "wanted.image")}
+            THEN wanted.image->>'name' ELSE '' END)
 """
 _TARGET: Final = """
     jsonb_build_object('id', r.id, 'kind', r.kind, 'name', r.name, 'status', r.status, 'project_id', r.project_id,
         'cluster_id', r.cluster_id, 'spec', r.spec,
         'user_id', (SELECT l.source_id FROM resource_link l WHERE l.organization_id = r.organization_id
-            AND l.target_id = r.id AND l.role IN ('volume', 'boot_volume')))
+            AND l.target_id = r.id AND l.role IN ('volume', 'boot_volume')),
+        'cards', CASE WHEN r.kind = 'network' THEN (SELECT count(*) FROM resource_link l
+            WHERE l.organization_id = r.organization_id AND l.target_id = r.id AND l.role = 'interface') ELSE 0 END)
 """
-_IMAGE: Final = """
-    jsonb_build_object('minimum_disk_gib', m.minimum_disk_gib, 'reference', jsonb_build_object(
-        'uid', m.id, 'name', m.name, 'source', m.source, 'format', m.format, 'sha256', m.sha256))
-"""
+_IMAGE: Final = f"jsonb_build_object('minimum_disk_gib', m.minimum_disk_gib, 'reference', {IMAGE_REFERENCE})"
 OVERLAPS: Final = """
     SELECT jsonb_build_object('name', r.name, 'cidr', r.spec->>'cidr') FROM resource r
     WHERE r.organization_id = :organization AND r.project_id = :project AND r.kind = 'network' AND r.deleted_at IS NULL
@@ -51,7 +53,17 @@ WHERE r.organization_id = :organization AND r.project_id = :project AND r.kind =
 FOR UPDATE OF r
 """)
 _RESOLVE: Final = Statement(f"""
-WITH fixed AS MATERIALIZED (
+WITH offered AS MATERIALIZED (
+    SELECT {_IMAGE} AS image FROM image m WHERE (m.name = :image OR m.id = CAST(:image_id AS uuid))
+        AND m.deleted_at IS NULL LIMIT 1
+),
+-- What the resource is made from: the image that is named, or the one that its spec has kept.
+wanted AS MATERIALIZED (
+    SELECT coalesce((SELECT o.image->'reference' FROM offered o),
+        (SELECT nullif(r.spec->'image', 'null') FROM resource r WHERE r.organization_id = :organization
+            AND r.project_id = :project AND r.kind = :kind AND r.id = CAST(:resource AS uuid))) AS image
+),
+fixed AS MATERIALIZED (
     SELECT ARRAY(SELECT r.cluster_id FROM resource r WHERE r.organization_id = :organization
         AND r.cluster_id IS NOT NULL
         AND (r.id = CAST(:resource AS uuid) OR r.id = ANY(CAST(:targets AS uuid[])))) AS ids
@@ -73,8 +85,7 @@ SELECT clock_timestamp() AS now,
         ORDER BY r.name LIMIT 10) AS u) AS users,
     (SELECT to_jsonb(f) FROM flavor f WHERE (f.name = :flavor OR f.id = CAST(:flavor_id AS uuid))
         AND f.deleted_at IS NULL LIMIT 1) AS flavor,
-    (SELECT {_IMAGE} FROM image m WHERE (m.name = :image OR m.id = CAST(:image_id AS uuid))
-        AND m.deleted_at IS NULL LIMIT 1) AS image,
+    (SELECT o.image FROM offered o) AS image,
     (SELECT {_TARGET} FROM resource r WHERE r.organization_id = :organization AND r.project_id = :project
         AND r.kind = 'key_pair' AND r.deleted_at IS NULL
         AND (r.name = :key_pair OR r.id = CAST(:key_pair_id AS uuid)) LIMIT 1) AS key_pair,
@@ -82,12 +93,14 @@ SELECT clock_timestamp() AS now,
         AND r.id = ANY(CAST(:targets AS uuid[])) AND r.deleted_at IS NULL) AS targets,
     CASE WHEN CAST(:cidr AS text) IS NOT NULL THEN ({OVERLAPS}) END AS overlapping,
     (SELECT jsonb_agg(cluster) FROM (
-        SELECT {_CLUSTER} AS cluster FROM cluster c, fixed
+        SELECT {_CLUSTER} AS cluster FROM cluster c, fixed, wanted
         WHERE c.deleted_at IS NULL AND (c.id = ANY(fixed.ids)
             OR (CAST(:resource AS uuid) IS NULL AND :cluster = '' AND c.state = 'ENABLED'
                 AND {is_online("c")})
             OR c.name = :cluster)
-        ORDER BY c.id = ANY(fixed.ids) DESC, c.memory_mib_total - c.memory_mib_claimed DESC LIMIT 50) AS near)
+        ORDER BY c.id = ANY(fixed.ids) DESC,
+            (wanted.image IS NULL OR NOT {lacks_image("c.id", "wanted.image")}) DESC,
+            c.memory_mib_total - c.memory_mib_claimed DESC LIMIT 50) AS near)
         AS clusters
 """)
 
@@ -97,6 +110,7 @@ class Lookup:
     """What a request for a change needs to know.
 
     Attributes:
+        interface: of the driver that makes the kind, empty if none does.
         idempotency_key: of ``actor_id``, empty for none.
         resource_id: the resource that is changed, of this kind; it stays locked. None for a new one.
     """
@@ -105,6 +119,7 @@ class Lookup:
     project_id: UUID
     actor_id: UUID
     kind: str
+    interface: str = ""
     references: References = field(default_factory=References)
     idempotency_key: str = ""
     resource_id: UUID | None = None
@@ -144,6 +159,7 @@ class _StoredTarget:
     cluster_id: UUID | None
     spec: Document
     user_id: UUID | None
+    cards: int
 
     def read(self, kinds: Kinds) -> Target:
         return Target(
@@ -155,6 +171,7 @@ class _StoredTarget:
             cluster_id=self.cluster_id,
             spec=kinds.read_spec(self.kind, self.spec),
             user_id=self.user_id,
+            cards=self.cards,
         )
 
 
@@ -193,6 +210,7 @@ def _parameters(lookup: Lookup) -> dict[str, object]:
         "project": lookup.project_id,
         "actor": lookup.actor_id,
         "kind": lookup.kind,
+        "interface": lookup.interface,
         "resource": lookup.resource_id,
         "key": lookup.idempotency_key,
         "flavor": wanted.flavor,

@@ -47,6 +47,8 @@ class Image:
     Attributes:
         source: file name in the drivers' image folder, or the provider's own id.
         sha256: digest of the file, empty when it is not known.
+        clusters: names of up to 100 clusters that can start machines from it; those that do not tell which images
+            they have are among them.
     """
 
     id: UUID
@@ -56,6 +58,7 @@ class Image:
     format: str
     sha256: str
     minimum_disk_gib: int
+    clusters: tuple[str, ...]
     version: int
     created_at: datetime
     updated_at: datetime

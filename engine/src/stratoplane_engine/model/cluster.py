@@ -69,7 +69,12 @@ class ClusterPatch:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class PlacementCluster:
-    """A cluster as placement sees it: free amounts are after what is claimed."""
+    """A cluster as placement sees it: free amounts are after what is claimed.
+
+    Attributes:
+        lacks_image: name of the image that the resource is made from, if the cluster's driver tells its images and
+            this one is not among them; empty else.
+    """
 
     id: UUID
     name: str
@@ -79,6 +84,7 @@ class PlacementCluster:
     free_vcpus: int
     free_memory_mib: int
     free_storage_gib: int
+    lacks_image: str = ""
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -191,7 +197,12 @@ class LateListing:
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Provider:
-    """A driver of a cluster, as its agent reported it; ``listings`` are empty while the agent reports none."""
+    """A driver of a cluster, as its agent reported it; ``listings`` are empty while the agent reports none.
+
+    Attributes:
+        images: sources of the images that it has, and our ids of those of which it keeps copies; None if it does not
+            tell.
+    """
 
     cluster_id: UUID
     cluster: str
@@ -205,6 +216,7 @@ class Provider:
     production_ready: bool
     reported_at: datetime
     listings: tuple[DriverListing, ...] = ()
+    images: tuple[str, ...] | None = None
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)

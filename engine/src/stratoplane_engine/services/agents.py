@@ -13,6 +13,7 @@ from typing import Final
 from uuid import UUID
 
 from stratoplane.crashpoints import crashpoint
+from stratoplane.drivers import MOST_IMAGES
 from stratoplane.errors import InvalidSpecError
 from stratoplane.messages import (
     LONGEST_PROVIDER_TEXT,
@@ -26,6 +27,7 @@ from stratoplane.messages import (
     Offers,
     OperationReference,
     OperationResult,
+    ProviderReport,
     ProviderStatus,
     Results,
     ResultsAnswer,
@@ -51,6 +53,8 @@ LARGEST_OFFER: Final = 200
 _OLDEST_INVENTORY: Final = 86_400.0
 _MOST_LISTINGS: Final = 200
 _LONGEST_CODE: Final = 64
+_LONGEST_SOURCE: Final = 255
+_DIGEST: Final = 64
 _LONGEST_DETAIL: Final = 4_000
 # Everything but tab and line feed below the space, and what else moves a terminal's cursor.
 _CONTROLS: Final = re.compile(r"[\x00-\x08\x0b-\x1f\x7f-\x9f]")
@@ -70,7 +74,7 @@ def hello(database: Database, agent: AgentIdentity, message: Hello, *, inventory
     features = sorted({provider.interface for provider in ready} | {each for one in ready for each in one.features})
     with database.system() as connection:
         rows.set_version(connection, agent.id, version=message.version, protocol=message.protocol)
-        rows.replace_providers(connection, agent.cluster_id, message.providers, features)
+        rows.replace_providers(connection, agent.cluster_id, [*map(_with_images, message.providers)], features)
         rows.set_capacity(connection, agent.cluster_id, message.capacity)
     return Welcome(
         server_time=datetime.now(UTC).isoformat(),
@@ -78,6 +82,15 @@ def hello(database: Database, agent: AgentIdentity, message: Hello, *, inventory
         inventory_seconds=inventory_seconds,
         key_seconds=KEY_SECONDS,
     )
+
+
+def _with_images(provider: ProviderReport) -> ProviderReport:
+    """Return a report whose images are within bounds; too many are as good as not told."""
+    if provider.images is None or len(provider.images) > MOST_IMAGES:
+        return replace(provider, images=None)
+    named = (each for each in provider.images if each.uid or 0 < len(each.source) <= _LONGEST_SOURCE)
+    plain = (each for each in named if not _CONTROLS.search(each.source + each.sha256))
+    return replace(provider, images=tuple(replace(each, sha256=each.sha256[:_DIGEST].lower()) for each in plain))
 
 
 def _check_protocol(database: Database, agent: AgentIdentity, message: Hello) -> None:

@@ -1,7 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Choosing the cluster of a new resource: pure rules over the clusters that were found for the request."""
 
-from collections.abc import Container, Iterable, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
 from uuid import UUID
@@ -13,24 +13,24 @@ from stratoplane.errors import (
     StratoplaneError,
 )
 from stratoplane.hookspecs import PlacementCandidate
-from stratoplane.kinds import AnyKind, Draft, Link, display_name, invalid
+from stratoplane.kinds import AnyKind, Draft, Target, display_name, invalid
 from stratoplane.quota import Amount, QuotaKey
 from stratoplane_engine.model.cluster import Cluster, ClusterState, PlacementCluster
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
 class Placement:
-    """A new resource that needs a cluster.
+    """A resource that needs a cluster, or has one and is to be changed.
 
     Attributes:
+        targets: what the request names that the resource is to use.
         wanted: name of the cluster that the caller wants, empty for any.
-        used_by: pointer to the member of the request that names what the resource uses.
     """
 
     kind: AnyKind
     draft: Draft[Any]  # of the kind
+    targets: Mapping[UUID, Target]
     wanted: str = ""
-    used_by: str = ""
 
     @property
     def needed(self) -> frozenset[str]:
@@ -49,12 +49,12 @@ def fixed_cluster(placement: Placement, clusters: Sequence[PlacementCluster]) ->
     Linked resources pin it to their cluster; else it is the one that the caller names.
 
     Raises:
-        InvalidSpecError: the linked resources are on different clusters, or not on the wanted one.
+        InvalidSpecError: the linked resources are on different clusters, or not on the wanted one, or the cluster
+            does not have the image.
         ResourceNotFoundError: no cluster has the wanted name.
         FeatureUnsupportedError: the cluster lacks an ability.
         NoClusterError: the cluster is not enabled or not connected.
     """
-    _check_pinned(placement.draft.pinned, placement.used_by)
     fixed = _named_or_pinned(placement, clusters)
     if fixed is None:
         return None
@@ -63,16 +63,21 @@ def fixed_cluster(placement: Placement, clusters: Sequence[PlacementCluster]) ->
         raise NoClusterError(f"cluster {fixed.name} takes nothing new: it {why}; try later or another cluster")
     if missing := placement.missing(fixed):
         raise _unsupported(missing, fixed)
+    check_image(fixed)
     return fixed
 
 
 def eligible_clusters(placement: Placement, clusters: Sequence[PlacementCluster]) -> tuple[PlacementCluster, ...]:
-    """Return the clusters that are enabled, connected, able and roomy enough, in the order given.
+    """Return the clusters that are enabled, connected, able and roomy enough and have the image, in the order given.
 
     Raises:
-        NoClusterError, FeatureUnsupportedError: there is none, and why.
+        NoClusterError, FeatureUnsupportedError, InvalidSpecError: there is none, and why.
     """
     able = [each for each in clusters if _takes_new(each) and not placement.missing(each)]
+    if able and all(each.lacks_image for each in able):
+        where = f"no cluster that takes new resources has the image {able[0].lacks_image}"
+        raise invalid("/image", f"{where} at present; choose another image or tell an operator")
+    able = [each for each in able if not each.lacks_image]
     usage = placement.kind.quota_usage(placement.draft.spec)
     roomy = tuple(each for each in able if _has_room(usage, each))
     if not roomy:
@@ -99,43 +104,49 @@ def candidate(cluster: PlacementCluster) -> PlacementCandidate:
     )
 
 
-def using_member(links: Iterable[Link], named: Container[UUID]) -> str:
-    """Return the pointer to the member by which a request names what a resource uses, empty if it names nothing."""
-    return next((f"/{link.pointer.split('/')[1]}" for link in links if link.target_id in named), "")
-
-
-def check_cluster(
-    draft: Draft[Any], clusters: Sequence[PlacementCluster], cluster_id: UUID, *, used_by: str = ""
-) -> None:
-    """Refuse a change that the resource's own cluster cannot do; one that is offline or disabled does it later.
+def check_cluster(placement: Placement, clusters: Sequence[PlacementCluster], cluster_id: UUID) -> PlacementCluster:
+    """Return the resource's own cluster unless it cannot do a change; one that is offline or disabled does it later.
 
     Args:
-        draft: the resource after the change.
+        placement: the resource after the change.
         clusters: those that were found for the request.
         cluster_id: where the resource is.
-        used_by: pointer to the member of the request that names what the resource uses.
 
     Raises:
         InvalidSpecError: what is to be used is on another cluster.
         FeatureUnsupportedError: the cluster lacks an ability.
         NoClusterError: the cluster is not there any more.
     """
-    _check_pinned(draft.pinned | {cluster_id}, used_by)
     cluster = next((each for each in clusters if each.id == cluster_id), None)
     if cluster is None:
         raise NoClusterError("its cluster was removed; it can only be deleted")
-    if missing := ", ".join(sorted(draft.features - cluster.features)):
+    _check_together(placement, clusters, cluster)
+    if missing := ", ".join(sorted(placement.draft.features - cluster.features)):
         raise _unsupported(missing, cluster)
+    return cluster
 
 
-def features_of(clusters: Iterable[PlacementCluster], cluster_id: UUID | None) -> frozenset[str]:
-    """Return what the cluster ``cluster_id`` can do, nothing if it is not among those that were found."""
-    return next((each.features for each in clusters if each.id == cluster_id), frozenset())
+def check_image(cluster: PlacementCluster) -> None:
+    """Refuse a cluster that does not have the image that the resource is made from. Raises InvalidSpecError."""
+    if cluster.lacks_image:
+        where = f"cluster {cluster.name} does not have the image {cluster.lacks_image}"
+        raise invalid("/image", f"{where}; choose another image or cluster, or tell an operator")
 
 
-def _check_pinned(pinned: frozenset[UUID], pointer: str) -> None:
-    if len(pinned) > 1:
-        raise invalid(pointer, "what the resource uses is on different clusters; name what is on one cluster")
+def _check_together(placement: Placement, clusters: Sequence[PlacementCluster], home: PlacementCluster | None) -> None:
+    """Refuse what is on another cluster than ``home``, or than what the resource uses first if it may go anywhere."""
+    if len(placement.draft.pinned | ({home.id} if home else frozenset())) <= 1:
+        return
+    links = placement.kind.uses(placement.draft.spec)
+    used = [(link.pointer, placement.targets.get(link.target_id)) for link in links]
+    placed = [(f"/{pointer.split('/')[1]}", each) for pointer, each in used if each and each.cluster_id is not None]
+    here = home.id if home else next((target.cluster_id for _, target in placed), None)
+    names: Mapping[UUID | None, str] = {each.id: each.name for each in clusters}
+    for pointer, target in placed:
+        if target.cluster_id != here:
+            where = f"{display_name(target.kind)} {target.name} is on cluster {names.get(target.cluster_id)}"
+            raise invalid(pointer, f"{where}, not {names.get(here)}; name what is on one cluster")
+    raise invalid("", "what the resource uses is on different clusters; name what is on one cluster")
 
 
 def _unsupported(missing: str, cluster: PlacementCluster) -> FeatureUnsupportedError:
@@ -144,17 +155,12 @@ def _unsupported(missing: str, cluster: PlacementCluster) -> FeatureUnsupportedE
 
 
 def _named_or_pinned(placement: Placement, clusters: Sequence[PlacementCluster]) -> PlacementCluster | None:
-    pinned = next((each for each in clusters if each.id in placement.draft.pinned), None)
     wanted = placement.wanted
-    if not wanted:
-        return pinned
     named = next((each for each in clusters if each.name == wanted), None)
-    if named is None:
+    if wanted and named is None:
         raise ResourceNotFoundError(f"cluster: there is no cluster {wanted!r}; list the clusters")
-    if pinned is not None and pinned is not named:
-        where = f"what the resource uses is on cluster {pinned.name}, not {wanted}"
-        raise invalid("/cluster", f"{where}; leave cluster out")
-    return named
+    _check_together(placement, clusters, named)
+    return named or next((each for each in clusters if each.id in placement.draft.pinned), None)
 
 
 def _takes_new(cluster: PlacementCluster) -> bool:

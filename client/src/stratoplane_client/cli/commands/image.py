@@ -21,6 +21,7 @@ _COLUMNS = (
     Column("NAME", lambda each: each.name),
     Column("FORMAT", lambda each: each.format),
     Column("MINIMUM DISK", lambda each: f"{each.minimum_disk_gib} GiB"),
+    Column("CLUSTERS", lambda each: tables.joined(each.clusters)),
     Column("AGE", lambda each: tables.age(each.created_at)),
     Column("DESCRIPTION", lambda each: each.description or "-"),
 )
@@ -111,5 +112,6 @@ def _details(each: "Image") -> Iterable[tuple[str, str]]:
     yield "Id", each.id
     yield "Format", each.format
     yield "Minimum disk", f"{each.minimum_disk_gib} GiB"
+    yield "Clusters", "\n".join(each.clusters) or "none at present"
     yield "Description", each.description or "-"
     yield "Created", tables.timestamp(each.created_at)

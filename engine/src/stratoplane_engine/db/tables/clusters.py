@@ -16,7 +16,7 @@ from sqlalchemy import (
     Uuid,
     text,
 )
-from sqlalchemy.dialects.postgresql import ARRAY
+from sqlalchemy.dialects.postgresql import ARRAY, JSONB
 
 from stratoplane_engine.db.tables.columns import (
     count,
@@ -65,6 +65,7 @@ provider = Table(
     Column("production_ready", Boolean, nullable=False, server_default=text("true")),
     timestamp_column("reported_at", default=True),
     json_object("listings", "[]"),
+    Column("images", JSONB, nullable=True),
     PrimaryKeyConstraint("cluster_id", "interface"),
 )
 

@@ -18,7 +18,7 @@ from stratoplane_engine.model.change import ChangeResult
 from stratoplane_engine.services.changes.replay import replayed_change, transact
 from stratoplane_engine.services.changes.request import ChangeRequest, existing
 from stratoplane_engine.services.changes.rows import Change, change_rows, write_rows
-from stratoplane_engine.services.placement import check_cluster
+from stratoplane_engine.services.placement import Placement, check_cluster
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,7 +78,8 @@ def _act(connection: Connection, request: ChangeRequest, resource_id: UUID, acti
         detail = f"{request.noun} {resource.name} is {resource.status}; {asked} needs it to be {allowed}"
         raise StateConflictError(detail)
     needed = Draft(spec=resource.spec, features=frozenset({action.feature.value}))
-    check_cluster(needed, found.clusters, resource.cluster_id)
+    placement = Placement(kind=request.kind, draft=needed, targets=found.references.targets)
+    check_cluster(placement, found.clusters, resource.cluster_id)
     change = Change(
         resource=replace(resource, version=resource.version + 1, updated_at=found.now),
         audited=AuditAction.RESOURCE_ACTION_ACCEPTED,

@@ -19,7 +19,7 @@ from stratoplane_engine.model.resource import Resource
 from stratoplane_engine.services.changes.replay import replayed_change, transact
 from stratoplane_engine.services.changes.request import DRIVER_CREATED, ChangeRequest, CreationSource
 from stratoplane_engine.services.changes.rows import Change, create_rows, write_rows
-from stratoplane_engine.services.placement import Placement, closed, eligible_clusters, fixed_cluster, using_member
+from stratoplane_engine.services.placement import Placement, closed, eligible_clusters, fixed_cluster
 
 MOST_NAMED: Final = 20
 """Clusters that one refusal names."""
@@ -46,8 +46,7 @@ def create(
 ) -> ChangeResult:
     """Write a new resource with its job. Raises as :func:`create_resource`."""
     kind = request.kind
-    named = kind.references(wanted)
-    found = request.resolve(connection, named)
+    found = request.resolve(connection, kind.references(wanted))
     if (answer := replayed_change(request.context, found.stored, connection.kinds)) is not None:
         return answer
     draft = kind.draft(wanted, found.references)
@@ -56,8 +55,7 @@ def create(
     _check_observed(request, resource, source)
     admission = request.admit("create", resource)
     if kind.interface is not None:
-        used_by = using_member(kind.uses(draft.spec), named.resource_ids)
-        placement = Placement(kind=kind, draft=draft, wanted=wanted.cluster, used_by=used_by)
+        placement = Placement(kind=kind, draft=draft, targets=found.references.targets, wanted=wanted.cluster)
         cluster = fixed_cluster(placement, found.clusters)
         if cluster is None:
             _check_any_is_open(connection, request, found)

@@ -13,7 +13,7 @@ from stratoplane_engine.db.connection import Connection
 from stratoplane_engine.model.change import ChangeResult
 from stratoplane_engine.services.changes.request import ChangeRequest, existing
 from stratoplane_engine.services.changes.rows import Change, change_rows, write_rows
-from stratoplane_engine.services.placement import check_cluster
+from stratoplane_engine.services.placement import Placement, check_cluster, check_image
 
 
 def recreate(connection: Connection, request: ChangeRequest, resource_id: UUID) -> ChangeResult:
@@ -22,6 +22,7 @@ def recreate(connection: Connection, request: ChangeRequest, resource_id: UUID) 
     Raises:
         StateConflictError: it has not failed.
         QuotaExceededError, NoClusterError, FeatureUnsupportedError: it does not fit any more.
+        InvalidSpecError: its cluster does not have the image any more.
     """
     kind = request.kind
     found = request.resolve(connection, resource_id=resource_id)
@@ -30,7 +31,8 @@ def recreate(connection: Connection, request: ChangeRequest, resource_id: UUID) 
         detail = f"{request.noun} {resource.name} is {resource.status}; only what has failed is created again"
         raise StateConflictError(detail)
     request.admit("create", resource)
-    check_cluster(Draft(spec=resource.spec), found.clusters, resource.cluster_id)
+    placement = Placement(kind=kind, draft=Draft(spec=resource.spec), targets=found.references.targets)
+    check_image(check_cluster(placement, found.clusters, resource.cluster_id))
     usage = kind.quota_usage(resource.spec)
     change = Change(
         resource=replace(

@@ -54,6 +54,7 @@ class ChangeRequest:
             project_id=self.project_id,
             actor_id=self.context.actor.id,
             kind=self.kind.name,
+            interface=self.kind.interface or "",
             references=references or References(),
             idempotency_key=key,
             resource_id=resource_id,

@@ -22,7 +22,7 @@ from stratoplane_engine.model.resource import Desired, Resource
 from stratoplane_engine.services.changes.replay import replayed_change, transact
 from stratoplane_engine.services.changes.request import ChangeRequest, existing
 from stratoplane_engine.services.changes.rows import Change, change_rows, unchanged, write_rows
-from stratoplane_engine.services.placement import check_cluster, features_of, using_member
+from stratoplane_engine.services.placement import Placement, check_cluster
 from stratoplane_engine.services.versions import check_version
 from stratoplane_engine.workflows.asked import asked_of_observed
 
@@ -55,8 +55,7 @@ def update_resource(
 
 def _update(connection: Connection, request: ChangeRequest, resource_id: UUID, patch: ResourcePatch) -> ChangeResult:
     kind, context = request.kind, request.context
-    named = kind.references(patch)
-    found = request.resolve(connection, named, resource_id)
+    found = request.resolve(connection, kind.references(patch), resource_id)
     if (answer := replayed_change(context, found.stored, connection.kinds)) is not None:
         return answer
     resource = existing(found.resource, kind.name, resource_id)
@@ -69,13 +68,14 @@ def _update(connection: Connection, request: ChangeRequest, resource_id: UUID, p
     if not unlike and (after.spec, after.name, after.labels) == (resource.spec, resource.name, resource.labels):
         return unchanged(connection, context, found.now, ChangeResult(resource=resource))
     request.admit("update", after, previous_name=resource.name)
+    features: Collection[str] = ()
     if resource.cluster_id is not None:
-        used_by = using_member(kind.uses(draft.spec), named.resource_ids)
-        check_cluster(draft, found.clusters, resource.cluster_id, used_by=used_by)
+        placement = Placement(kind=kind, draft=draft, targets=found.references.targets)
+        features = check_cluster(placement, found.clusters, resource.cluster_id).features
     after = replace(after, version=resource.version + 1, updated_at=found.now)
     change = _change(request, resource, after, patch)
     if kind.interface is not None and (unlike or (after.spec, after.name) != (resource.spec, resource.name)):
-        change = _with_job(kind, resource, change, unlike, features_of(found.clusters, resource.cluster_id))
+        change = _with_job(kind, resource, change, unlike, features)
     rows, answer = change_rows(context, connection.kinds, change)
     write_rows(connection, context, rows)
     return answer
