@@ -2,7 +2,7 @@
 """The ranges of a project's networks do not overlap."""
 
 from concurrent.futures import ThreadPoolExecutor
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import pytest
 
@@ -94,3 +94,21 @@ def test_the_look_for_overlaps_goes_by_the_projects_own_networks(tenant: "Tenant
         plan = connection.documents(Statement(f"EXPLAIN {OVERLAPS}"), parameters)
     lines = "\n".join(str(row["QUERY PLAN"]) for row in plan)
     assert "resource_page_idx" in lines or "resource_name_key" in lines, lines
+
+
+def test_a_network_without_an_address_left_takes_no_machine(tenant: "TenantWorld") -> None:
+    network = tenant.made("network", cidr="10.9.0.0/29")
+    member: dict[str, Any] = {"network_ids": [network.resource.id]}
+    machines = [tenant.create("virtual_machine", **member) for _ in range(5)]
+
+    for context in (tenant.context(dry_run=True), tenant.context()):
+        with pytest.raises(InvalidSpecError, match="no address left, 5 of 5 are used") as caught:
+            tenant.create("virtual_machine", context=context, **member)
+        assert [each.pointer for each in caught.value.violations] == ["/network_ids/0"]
+
+    tenant.settle()
+    tenant.delete(machines[0])
+    with pytest.raises(InvalidSpecError):
+        tenant.create("virtual_machine", **member)
+    tenant.settle()
+    assert tenant.create("virtual_machine", **member).job is not None

@@ -110,6 +110,11 @@ class NetworkKind(Kind[NetworkSpec, NetworkRequest, NetworkPatch]):
         return wanted
 
 
+def addresses(cidr: str) -> int:
+    """Return how many machines a range has addresses for: all but its own two and the gateway."""
+    return ip_network(cidr).num_addresses - 3
+
+
 def parse_cidr(text: str) -> IPv4Network:
     """Return the range that ``text`` names.
 

@@ -31,6 +31,7 @@ from stratoplane.quota import DEFAULT_LIMITS, Amount, QuotaKey
 from stratoplane.resources import PowerState, ResourceStatus
 from stratoplane.spec_changes import Interruption, SpecChange
 from stratoplane_engine.kinds.key_pair import KeyPairSpec
+from stratoplane_engine.kinds.network import NetworkSpec, addresses
 
 _CORRECTED: Final = (DriftPolicy.CORRECT, DriftPolicy.ALERT)
 _ALERTED: Final = (DriftPolicy.ALERT,)
@@ -344,7 +345,11 @@ def _clusters_of(found: ResolvedReferences, links: Iterable[Link]) -> frozenset[
 
 
 def _network(found: ResolvedReferences, link: Link) -> Target:
-    return found.target(link.target_id, "network", link.pointer)
+    target = found.target(link.target_id, "network", link.pointer)
+    if isinstance(target.spec, NetworkSpec) and target.cards >= (most := addresses(target.spec.cidr)):
+        full = f"network {target.name} has no address left, {target.cards} of {most} are used"
+        raise invalid(link.pointer, f"{full}; delete a machine that is on it, or choose another network")
+    return target
 
 
 def _volume(found: ResolvedReferences, link: Link) -> Target:
