@@ -21,7 +21,7 @@ from stratoplane_api.app import create_app
 from stratoplane_api.openapi import document
 from stratoplane_engine.db.connection import Database
 from stratoplane_engine.db.statement import Statement
-from stratoplane_engine.kinds.catalogue import BUILTIN_KINDS, Kinds
+from stratoplane_engine.kinds.catalogue import BUILTIN_KINDS
 from stratoplane_engine.plugins import Plugins
 from stratoplane_engine.services.quota import seed_limits
 
@@ -41,7 +41,7 @@ def plugins():
     manager, _ = load_plugins(())
     manager.register(Policy(), name="policy")
     kinds, _ = load_kinds(manager, [], BUILTIN_KINDS.values())
-    return Plugins(manager=manager, kinds=Kinds((*BUILTIN_KINDS.values(), *kinds)))
+    return Plugins(manager=manager, kinds=BUILTIN_KINDS.with_plugins(kinds))
 
 
 @pytest.fixture(scope="module")
