@@ -8,6 +8,7 @@ import pytest
 
 from agent.tests.lab import lab_load_balancer
 from agent.tests.lab.lab_load_balancer import LOAD_BALANCER, LoadBalancerSpec, MemoryLoadBalancers
+from stratoplane import CONTRACT
 from stratoplane.ids import new_id
 from stratoplane.messages import Outcome, ProviderStatus
 from stratoplane.settings import NoSettings
@@ -131,7 +132,7 @@ class TestCommands:
         drivers = installed.command("drivers", **ENABLED, STRATOPLANE_AGENT_DRIVER="")
         kinds = installed.command("kinds", **ENABLED)
 
-        assert ["load_balancer", "memory", "0.3", "1.0", "READY", "drain"] in [
+        assert ["load_balancer", "memory", "0.3", ".".join(map(str, CONTRACT)), "READY", "drain"] in [
             line.split() for line in drivers.stdout.splitlines()
         ]
         assert [line.split()[:4] for line in kinds.stdout.splitlines()][1:] == [

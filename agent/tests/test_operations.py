@@ -8,6 +8,7 @@ import pytest
 
 from agent.tests.lab.lab_agent import LabAgent
 from agent.tests.lab.lab_control_plane import LabControlPlane
+from stratoplane import CONTRACT
 from stratoplane.ids import new_id
 from stratoplane.messages import Outcome, ProviderStatus
 from stratoplane.storage import BucketSpec, VolumeSpec
@@ -218,7 +219,7 @@ def test_the_agent_says_what_it_has(control_plane, running):
     hello = control_plane.wait_until(lambda: control_plane.hellos and control_plane.hellos[-1], "hello")
     compute = next(each for each in hello.providers if each.interface == "compute")
 
-    assert (compute.driver, compute.version, compute.contract) == ("lab", "1.2.3", "1.0")
+    assert (compute.driver, compute.version, compute.contract) == ("lab", "1.2.3", ".".join(map(str, CONTRACT)))
     assert (compute.status, compute.production_ready) == (ProviderStatus.READY, False)
     assert compute.features == ("console_log", "resize")
     assert (hello.capacity.vcpus, hello.capacity.storage_gib) == (64, 500)
