@@ -221,5 +221,5 @@ def test_the_agent_says_what_it_has(control_plane, running):
 
     assert (compute.driver, compute.version, compute.contract) == ("lab", "1.2.3", ".".join(map(str, CONTRACT)))
     assert (compute.status, compute.production_ready) == (ProviderStatus.READY, False)
-    assert compute.features == ("console_log", "resize")
+    assert compute.features == ("console_log", "images", "resize")
     assert (hello.capacity.vcpus, hello.capacity.storage_gib) == (64, 500)
