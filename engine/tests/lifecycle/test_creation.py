@@ -1,6 +1,7 @@
 # SPDX-License-Identifier: Apache-2.0
 """Creates: what is accepted, what the answer says, and what comes of it."""
 
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from stratoplane_engine.kinds.key_pair import KeyPairSpec
@@ -39,7 +40,8 @@ def test_a_network_becomes_active(tenant: "TenantWorld") -> None:
 def test_the_answer_shows_the_resource_and_the_job_as_reading_them_does(tenant: "TenantWorld") -> None:
     accepted = tenant.create("volume", size_gib=3)
 
-    assert accepted.resource == tenant.get(accepted)
+    # What its job waits for is told when somebody looks.
+    assert accepted.resource == replace(tenant.get(accepted), detail=accepted.resource.detail)
     assert accepted.job == tenant.job(accepted)
 
 
