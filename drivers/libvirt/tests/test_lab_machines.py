@@ -255,6 +255,7 @@ def test_features_and_capacity_are_the_hosts(cluster):
         Feature.RESIZE,
         Feature.CONSOLE_LOG,
         Feature.FOREIGN_OBJECTS,
+        Feature.IMAGES,
     }
     compute, storage = cluster.compute.capacity(), cluster.storage.capacity()
     assert compute.vcpus == cluster.host.getInfo()[2] * 4
