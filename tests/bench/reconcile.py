@@ -44,6 +44,7 @@ FROM generate_series(1, {count}) AS n;
 INSERT INTO inventory (cluster_id, uid, kind, status, changed_at)
 SELECT r.cluster_id, r.id, r.kind, r.spec || jsonb_build_object('name', r.name, 'volume_uids', '[]'::jsonb),
     clock_timestamp() - interval '1 day' FROM resource r;
+UPDATE resource r SET observed = v.status FROM inventory v WHERE v.uid = r.id;
 INSERT INTO inventory_report (cluster_id, kind, taken_at)
 SELECT c.id, k, clock_timestamp() FROM cluster c, unnest(ARRAY['virtual_machine', 'volume']) AS k;
 """
