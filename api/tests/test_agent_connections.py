@@ -9,7 +9,7 @@ import pytest
 
 from api.tests.served_gateway import served_agents
 from api.tests.test_slow_clients import HANG, connect, everything, problem
-from stratoplane_api.agent_connections import SLOWEST, AddressBook, AgentConnection
+from stratoplane_api.agent_connections import SLOWEST, AgentConnection, ConnectionsByAddress
 from stratoplane_api.deadlines import BODY_SECONDS, HEAD_SECONDS
 from stratoplane_api.request_errors import LateRequestError
 
@@ -200,7 +200,7 @@ class Taken:
 
 
 def test_what_is_worked_on_is_never_cut_and_other_addresses_lose_nothing():
-    book = AddressBook(3)
+    book = ConnectionsByAddress(3)
     held, old, young, other = Taken(1, is_reading=False), Taken(2), Taken(3), Taken(0)
     assert all(book.admit("a", each) for each in (held, old, young))
     assert book.admit("b", other)
@@ -214,6 +214,6 @@ def test_what_is_worked_on_is_never_cut_and_other_addresses_lose_nothing():
 
 
 def test_without_a_bound_every_connection_has_a_place():
-    book = AddressBook(0)
+    book = ConnectionsByAddress(0)
 
     assert all(book.admit("a", Taken(each, is_reading=False)) for each in range(5000))

@@ -85,10 +85,10 @@ _WORKER = "stratoplane_api.http_worker.HttpWorker"
 _VIEW = """
 from flask import Flask
 from stratoplane_api.asgi import WholeRequests
-from stratoplane_api.departure import Departure
+from stratoplane_api.draining import Draining
 
 flask = Flask(__name__)
-application = WholeRequests(flask, threads=8, departure=Departure())
+application = WholeRequests(flask, threads=8, draining=Draining())
 
 @flask.get("/")
 def nothing():

@@ -24,7 +24,7 @@ class Request(Protocol):
         """Let the connection end with the answer."""
 
 
-class Place(Protocol):
+class HeldConnection(Protocol):
     """What of a connection counts for its address."""
 
     is_reading: bool
@@ -133,15 +133,15 @@ class AgentConnection:
         return b""
 
 
-class AddressBook:
+class ConnectionsByAddress:
     """Every connection by its address. Where one has as many as it may, the one that has waited longest is cut."""
 
     def __init__(self, most: int) -> None:
         """Let every address have ``most`` connections, any number if it is 0."""
         self._most: Final = most
-        self._connections: Final[defaultdict[str, set[Place]]] = defaultdict(set)
+        self._connections: Final[defaultdict[str, set[HeldConnection]]] = defaultdict(set)
 
-    def admit(self, address: str, connection: Place) -> bool:
+    def admit(self, address: str, connection: HeldConnection) -> bool:
         """Take in a connection; tell whether there is a place for it. Only requests that are worked on keep theirs."""
         others = self._connections[address]
         if self._most and len(others) >= self._most:
@@ -154,7 +154,7 @@ class AddressBook:
         others.add(connection)
         return True
 
-    def forget(self, address: str, connection: Place) -> None:
+    def forget(self, address: str, connection: HeldConnection) -> None:
         """Give back the place of a connection that has ended."""
         others = self._connections[address]
         others.discard(connection)

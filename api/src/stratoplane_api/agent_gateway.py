@@ -8,7 +8,7 @@ from typing import Final
 from flask import Flask, Response, current_app, g, request
 
 from stratoplane.signatures import sign_answer
-from stratoplane_api.departure import Departure
+from stratoplane_api.draining import Draining
 from stratoplane_api.listener import Listener
 from stratoplane_api.poll_fallback import PollFallback
 from stratoplane_api.polls import Polls
@@ -48,7 +48,7 @@ class AgentGateway:
         polls: counts those of each agent, so that no agent takes the places of the others.
         key: signs what agents are told.
         readiness: what load balancers are told.
-        departure: ends the polls when the process is about to stop.
+        draining: ends the polls when the process is about to stop.
         inventory_seconds: how long agents wait between their looks at their clusters.
     """
 
@@ -60,7 +60,7 @@ class AgentGateway:
     key: ServerKey
     inventory_seconds: float
     readiness: Readiness
-    departure: Departure
+    draining: Draining
 
 
 def install(app: Flask, parts: AgentGateway) -> None:

@@ -8,12 +8,12 @@ import contextlib
 import os
 import socket
 from types import FrameType
-from typing import Any, Final
+from typing import Final
 
 import gevent
 from gunicorn.workers.ggevent import GeventWorker  # type: ignore[import-untyped]  # ships no annotations
 
-from stratoplane_api.agent_connections import SLOWEST, AddressBook, AgentConnection
+from stratoplane_api.agent_connections import SLOWEST, AgentConnection, ConnectionsByAddress, Request
 from stratoplane_api.deadlines import BODY_SECONDS, HEAD_SECONDS, IDLE_SHARE, room_for
 from stratoplane_api.origin import origin
 
@@ -36,13 +36,13 @@ class AgentWorker(GeventWorker):  # type: ignore[misc]  # as above: mypy sees An
     """One process of the agents' API; given to gunicorn as its worker class."""
 
     worker_connections: int
-    _addresses: AddressBook
+    _addresses: ConnectionsByAddress
 
-    def __init__(self, *args: Any, **settings: Any) -> None:
+    def __init__(self, *args: object, **settings: object) -> None:
         """Begin with no connection."""
         super().__init__(*args, **settings)
         self._connections: Final[set[AgentConnection]] = set()
-        self._served: Final[dict[AgentConnection, Any]] = {}
+        self._served: Final[dict[AgentConnection, Request]] = {}
 
     def load_wsgi(self) -> None:
         """Load the application and what settings say of connections."""
@@ -51,13 +51,13 @@ class AgentWorker(GeventWorker):  # type: ignore[misc]  # as above: mypy sees An
         from stratoplane_api.settings import ApiSettings  # noqa: PLC0415  # as above
 
         self.worker_connections = room_for(self.worker_connections)
-        self._addresses = AddressBook(load(ApiSettings, {}, os.environ).connections_per_address)
+        self._addresses = ConnectionsByAddress(load(ApiSettings, {}, os.environ).connections_per_address)
 
     def timeout_ctx(self) -> contextlib.AbstractContextManager[None]:
         """Leave the time that a request may take to the connection, which knows head, body and pause."""
         return contextlib.nullcontext()
 
-    def handle(self, listener: socket.socket, client: socket.socket, addr: Any) -> None:
+    def handle(self, listener: socket.socket, client: socket.socket, addr: object) -> None:
         """Serve one connection, if its address may have another."""
         address = origin(addr[0] if isinstance(addr, tuple) else None)
         connection = AgentConnection(client, _late_head, _late_body)
@@ -71,7 +71,7 @@ class AgentWorker(GeventWorker):  # type: ignore[misc]  # as above: mypy sees An
             self._connections.discard(connection)
             self._addresses.forget(address, connection)
 
-    def handle_request(self, listener_name: Any, req: Any, sock: AgentConnection, addr: Any) -> None:
+    def handle_request(self, listener_name: object, req: Request, sock: AgentConnection, addr: object) -> None:
         """Answer one request, and wait for the next, unless the process is about to stop."""
         sock.serve(req)
         if not self.alive:
@@ -86,12 +86,12 @@ class AgentWorker(GeventWorker):  # type: ignore[misc]  # as above: mypy sees An
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         """Stop in order; the rest is done outside of the signal's handler, where locks can be taken."""
         super().handle_exit(sig, frame)
-        gevent.spawn(self._leave)
+        gevent.spawn(self._drain)
 
-    def _leave(self) -> None:
-        from stratoplane_api.departure import departure_of  # noqa: PLC0415  # as above
+    def _drain(self) -> None:
+        from stratoplane_api.draining import draining_of  # noqa: PLC0415  # as above
 
-        departure_of(self.wsgi).begin()
+        draining_of(self.wsgi).begin()
         for request in self._served.values():
             request.force_close()
         gevent.sleep(IDLE_SHARE * self.cfg.graceful_timeout)

@@ -6,11 +6,11 @@ from collections.abc import Callable
 from flask import Flask
 from werkzeug.middleware.proxy_fix import ProxyFix
 
-from stratoplane_api import admission, agent_gateway, departure, gateway
+from stratoplane_api import admission, agent_gateway, draining, gateway
 from stratoplane_api.assembly import assemble
 from stratoplane_api.authentication import by_signature, by_token, forget_after_changes, while_listening
 from stratoplane_api.counters import Counters
-from stratoplane_api.departure import Departure
+from stratoplane_api.draining import Draining
 from stratoplane_api.listener import Listener
 from stratoplane_api.login_throttle import LoginThrottle
 from stratoplane_api.poll_fallback import PollFallback
@@ -47,7 +47,7 @@ def create_app(database: Database, plugins: Plugins, settings: ApiSettings) -> F
     added = [kind for kind in plugins.kinds.values() if kind.name not in BUILTIN_KINDS]
     namespaces = (everybody.ROUTES, tenant.ROUTES, ops.ROUTES, *((plugin_kinds.routes_for(added),) if added else ()))
     app = assemble(namespaces, rules, plugins.kinds)
-    leaving = Departure()
+    drain = Draining()
     parts = gateway.Gateway(
         database=database,
         plugins=plugins,
@@ -57,11 +57,11 @@ def create_app(database: Database, plugins: Plugins, settings: ApiSettings) -> F
         wait_slots=WaitSlots(settings.waiting_requests),
         certificate_pin=settings.agent_certificate_pin,
         account_limits=settings.account_limits,
-        readiness=Readiness(database, settings.drain_file, leaving),
-        departure=leaving,
+        readiness=Readiness(database, settings.drain_file, drain),
+        draining=drain,
     )
     gateway.install(app, parts)
-    departure.install(app, leaving)
+    draining.install(app, drain)
     forget_after_changes(app, authenticator)
     _believe_proxies(app, settings)
     return app
@@ -72,7 +72,7 @@ def create_agent_app(database: Database, settings: ApiSettings) -> Flask:
     counters = Counters(settings.redis_url) if settings.redis_url else None
     app = assemble((agents.ROUTES,), _rules(settings, counters, by_signature(database)))
     waiters = WaiterRegistry()
-    leaving = Departure(waiters.wake_all)
+    drain = Draining(waiters.wake_all)
     parts = agent_gateway.AgentGateway(
         database=database,
         waiters=waiters,
@@ -81,11 +81,11 @@ def create_agent_app(database: Database, settings: ApiSettings) -> Flask:
         polls=Polls(settings.agent_polls, waiters),
         key=agent_gateway.ServerKey(database),
         inventory_seconds=settings.inventory_seconds,
-        readiness=Readiness(database, settings.drain_file, leaving),
-        departure=leaving,
+        readiness=Readiness(database, settings.drain_file, drain),
+        draining=drain,
     )
     agent_gateway.install(app, parts)
-    departure.install(app, leaving)
+    draining.install(app, drain)
     _believe_proxies(app, settings)
     return app
 

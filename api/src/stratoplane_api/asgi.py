@@ -19,7 +19,7 @@ from wsgiref.types import WSGIApplication, WSGIEnvironment
 from stratoplane.errors import StratoplaneError, UnavailableError
 from stratoplane_api.admission import REFUSAL
 from stratoplane_api.deadlines import BODY_SECONDS
-from stratoplane_api.departure import Departure, departure_of
+from stratoplane_api.draining import Draining, draining_of
 from stratoplane_api.endpoints import LARGEST_BODY, MOST_SWALLOWED
 from stratoplane_api.request_errors import LateRequestError
 from stratoplane_api.wsgi import create_application as create_wsgi_application
@@ -62,7 +62,7 @@ class WholeRequests:
     Args:
         application: gets requests whose body has been read; what refuses one stands in its environment.
         threads: how many requests are worked on at once.
-        departure: how the application learns that the process is about to stop.
+        draining: how the application learns that the process is about to stop.
         body_seconds: within which a body must have come.
         most_held: bytes of bodies that are held at once.
     """
@@ -72,12 +72,12 @@ class WholeRequests:
         application: WSGIApplication,
         *,
         threads: int,
-        departure: Departure,
+        draining: Draining,
         body_seconds: float = BODY_SECONDS,
         most_held: int = MOST_HELD,
     ) -> None:
         self._application: Final = application
-        self.departure: Final = departure
+        self.draining: Final = draining
         # It starts no thread before the first request: gunicorn forks after this object was made.
         self._threads: Final = ThreadPoolExecutor(threads, thread_name_prefix="request")
         self._body_seconds: Final = body_seconds
@@ -160,8 +160,8 @@ class _Pieces:
 def create_application(threads: int, body_seconds: float = BODY_SECONDS) -> WholeRequests:
     """Return the application of the public namespaces. Raises as :func:`stratoplane_api.wsgi.create_application`."""
     application = create_wsgi_application()
-    departure = departure_of(application)
-    return WholeRequests(application, threads=threads, departure=departure, body_seconds=body_seconds)
+    draining = draining_of(application)
+    return WholeRequests(application, threads=threads, draining=draining, body_seconds=body_seconds)
 
 
 def environment(scope: Scope, body: _Body) -> WSGIEnvironment:

@@ -9,7 +9,7 @@ from flask import Flask, current_app, g, request
 
 from stratoplane_api import cursors, etag, idempotency, labels, prefer
 from stratoplane_api.counters import Counters
-from stratoplane_api.departure import Departure
+from stratoplane_api.draining import Draining
 from stratoplane_api.endpoints import Endpoint, Feature
 from stratoplane_api.login_throttle import LoginThrottle
 from stratoplane_api.readiness import Readiness
@@ -36,7 +36,7 @@ class Gateway:
         wait_slots: for requests that are held until a job ends.
         account_limits: how many projects, users, role bindings and tokens there may be.
         readiness: what load balancers are told.
-        departure: ends the wait of held requests when the process is about to stop.
+        draining: ends the wait of held requests when the process is about to stop.
         certificate_pin: fingerprint of the certificate that agents see, for join tokens; empty for none.
     """
 
@@ -49,7 +49,7 @@ class Gateway:
     certificate_pin: str
     account_limits: AccountLimits
     readiness: Readiness
-    departure: Departure
+    draining: Draining
 
 
 def install(app: Flask, gateway: Gateway) -> None:

@@ -21,7 +21,7 @@ from stratoplane.errors import StratoplaneError
 from stratoplane_api import problems
 from stratoplane_api.asgi import WholeRequests
 from stratoplane_api.deadlines import HEAD_SECONDS, IDLE_SHARE, UNREAD_SECONDS, room_for
-from stratoplane_api.departure import Departure
+from stratoplane_api.draining import Draining
 from stratoplane_api.endpoints import LARGEST_BODY
 from stratoplane_api.request_errors import (
     BodyTooLargeError,
@@ -136,7 +136,7 @@ class Connection(HttpToolsProtocol):
         self._in_head, self._is_chunked, self._bytes = True, False, 0
         super().on_message_complete()
 
-    def take_leave(self) -> None:
+    def close_after_answer(self) -> None:
         """Let the answer to the present request, or to the next, be the last."""
         cycle: RequestResponseCycle | None = self.cycle  # None before the first request, whatever uvicorn declares
         if cycle is not None:
@@ -160,7 +160,7 @@ class Connection(HttpToolsProtocol):
         self._ignore_rest()
 
     def _departs(self) -> bool:
-        return cast("WholeRequests", self.app).departure.begun
+        return cast("WholeRequests", self.app).draining.begun
 
     def _is_served(self) -> bool:
         """Whether a whole request waits for its answer."""
@@ -217,20 +217,20 @@ def _refusal_of(target: int, head: int) -> StratoplaneError:
     return HeadTooLargeError(f"the headers are {head} bytes long; the limit is {LARGEST_HEAD}")
 
 
-class DepartingServer(Server):
-    """uvicorn's server, which takes leave of its clients before it closes their connections."""
+class DrainingServer(Server):
+    """uvicorn's server, which tells its clients to close before it closes their connections."""
 
-    def __init__(self, config: Config, departure: Departure, idle_seconds: float) -> None:
+    def __init__(self, config: Config, draining: Draining, idle_seconds: float) -> None:
         super().__init__(config)
-        self._departure: Final = departure
+        self._draining: Final = draining
         self._idle_seconds: Final = idle_seconds
 
     async def shutdown(self, sockets: list[socket.socket] | None = None) -> None:
         """Answer what is held at once, take no more connections, let clients close those there are, then stop."""
-        self._departure.begin()
+        self._draining.begin()
         # At once: the first of those that were woken may answer before anything else is done here.
         for connection in cast("set[Connection]", self.server_state.connections):
-            connection.take_leave()
+            connection.close_after_answer()
         until = time.monotonic() + self._idle_seconds
         await self._stop_listening(sockets or [], until)
         while self.server_state.connections and time.monotonic() < until:  # noqa: ASYNC110  # nobody tells of the last
@@ -277,7 +277,7 @@ class HttpWorker(UvicornWorker):  # type: ignore[misc]  # as above: mypy sees An
 
     async def _serve(self) -> None:
         self.config.app = self.wsgi
-        server = DepartingServer(self.config, self.wsgi.departure, IDLE_SHARE * self.cfg.graceful_timeout)
+        server = DrainingServer(self.config, self.wsgi.draining, IDLE_SHARE * self.cfg.graceful_timeout)
         self._install_sigquit_handler()
         await server.serve(sockets=self.sockets)
         if not server.started:

@@ -5,7 +5,7 @@ from pathlib import Path
 from typing import Final
 
 from stratoplane.errors import UnavailableError
-from stratoplane_api.departure import Departure
+from stratoplane_api.draining import Draining
 from stratoplane_engine.db.connection import Database
 from stratoplane_engine.db.schema import wanted_revision
 from stratoplane_engine.services import health
@@ -16,11 +16,11 @@ DRAINING: Final = "this process is draining; other processes serve"
 class Readiness:
     """Whether requests belong to this process."""
 
-    def __init__(self, database: Database, drain_file: Path | None, departure: Departure) -> None:
-        """Prepare to ask ``database``; while ``drain_file`` exists, and from ``departure`` on, the process drains."""
+    def __init__(self, database: Database, drain_file: Path | None, draining: Draining) -> None:
+        """Prepare to ask ``database``; while ``drain_file`` exists, and from ``draining`` on, the process drains."""
         self._database: Final = database
         self._drain_file: Final = drain_file
-        self._departure: Final = departure
+        self._draining: Final = draining
         self._wanted: Final = wanted_revision()
 
     def require(self) -> None:
@@ -29,6 +29,6 @@ class Readiness:
         Raises:
             UnavailableError: the database is away, only reads or has an older schema, or the process is draining.
         """
-        if self._departure.begun or (self._drain_file is not None and self._drain_file.exists()):
+        if self._draining.begun or (self._drain_file is not None and self._drain_file.exists()):
             raise UnavailableError(DRAINING)
         health.check_ready(self._database, self._wanted)

@@ -1,14 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Objects on clusters that the platform does not manage, for operators."""
 
-from stratoplane_client.decode import decode
 from stratoplane_client.models.foreign_objects import ForeignObject
 from stratoplane_client.models.jobs import Job
-from stratoplane_client.reading import Reading
-from stratoplane_client.transport import Call, Transport
+from stratoplane_client.reading import Handled
+from stratoplane_client.transport import Transport
 
 
-class ForeignObjects(Reading[ForeignObject]):
+class ForeignObjects(Handled[ForeignObject]):
     """Objects that the platform did not create; ``list(cluster_id=..., kind=...)`` filters them."""
 
     def __init__(self, transport: Transport, path: str) -> None:
@@ -44,12 +43,4 @@ class ForeignObjects(Reading[ForeignObject]):
             InvalidRequestError: the platform does not support such an object, or the driver cannot hand it over.
         """
         body = {"cluster_id": cluster_id, "kind": kind, "reference": reference, "project_id": project_id, "name": name}
-        call = Call(
-            method="POST",
-            path=f"{self._path}/adopt",
-            query={"dry_run": "true" if dry_run else None},
-            body=body,
-            idempotency_key=idempotency_key,
-            replayed=True,
-        )
-        return decode(Job, self._transport.send(call).body)
+        return self._begin("adopt", body, dry_run=dry_run, idempotency_key=idempotency_key)

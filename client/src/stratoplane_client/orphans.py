@@ -1,16 +1,13 @@
 # SPDX-License-Identifier: Apache-2.0
 """Objects that the platform created and that belong to no resource, for operators."""
 
-from collections.abc import Mapping
-
-from stratoplane_client.decode import decode
 from stratoplane_client.models.drift import Orphan
 from stratoplane_client.models.jobs import Job
-from stratoplane_client.reading import Reading
-from stratoplane_client.transport import Call, Transport
+from stratoplane_client.reading import Handled
+from stratoplane_client.transport import Transport
 
 
-class Orphans(Reading[Orphan]):
+class Orphans(Handled[Orphan]):
     """Objects without a resource; each is deleted or adopted by a job."""
 
     def __init__(self, transport: Transport, path: str) -> None:
@@ -38,7 +35,7 @@ class Orphans(Reading[Orphan]):
             InvalidRequestError: the name is not that of the object.
         """
         body = {"cluster_id": cluster_id, "uid": uid, "name": name}
-        return self._accepted("delete", body, dry_run=dry_run, idempotency_key=idempotency_key)
+        return self._begin("delete", body, dry_run=dry_run, idempotency_key=idempotency_key)
 
     def adopt(
         self,
@@ -73,15 +70,4 @@ class Orphans(Reading[Orphan]):
         """
         body = {"cluster_id": cluster_id, "uid": uid, "project_id": project_id, "name": name}
         made_from = {member: value for member, value in (("flavor", flavor), ("image", image)) if value}
-        return self._accepted("adopt", {**body, **made_from}, dry_run=dry_run, idempotency_key=idempotency_key)
-
-    def _accepted(self, verb: str, body: Mapping[str, str], *, dry_run: bool, idempotency_key: str | None) -> Job:
-        call = Call(
-            method="POST",
-            path=f"{self._path}/{verb}",
-            query={"dry_run": "true" if dry_run else None},
-            body=body,
-            idempotency_key=idempotency_key,
-            replayed=True,
-        )
-        return decode(Job, self._transport.send(call).body)
+        return self._begin("adopt", {**body, **made_from}, dry_run=dry_run, idempotency_key=idempotency_key)

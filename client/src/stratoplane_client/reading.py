@@ -8,6 +8,7 @@ from uuid import UUID
 
 from stratoplane_client.decode import Record, decode
 from stratoplane_client.errors import InvalidSettingError, NameAmbiguousError, NameUnknownError
+from stratoplane_client.models.jobs import Job
 from stratoplane_client.paging import LARGEST_PAGE, pages
 from stratoplane_client.transport import Call, Reply, Transport
 
@@ -80,6 +81,21 @@ class Showing(Reading[Item]):
             NotFoundError: there is none that the caller can see.
         """
         return self._read(self._send("GET", identifier))
+
+
+class Handled(Reading[Item]):
+    """A noun of operators about which a job does something."""
+
+    def _begin(self, verb: str, body: Mapping[str, Any], *, dry_run: bool, idempotency_key: str | None) -> Job:
+        call = Call(
+            method="POST",
+            path=f"{self._path}/{verb}",
+            query={"dry_run": "true" if dry_run else None},
+            body=body,
+            idempotency_key=idempotency_key,
+            replayed=True,
+        )
+        return decode(Job, self._transport.send(call).body)
 
 
 class Changing(Reading[Item]):

@@ -91,7 +91,7 @@ def hello() -> Response:
 def offers() -> Response:
     wish = _message(messages.OfferRequest)
     parts, identity = agent_gateway(), agent()
-    if parts.departure.begun:
+    if parts.draining.begun:
         # Answered with nothing, the agent would poll again at once, and so would thousands.
         raise UnavailableError(DRAINING)
     parts.listener.ensure()
@@ -106,7 +106,7 @@ def _await_work(parts: AgentGateway, identity: AgentIdentity, wish: messages.Off
     with parts.waiters.expect(str(identity.cluster_id), wake_name(identity.id)) as event:
         while True:
             event.clear()
-            if poll.is_given_up() or parts.departure.begun:
+            if poll.is_given_up() or parts.draining.begun:
                 return messages.Offers()
             found = agents.take_offers(parts.database, identity, wish)
             if found.operations or not event.wait(max(0.0, deadline - time.monotonic())):

@@ -53,8 +53,8 @@ def job_after(project_id: UUID, job_id: UUID, seconds: float) -> tuple[Job, bool
     A process that is about to stop holds none any longer. The second value tells whether the request was held as long
     as was asked, or needed no holding.
     """
-    departure = gateway().departure
+    draining = gateway().draining
     with gateway().wait_slots.take() as taken:
         held = seconds if taken else 0.0
-        job = jobs.wait_for_job(database(), context(), project_id, job_id, seconds=held, pause=departure.wait)
-    return job, taken and (job.state in TERMINAL or not departure.begun)
+        job = jobs.wait_for_job(database(), context(), project_id, job_id, seconds=held, pause=draining.wait)
+    return job, taken and (job.state in TERMINAL or not draining.begun)

@@ -3,7 +3,6 @@
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from datetime import datetime
 from typing import Final
 from uuid import UUID
 
@@ -34,7 +33,7 @@ ORDER BY v.cluster_id, v.uid LIMIT :limit
 """)
 _GET: Final = Statement(f"""
 SELECT l.*, o.organization_id, o.project_id, o.cluster_id AS home_id, o.kind AS home_kind,
-    coalesce(o.generation, 0) AS generation, o.deleted_at, o.id IS NOT NULL AND o.deleted_at IS NULL AS is_live,
+    coalesce(o.generation, 0) AS generation, o.id IS NOT NULL AND o.deleted_at IS NULL AS is_live,
     (SELECT a.name FROM cluster a WHERE a.id = o.cluster_id) AS home,
     (SELECT j.id FROM job j WHERE j.resource_id = l.uid AND j.state IN {LIVE_STATES} LIMIT 1) AS job_id
 FROM ({LISTED} WHERE v.cluster_id = :cluster AND v.uid = :uid AND {IS_ORPHAN}) AS l
@@ -44,7 +43,7 @@ _HOME: Final = Statement("""
 SELECT p.id FROM project p WHERE p.organization_id = :organization AND p.name = :name
 """)
 # Deleted before it was listed, so that the object stays listed as an orphan until it is gone.
-_ENTOMB: Final = Statement("""
+_RECORD_DELETED: Final = Statement("""
 INSERT INTO resource (id, organization_id, project_id, kind, name, status, cluster_id, deleted_at)
 VALUES (:uid, :organization, :project, :kind, :name, 'DELETED', :cluster,
     CAST(:seen AS timestamptz) - interval '1 minute')
@@ -56,7 +55,6 @@ SELECT r.id FROM resource r WHERE r.id = :uid AND r.organization_id = :organizat
 FOR NO KEY UPDATE OF r
 """)
 _JOB: Final = Statement(f"SELECT j.id FROM job j WHERE j.resource_id = :uid AND j.state IN {LIVE_STATES} LIMIT 1")
-_PROJECT: Final = Statement("SELECT p.organization_id FROM project p WHERE p.id = :project")
 
 
 @dataclass(frozen=True, kw_only=True, slots=True)
@@ -78,7 +76,6 @@ class OrphanRecord(Orphan):
     home_kind: str | None
     home: str | None
     generation: int
-    deleted_at: datetime | None
     is_live: bool
     job_id: UUID | None
     others: tuple[str, ...]
@@ -101,17 +98,12 @@ def get(connection: Connection, cluster_id: UUID, uid: UUID) -> OrphanRecord | N
     return connection.first(OrphanRecord, _GET, {"cluster": cluster_id, "uid": uid})
 
 
-def organization_of(connection: Connection, project_id: UUID) -> UUID | None:
-    """Return the organization of a project, None when there is no such project."""
-    return connection.value(UUID, _PROJECT, {"project": project_id})
-
-
 def home(connection: Connection, organization_id: UUID, name: str) -> UUID | None:
     """Return the project of this name, None when there is none yet."""
     return connection.value(UUID, _HOME, {"organization": organization_id, "name": name})
 
 
-def entomb(connection: Connection, orphan: Orphan, organization_id: UUID, project_id: UUID) -> None:
+def record_deleted(connection: Connection, orphan: Orphan, organization_id: UUID, project_id: UUID) -> None:
     """Record the object as a deleted resource, for a job to be about, unless there is a record already."""
     parameters: Mapping[str, object] = {
         "uid": orphan.uid,
@@ -122,7 +114,7 @@ def entomb(connection: Connection, orphan: Orphan, organization_id: UUID, projec
         "cluster": orphan.cluster_id,
         "seen": orphan.first_seen_at,
     }
-    connection.run(_ENTOMB, parameters)
+    connection.run(_RECORD_DELETED, parameters)
 
 
 def hold(connection: Connection, organization_id: UUID, uid: UUID) -> bool:

@@ -22,7 +22,7 @@ from stratoplane_engine.jobs.tenant_words import for_tenants
 from stratoplane_engine.kinds.catalogue import Kinds, read_spec
 from stratoplane_engine.model.resource import Desired
 from stratoplane_engine.model.trace import trace_id
-from stratoplane_engine.workflows.asked import asked_of_observed
+from stratoplane_engine.workflows.asked import asked_of_observed, read_drift
 
 _AUDITED: Final = {
     JobState.SUCCEEDED: (AuditAction.JOB_SUCCEEDED, "succeeded"),
@@ -107,7 +107,7 @@ def handed_on(following: FollowingChange, kinds: Kinds) -> HandedOn:
     kind = kinds[following.resource_kind]
     before = Desired(name=following.name_before, spec=read_spec(kind, following.spec_before))
     after = Desired(name=following.name, spec=read_spec(kind, following.spec))
-    found = asked_of_observed(kind, before, after, following.drift)
+    found = asked_of_observed(kind, before, after, read_drift(following.drift))
     return HandedOn(
         id=following.id,
         before={"spec": following.spec_before, "name": following.name_before},

@@ -4,25 +4,23 @@
 from uuid import UUID
 
 from stratoplane.errors import QuotaExceededError
-from stratoplane_engine.access.context import AccountLimits
 from stratoplane_engine.db import account_counts
 from stratoplane_engine.db.account_counts import Counted
 from stratoplane_engine.db.connection import Connection
 
 
-def require_room(connection: Connection, limits: AccountLimits, counted: Counted, owner: UUID) -> None:
+def require_room(connection: Connection, counted: Counted, owner: UUID, *, limit: int) -> None:
     """Make sure that an owner, in the transaction that adds it, may have one more.
 
     Args:
         connection: of the transaction.
-        limits: what applies.
         counted: what is added; not sessions, of which the oldest end.
         owner: the user of a token, the organization of everything else.
+        limit: how many it may have.
 
     Raises:
         QuotaExceededError: it has as many as it may; the caller deletes one, or asks an operator.
     """
-    limit: int = getattr(limits, counted.value)
     used = account_counts.count(connection, counted, owner, most=limit)
     if used < limit:
         return

@@ -151,7 +151,7 @@ def create_token(
     secret = credentials.new_token(TokenPrefix.API)
     actor = context.actor
     with database.tenant(actor.organization_id) as connection:
-        require_room(connection, context.limits, Counted.TOKENS, actor.id)
+        require_room(connection, Counted.TOKENS, actor.id, limit=context.limits.tokens)
         token = rows.insert_token(
             connection,
             token_id=new_id(),

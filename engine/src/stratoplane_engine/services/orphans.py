@@ -124,7 +124,7 @@ def delete_orphan(database: Database, context: RequestContext, wanted: OrphanDel
 
 def _delete(connection: Connection, context: RequestContext, orphan: OrphanRecord) -> JobResult:
     project_id = orphan.project_id or _home(connection, context)
-    rows.entomb(connection, orphan, context.organization_id, project_id)
+    rows.record_deleted(connection, orphan, context.organization_id, project_id)
     _hold(connection, context, orphan)
     kind = f"{orphan.kind}.clear"
     job_id, name = new_id(), orphan.name or str(orphan.uid)
@@ -182,11 +182,11 @@ def adopt_orphan(database: Database, plugins: Plugins, context: RequestContext, 
     """
     require(context, Permission.PLATFORM_WRITE)
     with database.system_reads() as connection:
-        owner = rows.organization_of(connection, wanted.project_id)
+        owner = organizations.project(connection, wanted.project_id)
         found = rows.get(connection, wanted.cluster_id, wanted.uid)
     if owner is None:
         raise ResourceNotFoundError(f"there is no project {wanted.project_id}; list the projects")
-    inside = replace(context, organization_id=owner)
+    inside = replace(context, organization_id=owner.organization_id)
     if not context.dry_run and (kept := stored(database, inside, read_change)) is not None:
         return kept
     orphan = _checked(database.kinds, wanted.cluster_id, wanted.uid, found)

@@ -37,7 +37,7 @@ def create_project(database: Database, context: RequestContext, draft: OwnerDraf
     require(context, Permission.PROJECT_WRITE, organization_id=home)
     try:
         with database.tenant(home) as connection:
-            require_room(connection, context.limits, Counted.PROJECTS, home)
+            require_room(connection, Counted.PROJECTS, home, limit=context.limits.projects)
             made = rows.insert_project(connection, new_id(), home, draft)
             # Only now: the new row's foreign key keeps the organization from being deleted until this is committed.
             if rows.get(connection, home) is None:

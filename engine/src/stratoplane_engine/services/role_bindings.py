@@ -79,7 +79,7 @@ def _bind(connection: Connection, context: RequestContext, user: User, draft: Ro
         raise ResourceNotFoundError(f"there is no role {draft.role!r}; list the roles")
     _check_project(connection, role, draft.project_id, user.organization_id)
     require_all_of(context.actor, role.permissions, role.scope, user.organization_id, draft.project_id)
-    require_room(connection, context.limits, Counted.ROLE_BINDINGS, user.organization_id)
+    require_room(connection, Counted.ROLE_BINDINGS, user.organization_id, limit=context.limits.role_bindings)
     try:
         made = rows.insert_binding(
             connection,

@@ -59,7 +59,7 @@ def create_any_user(
 
 
 def _insert(connection: Connection, context: RequestContext, home: UUID, draft: UserDraft, password_hash: str) -> User:
-    require_room(connection, context.limits, Counted.USERS, home)
+    require_room(connection, Counted.USERS, home, limit=context.limits.users)
     try:
         made = rows.insert_user(
             connection,

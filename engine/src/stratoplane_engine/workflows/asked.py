@@ -84,21 +84,22 @@ def asked(kind: AnyKind, before: Desired, after: Desired) -> Asked:
     return Asked(changes=changes, has_more=not changes or not differing <= named)
 
 
-def asked_of_observed(kind: AnyKind, before: Desired, after: Desired, drift: Mapping[str, object] | None) -> Asked:
+def asked_of_observed(kind: AnyKind, before: Desired, after: Desired, unlike: Collection[FieldDifference]) -> Asked:
     """Return what leads to a desired state from one of which fields were observed otherwise.
 
     Args:
         kind: of the resource.
         before: what was desired.
         after: what is desired from now on.
-        drift: those fields, as a job's input has them.
+        unlike: those fields.
     """
-    return asked(kind, as_observed(kind, before, _observed(drift or {})), after)
+    return asked(kind, as_observed(kind, before, unlike), after)
 
 
-def _observed(drift: Mapping[str, object]) -> list[FieldDifference]:
+def read_drift(drift: Mapping[str, object] | None) -> list[FieldDifference]:
+    """Return the fields that were observed otherwise, from what a job's input says of them."""
     return [
         FieldDifference(field=name, desired=found.get("desired"), observed=found.get("observed"))
-        for name, found in drift.items()
+        for name, found in (drift or {}).items()
         if isinstance(found, Mapping)
     ]

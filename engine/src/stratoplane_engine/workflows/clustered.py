@@ -14,7 +14,7 @@ from stratoplane.resources import CHANGEABLE, READY, ResourceStatus
 from stratoplane.spec_changes import UPDATE, SpecChange
 from stratoplane.wire import to_json
 from stratoplane_engine.model.resource import Desired
-from stratoplane_engine.workflows.asked import APPLY, AWAIT_TARGETS, asked_of_observed
+from stratoplane_engine.workflows.asked import APPLY, AWAIT_TARGETS, asked_of_observed, read_drift
 from stratoplane_engine.workflows.context import ResourceOutcome, StepContext, Workflow
 
 _NONE: Final[frozenset[UUID]] = frozenset()
@@ -261,7 +261,7 @@ def _verb_for(change: SpecChange, context: StepContext) -> str:
     if before is None:
         return UPDATE
     after = Desired(name=resource.name, spec=resource.spec)
-    found = asked_of_observed(context.kind, before, after, context.job_input.drift)
+    found = asked_of_observed(context.kind, before, after, read_drift(context.job_input.drift))
     return change.driver_verb if change in found.changes else UPDATE
 
 

@@ -127,8 +127,8 @@ def _with_job(
     """
     after = change.resource
     wanted = Desired(name=after.name, spec=after.spec)
+    found = asked_of_observed(kind, Desired(name=before.name, spec=before.spec), wanted, unlike)
     drift = _drift_input(unlike)
-    found = asked_of_observed(kind, Desired(name=before.name, spec=before.spec), wanted, drift)
     status = before.status if before.status is ResourceStatus.PENDING else ResourceStatus.UPDATING
     return replace(
         change,

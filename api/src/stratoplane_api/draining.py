@@ -1,5 +1,5 @@
 # SPDX-License-Identifier: Apache-2.0
-"""Whether this process is about to stop: what waits in it is told, and waits no longer."""
+"""Whether this process is about to stop: what waits in it is woken, and waits no longer."""
 
 import threading
 from collections.abc import Callable
@@ -7,10 +7,10 @@ from typing import Final
 
 from flask import Flask
 
-_EXTENSION: Final = "stratoplane_departure"
+_EXTENSION: Final = "stratoplane_draining"
 
 
-class Departure:
+class Draining:
     """The end of a process, from the signal that stops it: what it holds is answered at once, with what is known.
 
     Works for threads, and for greenlets once gevent has patched.
@@ -37,12 +37,12 @@ class Departure:
         return self._event.wait(seconds)
 
 
-def install(app: Flask, departure: Departure) -> None:
-    """Let the server of ``app`` find ``departure``."""
-    app.extensions[_EXTENSION] = departure
+def install(app: Flask, draining: Draining) -> None:
+    """Let the server of ``app`` find ``draining``."""
+    app.extensions[_EXTENSION] = draining
 
 
-def departure_of(app: Flask) -> Departure:
-    """Return how the process of ``app`` takes leave."""
-    found: Departure = app.extensions[_EXTENSION]
+def draining_of(app: Flask) -> Draining:
+    """Return the drain of the process that serves ``app``."""
+    found: Draining = app.extensions[_EXTENSION]
     return found
