@@ -122,6 +122,18 @@ def test_an_object_whose_deleted_resource_is_known_is_deleted_in_its_own_project
     assert listed(world) == []
 
 
+def test_the_project_of_orphans_is_made_again_after_it_was_deleted(world: "TenantWorld") -> None:
+    first = delete(world, show(world)).job.project_id
+    world.settle()
+    world.execute("UPDATE project SET deleted_at = clock_timestamp() WHERE id = :id", id=first)
+    second = delete(world, show(world)).job.project_id
+
+    assert second != first
+    assert world.rows("SELECT name, deleted_at FROM project WHERE id = :id", id=second) == [
+        {"name": "orphans", "deleted_at": None}
+    ]
+
+
 def test_what_stands_in_the_way_of_a_deletion_is_said(world: "TenantWorld") -> None:
     uid = show(world)
     with pytest.raises(InvalidSpecError, match="the object is called stray, not other"):

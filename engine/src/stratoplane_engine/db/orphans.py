@@ -40,7 +40,7 @@ FROM ({LISTED} WHERE v.cluster_id = :cluster AND v.uid = :uid AND {IS_ORPHAN}) A
 LEFT JOIN resource o ON o.id = l.uid
 """)
 _HOME: Final = Statement("""
-SELECT p.id FROM project p WHERE p.organization_id = :organization AND p.name = :name
+SELECT p.id FROM project p WHERE p.organization_id = :organization AND p.name = :name AND p.deleted_at IS NULL
 """)
 # Deleted before it was listed, so that the object stays listed as an orphan until it is gone.
 _RECORD_DELETED: Final = Statement("""
