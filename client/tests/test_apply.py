@@ -103,7 +103,7 @@ def test_what_cannot_be_done_is_refused_with_its_line_before_anything_is_done(
     cases = (
         (SHOP, ":12: network front: cidr: 10.9.0.0/24 -> 10.0.0.0/24: this cannot be changed after the creation"),
         ("kind: netwrk\nname: a\n", ":1: netwrk a: there is no kind 'netwrk'; did you mean 'network'?"),
-        (f"{network}mod: NAT\n", ":4: network back: network has no field 'mod'; did you mean 'mode'?"),
+        (f"{network}mod: NAT\n", ":4: network back: network has no field 'mod'; did you mean 'mode'?\n"),
         (f"{network}mode: BRIDGED\n", ":4: network back: "),
         (f"{network}mode:\n", ":4: network back: mode has no value"),
         (f"{network}labels:\n  on: true\n", ":4: network back: labels.on is 'true', which is not a text"),
@@ -117,6 +117,7 @@ def test_what_cannot_be_done_is_refused_with_its_line_before_anything_is_done(
         ("- just text\n", ":1: a document is a mapping"),
         ("kind: [\n", "shop.yaml:2: "),
         ("", "declares nothing"),
+        ("kind: vm\nname: a\nflavor: small\nimage: nowhere\n", ":1: vm a: image: there is no image 'nowhere'"),
         (
             "kind: vm\nname: a\nflavor: small\nimage: debian-12\nnetwork_ids: [nowhere]\n",
             ":5: vm a: network_ids: there is no network 'nowhere', neither in the project nor in the files",

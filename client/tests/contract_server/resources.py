@@ -158,13 +158,21 @@ def _wanted(state: State, body: Json) -> Json:
     wanted = {name: value for name, value in body.items() if name not in {"user_data", "cluster", "key_pair", "image"}}
     if "key_pair" in body:
         keys = [key for (_, collection), found in state.resources.items() if collection == "key-pairs" for key in found]
-        wanted["key_pair_id"] = next(key["id"] for key in keys if body["key_pair"] in (key["name"], key["id"]))
+        wanted["key_pair_id"] = _named(keys, "key_pair", body["key_pair"])["id"]
     if "image" in body:
-        image = next(each for each in state.stored["images"] if body["image"] in (each["name"], each["id"]))
+        image = _named(state.stored["images"], "image", body["image"])
         wanted["image_id"] = image["id"]
         if "flavor" in body:
             wanted["image"] = image["name"]
     return wanted
+
+
+def _named(among: list[Json], member: str, wanted: str) -> Json:
+    for each in among:
+        if wanted in (each["name"], each["id"]):
+            return each
+    noun = member.replace("_", " ")
+    raise Refusal(404, "resource_not_found", f"{member}: there is no {noun} {wanted!r}; list the {noun}s")
 
 
 def _plan(kind: Kind, resource: Json, verb: str, *, quota: dict[str, int] | None = None, runs: bool = False) -> Answer:

@@ -14,7 +14,7 @@ from stratoplane_client.cli.declarations import Declaration
 from stratoplane_client.cli.kinds import named
 from stratoplane_client.cli.session import Session
 from stratoplane_client.comparison import compare
-from stratoplane_client.errors import ApiError, InvalidRequestError
+from stratoplane_client.errors import ApiError, InvalidRequestError, NotFoundError
 from stratoplane_client.models.resources import FieldDifference, Resource
 from stratoplane_client.platform_kinds import KindField, PlatformKind, Reference
 from stratoplane_client.reading import is_id
@@ -270,7 +270,7 @@ def _compared(project: Project, step: Step, existing: Resource, declared: Declar
 
 
 def _checked(project: Project, step: Step, declared: Declaration) -> Step:
-    """Let the server check what needs nothing that is yet to be made; what is invalid is refused in the plan."""
+    """Let the server check what needs nothing that is yet to be made, and refuse in the plan what it finds wrong."""
     if any(name not in project.resources(member) for member, name in step.needs):
         return step
     calls = project.calls(step.kind).plan
@@ -282,6 +282,8 @@ def _checked(project: Project, step: Step, declared: Declaration) -> Step:
     except InvalidRequestError as error:
         at = next((each.pointer.split("/")[1] for each in error.errors if each.pointer), "")
         return _refused(declared, step.kind, step.noun, str(error), at)
+    except NotFoundError as error:
+        return _refused(declared, step.kind, step.noun, str(error), "")
     except ApiError:
         # A quota or a state may be another one by then; the change itself tells.
         return step

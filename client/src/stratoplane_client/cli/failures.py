@@ -129,9 +129,12 @@ def next_step(session: Session, error: e.ClientError) -> str:
 def usage(error: click.UsageError) -> str:
     """Return one line for a command line that cannot be understood."""
     where = error.ctx.command_path if error.ctx is not None else "stratoplane"
-    text = " ".join(error.format_message().split())
-    end = "" if text.endswith(("?", ".")) else "."
-    return f"Error: {text}{end} See '{where} --help'."
+    return f"Error: {ended(' '.join(error.format_message().split()))} See '{where} --help'."
+
+
+def ended(text: str) -> str:
+    """Return a sentence with a full stop, unless it has an end already."""
+    return text if text.endswith(("?", ".")) else f"{text}."
 
 
 def say(line: str) -> None:

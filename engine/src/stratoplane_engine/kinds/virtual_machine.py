@@ -288,7 +288,7 @@ def _flavor(wanted: str, found: ResolvedReferences) -> FlavorReference:
 
 def _resized(present: VirtualMachineSpec, flavor: FlavorReference) -> VirtualMachineSpec:
     if flavor.disk_gib < present.disk_gib:
-        shrunk = f"its disk of {flavor.disk_gib} GiB is smaller than the machine's"
+        shrunk = f"the flavor's disk of {flavor.disk_gib} GiB is smaller than the machine's {present.disk_gib} GiB"
         raise invalid("/flavor", f"{shrunk}; disks only grow")
     return replace(
         present,

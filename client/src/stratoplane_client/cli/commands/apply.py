@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import click
 
 from stratoplane_client.cli import tables
-from stratoplane_client.cli.failures import Exit, exit_code, report, say
+from stratoplane_client.cli.failures import Exit, ended, exit_code, report, say
 from stratoplane_client.cli.groups import ProjectVerb
 from stratoplane_client.cli.output import document
 from stratoplane_client.cli.parameters import Pair, key_option, timeout_option
@@ -59,7 +59,7 @@ def command(session: Session, /, files: tuple[str, ...], dry_run: bool, **option
         click.echo("\n".join(tables.plain(line) for line in _lines(steps, names)))
     refused = [each for each in steps if each.action is Action.REFUSED]
     for each in refused:
-        say(f"Error: {each.place}: {each.what}: {each.reason.rstrip('.')}.")
+        say(f"Error: {each.place}: {each.what}: {ended(each.reason)}")
     todo = [each for each in steps if each.action not in {Action.UNCHANGED, Action.REFUSED}]
     if refused or dry_run or not todo:
         _show(session, steps, {})
