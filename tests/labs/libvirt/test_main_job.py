@@ -9,6 +9,7 @@ from pathlib import Path
 import pytest
 
 from stratoplane_client import InUseError, JobFailedError
+from tests.labs.libvirt.conftest import until
 
 KEY = "ssh-ed25519 AAAAC3NzaC1lZDI1NTE5AAAAIJ2xLDCkRUyZ3rcDcZ2pNDnCCKMsOCUDz8ASYZlrTrGU someone@somewhere"
 GIB = 1024**3
@@ -113,7 +114,10 @@ def hostile_image(operator):
     path = Path(os.environ["STRATOPLANE_LIBVIRT_IMAGE_FOLDER"]) / "hostile.qcow2"
     command = ["qemu-img", "create", "-q", "-f", "qcow2", "-b", "/etc/shadow", "-F", "raw", str(path), "1M"]
     subprocess.run(command, check=True)
-    yield operator.operator.images.create(name=f"hostile-{uuid.uuid4().hex[:12]}", source=path.name, format="qcow2")
+    images = operator.operator.images
+    made = images.create(name=f"hostile-{uuid.uuid4().hex[:12]}", source=path.name, format="qcow2")
+    until(lambda: images.get(made.id).clusters, "the cluster tells of the new file")
+    yield made
     path.unlink()
 
 
